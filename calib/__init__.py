@@ -1,0 +1,1 @@
+"""What is known before the first frame: the skeleton, the cameras, the subject."""

@@ -1,0 +1,21 @@
+"""The exceptions of calib: what is wrong with a model, a file, a camera or a subject."""
+
+
+class CalibError(Exception):
+    """Base of every error that calib raises about its input."""
+
+
+class OsimError(CalibError):
+    """An `.osim` file that cannot be read, is malformed, or uses something unsupported."""
+
+
+class SkeletonError(CalibError):
+    """A skeleton asked for something it does not have (a body, a marker, a coordinate)."""
+
+
+class StorageError(CalibError):
+    """A `.mot`, `.sto` or `.trc` file that cannot be read or written."""
+
+
+class CameraError(CalibError):
+    """A camera calibration that cannot be read or does not fit the picture."""

@@ -1,0 +1,1 @@
+"""From frames to a live stream of OpenSim coordinates."""

@@ -1,0 +1,75 @@
+"""What passes between the stages: frames in, pose samples out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.skeleton import Skeleton
+
+
+class Status(StrEnum):
+    """Whether a sample's coordinates can be used."""
+
+    TRACKING = "tracking"
+    WARM_UP = "warm_up"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture and when it was taken.
+
+    `t_capture_ns` is the stamp that estimators use, and only through differences, so that live and
+    replayed frames give identical results. For a camera it is `perf_counter_ns` between grab and
+    retrieve; for a file it is the presentation time added to the moment the file was opened.
+    """
+
+    frame_id: int
+    t_capture_ns: int
+    image: NDArray[np.uint8]
+    """BGR, never mirrored. Shape: (height, width, 3)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoseSample:
+    """The estimate of one frame; NaN with confidence 0 where nothing is known."""
+
+    frame_id: int
+    t_capture_ns: int
+    status: Status
+    q: NDArray[np.float64]
+    """Coordinates in rad and m, in the order of `skeleton.coordinate_names`. Shape: (n_q,)."""
+    qdot: NDArray[np.float64]
+    """Speeds in rad/s and m/s. Shape: (n_q,)."""
+    confidence: NDArray[np.float64]
+    """From 0 to 1 for each coordinate. Shape: (n_q,)."""
+    scale_factors: NDArray[np.float64]
+    """OpenSim scale factors of each body along x, y, z. Shape: (n_bodies, 3)."""
+    T_ground_body: NDArray[np.float64]
+    """Body to ground, in m. Shape: (n_bodies, 4, 4)."""
+    markers_m: NDArray[np.float64]
+    """Marker positions in ground. Shape: (n_markers, 3)."""
+    box_px: NDArray[np.float64]
+    """Left, top, right, bottom of the tracked person; NaN when lost. Shape: (4,)."""
+    stage_ns: dict[str, int] = field(default_factory=dict)
+    """Time spent in each stage of the estimator."""
+
+
+class Estimator(Protocol):
+    """Turns frames into pose samples. Pure: no threads, no sockets, no clock."""
+
+    name: str
+    skeleton: Skeleton
+    camera: CameraCalibration
+
+    def step(self, frame: Frame) -> PoseSample:
+        """Estimate one frame; called with frames in the order of their stamps."""
+
+    def reset(self) -> None:
+        """Forget the person and start again."""

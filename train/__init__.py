@@ -1,0 +1,1 @@
+"""Synthetic people, networks, fitting and export: the only package that imports torch."""
