@@ -1,0 +1,66 @@
+"""Options that several commands share: which estimator, on which skeleton, seen by which camera."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from calib.camera import DEFAULT_FOV_DEG, CameraCalibration, load_camera
+from calib.errors import CameraError
+from realtime.estimators import ESTIMATOR_NAMES, make_estimator
+from realtime.types import Estimator
+
+HEIGHT_RANGE_M = (0.5, 2.5)
+
+
+def height_m(text: str) -> float:
+    """A person's stature for argparse."""
+    value = float(text)
+    low, high = HEIGHT_RANGE_M
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"{value} m is outside {low} to {high} m; give metres, such as 1.75")
+    return value
+
+
+def add_estimator_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that choose and set up an estimator."""
+    group = parser.add_argument_group("estimator")
+    group.add_argument("--estimator", choices=ESTIMATOR_NAMES, default=ESTIMATOR_NAMES[0])
+    group.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
+    group.add_argument("--height", type=height_m, metavar="M", help="the person's stature in metres, if known")
+    group.add_argument("--fov", type=float, default=DEFAULT_FOV_DEG, metavar="DEG", help="of the longer side")
+    group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="a camera calibration")
+    group.add_argument("--model-path", type=Path, metavar="FILE", help="landmark network to use instead")
+    group.add_argument("--offline", action="store_true", help="never touch the network")
+    group.add_argument("--no-smoothing", action="store_true", help="raw estimates, without the One-Euro filter")
+
+
+def camera_from_options(args: argparse.Namespace, width_px: int, height_px: int) -> CameraCalibration:
+    """The calibration the user named, or an assumed level camera.
+
+    Raises:
+        CameraError: the calibration is of another resolution.
+    """
+    if args.camera_file is None:
+        return CameraCalibration.assumed(width_px, height_px, args.fov)
+    camera = load_camera(args.camera_file)
+    k = camera.intrinsics
+    if (k.width_px, k.height_px) != (width_px, height_px):
+        raise CameraError(
+            f"{args.camera_file}: calibrated at {k.width_px}x{k.height_px}, but the source gives "
+            f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera"
+        )
+    return camera
+
+
+def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) -> Estimator:
+    """Build the estimator that the options describe."""
+    return make_estimator(
+        args.estimator,
+        skeleton_path=args.skeleton,
+        camera=camera,
+        height_m=args.height,
+        model_path=args.model_path,
+        offline=args.offline,
+        smoothing=not args.no_smoothing,
+    )
