@@ -1,0 +1,33 @@
+# `make demo` and `make test` set up everything they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet -c constraints.txt -e '.[dev,opensim,train]'
+	touch $@ $(VENV)/base.stamp
+
+demo: $(VENV)/base.stamp  ## Track the demo clip and show what comes out
+	$(BIN)/kinecast assets fetch demo_walk
+	$(BIN)/kinecast replay demo_walk --out out/demo
+
+test: $(VENV)/test.stamp  ## Run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test.stamp  ## Lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
