@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import CameraCalibration
-from calib.skeleton import Skeleton
+if TYPE_CHECKING:  # subscribers import this module; they need neither numba nor OpenCV
+    from calib.camera import CameraCalibration
+    from calib.skeleton import Skeleton
 
 
 class Status(StrEnum):
@@ -27,7 +28,7 @@ class Frame:
 
     `t_capture_ns` is the stamp that estimators use, and only through differences, so that live and
     replayed frames give identical results. For a camera it is `perf_counter_ns` between grab and
-    retrieve; for a file it is the presentation time added to the moment the file was opened.
+    retrieve; for a file it is the presentation time added to the moment its first frame was read.
     """
 
     frame_id: int
@@ -59,6 +60,22 @@ class PoseSample:
     """Left, top, right, bottom of the tracked person; NaN when lost. Shape: (4,)."""
     stage_ns: dict[str, int] = field(default_factory=dict)
     """Time spent in each stage of the estimator."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStats:
+    """How the run is doing, for the overlay and the stream's heartbeat; None where not known."""
+
+    fps: float | None = None
+    """Samples a second."""
+    latency_ms: float | None = None
+    """Capture to publication of a typical sample."""
+    dropped_frames: int = 0
+    """Frames that were captured but never estimated."""
+    lost_frames: int = 0
+    """Samples without a person."""
+    note: str = ""
+    """For people, such as "camera 0 is gone, trying again"."""
 
 
 class Estimator(Protocol):
