@@ -1,0 +1,199 @@
+"""Reading the stream: frames from anywhere in, whole and valid messages out, or a counted refusal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from realtime.errors import StreamError
+from realtime.messages import SCHEMA, TOPICS, Angles, Message, Meta, Model, Pose
+
+MAX_MESSAGE_BYTES = 1 << 20
+"""Longer messages are refused unread; a pose of a 58-body model takes about 10 kB."""
+
+_DECODERS = {topic.encode(): msgspec.msgpack.Decoder(kind) for topic, kind in TOPICS.items()}
+_LONGEST_TOPIC = max(map(len, TOPICS))
+
+
+class MessageError(StreamError):
+    """A message that cannot be accepted; `reason` is the counter it falls under."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def decode(frame: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
+    """Read one frame and check everything that can be checked without the stream's `meta`.
+
+    Raises:
+        MessageError: (a StreamError) for any frame that is not a whole, valid message of this schema.
+    """
+    if len(frame) > max_bytes:
+        raise MessageError("oversized", f"message of {len(frame)} bytes; accepted: at most {max_bytes}")
+    topic, separator, body = frame.partition(b" ")
+    if not separator or len(topic) > _LONGEST_TOPIC or topic not in _DECODERS:
+        shown = frame[:16].decode("ascii", "backslashreplace")
+        raise MessageError("unknown_topic", f"message begins with {shown!r}; accepted: {', '.join(TOPICS)}")
+    try:
+        message = _decode_body(topic, body)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        _refuse_other_schema(body)
+        raise MessageError("malformed", f"malformed {topic.decode()} message: {error}") from error
+    if message.schema != SCHEMA:
+        _refuse_other_schema(body)
+    _check(message)
+    return message
+
+
+class Decoder:
+    """Decodes a subscriber's frames, checks them against the stream's `meta`, and counts what it refuses."""
+
+    def __init__(self, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self.meta: Meta | None = None
+        """The newest `meta`; None until the first arrives."""
+        self.received = 0
+        self.refused: Counter[str] = Counter()
+        """Refused messages by reason: oversized, unknown_topic, malformed, schema, mismatch."""
+
+    def decode(self, frame: bytes) -> Message:
+        """Decode one frame.
+
+        Raises:
+            MessageError: as `decode`, and where lengths disagree with the session's `meta`.
+        """
+        self.received += 1
+        try:
+            message = decode(frame, self.max_bytes)
+            if isinstance(message, Meta):
+                self.meta = message
+            elif self.meta is not None and message.session == self.meta.session:
+                check_lengths(message, self.meta.model)
+        except MessageError as error:
+            self.refused[error.reason] += 1
+            raise
+        return message
+
+
+def check_lengths(message: Message, model: Model) -> None:
+    """Refuse a message whose arrays do not have the lengths of `model`.
+
+    Raises:
+        MessageError: naming the field and both lengths.
+    """
+    if isinstance(message, Angles):
+        expected = {"q": len(model.coordinate_names)}
+    elif isinstance(message, Pose):
+        expected = {"body_position_m": len(model.body_names), "marker_m": len(model.marker_names)}
+    else:
+        return
+    for field, length in expected.items():
+        found = len(getattr(message, field))
+        if found != length:
+            raise MessageError("mismatch", f"{field} has {found} entries, the model {model.name} {length}")
+
+
+class _Schema(msgspec.Struct):
+    schema: int
+
+
+def _decode_body(topic: bytes, body: bytes) -> Message:
+    decoder = _DECODERS[topic]
+    if body[:1] != b"{":
+        return decoder.decode(body)
+    return msgspec.convert(_undefined_to_nan(msgspec.json.decode(body)), TOPICS[topic.decode()])
+
+
+def _undefined_to_nan(value: Any) -> Any:
+    """JSON has no NaN: `null` inside an array stands for it."""
+    if isinstance(value, list):
+        return [math.nan if item is None else _undefined_to_nan(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _undefined_to_nan(item) for key, item in value.items()}
+    return value
+
+
+def _refuse_other_schema(body: bytes) -> None:
+    """A body of another schema may fail anywhere; tell its reader the true cause."""
+    decode_body = msgspec.json.decode if body[:1] == b"{" else msgspec.msgpack.decode
+    try:
+        found = decode_body(body, type=_Schema).schema
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return
+    if found != SCHEMA:
+        text = f"message of schema {found}, this kinecast reads {SCHEMA}; update the older of the two"
+        raise MessageError("schema", text)
+
+
+def _check(message: Message) -> None:
+    if isinstance(message, Angles):
+        _check_angles(message)
+    elif isinstance(message, Pose):
+        _check_pose(message)
+    elif isinstance(message, Meta):
+        _check_meta(message)
+    else:
+        _check_scalars(message, "fps", "latency_ms")
+
+
+def _check_angles(angles: Angles) -> None:
+    q, qdot, confidence = angles.q, angles.qdot, angles.confidence
+    if not len(q) == len(qdot) == len(confidence):
+        _malformed(f"q, qdot and confidence have {len(q)}, {len(qdot)} and {len(confidence)} entries")
+    _check_finite("q, qdot and position", chain(q, qdot, angles.pelvis_position_m))
+    if not all(0.0 <= value <= 1.0 for value in confidence):
+        _malformed("confidence outside 0 to 1")
+    if any(math.isnan(value) and trust > 0.0 for value, trust in zip(q, confidence, strict=True)):
+        _malformed("confidence above 0 where q is NaN")
+
+
+def _check_pose(pose: Pose) -> None:
+    n_bodies = len(pose.body_position_m)
+    if not n_bodies == len(pose.body_rotation_wxyz) == len(pose.joint_centre_m):
+        _malformed("positions, rotations and joint centres differ in number")
+    _check_finite("position", chain(*pose.body_position_m, *pose.joint_centre_m, *pose.marker_m))
+    for w, x, y, z in pose.body_rotation_wxyz:
+        square = w * w + x * x + y * y + z * z
+        if not (0.99 < square < 1.01 or math.isnan(square)):
+            _malformed(f"rotation {(w, x, y, z)} is not a unit quaternion")
+
+
+def _check_meta(meta: Meta) -> None:
+    model, camera = meta.model, meta.camera
+    if not len(model.coordinate_names) == len(model.units) == len(model.q_lower) == len(model.q_upper):
+        _malformed("coordinate names, units and limits differ in number")
+    if len(model.body_names) != len(model.body_parents):
+        _malformed("body names and parents differ in number")
+    for names in (model.coordinate_names, model.body_names, model.marker_names):
+        if len(set(names)) != len(names):
+            _malformed("a name occurs twice")
+    if any(parent >= index for index, parent in enumerate(model.body_parents)):
+        _malformed("a body comes before its parent")
+    _check_finite("limit", chain(model.q_lower, model.q_upper))
+    _check_scalars(meta, "smoothing_lag_s", "rate_hz")
+    if camera is not None:
+        _check_scalars(camera, "fx", "fy", "cx", "cy", "rms_px")
+        if not all(map(math.isfinite, chain(camera.distortion, *camera.T_ground_cam))):
+            _malformed("camera parameters that are not finite")
+
+
+def _check_finite(what: str, values: Iterable[float]) -> None:
+    if any(map(math.isinf, values)):
+        _malformed(f"infinite {what}")
+
+
+def _check_scalars(struct: msgspec.Struct, *fields: str) -> None:
+    for field in fields:
+        value = getattr(struct, field)
+        if value is not None and not math.isfinite(value):
+            _malformed(f"{field} is {value}; accepted: a finite number or nil")
+
+
+def _malformed(text: str) -> None:
+    raise MessageError("malformed", text)
