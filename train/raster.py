@@ -1,0 +1,128 @@
+"""Z-buffer rasteriser on the CPU: which triangle is seen at each pixel.
+
+Coverage is decided in integers (vertices snapped to 1/256 px, pixel centres, top-left fill rule) and depth in
+float64 with a fixed order of operations, so that :mod:`train.raster_torch` gives the same pixels on any device.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+SUBPIXELS = 256
+"""Steps per pixel to which vertices are snapped."""
+COORDINATE_LIMIT_PX = 16384.0
+"""Triangles with a vertex farther out are dropped: edge functions must fit in 64 bits, exactly in float64."""
+
+NO_CLIP = np.empty(0, np.float32)
+"""Passed as `clip` where no vertex carries a clipping field."""
+
+_HALF = SUBPIXELS // 2
+
+
+@njit(cache=True, nogil=True)
+def _fill_bias(dx: int, dy: int) -> int:
+    """0 for a top or left edge, which owns the pixel centres on it, else -1."""
+    return 0 if dy < 0 or (dy == 0 and dx > 0) else -1
+
+
+@njit(cache=True, nogil=True)
+def _scan(v, iw, clip, has_clip, face, box, inverse_depth, face_id):  # type: ignore[no-untyped-def]
+    """Fill the pixels of one triangle with positive area. `v`: six snapped coordinates, `box`: x0, x1, y0, y1."""
+    ax, ay, bx, by, cx, cy = v
+    abx, aby, bcx, bcy, cax, cay = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
+    area = float(abx * (cy - ay) - aby * (cx - ax))
+    bias_a, bias_b, bias_c = _fill_bias(bcx, bcy), _fill_bias(cax, cay), _fill_bias(abx, aby)
+    for y in range(box[2], box[3] + 1):
+        py = y * SUBPIXELS + _HALF
+        for x in range(box[0], box[1] + 1):
+            px = x * SUBPIXELS + _HALF
+            ea = bcx * (py - by) - bcy * (px - bx)
+            eb = cax * (py - cy) - cay * (px - cx)
+            ec = abx * (py - ay) - aby * (px - ax)
+            if ea + bias_a < 0 or eb + bias_b < 0 or ec + bias_c < 0:
+                continue
+            wa, wb, wc = float(ea) * iw[0], float(eb) * iw[1], float(ec) * iw[2]
+            depth = np.float32((wa + wb + wc) / area)
+            if depth <= inverse_depth[y, x]:
+                continue
+            if has_clip and wa * clip[0] + wb * clip[1] + wc * clip[2] < 0.0:
+                continue
+            inverse_depth[y, x] = depth
+            face_id[y, x] = face
+
+
+@njit(cache=True, nogil=True)
+def _snap(value: float) -> int:
+    return int(math.floor(float(value) * SUBPIXELS + 0.5))
+
+
+@njit(cache=True, nogil=True)
+def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-untyped-def]
+    """Draw all triangles, both sides; the nearest wins, at equal depth the one with the lower index.
+
+    Args:
+        p_px: x, y in pixels and 1/depth of each vertex; a vertex with 1/depth <= 0 (behind the camera) drops its
+            triangles. Shape: (n_vertices, 3), float32.
+        faces: vertex indices. Shape: (n_faces, 3), int32.
+        clip: field per vertex; pixels where its perspective-correct interpolation is negative are left out.
+            Shape: (n_vertices,), float32, or `NO_CLIP`.
+        inverse_depth: output, 1/depth, 0 where empty. Shape: (height, width), float32.
+        face_id: output, index of the triangle seen, -1 where empty. Shape: (height, width), int32.
+    """
+    height, width = face_id.shape
+    inverse_depth[:] = 0.0
+    face_id[:] = -1
+    has_clip = clip.shape[0] > 0
+    limit = COORDINATE_LIMIT_PX
+    for face in range(faces.shape[0]):
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        if not (p_px[a, 2] > 0.0 and p_px[b, 2] > 0.0 and p_px[c, 2] > 0.0):
+            continue
+        x_min = min(p_px[a, 0], p_px[b, 0], p_px[c, 0])
+        x_max = max(p_px[a, 0], p_px[b, 0], p_px[c, 0])
+        y_min = min(p_px[a, 1], p_px[b, 1], p_px[c, 1])
+        y_max = max(p_px[a, 1], p_px[b, 1], p_px[c, 1])
+        if x_max < 0.0 or y_max < 0.0 or x_min > width or y_min > height:
+            continue
+        if not (x_min > -limit and y_min > -limit and x_max < limit and y_max < limit):
+            continue
+        if np.isnan(p_px[a, 0] + p_px[b, 0] + p_px[c, 0] + p_px[a, 1] + p_px[b, 1] + p_px[c, 1]):
+            continue  # min and max skip NaN
+        ax, ay = _snap(p_px[a, 0]), _snap(p_px[a, 1])
+        bx, by = _snap(p_px[b, 0]), _snap(p_px[b, 1])
+        cx, cy = _snap(p_px[c, 0]), _snap(p_px[c, 1])
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0:
+            continue
+        if area < 0:  # same winding for both sides
+            b, c, bx, by, cx, cy = c, b, cx, cy, bx, by
+        # First and last pixel whose centre can be inside.
+        x0 = max(0, (min(ax, bx, cx) + _HALF - 1) // SUBPIXELS)
+        x1 = min(width - 1, (max(ax, bx, cx) - _HALF) // SUBPIXELS)
+        y0 = max(0, (min(ay, by, cy) + _HALF - 1) // SUBPIXELS)
+        y1 = min(height - 1, (max(ay, by, cy) - _HALF) // SUBPIXELS)
+        if x1 < x0 or y1 < y0:
+            continue
+        iw = (float(p_px[a, 2]), float(p_px[b, 2]), float(p_px[c, 2]))
+        k = (0.0, 0.0, 0.0)
+        if has_clip:
+            k = (float(clip[a]), float(clip[b]), float(clip[c]))
+        _scan((ax, ay, bx, by, cx, cy), iw, k, has_clip, face, (x0, x1, y0, y1), inverse_depth, face_id)
+
+
+def visibility(
+    p_px: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    height_px: int,
+    width_px: int,
+    clip: NDArray[np.float32] = NO_CLIP,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """`rasterise` into new buffers: (1/depth, face index), each of shape (height_px, width_px)."""
+    inverse_depth = np.empty((height_px, width_px), np.float32)
+    face_id = np.empty((height_px, width_px), np.int32)
+    rasterise(p_px, faces, clip, inverse_depth, face_id)
+    return inverse_depth, face_id
