@@ -1,0 +1,365 @@
+"""Where bodies and markers are for given coordinates, and how they move with them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from calib.errors import SkeletonError
+from calib.functions import evaluate
+from calib.skeleton import Skeleton
+from calib.tree import AXIS_TRANSLATION, AXIS_X, AXIS_Y, AXIS_Z, KinematicTree
+
+
+@njit(cache=True, nogil=True)
+def apply_couplers(
+    tree: KinematicTree, q: NDArray[np.float64], scale_factors: NDArray[np.float64], gain: NDArray[np.float64]
+) -> None:
+    """Set dependent coordinates in place, and each coordinate's slope over the one it follows.
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates; dependent ones are overwritten. Shape: (n_q,).
+        scale_factors: Shape: (n_bodies, 3).
+        gain: Receives the slopes, 1 for independent coordinates. Shape: (n_q,).
+    """
+    gain[:] = 1.0
+    for k in range(tree.coupler_dependent.shape[0]):
+        dependent, independent = tree.coupler_dependent[k], tree.coupler_independent[k]
+        value, slope = evaluate(tree.functions, tree.coupler_function[k], q[independent])
+        weight = tree.coupler_weight[k]
+        scale = 1.0
+        if weight[0] + weight[1] + weight[2] > 0.0:
+            s = scale_factors[tree.coupler_body[k]]
+            scale = weight[0] * s[0] + weight[1] * s[1] + weight[2] * s[2]
+        q[dependent] = scale * value
+        gain[dependent] = scale * slope * gain[independent]
+
+
+@njit(cache=True, nogil=True)
+def _rotate(R: NDArray[np.float64], kind: int, axis: NDArray[np.float64], angle: float) -> None:
+    """R = R @ rotation about a unit axis, in place."""
+    s, c = np.sin(angle), np.cos(angle)
+    if kind == AXIS_X or kind == AXIS_Y or kind == AXIS_Z:
+        u, v = (kind + 1) % 3, (kind + 2) % 3
+        for i in range(3):
+            a, b = R[i, u], R[i, v]
+            R[i, u] = c * a + s * b
+            R[i, v] = c * b - s * a
+        return
+    x, y, z = axis[0], axis[1], axis[2]
+    t = 1.0 - c
+    for i in range(3):
+        a, b, d = R[i, 0], R[i, 1], R[i, 2]
+        # Rodrigues' formula, a row at a time.
+        along = t * (a * x + b * y + d * z)
+        R[i, 0] = c * a + along * x + s * (b * z - d * y)
+        R[i, 1] = c * b + along * y + s * (d * x - a * z)
+        R[i, 2] = c * d + along * z + s * (a * y - b * x)
+
+
+@njit(cache=True, nogil=True)
+def _scaled(
+    M: NDArray[np.float64], scale_factors: NDArray[np.float64], body: int, out: NDArray[np.float64]
+) -> None:
+    """A fixed translation under the scale factors of its body; ground keeps its size."""
+    if body < 0:
+        for i in range(3):
+            out[i] = M[i, 0] + M[i, 1] + M[i, 2]
+    else:
+        s = scale_factors[body]
+        for i in range(3):
+            out[i] = M[i, 0] * s[0] + M[i, 1] * s[1] + M[i, 2] * s[2]
+
+
+@njit(cache=True, nogil=True)
+def propagate(
+    tree: KinematicTree,
+    q: NDArray[np.float64],
+    gain: NDArray[np.float64],
+    scale_factors: NDArray[np.float64],
+    T_out: NDArray[np.float64],
+    twists: NDArray[np.float64],
+) -> None:
+    """Place every body, and note how each column of the tree moves it.
+
+    A twist holds the angular velocity, then the velocity of the body's point at ground's origin, for
+    a unit speed of the column's coordinate: a point p moves with omega x p + v.
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates with couplers applied. Shape: (n_q,).
+        gain: From `apply_couplers`. Shape: (n_q,).
+        scale_factors: Shape: (n_bodies, 3).
+        T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
+        twists: Receives the twists, in ground; left alone if it has no rows. Shape: (n_columns, 6).
+    """
+    want_twists = twists.shape[0] > 0
+    twists[:] = 0.0
+    R, R_F, o, t = np.empty((3, 3)), np.empty((3, 3)), np.empty(3), np.empty(3)
+    for body in range(tree.parent.shape[0]):
+        parent = tree.parent[body]
+        _scaled(tree.M_parent_joint[body], scale_factors, parent, t)
+        _compose(T_out, parent, tree.R_parent_joint[body], t, R_F, o)
+        R[:] = R_F
+        for a in range(tree.axis_start[body], tree.axis_start[body + 1]):
+            axis, kind = tree.axis[a], tree.axis_kind[a]
+            scale = 1.0
+            if tree.axis_is_scaled[a]:
+                s = scale_factors[parent]
+                scale = axis[0] * s[0] + axis[1] * s[1] + axis[2] * s[2]
+            # The axis in ground, times the scale: rotations are never scaled.
+            frame = R_F if kind == AXIS_TRANSLATION else R
+            for i in range(3):
+                t[i] = scale * (frame[i, 0] * axis[0] + frame[i, 1] * axis[1] + frame[i, 2] * axis[2])
+            first = 3 if kind == AXIS_TRANSLATION else 0
+            displacement = tree.axis_constant[a]
+            for term in range(tree.term_start[a], tree.term_start[a + 1]):
+                coordinate = tree.term_coordinate[term]
+                value, slope = evaluate(tree.functions, tree.term_function[term], q[coordinate])
+                displacement += value
+                if want_twists:
+                    column = tree.term_column[term]
+                    for i in range(3):
+                        twists[column, first + i] += slope * gain[coordinate] * t[i]
+            if kind == AXIS_TRANSLATION:
+                for i in range(3):
+                    o[i] += displacement * t[i]
+            else:
+                _rotate(R, kind, axis, displacement)
+        columns = twists[tree.column_start[body] : tree.column_start[body + 1]] if want_twists else twists
+        _add_ellipsoid(tree, body, scale_factors, R_F, R, o, columns)
+        for k in range(columns.shape[0]):
+            w, v = columns[k, :3], columns[k, 3:]
+            v[0] += o[1] * w[2] - o[2] * w[1]
+            v[1] += o[2] * w[0] - o[0] * w[2]
+            v[2] += o[0] * w[1] - o[1] * w[0]
+        _scaled(tree.M_body_joint[body], scale_factors, body, t)
+        _place_body(R, o, tree.R_body_joint[body], t, T_out[body])
+
+
+@njit(cache=True, nogil=True)
+def _compose(
+    T: NDArray[np.float64], body: int, R_body: NDArray[np.float64], t_body: NDArray[np.float64],
+    R_out: NDArray[np.float64], t_out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """A frame fixed in a body, seen from ground."""
+    if body < 0:
+        R_out[:] = R_body
+        t_out[:] = t_body
+        return
+    T_body = T[body]
+    for i in range(3):
+        a, b, c = T_body[i, 0], T_body[i, 1], T_body[i, 2]
+        for j in range(3):
+            R_out[i, j] = a * R_body[0, j] + b * R_body[1, j] + c * R_body[2, j]
+        t_out[i] = a * t_body[0] + b * t_body[1] + c * t_body[2] + T_body[i, 3]
+
+
+@njit(cache=True, nogil=True)
+def _add_ellipsoid(
+    tree: KinematicTree, body: int, scale_factors: NDArray[np.float64], R_F: NDArray[np.float64],
+    R: NDArray[np.float64], o: NDArray[np.float64], columns: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Move the joint's origin to the point of the ellipsoid where the child's z axis points outwards."""
+    radii = tree.radii_m[body]
+    if radii[0] == 0.0 and radii[1] == 0.0 and radii[2] == 0.0:
+        return
+    parent = tree.parent[body]
+    for j in range(3):
+        radius = radii[j] if parent < 0 else radii[j] * scale_factors[parent, j]
+        n = R_F[0, j] * R[0, 2] + R_F[1, j] * R[1, 2] + R_F[2, j] * R[2, 2]
+        for i in range(3):
+            o[i] += radius * n * R_F[i, j]
+        for k in range(columns.shape[0]):
+            w = columns[k]
+            n_rate = (
+                R_F[0, j] * (w[1] * R[2, 2] - w[2] * R[1, 2])
+                + R_F[1, j] * (w[2] * R[0, 2] - w[0] * R[2, 2])
+                + R_F[2, j] * (w[0] * R[1, 2] - w[1] * R[0, 2])
+            )
+            for i in range(3):
+                w[3 + i] += radius * n_rate * R_F[i, j]
+
+
+@njit(cache=True, nogil=True)
+def _place_body(
+    R: NDArray[np.float64], o: NDArray[np.float64], R_body: NDArray[np.float64], t_body: NDArray[np.float64],
+    T_out: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """The body from its joint's child frame in ground, and that frame in the body."""
+    for i in range(3):
+        for j in range(3):
+            T_out[i, j] = R[i, 0] * R_body[j, 0] + R[i, 1] * R_body[j, 1] + R[i, 2] * R_body[j, 2]
+        T_out[i, 3] = o[i] - T_out[i, 0] * t_body[0] - T_out[i, 1] * t_body[1] - T_out[i, 2] * t_body[2]
+        T_out[3, i] = 0.0
+    T_out[3, 3] = 1.0
+
+
+@njit(cache=True, nogil=True)
+def forward_kinematics(
+    tree: KinematicTree,
+    q: NDArray[np.float64],
+    scale_factors: NDArray[np.float64],
+    T_out: NDArray[np.float64],
+) -> None:
+    """Place every body; dependent coordinates follow their couplers whatever q says.
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates in rad and m. Shape: (n_q,).
+        scale_factors: Of each body along its x, y, z, as OpenSim's `Model::scale` applies them.
+            Shape: (n_bodies, 3).
+        T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
+    """
+    q_coupled = q.copy()
+    gain = np.empty(q.shape[0])
+    apply_couplers(tree, q_coupled, scale_factors, gain)
+    propagate(tree, q_coupled, gain, scale_factors, T_out, np.empty((0, 6)))
+
+
+@njit(cache=True, nogil=True)
+def station_positions(
+    T: NDArray[np.float64],
+    station_body: NDArray[np.int64],
+    station_m: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Move points from their bodies to ground.
+
+    Args:
+        T: T_ground_body. Shape: (n_bodies, 4, 4).
+        station_body: Body of each station, -1 for ground. Shape: (n,).
+        station_m: In the body, already scaled. Shape: (n, 3).
+        out: Receives the positions in ground, in m. Shape: (n, 3).
+    """
+    for k in range(station_body.shape[0]):
+        body = station_body[k]
+        x, y, z = station_m[k, 0], station_m[k, 1], station_m[k, 2]
+        if body < 0:
+            out[k, 0], out[k, 1], out[k, 2] = x, y, z
+            continue
+        T_body = T[body]
+        for i in range(3):
+            out[k, i] = T_body[i, 0] * x + T_body[i, 1] * y + T_body[i, 2] * z + T_body[i, 3]
+
+
+@njit(cache=True, nogil=True)
+def station_jacobian(
+    tree: KinematicTree,
+    q: NDArray[np.float64],
+    scale_factors: NDArray[np.float64],
+    station_body: NDArray[np.int64],
+    station_m: NDArray[np.float64],
+    T_out: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Derivatives of stations over coordinates; a dependent coordinate's motion counts for the one it follows.
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates in rad and m. Shape: (n_q,).
+        scale_factors: Shape: (n_bodies, 3).
+        station_body: Body of each station, -1 for ground. Shape: (n,).
+        station_m: In the body, already scaled. Shape: (n, 3).
+        T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
+        out: Receives the derivatives, in m/rad and m/m. Shape: (n, 3, n_q).
+    """
+    q_coupled = q.copy()
+    gain = np.empty(q.shape[0])
+    twists = np.empty((tree.column_coordinate.shape[0], 6))
+    positions = np.empty((station_body.shape[0], 3))
+    apply_couplers(tree, q_coupled, scale_factors, gain)
+    propagate(tree, q_coupled, gain, scale_factors, T_out, twists)
+    station_positions(T_out, station_body, station_m, positions)
+    out[:] = 0.0
+    for k in range(station_body.shape[0]):
+        p = positions[k]
+        body = station_body[k]
+        while body >= 0:
+            for c in range(tree.column_start[body], tree.column_start[body + 1]):
+                j, w = tree.column_coordinate[c], twists[c]
+                out[k, 0, j] += w[1] * p[2] - w[2] * p[1] + w[3]
+                out[k, 1, j] += w[2] * p[0] - w[0] * p[2] + w[4]
+                out[k, 2, j] += w[0] * p[1] - w[1] * p[0] + w[5]
+            body = tree.parent[body]
+
+
+@njit(cache=True, nogil=True)
+def scaled_markers(tree: KinematicTree, scale_factors: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Markers in their bodies under the scale factors, in m. Shape of `out`: (n_markers, 3)."""
+    for k in range(tree.marker_body.shape[0]):
+        _scaled(tree.M_marker[k], scale_factors, tree.marker_body[k], out[k])
+
+
+@njit(cache=True, nogil=True)
+def joint_origins(
+    tree: KinematicTree, T: NDArray[np.float64], scale_factors: NDArray[np.float64], out: NDArray[np.float64]
+) -> None:
+    """Origin of each joint's child frame in ground, in m. Shape of `out`: (n_bodies, 3)."""
+    t = np.empty(3)
+    for body in range(tree.parent.shape[0]):
+        _scaled(tree.M_body_joint[body], scale_factors, body, t)
+        for i in range(3):
+            out[body, i] = T[body, i, 0] * t[0] + T[body, i, 1] * t[1] + T[body, i, 2] * t[2] + T[body, i, 3]
+
+
+def _checked(
+    skeleton: Skeleton, q: NDArray[np.float64], scale_factors: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Own, contiguous copies of the right shape: read-only input would compile every kernel again."""
+    q = np.array(q, dtype=np.float64)
+    scale = np.ones((skeleton.n_bodies, 3))
+    if q.shape != (skeleton.n_q,):
+        raise SkeletonError(f"q has shape {q.shape}; skeleton {skeleton.name!r} takes ({skeleton.n_q},)")
+    if scale_factors is not None:
+        if np.shape(scale_factors) != scale.shape:
+            raise SkeletonError(
+                f"scale factors have shape {np.shape(scale_factors)}; "
+                f"skeleton {skeleton.name!r} takes {scale.shape}"
+            )
+        scale[:] = scale_factors
+    return q, scale
+
+
+def body_transforms(
+    skeleton: Skeleton, q: NDArray[np.float64], scale_factors: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """T_ground_body of every body. Shape: (n_bodies, 4, 4).
+
+    Args:
+        skeleton: The skeleton.
+        q: Coordinates in rad and m. Shape: (n_q,).
+        scale_factors: Ones if left out. Shape: (n_bodies, 3).
+
+    Raises:
+        SkeletonError: an argument has the wrong shape.
+    """
+    q, scale = _checked(skeleton, q, scale_factors)
+    T = np.empty((skeleton.n_bodies, 4, 4))
+    forward_kinematics(skeleton.tree, q, scale, T)
+    return T
+
+
+def marker_positions(
+    skeleton: Skeleton, q: NDArray[np.float64], scale_factors: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Markers in ground, in m; arguments as for `body_transforms`. Shape: (n_markers, 3)."""
+    q, scale = _checked(skeleton, q, scale_factors)
+    T, markers = np.empty((skeleton.n_bodies, 4, 4)), np.empty((skeleton.n_markers, 3))
+    forward_kinematics(skeleton.tree, q, scale, T)
+    scaled_markers(skeleton.tree, scale, markers)
+    station_positions(T, skeleton.tree.marker_body, markers, markers)
+    return markers
+
+
+def joint_centres(
+    skeleton: Skeleton, q: NDArray[np.float64], scale_factors: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Where each body's joint is in ground, in m; arguments as for `body_transforms`. Shape: (n_bodies, 3)."""
+    q, scale = _checked(skeleton, q, scale_factors)
+    T, centres = np.empty((skeleton.n_bodies, 4, 4)), np.empty((skeleton.n_bodies, 3))
+    forward_kinematics(skeleton.tree, q, scale, T)
+    joint_origins(skeleton.tree, T, scale, centres)
+    return centres
