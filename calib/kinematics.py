@@ -255,7 +255,7 @@ def station_jacobian(
     T_out: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Derivatives of stations over coordinates; a dependent coordinate's motion counts for the one it follows.
+    """Derivatives of stations over coordinates; a dependent coordinate counts for the one it follows.
 
     Args:
         tree: The skeleton's arrays.
@@ -357,7 +357,7 @@ def marker_positions(
 def joint_centres(
     skeleton: Skeleton, q: NDArray[np.float64], scale_factors: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Where each body's joint is in ground, in m; arguments as for `body_transforms`. Shape: (n_bodies, 3)."""
+    """Joint of each body in ground, in m; arguments as for `body_transforms`. Shape: (n_bodies, 3)."""
     q, scale = _checked(skeleton, q, scale_factors)
     T, centres = np.empty((skeleton.n_bodies, 4, 4)), np.empty((skeleton.n_bodies, 3))
     forward_kinematics(skeleton.tree, q, scale, T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +177,6 @@ class Source:
         x, y = self.numbers(element, "x"), self.numbers(element, "y")
         if len(x) < 2 or len(x) != len(y):
             self.fail(element, f"{len(x)} x and {len(y)} y", "as many x as y, and at least 2")
-        if any(b <= a for a, b in zip(x, x[1:], strict=False)):
+        if any(b <= a for a, b in itertools.pairwise(x)):
             self.fail(element, "x does not increase", "increasing x")
         return PiecewiseLinear(x, y) if element.tag == "PiecewiseLinearFunction" else SimmSpline(x, y)

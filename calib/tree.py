@@ -74,7 +74,7 @@ class KinematicTree(NamedTuple):
     coupler_body: NDArray[np.int64]
     """Parent body of the dependent coordinate's joint. Shape: (n_couplers,)."""
     coupler_weight: NDArray[np.float64]
-    """The function is multiplied by this times that body's scale factors, unless zero. Shape: (n_couplers, 3)."""
+    """Times that body's scale factors it multiplies the function, unless zero. Shape: (n_couplers, 3)."""
     marker_body: NDArray[np.int64]
     """Shape: (n_markers,)."""
     M_marker: NDArray[np.float64]
