@@ -1,0 +1,207 @@
+"""Subscribe to a kinecast stream; needs only pyzmq, msgspec and numpy.
+
+from realtime.client import subscribe
+
+for sample in subscribe("tcp://127.0.0.1:5570"):
+print(sample["knee_angle_r"], sample.age_ms)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import zmq
+
+from realtime import curve
+from realtime.address import ACCEPTED, split_address
+from realtime.angle_sample import AngleSample
+from realtime.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError
+from realtime.errors import StreamError
+from realtime.messages import Angles, Meta, Pose, StatusMessage
+
+_RECEIVE_QUEUE = 1000
+_MAX_DRAINED = 10_000
+"""So that draining to the newest ends even under a flood."""
+
+
+def subscribe(
+    address: str,
+    *,
+    latest: bool = False,
+    timeout_s: float | None = None,
+    poses: bool = False,
+    keys: curve.ClientKeys | None = None,
+) -> Subscription:
+    """Samples of the stream at `address`, for as long as one likes; the tracker may come later or restart.
+
+    Args:
+        address: where a tracker publishes, such as "tcp://127.0.0.1:5570".
+        latest: skip to the newest sample each time, for readers slower than the tracker.
+        timeout_s: give up after so long without a sample; None waits for ever.
+        poses: also receive bodies and markers (`sample.pose`).
+        keys: for a publisher that demands CURVE.
+
+    Raises:
+        StreamError: the address is malformed, or, while iterating, `timeout_s` has passed.
+    """
+    return Subscription(address, latest=latest, timeout_s=timeout_s, poses=poses, keys=keys)
+
+
+class Subscription(Iterator[AngleSample]):
+    """Iterates over samples and keeps account of the stream; made by `subscribe`, used by one thread."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        latest: bool = False,
+        timeout_s: float | None = None,
+        poses: bool = False,
+        keys: curve.ClientKeys | None = None,
+    ) -> None:
+        self.address = address
+        self.status: StatusMessage | None = None
+        """The newest heartbeat."""
+        self.missed = 0
+        """Samples lost on the way, counted by gaps in `seq`."""
+        self.restarts = 0
+        """How often another run of the tracker took over."""
+        self.clock_offset_ns = 0
+        """Publisher's stamps + this = this process's `time.perf_counter_ns`."""
+        self._latest = latest
+        self._timeout_s = timeout_s
+        self._decoder = Decoder()
+        self._pose: Pose | None = None
+        self._last_seq: int | None = None
+        self._index: dict[str, int] = {}
+        self._session = ""
+        self._socket = _connect(address, ["angles", "meta", "status", *["pose"] * poses], keys)
+
+    @property
+    def meta(self) -> Meta | None:
+        """What the stream says about itself; None until it has said so."""
+        return self._decoder.meta
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Messages that could not be accepted, by reason."""
+        return self._decoder.refused
+
+    def __next__(self) -> AngleSample:
+        """The next sample.
+
+        Raises:
+            StreamError: none came within `timeout_s`.
+        """
+        sample = self.receive(self._timeout_s)
+        if sample is None:
+            heard = "only its heartbeat" if self.meta else "nothing"
+            raise StreamError(
+                f"{heard} heard from {self.address} for {self._timeout_s} s; is `kinecast live` or `kinecast "
+                "replay --publish` running there?"
+            )
+        return sample
+
+    def receive(self, timeout_s: float | None = 0.0) -> AngleSample | None:
+        """The next sample, or None if none comes within `timeout_s` (None waits for ever)."""
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            wait_ms = None if deadline == math.inf else max(0, math.ceil(1e3 * (deadline - time.monotonic())))
+            if not self._socket.poll(wait_ms):
+                return None
+            sample = self._take()
+            if sample is not None:
+                return self._newest(sample) if self._latest else sample
+            if time.monotonic() > deadline:
+                return None
+
+    def close(self) -> None:
+        """Leave the stream."""
+        self._socket.close(linger=0)
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _newest(self, sample: AngleSample) -> AngleSample:
+        missed = sample.missed
+        for _ in range(_MAX_DRAINED):
+            if not self._socket.poll(0):
+                break
+            newer = self._take()
+            if newer is not None:
+                missed += newer.missed
+                sample = newer
+        return replace(sample, missed=missed)
+
+    def _take(self) -> AngleSample | None:
+        """Receive one message; a sample if it was one that can be named."""
+        frame = self._socket.recv()
+        t_receive_ns = time.perf_counter_ns()
+        try:
+            message = self._decoder.decode(frame)
+        except MessageError:
+            return None  # counted in `refused`; one bad message must not end the subscription
+        if isinstance(message, Meta):
+            self._meet(message)
+        elif message.session != self._session:
+            return None  # of a run whose names are not known (yet)
+        elif isinstance(message, StatusMessage):
+            self.status = message
+        elif isinstance(message, Pose):
+            self._pose = message
+        else:
+            return self._sample(message, t_receive_ns)
+        return None
+
+    def _meet(self, meta: Meta) -> None:
+        self.clock_offset_ns = meta.wall_offset_ns - (time.time_ns() - time.perf_counter_ns())
+        if meta.session == self._session:
+            return
+        self.restarts += bool(self._session)
+        self._session = meta.session
+        self._index = {name: k for k, name in enumerate(meta.model.coordinate_names)}
+        self._last_seq = self._pose = self.status = None
+
+    def _sample(self, angles: Angles, t_receive_ns: int) -> AngleSample | None:
+        last = angles.seq - 1 if self._last_seq is None else self._last_seq
+        if angles.seq <= last:
+            self.refused["repeated"] += 1
+            return None
+        missed = angles.seq - last - 1
+        self.missed += missed
+        self._last_seq = angles.seq
+        pose = self._pose if self._pose is not None and self._pose.seq == angles.seq else None
+        meta = self._decoder.meta
+        assert meta is not None  # the session is known from it
+        return AngleSample(angles, meta, pose, missed, t_receive_ns, self.clock_offset_ns, self._index)
+
+
+def _connect(address: str, topics: list[str], keys: curve.ClientKeys | None) -> zmq.Socket[bytes]:
+    split_address(address)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+    socket.linger = 0
+    socket.rcvhwm = _RECEIVE_QUEUE
+    socket.maxmsgsize = MAX_MESSAGE_BYTES
+    socket.ipv6 = "[" in address
+    socket.setsockopt(zmq.RECONNECT_IVL, 100)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 10000)
+    if keys is not None:
+        curve.join(socket, keys)
+    for topic in topics:
+        socket.subscribe(f"{topic} ")
+    try:
+        socket.connect(address)
+    except zmq.ZMQError as error:
+        socket.close(linger=0)
+        text = f"cannot connect to {address}: {error.strerror}; accepted: {ACCEPTED}"
+        raise StreamError(text) from error
+    return socket

@@ -1,0 +1,130 @@
+"""From the tracker's types to the messages of the stream."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.geometry import joint_centres, quaternions
+from realtime.messages import SCHEMA, Angles, Camera, Model, Pose, StatusMessage
+from realtime.types import LiveStats, PoseSample, Status
+
+if TYPE_CHECKING:
+    from calib.camera import CameraCalibration
+    from calib.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What all messages sent for one sample share."""
+
+    session: str
+    seq: int
+    t_publish_ns: int
+
+
+def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
+    """Coordinates of a sample; what is not finite becomes NaN with confidence 0.
+
+    Args:
+        sample: from the estimator.
+        envelope: of this sample.
+        root: index of the body whose position is told.
+    """
+    defined = np.isfinite(sample.q)
+    x, y, z = _finite_or_nan(sample.T_ground_body[root, :3, 3]).tolist()
+    return Angles(
+        schema=SCHEMA,
+        session=envelope.session,
+        t_publish_ns=envelope.t_publish_ns,
+        seq=envelope.seq,
+        frame_id=sample.frame_id,
+        t_capture_ns=sample.t_capture_ns,
+        status=sample.status,
+        q=np.where(defined, sample.q, np.nan).tolist(),
+        qdot=_finite_or_nan(sample.qdot).tolist(),
+        confidence=np.where(defined, np.nan_to_num(sample.confidence).clip(0.0, 1.0), 0.0).tolist(),
+        pelvis_position_m=(x, y, z),
+    )
+
+
+def pose_of(sample: PoseSample, envelope: Envelope, skeleton: Skeleton) -> Pose:
+    """Bodies, joints and markers of a sample."""
+    T = _finite_or_nan(sample.T_ground_body)
+    return Pose(
+        schema=SCHEMA,
+        session=envelope.session,
+        t_publish_ns=envelope.t_publish_ns,
+        seq=envelope.seq,
+        frame_id=sample.frame_id,
+        t_capture_ns=sample.t_capture_ns,
+        body_position_m=T[:, :3, 3].tolist(),
+        body_rotation_wxyz=quaternions(T[:, :3, :3]).tolist(),
+        joint_centre_m=joint_centres(skeleton, T, sample.scale_factors).tolist(),
+        marker_m=_finite_or_nan(sample.markers_m).tolist(),
+    )
+
+
+def heartbeat_of(status: Status, stats: LiveStats, envelope: Envelope) -> StatusMessage:
+    """How the run is doing."""
+    return StatusMessage(
+        schema=SCHEMA,
+        session=envelope.session,
+        t_publish_ns=envelope.t_publish_ns,
+        seq=envelope.seq,
+        status=status,
+        fps=known(stats.fps),
+        latency_ms=known(stats.latency_ms),
+        dropped_frames=stats.dropped_frames,
+        lost_frames=stats.lost_frames,
+        note=stats.note[:1024],
+    )
+
+
+def model_of(skeleton: Skeleton) -> Model:
+    """The part of a skeleton that subscribers need."""
+    return Model(
+        name=skeleton.name or "model",
+        sha=skeleton.sha,
+        coordinate_names=list(skeleton.coordinate_names),
+        units=["rad" if is_angle else "m" for is_angle in skeleton.is_rotational],
+        q_lower=_finite_or_nan(skeleton.q_lower).tolist(),
+        q_upper=_finite_or_nan(skeleton.q_upper).tolist(),
+        body_names=list(skeleton.body_names),
+        body_parents=[int(parent) for parent in skeleton.tree.parent],
+        marker_names=list(skeleton.marker_names),
+    )
+
+
+def camera_of(camera: CameraCalibration) -> Camera:
+    """The message's form of a camera."""
+    k, T = camera.intrinsics, camera.T_ground_cam
+    return Camera(
+        width_px=k.width_px,
+        height_px=k.height_px,
+        fx=float(k.fx),
+        fy=float(k.fy),
+        cx=float(k.cx),
+        cy=float(k.cy),
+        distortion=[float(value) for value in k.distortion],
+        T_ground_cam=(_row(T[0]), _row(T[1]), _row(T[2]), _row(T[3])),
+        rms_px=known(camera.rms_px),
+    )
+
+
+def _finite_or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def known(value: float | None) -> float | None:
+    """The value, or None where it is not a finite number."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _row(values: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    x, y, z, w = values.tolist()
+    return x, y, z, w
