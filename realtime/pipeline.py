@@ -1,0 +1,307 @@
+"""Threads around an estimator: capture, estimate and publish, output; one clean start, one clean stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from realtime.capture import Capture
+from realtime.run_stats import PipelineStats, RunStats
+from realtime.slot import LatestSlot, SlotClosed, SlotPolicy
+from realtime.sources import FrameSource
+from realtime.types import Estimator, Frame, LiveStats, PoseSample
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.01
+"""How often the main thread looks after the window and the end of the run."""
+WAKE_S = 0.2
+"""How long the estimate thread sleeps at most while no frame arrives."""
+SILENCE_S = 3.0
+"""A live source without a frame for so long is reported."""
+START_TIMEOUT_S = 10.0
+JOIN_TIMEOUT_S = 10.0
+
+
+class SampleSender(Protocol):
+    """What the pipeline needs of a publisher."""
+
+    def send(self, sample: PoseSample) -> int:
+        """Publish one sample; returns when."""
+
+    def tick(self, stats: LiveStats | None = None) -> None:
+        """Greet new subscribers and tell how the run is doing; called several times a second."""
+
+    def close(self) -> None:
+        """Release the socket."""
+
+
+class Sink(Protocol):
+    """Receives every frame with its sample, in the output thread."""
+
+    def write(self, frame: Frame, sample: PoseSample, stats: LiveStats) -> None:
+        """Take one frame."""
+
+    def close(self) -> None:
+        """Finish what was written; called once, also after errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """How frames are handed over and when to stop."""
+
+    policy: SlotPolicy = SlotPolicy.LATEST
+    """LATEST drops frames that come too fast (live); WAIT drops none (replay)."""
+    paced: bool = False
+    """Hold a file's frames back until their time."""
+    max_frames: int | None = None
+    max_duration_s: float | None = None
+    output_depth: int = 4
+    """Frames that may wait for the output thread; with LATEST, older ones are dropped and counted."""
+
+
+@dataclass(slots=True)
+class _Threads:
+    """The running threads and the first error of any of them."""
+
+    threads: list[threading.Thread] = field(default_factory=list)
+    error: BaseException | None = None
+    finished: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _n_running: int = 0
+
+    def start(self, name: str, work: Callable[[], None], on_error: Callable[[], None]) -> None:
+        """Run `work` in a thread; keep its error if it is the first."""
+
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # re-raised in the main thread
+                self.fail(error)
+                on_error()
+            finally:
+                with self._lock:
+                    self._n_running -= 1
+                    if not self._n_running:
+                        self.finished.set()
+
+        with self._lock:
+            self._n_running += 1
+        self.threads.append(threading.Thread(target=run, name=f"kinecast-{name}", daemon=True))
+        self.threads[-1].start()
+
+    def fail(self, error: BaseException) -> None:
+        """Keep the first error."""
+        with self._lock:
+            if self.error is None:
+                self.error = error
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for all threads; a camera driver may hang, so not for ever."""
+        deadline_s = time.monotonic() + timeout_s
+        for thread in self.threads:
+            thread.join(max(0.0, deadline_s - time.monotonic()))
+            if thread.is_alive():
+                logger.warning("thread %s has not stopped within %.0f s; leaving it", thread.name, timeout_s)
+
+
+class Pipeline:
+    """Runs an estimator on a source: `run` in one call, or `start`, `stop`, `join`.
+
+    The capture thread reads, the estimate thread steps the estimator and owns the publisher's socket,
+    the output thread feeds the sink. Estimates depend on the frames alone: never on the policy, the
+    publisher or the sink.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        estimator: Estimator,
+        *,
+        open_publisher: Callable[[], SampleSender] | None = None,
+        sink: Sink | None = None,
+        options: PipelineOptions | None = None,
+    ) -> None:
+        """Set up; nothing runs yet.
+
+        Args:
+            source: Open; belongs to the pipeline from `start` on, which also closes it.
+            estimator: Stepped by the estimate thread only.
+            open_publisher: Called in the estimate thread: a socket belongs to the thread that made it.
+            sink: Fed and closed by the output thread.
+            options: Policy and limits; default: live, without limits.
+        """
+        options = options or PipelineOptions()
+        self._source = source
+        self._estimator = estimator
+        self._open_publisher = open_publisher
+        self._sink = sink
+        self._options = options
+        self._frames: LatestSlot[Frame] = LatestSlot(options.policy)
+        self._outputs: LatestSlot[tuple[Frame, PoseSample]] = LatestSlot(options.policy, options.output_depth)
+        self._capture = Capture(
+            source,
+            self._frames,
+            paced=options.paced,
+            max_frames=options.max_frames,
+            max_duration_s=options.max_duration_s,
+        )
+        self._stats = RunStats(from_capture=options.policy is SlotPolicy.LATEST)
+        self._threads = _Threads()
+        self._ready = threading.Event()
+        self._start_ns = 0
+
+    def run(self, on_tick: Callable[[], bool] | None = None) -> PipelineStats:
+        """Start, wait for the end, stop.
+
+        Args:
+            on_tick: Called in this thread about every 10 ms; returning False ends the run.
+
+        Returns:
+            What happened; `interrupted` is True after Ctrl-C.
+
+        Raises:
+            BaseException: the first error of any thread.
+        """
+        interrupted = False
+        try:
+            self.start()
+            while not self._threads.finished.wait(TICK_S):
+                if (on_tick is not None and not on_tick()) or self._is_overdue():
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self.stop()
+            self.join()
+        if on_tick is not None:
+            on_tick()
+        return self.stats(interrupted=interrupted)
+
+    def start(self) -> None:
+        """Start the threads; returns once the publisher is bound.
+
+        Raises:
+            BaseException: the publisher could not be opened.
+        """
+        self._start_ns = time.perf_counter_ns()
+        if self._sink is not None:
+            self._threads.start("output", self._write_outputs, self._abort)
+        self._threads.start("estimate", self._estimate, self._abort)
+        self._ready.wait(START_TIMEOUT_S)
+        if self._threads.error is None:
+            self._threads.start("capture", self._run_capture, self._abort)
+        else:
+            self._source.close()
+
+    def stop(self) -> None:
+        """Ask the threads to finish what they have; from any thread."""
+        self._capture.stop()
+        self._frames.close()
+
+    def join(self, timeout_s: float = JOIN_TIMEOUT_S) -> None:
+        """Wait for the threads.
+
+        Raises:
+            BaseException: the first error of any of them.
+        """
+        self._threads.join(timeout_s)
+        if self._threads.error is not None:
+            raise self._threads.error
+
+    @property
+    def n_estimated(self) -> int:
+        """Frames estimated so far."""
+        return self._stats.n_estimated
+
+    def live_stats(self) -> LiveStats:
+        """How the run is doing now; from any thread."""
+        return self._stats.live(self._frames.n_dropped, self._note())
+
+    def stats(self, *, interrupted: bool = False) -> PipelineStats:
+        """Everything that was measured so far."""
+        return self._stats.summary(
+            captured_frames=self._capture.n_frames,
+            dropped_frames=self._frames.n_dropped,
+            unwritten_frames=self._outputs.n_dropped,
+            elapsed_s=(time.perf_counter_ns() - self._start_ns) * 1e-9,
+            note=self._source.note,
+            interrupted=interrupted,
+        )
+
+    def _run_capture(self) -> None:
+        try:
+            self._capture.run()
+        finally:
+            self._source.close()
+
+    def _estimate(self) -> None:
+        publisher = None
+        try:
+            publisher = self._open_publisher() if self._open_publisher is not None else None
+            self._ready.set()
+            while True:
+                frame = self._frames.get(WAKE_S)
+                if frame is not None:
+                    self._step(frame, publisher)
+                if self._stats.is_update_due() and publisher is not None:
+                    publisher.tick(self.live_stats())
+        except SlotClosed:
+            pass
+        finally:
+            self._outputs.close()
+            if publisher is not None:
+                publisher.close()
+            self._ready.set()
+
+    def _step(self, frame: Frame, publisher: SampleSender | None) -> None:
+        t_taken_ns = time.perf_counter_ns()
+        sample = self._estimator.step(frame)
+        t_estimated_ns = time.perf_counter_ns()
+        if publisher is not None:
+            publisher.send(sample)
+        self._stats.record(sample, t_taken_ns, t_estimated_ns, time.perf_counter_ns())
+        if self._sink is not None:
+            self._outputs.put((frame, sample))
+
+    def _write_outputs(self) -> None:
+        assert self._sink is not None
+        try:
+            while True:
+                output = self._outputs.get()
+                if output is not None:
+                    start_ns = time.perf_counter_ns()
+                    self._sink.write(*output, self.live_stats())
+                    self._stats.record_output(time.perf_counter_ns() - start_ns)
+        except SlotClosed:
+            pass
+        finally:
+            self._sink.close()
+
+    def _abort(self) -> None:
+        """A thread failed: let the others end without finishing what they have."""
+        self._capture.stop()
+        self._frames.close(discard=True)
+        self._outputs.close()
+        self._ready.set()
+
+    def _note(self) -> str:
+        silence_s = self._silence_s()
+        if self._source.note or not self._source.is_live or silence_s < SILENCE_S:
+            return self._source.note
+        return f"no picture from {self._source.description} for {silence_s:.0f} s"
+
+    def _is_overdue(self) -> bool:
+        """Live and past the asked duration: a silent camera must not keep the run alive."""
+        limit_s = self._options.max_duration_s
+        if limit_s is None or self._options.policy is SlotPolicy.WAIT or self._silence_s() < 1.0:
+            return False
+        return time.perf_counter_ns() - self._start_ns > limit_s * 1e9
+
+    def _silence_s(self) -> float:
+        newest_ns = self._capture.last_frame_ns or self._start_ns
+        return (time.perf_counter_ns() - newest_ns) * 1e-9

@@ -1,0 +1,150 @@
+"""What a run of the pipeline measures: rates, latencies, stages, losses."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from realtime.metrics import DurationTracker, Percentiles, RateMeter
+from realtime.types import LiveStats, PoseSample, Status
+
+UPDATE_NS = 250_000_000
+"""How often the live figures are worked out again."""
+RECENT_SAMPLES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStats:
+    """A finished run in numbers."""
+
+    captured_frames: int
+    frames: int
+    """Frames estimated."""
+    lost_frames: int
+    """Estimated frames without a person."""
+    dropped_frames: int
+    """Captured frames that were never estimated."""
+    unwritten_frames: int
+    """Estimated frames that the output thread had no time for."""
+    fps: float
+    """Samples a second from the first to the last; NaN below two."""
+    elapsed_s: float
+    latency: Percentiles
+    latency_from: str
+    """`capture`: from the frame's stamp to its publication. `hand-over`: from when the estimator took it."""
+    stages: dict[str, Percentiles]
+    note: str
+    interrupted: bool
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return {
+            "frames": self.frames,
+            "captured_frames": self.captured_frames,
+            "lost_frames": self.lost_frames,
+            "dropped_frames": self.dropped_frames,
+            "unwritten_frames": self.unwritten_frames,
+            "fps": round(self.fps, 2) if math.isfinite(self.fps) else None,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "latency_ms": self.latency.as_dict(),
+            "latency_from": self.latency_from,
+            "stages_ms": {name: stage.as_dict() for name, stage in self.stages.items()},
+            "note": self.note,
+            "interrupted": self.interrupted,
+        }
+
+
+class RunStats:
+    """Collects the numbers; the estimate thread records, the others read."""
+
+    def __init__(self, *, from_capture: bool) -> None:
+        """Set up.
+
+        Args:
+            from_capture: Count latency from the frame's stamp. A frame that was read ahead of its time
+                has no such latency; then it counts from when the estimator took the frame.
+        """
+        self.n_estimated = 0
+        self._from_capture = from_capture
+        self._n_lost = 0
+        self._rate = RateMeter(RECENT_SAMPLES)
+        self._latency = DurationTracker()
+        self._recent_ns: deque[int] = deque(maxlen=RECENT_SAMPLES)
+        self._stages: dict[str, DurationTracker] = {}
+        self._output = DurationTracker()
+        self._updated_ns = 0
+        self._fps: float | None = None
+        self._latency_ms: float | None = None
+
+    def record(self, sample: PoseSample, t_taken_ns: int, t_estimated_ns: int, t_published_ns: int) -> None:
+        """Count one sample."""
+        self.n_estimated += 1
+        self._n_lost += sample.status is Status.LOST
+        latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
+        self._latency.record(latency_ns)
+        self._recent_ns.append(latency_ns)
+        self._rate.tick(t_published_ns)
+        if self._from_capture:
+            self._stage("wait", t_taken_ns - sample.t_capture_ns)
+        self._stage("estimate", t_estimated_ns - t_taken_ns)
+        for name, duration_ns in sample.stage_ns.items():
+            self._stage(f"estimate.{name}", duration_ns)
+        self._stage("publish", t_published_ns - t_estimated_ns)
+
+    def record_output(self, duration_ns: int) -> None:
+        """Count the sink's time for one frame; called by the output thread."""
+        self._output.record(duration_ns)
+
+    def is_update_due(self) -> bool:
+        """True every quarter of a second, after working out the live figures; for the estimate thread."""
+        now_ns = time.perf_counter_ns()
+        if now_ns - self._updated_ns < UPDATE_NS:
+            return False
+        self._updated_ns = now_ns
+        rate_hz = self._rate.recent_hz
+        self._fps = rate_hz if math.isfinite(rate_hz) else None
+        self._latency_ms = statistics.median(self._recent_ns) * 1e-6 if self._recent_ns else None
+        return True
+
+    def live(self, dropped_frames: int, note: str) -> LiveStats:
+        """The newest figures."""
+        return LiveStats(self._fps, self._latency_ms, dropped_frames, self._n_lost, note)
+
+    def summary(
+        self,
+        *,
+        captured_frames: int,
+        dropped_frames: int,
+        unwritten_frames: int,
+        elapsed_s: float,
+        note: str,
+        interrupted: bool,
+    ) -> PipelineStats:
+        """All figures of the run."""
+        stages = {name: tracker.percentiles() for name, tracker in list(self._stages.items())}
+        output = self._output.percentiles()
+        if output.count:
+            stages["output"] = output
+        return PipelineStats(
+            captured_frames=captured_frames,
+            frames=self.n_estimated,
+            lost_frames=self._n_lost,
+            dropped_frames=dropped_frames,
+            unwritten_frames=unwritten_frames,
+            fps=self._rate.mean_hz,
+            elapsed_s=elapsed_s,
+            latency=self._latency.percentiles(),
+            latency_from="capture" if self._from_capture else "hand-over",
+            stages=stages,
+            note=note,
+            interrupted=interrupted,
+        )
+
+    def _stage(self, name: str, duration_ns: int) -> None:
+        tracker = self._stages.get(name)
+        if tracker is None:
+            tracker = self._stages[name] = DurationTracker()
+        tracker.record(duration_ns)
