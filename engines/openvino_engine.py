@@ -1,0 +1,140 @@
+"""Run a network through OpenVINO: ONNX, OpenVINO IR and TensorFlow Lite files as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.errors import EngineError
+
+PRECISIONS = ("f32", "bf16", "f16")
+
+
+class OpenvinoEngine:
+    """A compiled network with buffers of its own: arrays in, arrays out, nothing allocated per call.
+
+    Not safe to share between threads: one thread infers at a time.
+
+    Args:
+        model: A file, or an `openvino.Model`.
+        outputs: Tensor names to compute, in this order; branches that only others need are cut off.
+            None: all of them.
+        device: An OpenVINO device name.
+        precision: The inference precision: `f32`, `bf16` or `f16`. `f32` gives the same numbers on every CPU
+            that takes the same code path; the others are faster where the CPU has instructions for them.
+        n_threads: CPU threads; None leaves the choice to OpenVINO (one a physical core).
+
+    Raises:
+        EngineError: the file cannot be read, an output does not exist, shapes are not fixed, or the
+            device does not take the network.
+    """
+
+    def __init__(
+        self,
+        model: Path | Any,
+        *,
+        outputs: Sequence[str] | None = None,
+        device: str = "CPU",
+        precision: str = "f32",
+        n_threads: int | None = None,
+    ) -> None:
+        import openvino
+
+        if precision not in PRECISIONS:
+            raise EngineError(f"precision {precision!r} is unknown; choose from {', '.join(PRECISIONS)}")
+        core = openvino.Core()
+        network = _read(core, model) if isinstance(model, str | Path) else model
+        if outputs is not None:
+            network = _cut(network, outputs)
+        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        if n_threads is not None:
+            config["INFERENCE_NUM_THREADS"] = n_threads
+        try:
+            compiled = core.compile_model(network, device, config)
+        except RuntimeError as error:
+            raise EngineError(
+                f"OpenVINO cannot compile the network for {device}: {_first_line(error)}"
+            ) from error
+        self._request = compiled.create_infer_request()
+        self._inputs = tuple(
+            self._request.get_input_tensor(k).data for k in range(_checked_static(compiled.inputs))
+        )
+        self._outputs = tuple(
+            self._request.get_output_tensor(k).data for k in range(_checked_static(compiled.outputs))
+        )
+        self.description = _describe(openvino.__version__, core, compiled, device, precision)
+
+    @property
+    def inputs(self) -> tuple[NDArray[np.float32], ...]:
+        """The input buffers, to fill in place before `infer()` without arguments."""
+        return self._inputs
+
+    def infer(self, *arrays: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
+        """Run the network once.
+
+        Args:
+            *arrays: One for each input, of its shape; none: the input buffers as they are.
+
+        Returns:
+            The output buffers: the next call overwrites them.
+
+        Raises:
+            EngineError: wrong number of arrays, or a shape that the network does not take.
+        """
+        if arrays and len(arrays) != len(self._inputs):
+            raise EngineError(f"the network takes {len(self._inputs)} arrays, got {len(arrays)}")
+        for buffer, array in zip(self._inputs, arrays, strict=False):
+            if buffer.shape != array.shape:
+                raise EngineError(f"the network takes an array of shape {buffer.shape}, got {array.shape}")
+            np.copyto(buffer, array)
+        self._request.infer()
+        return self._outputs
+
+
+def _read(core: Any, path: str | Path) -> Any:
+    if not Path(path).is_file():
+        raise EngineError(f"no model file at {path}")
+    try:
+        return core.read_model(path)
+    except RuntimeError as error:
+        raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
+
+
+def _cut(network: Any, outputs: Sequence[str]) -> Any:
+    """The part of a network that the named outputs depend on."""
+    import openvino
+
+    by_name = {name: port.node for port in network.outputs for name in port.get_names()}
+    missing = [name for name in outputs if name not in by_name]
+    if missing:
+        raise EngineError(f"the network has no output {missing[0]!r}; it has {', '.join(by_name)}")
+    parameters = network.get_parameters()
+    return openvino.Model([by_name[name] for name in outputs], parameters, network.get_friendly_name())
+
+
+def _checked_static(ports: Sequence[Any]) -> int:
+    """How many ports there are, once all are known to have fixed shapes."""
+    for port in ports:
+        if port.partial_shape.is_dynamic:
+            raise EngineError(
+                f"{port.any_name!r} has shape {port.partial_shape}; export the network with fixed shapes"
+            )
+    return len(ports)
+
+
+def _describe(version: str, core: Any, compiled: Any, device: str, precision: str) -> str:
+    name = core.get_property(device, "FULL_DEVICE_NAME").strip()
+    text = f"OpenVINO {version.split('-')[0]}, {name}, {precision}"
+    if "CPU" in device:
+        text += f", {compiled.get_property('INFERENCE_NUM_THREADS')} threads"
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    """OpenVINO's messages quote its own source lines first; the reason comes last."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

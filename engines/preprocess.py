@@ -1,0 +1,145 @@
+"""Cut the network's input out of a picture, and bring its answers back.
+
+Live tracking and training both crop here, so that a network sees the same pixels in both.
+
+Pixel coordinates are OpenCV's: (0, 0) is the centre of the first pixel. A crop of n pixels covers its
+region so that crop coordinate n/2 lies on the region's centre, as MediaPipe's networks were trained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Border(IntEnum):
+    """What a crop shows outside the picture."""
+
+    BLACK = cv2.BORDER_CONSTANT
+    REPLICATE = cv2.BORDER_REPLICATE
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A square region of a picture, perhaps turned."""
+
+    centre_x_px: float
+    centre_y_px: float
+    size_px: float
+    rotation_rad: float = 0.0
+    """Clockwise on the screen: the region's right-hand axis points this far below the picture's."""
+
+    def enlarged(self, factor: float) -> Roi:
+        """The same region with its side multiplied by `factor`."""
+        return Roi(self.centre_x_px, self.centre_y_px, self.size_px * factor, self.rotation_rad)
+
+    def corners_px(self) -> Array:
+        """Top left, top right, bottom right, bottom left, in the picture. Shape: (4, 2)."""
+        unit = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        return crop_to_image(unit, self, 1)
+
+
+def letterbox_roi(width_px: int, height_px: int) -> Roi:
+    """The smallest upright square that holds a whole picture, centred on it."""
+    return Roi(width_px / 2.0, height_px / 2.0, float(max(width_px, height_px)))
+
+
+def crop_matrix(roi: Roi, output_px: int) -> Array:
+    """The affine map from crop to picture coordinates.
+
+    Args:
+        roi: The region.
+        output_px: The crop's side.
+
+    Returns:
+        Shape: (2, 3).
+    """
+    scale = roi.size_px / output_px
+    c, s = scale * math.cos(roi.rotation_rad), scale * math.sin(roi.rotation_rad)
+    half = output_px / 2.0
+    return np.array(
+        [
+            [c, -s, roi.centre_x_px - half * (c - s)],
+            [s, c, roi.centre_y_px - half * (s + c)],
+        ]
+    )
+
+
+def crop(
+    image: NDArray[np.uint8],
+    roi: Roi,
+    output_px: int,
+    *,
+    border: Border = Border.BLACK,
+    out: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Resample a region of a picture into an upright square, bilinearly.
+
+    Args:
+        image: Shape: (height, width, 3).
+        roi: The region; it may reach outside the picture.
+        output_px: The crop's side.
+        border: What to show outside the picture.
+        out: Where to write. Shape: (output_px, output_px, 3).
+
+    Returns:
+        The crop (`out` where given). Shape: (output_px, output_px, 3).
+    """
+    result = np.empty((output_px, output_px, 3), np.uint8) if out is None else out
+    cv2.warpAffine(
+        image,
+        crop_matrix(roi, output_px),
+        (output_px, output_px),
+        dst=result,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=int(border),
+    )
+    return result
+
+
+def crop_to_image(points: Array, roi: Roi, output_px: int) -> Array:
+    """Crop coordinates to picture coordinates. Shapes: (..., 2)."""
+    matrix = crop_matrix(roi, output_px)
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def image_to_crop(points_px: Array, roi: Roi, output_px: int) -> Array:
+    """Picture coordinates to crop coordinates. Shapes: (..., 2)."""
+    matrix = crop_matrix(roi, output_px)
+    # The linear part is a rotation times a scale: its inverse is its transpose over the scale squared.
+    scale_squared = (roi.size_px / output_px) ** 2
+    return (points_px - matrix[:, 2]) @ matrix[:, :2] / scale_squared
+
+
+def to_rgb_float(
+    crop_bgr: NDArray[np.uint8],
+    low: float,
+    high: float,
+    *,
+    rgb: NDArray[np.uint8],
+    out: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Scale bytes to the range a network expects and swap blue and red, without allocating.
+
+    Args:
+        crop_bgr: Shape: (n, n, 3).
+        low: What 0 becomes.
+        high: What 255 becomes.
+        rgb: Scratch of the crop's shape.
+        out: Where to write. Shape: (n, n, 3).
+
+    Returns:
+        `out`.
+    """
+    cv2.cvtColor(crop_bgr, cv2.COLOR_BGR2RGB, dst=rgb)
+    np.multiply(rgb, np.float32((high - low) / 255.0), out=out)
+    if low != 0.0:
+        np.add(out, np.float32(low), out=out)
+    return out

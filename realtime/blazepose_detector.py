@@ -1,0 +1,154 @@
+"""Find a person in a whole picture: BlazePose's single-shot detector and its region of interest.
+
+Source: Bazarevsky et al., "BlazePose: On-device real-time body pose tracking", 2020, and the anchor and
+box parameters that MediaPipe publishes with the network (Liu et al., "SSD", 2016, for the scheme).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.assets import fetch
+from engines.openvino_engine import OpenvinoEngine
+from engines.preprocess import Border, Roi, crop, crop_to_image, letterbox_roi, to_rgb_float
+
+Array = NDArray[np.float64]
+
+INPUT_PX = 224
+# Cells of each feature map and how many anchors share a cell's centre: strides 8 and 16 have one layer of
+# two anchors, stride 32 has three.
+ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))
+NMS_OVERLAP = 0.3
+ROI_MARGIN = 1.25
+"""How much larger than the circle around the person the landmark network's square is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """One person in a picture."""
+
+    score: float
+    box_px: Array
+    """Left, top, right, bottom of the face and torso. Shape: (4,)."""
+    keypoints_px: Array
+    """Mid hip, a point on the circle around the whole body, mid shoulder, a point on the circle around
+    the upper body. Shape: (4, 2)."""
+
+    @property
+    def roi(self) -> Roi:
+        """The region that the landmark network looks at."""
+        return alignment_roi(self.keypoints_px[0], self.keypoints_px[1])
+
+
+class PoseDetector:
+    """BlazePose's person detector.
+
+    Args:
+        model_path: `pose_detection.tflite`; None fetches it.
+        n_threads: CPU threads; None leaves the choice to OpenVINO.
+        min_score: Weaker detections are ignored.
+
+    Raises:
+        AssetError: the network is neither in the cache nor to be had.
+        EngineError: the network cannot be compiled.
+    """
+
+    def __init__(
+        self, model_path: Path | None = None, *, n_threads: int | None = None, min_score: float = 0.5
+    ) -> None:
+        self._engine = OpenvinoEngine(
+            fetch("pose_detection") if model_path is None else model_path,
+            outputs=("Identity", "Identity_1"),
+            n_threads=n_threads,
+        )
+        self._min_logit = math.log(min_score / (1.0 - min_score))
+        self._anchors = anchor_centres()
+        self._crop = np.empty((INPUT_PX, INPUT_PX, 3), np.uint8)
+        self._rgb = np.empty_like(self._crop)
+        self.description = self._engine.description
+
+    def detect(self, image: NDArray[np.uint8]) -> Detection | None:
+        """The most certain person of a picture, or None.
+
+        Args:
+            image: BGR. Shape: (height, width, 3).
+        """
+        height_px, width_px = image.shape[:2]
+        roi = letterbox_roi(width_px, height_px)
+        crop(image, roi, INPUT_PX, border=Border.BLACK, out=self._crop)
+        to_rgb_float(self._crop, -1.0, 1.0, rgb=self._rgb, out=self._engine.inputs[0][0])
+        boxes, logits = self._engine.infer()
+        strong = np.flatnonzero(logits[0, :, 0] >= self._min_logit)
+        if strong.size == 0:
+            return None
+        scores = 1.0 / (1.0 + np.exp(-logits[0, strong, 0].astype(np.float64)))
+        corners, keypoints = decode_boxes(boxes[0, strong].astype(np.float64), self._anchors[strong])
+        corners, keypoints = merge_overlapping(scores, corners, keypoints)
+        in_image = crop_to_image(np.vstack([corners.reshape(2, 2), keypoints]) * INPUT_PX, roi, INPUT_PX)
+        return Detection(float(scores.max()), in_image[:2].ravel(), in_image[2:])
+
+
+def anchor_centres() -> Array:
+    """Centres of the anchors in the order of the network's outputs, 0 to 1. Shape: (2254, 2), x and y."""
+    grids = []
+    for cells, per_cell in ANCHOR_GRIDS:
+        ticks = (np.arange(cells) + 0.5) / cells
+        y, x = np.meshgrid(ticks, ticks, indexing="ij")
+        grids.append(np.repeat(np.stack([x.ravel(), y.ravel()], -1), per_cell, axis=0))
+    return np.concatenate(grids)
+
+
+def decode_boxes(raw: Array, anchors: Array) -> tuple[Array, Array]:
+    """Turn the network's offsets into boxes and keypoints; all anchors have unit size.
+
+    Args:
+        raw: Centre, size and four keypoints of each box, in input pixels from the anchor. Shape: (n, 12).
+        anchors: Shape: (n, 2).
+
+    Returns:
+        Left, top, right, bottom, shape (n, 4), and keypoints, shape (n, 4, 2): 0 to 1 over the input.
+    """
+    points = raw.reshape(-1, 6, 2) / INPUT_PX
+    half = points[:, 1] / 2.0
+    centre = points[:, 0] + anchors
+    return np.hstack([centre - half, centre + half]), points[:, 2:] + anchors[:, None]
+
+
+def merge_overlapping(scores: Array, corners: Array, keypoints: Array) -> tuple[Array, Array]:
+    """The strongest detection, averaged by score with all that overlap it: steadier than its box alone.
+
+    Args:
+        scores: Shape: (n,).
+        corners: Shape: (n, 4).
+        keypoints: Shape: (n, 4, 2).
+
+    Returns:
+        Shapes: (4,) and (4, 2).
+    """
+    best = int(np.argmax(scores))
+    low = np.maximum(corners[:, :2], corners[best, :2])
+    high = np.minimum(corners[:, 2:], corners[best, 2:])
+    shared = np.prod(np.clip(high - low, 0.0, None), axis=1)
+    area = np.prod(np.clip(corners[:, 2:] - corners[:, :2], 0.0, None), axis=1)
+    overlap = shared / np.maximum(area + area[best] - shared, 1e-12)
+    weight = np.where(overlap > NMS_OVERLAP, scores, 0.0)
+    weight[best] = scores[best]
+    weight /= weight.sum()
+    return weight @ corners, np.tensordot(weight, keypoints, axes=1)
+
+
+def alignment_roi(centre_px: Array, edge_px: Array) -> Roi:
+    """The turned square around a person, from the circle around the body.
+
+    Args:
+        centre_px: The circle's centre (mid hip). Shape: (2,).
+        edge_px: The circle's point above the head: gives its radius and which way is up. Shape: (2,).
+    """
+    dx, dy = float(edge_px[0] - centre_px[0]), float(edge_px[1] - centre_px[1])
+    size_px = 2.0 * math.hypot(dx, dy)
+    return Roi(float(centre_px[0]), float(centre_px[1]), size_px * ROI_MARGIN, math.atan2(dx, -dy))
