@@ -107,8 +107,10 @@ def propagate(
             axis, kind = tree.axis[a], tree.axis_kind[a]
             scale = 1.0
             if tree.axis_is_scaled[a]:
+                # OpenSim adds up the axis's components times s, which stretches oblique axes even under
+                # factors of one. This equals it on coordinate axes, and leaves an unscaled model as it is.
                 s = scale_factors[parent]
-                scale = axis[0] * s[0] + axis[1] * s[1] + axis[2] * s[2]
+                scale = axis[0] ** 2 * s[0] + axis[1] ** 2 * s[1] + axis[2] ** 2 * s[2]
             # The axis in ground, times the scale: rotations are never scaled.
             frame = R_F if kind == AXIS_TRANSLATION else R
             for i in range(3):

@@ -48,6 +48,7 @@ def read_joint(
     own = tuple(_read_coordinate(source, c) for c in coordinates)
     if element.tag == "CustomJoint":
         rotations, translations = _read_spatial_transform(source, element, own)
+        own = _in_order_of_use(source, element, own, rotations + translations)
     elif element.tag in JOINT_KINDS:
         rotations, translations = _fixed_axes(source, element, own)
     else:
@@ -107,6 +108,17 @@ def _read_spatial_transform(
         _check_axes(source, element, kind, axes)
         groups.append(tuple(axes))
     return groups[0], groups[1]
+
+
+def _in_order_of_use(
+    source: Source, joint: Element, own: tuple[Coordinate, ...], axes: Sequence[TransformAxis]
+) -> tuple[Coordinate, ...]:
+    """OpenSim orders a CustomJoint's coordinates as its axes name them, and refuses unused ones."""
+    order = list(dict.fromkeys(name for axis in axes for name in axis.coordinates))
+    for coordinate in own:
+        if coordinate.name not in order:
+            source.fail(joint, f"no axis follows coordinate {coordinate.name!r}", "coordinates in use")
+    return tuple(sorted(own, key=lambda coordinate: order.index(coordinate.name)))
 
 
 def _read_transform_axis(

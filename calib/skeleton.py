@@ -173,10 +173,10 @@ def _content_hash(model: OsimModel) -> str:
 
 
 def _is_rotational(joint: Joint, coordinate: Coordinate) -> bool:
-    """Whether the coordinate is the very angle of a rotation."""
+    """Whether the coordinate is the very angle of a rotation, in either sense."""
     for axis in joint.rotations:
         if coordinate.name in axis.coordinates and isinstance(axis.function, Linear):
-            if axis.function.coefficients[axis.coordinates.index(coordinate.name)] == 1.0:
+            if abs(axis.function.coefficients[axis.coordinates.index(coordinate.name)]) == 1.0:
                 return True
     return False
 
