@@ -105,16 +105,24 @@ def parse_source(
             raise SourceError(f"{url[1]}:// is not a stream; accepted: {', '.join(URL_SCHEMES)}")
         is_file = url[1].lower().startswith("http") and urlsplit(text).path.lower().endswith(VIDEO_SUFFIXES)
         return file_sources.VideoSource(text) if is_file else cameras.StreamSource(text)
-    path = Path(text).expanduser()
-    if path.is_dir():
-        return file_sources.PictureSource(path, fps=fps or DEFAULT_FPS)
-    if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file():
-        return file_sources.PictureSource(path, fps=fps or DEFAULT_FPS)
-    if not path.exists():
+    return _parse_path(text, fps or DEFAULT_FPS)
+
+
+def _parse_path(text: str, fps: float) -> FrameSource:
+    from realtime import file_sources
+
+    try:
+        path = Path(text).expanduser()
+        is_folder, is_file = path.is_dir(), path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long, unknown user, NUL
+        is_folder = is_file = False
+    if not text.strip() or not (is_folder or is_file):
         raise SourceError(
-            f"{text}: no such file or folder; a source is a camera's number (0, 1, ...), a video, "
+            f"{text!r}: no such file or folder; a source is a camera's number (0, 1, ...), a video, "
             f"a folder of pictures, a URL such as rtsp://host/path, or: synthetic"
         )
+    if is_folder or path.suffix.lower() in PICTURE_SUFFIXES:
+        return file_sources.PictureSource(path, fps=fps)
     return file_sources.VideoSource(str(path))
 
 
