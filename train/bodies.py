@@ -1,0 +1,189 @@
+"""Adult bodies: Anny's shapes, sampled once by its calibrated distribution and kept as a small linear model.
+
+Anny (NAVER, https://github.com/naver/anny; code Apache-2.0, data CC0) needs a minute to build and a large
+dependency to run. Here it is asked once for many adults; their principal components, with a row of scores
+for each adult, are stored, and everything later is numpy. Axes are OpenSim's: X forward, Y up, Z to the
+right, floor at Y = 0.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+from train.errors import TrainError
+
+_log = logging.getLogger(__name__)
+
+N_ADULTS = 1536
+N_COMPONENTS = 160
+N_HELD_OUT = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyModel:
+    """Many adults who share one mesh."""
+
+    mean: NDArray[np.float32]
+    """Vertices, then the heads of the bones, in m. Shape: (n_vertices + n_bones, 3)."""
+    components: NDArray[np.float32]
+    """Principal directions of the same. Shape: (n_components, n_vertices + n_bones, 3)."""
+    scores: NDArray[np.float32]
+    """One row for each adult. Shape: (n_adults, n_components)."""
+    age_years: NDArray[np.float32]
+    """Shape: (n_adults,)."""
+    femininity: NDArray[np.float32]
+    """Anny's gender, 0 male to 1 female. Shape: (n_adults,)."""
+    faces: NDArray[np.int32]
+    """Shape: (n_faces, 3)."""
+    uv: NDArray[np.float32]
+    """Texture coordinates. Shape: (n_uv, 2)."""
+    face_uv: NDArray[np.int32]
+    """Shape: (n_faces, 3)."""
+    bone_names: NDArray[np.str_]
+    """Names of Anny's bones, ending in .L or .R. Shape: (n_bones,)."""
+    bone_index: NDArray[np.int32]
+    """Bones that move each vertex. Shape: (n_vertices, n_influences)."""
+    bone_weight: NDArray[np.float32]
+    """Their weights, which sum to one. Shape: (n_vertices, n_influences)."""
+
+    @property
+    def n_adults(self) -> int:
+        """Number of bodies."""
+        return len(self.scores)
+
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices of every body."""
+        return len(self.bone_index)
+
+    def bone(self, name: str) -> int:
+        """Index of a bone.
+
+        Raises:
+            TrainError: there is no such bone.
+        """
+        found = np.flatnonzero(self.bone_names == name)
+        if len(found) == 0:
+            raise TrainError(f"Anny has no bone {name!r}; it has: {', '.join(self.bone_names)}")
+        return int(found[0])
+
+    def shape(self, adult: int) -> BodyShape:
+        """Resting mesh of one adult, with arms of human length.
+
+        Raises:
+            TrainError: there is no such adult.
+        """
+        if not 0 <= adult < self.n_adults:
+            raise TrainError(f"no adult {adult}; there are 0 to {self.n_adults - 1}")
+        flat = self.components.reshape(len(self.components), -1)
+        points = self.mean.astype(np.float64) + (self.scores[adult] @ flat).reshape(self.mean.shape)
+        points[:, 1] -= points[: self.n_vertices, 1].min()
+        points = _lengthen_arms(self, points)
+        return BodyShape(points[: self.n_vertices], points[self.n_vertices :])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BodyShape:
+    """One adult's resting mesh, feet on the floor."""
+
+    vertices_m: NDArray[np.float64]
+    """Shape: (n_vertices, 3)."""
+    bone_heads_m: NDArray[np.float64]
+    """Where Anny's bones begin. Shape: (n_bones, 3)."""
+
+    @property
+    def stature_m(self) -> float:
+        """Height of the crown above the soles."""
+        return float(np.ptp(self.vertices_m[:, 1]))
+
+
+# Anny's arms are short and its hands large. These factors bring the average adult to de Leva (J Biomech
+# 29(9), 1996): upper arm 0.160, forearm 0.153, hand 0.108 of stature.
+_UPPER_ARM_FACTOR = 1.055
+_FOREARM_FACTOR = 1.09
+_HAND_FACTOR = 0.93
+
+
+def _lengthen_arms(model: BodyModel, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stretch upper arms and forearms along themselves and shrink the hands about the wrists."""
+    moved = points.copy()
+    for side in ("L", "R"):
+        names = [str(name) for name in model.bone_names]
+        head = {n: points[model.n_vertices + names.index(f"{n}.{side}")] for n in _ARM_BONES}
+        shoulder, elbow, wrist = head["upperarm01"], head["lowerarm01"], head["wrist"]
+        upper, fore = elbow - shoulder, wrist - elbow
+        elbow_shift = (_UPPER_ARM_FACTOR - 1.0) * upper
+        wrist_shift = elbow_shift + (_FOREARM_FACTOR - 1.0) * fore
+        along_upper = np.clip((points - shoulder) @ upper / (upper @ upper), 0.0, None)
+        along_fore = (points - elbow) @ fore / (fore @ fore)
+        weight = _arm_weights(model, side)
+        moved += weight[:, 0, None] * along_upper[:, None] * elbow_shift
+        moved += weight[:, 1, None] * (elbow_shift + along_fore[:, None] * (wrist_shift - elbow_shift))
+        moved += weight[:, 2, None] * (wrist_shift + (_HAND_FACTOR - 1.0) * (points - wrist))
+    return moved
+
+
+_ARM_BONES = ("upperarm01", "lowerarm01", "wrist")
+
+
+def _arm_weights(model: BodyModel, side: str) -> NDArray[np.float64]:
+    """How much each vertex and bone head belongs to upper arm, forearm and hand. Shape: (n_points, 3)."""
+    part_of_bone = np.zeros((len(model.bone_names), 3))
+    for k, name in enumerate(model.bone_names):
+        stem, _, bone_side = str(name).partition(".")
+        if bone_side != side:
+            continue
+        if stem.startswith("upperarm"):
+            part_of_bone[k, 0] = 1.0
+        elif stem.startswith("lowerarm"):
+            part_of_bone[k, 1] = 1.0
+        elif stem.startswith(("wrist", "metacarpal", "finger")):
+            part_of_bone[k, 2] = 1.0
+    of_vertex = np.einsum("vkp,vk->vp", part_of_bone[model.bone_index], model.bone_weight)
+    return np.concatenate([of_vertex, part_of_bone])
+
+
+def default_body_model_path() -> Path:
+    """Where the exported model is kept."""
+    return user_cache_path("kinecast") / "bodies" / "anny_adults.npz"
+
+
+def load_body_model(path: Path | None = None) -> BodyModel:
+    """Load the exported bodies, exporting them first where the file is absent.
+
+    Args:
+        path: The `.npz` file; the user's cache if left out.
+
+    Raises:
+        TrainError: the file is not such an export, or Anny is needed and not installed.
+    """
+    path = default_body_model_path() if path is None else Path(path)
+    if not path.exists():
+        from train.anny_export import export_body_model
+
+        _log.info("exporting %d adult bodies to %s: a few minutes, once", N_ADULTS, path)
+        save_body_model(export_body_model(N_ADULTS, N_COMPONENTS), path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return BodyModel(**{field.name: file[field.name] for field in fields(BodyModel)})
+    except (OSError, ValueError, KeyError) as error:
+        raise TrainError(f"{path}: not an export of bodies ({error}); delete it to export anew") from error
+
+
+def save_body_model(model: BodyModel, path: Path) -> None:
+    """Write the model, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial.npz")
+    np.savez(partial, **{field.name: getattr(model, field.name) for field in fields(model)})
+    partial.replace(path)
+
+
+def split_adults(model: BodyModel) -> tuple[range, range]:
+    """Adults for training, and those held out for evaluation."""
+    return range(model.n_adults - N_HELD_OUT), range(model.n_adults - N_HELD_OUT, model.n_adults)
