@@ -356,7 +356,7 @@ def solve(
 
 @njit(cache=True, nogil=True)
 def residual_rms(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
-    """Root mean square distance to the targets that count, in m; NaN if none does. Sets dependent coordinates."""
+    """Root mean square distance to the targets that count, in m; sets dependent coordinates."""
     _evaluate(tree, problem, q, work)
     total, count = 0.0, 0
     for k in range(problem.station_body.shape[0]):

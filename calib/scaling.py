@@ -18,12 +18,14 @@ def check_scale_factors(skeleton: Skeleton, scale_factors: NDArray[np.float64]) 
     factors = np.asarray(scale_factors, dtype=np.float64)
     if factors.shape != (skeleton.n_bodies, 3):
         raise SkeletonError(
-            f"scale factors have shape {factors.shape}; skeleton {skeleton.name!r} takes ({skeleton.n_bodies}, 3)"
+            f"scale factors have shape {factors.shape}; "
+            f"skeleton {skeleton.name!r} takes ({skeleton.n_bodies}, 3)"
         )
     bad = ~(np.isfinite(factors) & (factors > 0.0)).all(axis=1)
     if bad.any():
         body = int(np.flatnonzero(bad)[0])
         raise SkeletonError(
-            f"scale factors of {skeleton.body_names[body]} are {factors[body].tolist()}; accepted: positive numbers"
+            f"scale factors of {skeleton.body_names[body]} are {factors[body].tolist()}; "
+            "accepted: positive numbers"
         )
     return factors
