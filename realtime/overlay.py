@@ -1,0 +1,139 @@
+"""The picture a person looks at: the video with skeleton, angles, and how the run is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from realtime.overlay_angles import AnglePanel, choose_rows
+from realtime.overlay_skeleton import SkeletonDrawing
+from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Panel, Typeface
+from realtime.types import LiveStats, PoseSample, Status
+
+if TYPE_CHECKING:
+    from calib.camera import CameraCalibration
+    from calib.skeleton import Skeleton
+
+DESIGN_SIZE_PX = (640, 480)
+"""The picture size that all lengths are designed for; others scale them."""
+MARGIN_PX = 12
+PILL_PX = 26
+
+_STATUS: dict[Status, tuple[str, Colour]] = {
+    Status.TRACKING: ("Tracking", GOOD),
+    Status.WARM_UP: ("Warming up", CAUTION),
+    Status.LOST: ("Lost", ALARM),
+}
+_BANNER = {
+    Status.TRACKING: "",
+    Status.WARM_UP: "Getting to know you: keep head and feet in view",
+    Status.LOST: "Nobody in view",
+}
+
+
+class Overlay:
+    """Draws samples over their pictures. Remembers only the traces of the last seconds.
+
+    Args:
+        skeleton: what the samples mean.
+        camera: projects the skeleton onto the picture.
+        coordinates: names of the coordinates to show, or names without the side ("knee_angle") for both
+            sides; None for the usual ones, an empty sequence for none.
+        mirror: show the picture as a mirror would. Writing stays readable, and right stays right.
+        markers: also draw the model's markers.
+
+    Raises:
+        SkeletonError: an unknown coordinate, with those that there are.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        camera: CameraCalibration,
+        *,
+        coordinates: Sequence[str] | None = None,
+        mirror: bool = False,
+        markers: bool = False,
+    ) -> None:
+        self._mirror = mirror
+        self._markers = markers
+        self._typeface = Typeface()
+        self._drawing = SkeletonDrawing(skeleton, camera)
+        self._angles = AnglePanel(choose_rows(skeleton, coordinates), self._typeface)
+        self._pills: dict[tuple[int, int], Panel] = {}
+
+    def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:
+        """A new picture: `image` with everything drawn on it.
+
+        Args:
+            image: the frame, BGR, not mirrored; left as it is. Shape: (height, width, 3).
+            sample: the estimate of this frame.
+            stats: how the run is doing; None where nobody counts.
+        """
+        stats = stats or LiveStats()
+        shown = np.asarray(cv2.flip(image, 1), dtype=np.uint8) if self._mirror else image.copy()
+        height, width = shown.shape[:2]
+        unit_px = max(0.4, min(width / DESIGN_SIZE_PX[0], height / DESIGN_SIZE_PX[1]))
+        self._angles.remember(sample)
+        self._drawing.draw(shown, sample, unit_px, mirrored=self._mirror, markers=self._markers)
+        text, colour = _STATUS[sample.status]
+        self._pill(shown, [(text, WHITE)], unit_px, 0.0, top=True, dot=colour)
+        counts = _counts(stats)
+        if counts:
+            self._pill(shown, counts, unit_px, 1.0, top=True)
+        banner = stats.note or _BANNER[sample.status]
+        if banner:
+            dot = ALARM if stats.note else colour
+            self._pill(shown, [(banner, WHITE)], unit_px, 0.5, top=False, dot=dot)
+        self._angles.draw(shown, sample, round((1.8 * MARGIN_PX + PILL_PX) * unit_px), unit_px)
+        return shown
+
+    def _pill(
+        self,
+        image: Image,
+        parts: list[tuple[str, Colour]],
+        unit_px: float,
+        place: float,
+        *,
+        top: bool,
+        dot: Colour | None = None,
+    ) -> None:
+        """A line of text on a rounded panel; `place` from 0, left edge, to 1, right edge."""
+        size_px, pad_px, gap_px = 13.0 * unit_px, 12.0 * unit_px, 12.0 * unit_px
+        widths = [self._typeface.width_px(text, size_px, 500) for text, _ in parts]
+        lead_px = 16.0 * unit_px if dot is not None else 0.0
+        needed = lead_px + sum(widths) + gap_px * (len(parts) - 1) + 2 * pad_px
+        # In steps, so that a changing digit does not make a new panel of a new size each time.
+        width = round(-(-needed // (8 * unit_px)) * 8 * unit_px)
+        height, margin = round(PILL_PX * unit_px), round(MARGIN_PX * unit_px)
+        if width > image.shape[1] or height + margin > image.shape[0]:
+            return
+        room = max(0, image.shape[1] - width - 2 * margin)
+        x_px = min(margin + round(place * room), image.shape[1] - width)
+        y_px = margin if top else image.shape[0] - margin - height
+        panel = self._pills.setdefault((width, height), Panel(width, height, height // 2))
+        part = panel.lay(image, x_px, y_px)
+        x = pad_px + (width - needed) / 2.0
+        baseline = 0.5 * height + 0.35 * size_px
+        if dot is not None:
+            centre = (round((x + 3.0 * unit_px) * 16), round(height * 8))
+            cv2.circle(part, centre, round(4.0 * unit_px * 16), dot, -1, cv2.LINE_AA, 4)
+            x += lead_px
+        for (text, colour), text_width in zip(parts, widths, strict=True):
+            self._typeface.draw(part, text, (x, baseline), colour, size_px, 500)
+            x += text_width + gap_px
+
+
+def _counts(stats: LiveStats) -> list[tuple[str, Colour]]:
+    """What is known of speed and losses."""
+    parts: list[tuple[str, Colour]] = []
+    if stats.fps is not None and np.isfinite(stats.fps):
+        parts.append((f"{stats.fps:.0f} fps", WHITE))
+    if stats.latency_ms is not None and np.isfinite(stats.latency_ms):
+        parts.append((f"{stats.latency_ms:.0f} ms", WHITE))
+    if stats.dropped_frames:
+        parts.append((f"{stats.dropped_frames} dropped", MUTED))
+    return parts

@@ -1,0 +1,227 @@
+"""The panel of chosen angles: values of the right and left side and how they moved of late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import SkeletonError
+from realtime.overlay_style import (
+    FAINT,
+    MUTED,
+    SHIFT,
+    WHITE,
+    Colour,
+    Image,
+    Panel,
+    Typeface,
+    blend,
+    side_colour,
+)
+from realtime.types import PoseSample
+
+if TYPE_CHECKING:
+    from calib.skeleton import Skeleton
+
+DEFAULT_COORDINATES = (
+    "hip_flexion",
+    "knee_angle",
+    "ankle_angle",
+    "lumbar_extension",
+    "arm_flex",
+    "elbow_flex",
+)
+TRACE_S = 3.0
+WIDTH_PX = 172
+ROW_PX = 46
+PAD_PX = 12
+_TRACE_TOP_PX, _TRACE_BOTTOM_PX = 21, 41
+_MAX_SAMPLES = 512
+_MAX_POINTS = 48
+_LEAST_SPAN = np.radians(20.0)
+_LABELS = {
+    "arm_flex": "Arm flexion", "arm_add": "Arm adduction", "arm_rot": "Arm rotation", "elbow_flex": "Elbow",
+    "pro_sup": "Pronation", "wrist_flex": "Wrist flexion", "wrist_dev": "Wrist deviation",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the panel: a coordinate of the midline, or the same one of both sides."""
+
+    label: str
+    coordinates: tuple[int, ...]
+    colours: tuple[Colour, ...]
+    in_degrees: bool
+
+
+def choose_rows(skeleton: Skeleton, names: Sequence[str] | None) -> list[Row]:
+    """Rows for the asked coordinates; right and left of a pair share one.
+
+    Args:
+        skeleton: what there is to choose from.
+        names: coordinates by name, or by name without the side for both; None: the usual ones.
+
+    Raises:
+        SkeletonError: a name that the skeleton does not have, with those that it has.
+    """
+    known = skeleton.coordinate_names
+    chosen = [n for n in DEFAULT_COORDINATES if n in known or f"{n}_r" in known] if names is None else names
+    rows: dict[str, list[str]] = {}
+    for name in chosen:
+        pair = [f"{name}_{side}" for side in "rl" if f"{name}_{side}" in known]
+        for member in [name] if name in known else pair or [name]:
+            if member not in known:
+                raise SkeletonError(
+                    f"no coordinate {member!r} to show; {skeleton.name} has: {', '.join(known)}"
+                )
+            row = rows.setdefault(_stem(member), [])
+            if member not in row:
+                row.append(member)
+    return [_row(skeleton, stem, members) for stem, members in rows.items()]
+
+
+class AnglePanel:
+    """Draws the rows and remembers the last seconds of their coordinates."""
+
+    def __init__(self, rows: list[Row], typeface: Typeface) -> None:
+        self._rows = rows
+        self._typeface = typeface
+        self._columns = [k for row in rows for k in row.coordinates]
+        self._t_ns = np.zeros(_MAX_SAMPLES, dtype=np.int64)
+        self._values = np.full((_MAX_SAMPLES, len(self._columns)), np.nan)
+        self._count = 0
+        self._panel: Panel | None = None
+        self._drawn_for = (0, 0.0)
+
+    def remember(self, sample: PoseSample) -> None:
+        """Add a sample to the traces; a stamp that goes back starts them afresh."""
+        if self._count and sample.t_capture_ns <= self._t_ns[(self._count - 1) % _MAX_SAMPLES]:
+            self._count = 0
+        slot = self._count % _MAX_SAMPLES
+        self._t_ns[slot] = sample.t_capture_ns
+        self._values[slot] = sample.q[self._columns]
+        self._count += 1
+
+    def draw(self, image: Image, sample: PoseSample, top_px: int, unit_px: float) -> None:
+        """Draw at the left edge of `image`, as many rows as fit below `top_px`."""
+        margin, pad, row_px = (round(v * unit_px) for v in (PAD_PX, PAD_PX, ROW_PX))
+        room_px = image.shape[0] - top_px - margin - pad
+        rows = self._rows[: max(0, room_px // row_px)]
+        width = round(WIDTH_PX * unit_px)
+        if not rows or width + 2 * margin > image.shape[1]:
+            return
+        panel = self._prepare(len(rows), unit_px)
+        part = panel.lay(image, margin, top_px)
+        shares, traces = self._recent(sample.t_capture_ns)
+        column = 0
+        for k, row in enumerate(rows):
+            own = slice(column, column + len(row.coordinates))
+            y_px = pad // 2 + k * row_px
+            self._draw_values(part, row, sample, y_px, unit_px)
+            _draw_traces(part, shares, traces[:, own], row.colours, (pad, width - pad), y_px, unit_px)
+            column = own.stop
+
+    def _prepare(self, n_rows: int, unit_px: float) -> Panel:
+        """The panel with its labels and base lines, which stay until the picture's size changes."""
+        if self._panel is None or self._drawn_for != (n_rows, unit_px):
+            pad, row_px = round(PAD_PX * unit_px), round(ROW_PX * unit_px)
+            width, height = round(WIDTH_PX * unit_px), n_rows * row_px + pad
+            panel = Panel(width, height, round(10 * unit_px))
+            labels, lines = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
+            for k, row in enumerate(self._rows[:n_rows]):
+                y_px = pad // 2 + k * row_px
+                # The face is drawn in colour only; one channel of it is the coverage.
+                written = np.zeros((height, width, 3), np.uint8)
+                self._typeface.draw(
+                    written, row.label, (pad, y_px + 15 * unit_px), (255,) * 3, 12 * unit_px, 450
+                )
+                labels = np.maximum(labels, written[..., 0])
+                base = y_px + round((_TRACE_BOTTOM_PX + 2) * unit_px)
+                cv2.line(lines, (pad, base), (width - pad, base), 90, 1)
+            panel.ink(lines, FAINT)
+            panel.ink(labels, MUTED)
+            self._panel, self._drawn_for = panel, (n_rows, unit_px)
+        return self._panel
+
+    def _draw_values(self, part: Image, row: Row, sample: PoseSample, y_px: int, unit_px: float) -> None:
+        right_px = part.shape[1] - PAD_PX * unit_px
+        for k, colour in reversed(list(zip(row.coordinates, row.colours, strict=True))):
+            text = _text_of(sample.q[k], row.in_degrees)
+            trust = float(sample.confidence[k]) if np.isfinite(sample.q[k]) else 0.0
+            size_px = 15 * unit_px
+            x_px = right_px - self._typeface.width_px(text, size_px, 600)
+            self._typeface.draw(
+                part, text, (x_px, y_px + 15.5 * unit_px), _faded(colour, trust), size_px, 600
+            )
+            right_px -= 38 * unit_px
+
+    def _recent(self, now_ns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The last seconds, oldest first: where each sample lies from 0 to 1, and the values."""
+        n = min(self._count, _MAX_SAMPLES)
+        order = np.arange(self._count - n, self._count) % _MAX_SAMPLES
+        shares = 1.0 - (now_ns - self._t_ns[order]) * 1e-9 / TRACE_S
+        order, shares = order[shares >= 0.0], shares[shares >= 0.0]
+        step = -(-len(order) // _MAX_POINTS) or 1
+        # Counted from the first sample ever, so that the points drawn move with time and do not flicker.
+        phase = -(self._count - len(order)) % step
+        kept = np.union1d(np.arange(phase, len(order), step), np.arange(len(order))[-1:])
+        return np.asarray(shares[kept], dtype=np.float64), self._values[order[kept]]
+
+
+def _draw_traces(
+    part: Image,
+    shares: NDArray[np.float64],
+    values: NDArray[np.float64],
+    colours: tuple[Colour, ...],
+    x_range_px: tuple[int, int],
+    y_px: int,
+    unit_px: float,
+) -> None:
+    """Draw curves over time in one row, on a scale that both sides share."""
+    if len(shares) < 2 or not np.isfinite(values).any():
+        return
+    low, high = np.nanmin(values), np.nanmax(values)
+    spare = max(0.0, _LEAST_SPAN - (high - low)) / 2.0
+    low, high = low - spare, high + spare
+    top, bottom = y_px + _TRACE_TOP_PX * unit_px, y_px + _TRACE_BOTTOM_PX * unit_px
+    x = x_range_px[0] + shares * (x_range_px[1] - x_range_px[0])
+    for colour, curve in reversed(list(zip(colours, values.T, strict=True))):
+        xy = np.stack([x, bottom - (curve - low) / (high - low) * (bottom - top)], axis=1)
+        defined = np.isfinite(curve)
+        for piece in np.split(xy, np.flatnonzero(np.diff(defined)) + 1):
+            if np.isfinite(piece[0, 1]):
+                points = np.rint(piece * (1 << SHIFT)).astype(np.int32)
+                thickness = max(1, round(1.2 * unit_px))
+                cv2.polylines(part, [points], False, colour, thickness, cv2.LINE_AA, SHIFT)
+
+
+def _row(skeleton: Skeleton, stem: str, members: list[str]) -> Row:
+    label = _LABELS.get(stem) or stem.replace("_angle", "").replace("_", " ").capitalize()
+    members = sorted(members, key=lambda name: name.endswith("_l"))
+    # A lone coordinate of one side keeps the side in its label.
+    if len(members) == 1 and members[0] != stem:
+        label += {"r": " right", "l": " left"}[members[0][-1]]
+    colours = tuple(side_colour(name[-1]) if name != stem else WHITE for name in members)
+    indices = tuple(skeleton.coordinate_index(name) for name in members)
+    return Row(label, indices, colours, bool(skeleton.is_rotational[indices[0]]))
+
+
+def _stem(name: str) -> str:
+    return name[:-2] if name.endswith(("_r", "_l")) else name
+
+
+def _faded(colour: Colour, trust: float) -> Colour:
+    """Less trusted values fade, but stay legible."""
+    return blend(colour, FAINT, 0.7 * (1.0 - trust))
+
+
+def _text_of(value: float, in_degrees: bool) -> str:
+    if not np.isfinite(value):
+        return "\N{EN DASH}"
+    return f"{round(np.degrees(value))}\N{DEGREE SIGN}" if in_degrees else f"{value:.2f}"
