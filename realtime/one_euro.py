@@ -8,9 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-MIN_CUTOFF_HZ = 1.5
-BETA = 0.7
-DERIVATIVE_CUTOFF_HZ = 1.0
+MIN_CUTOFF_HZ = 1.2
+BETA = 4.0
+DERIVATIVE_CUTOFF_HZ = 4.0
 MAX_GAP_S = 0.5
 
 _TURN = 2.0 * np.pi
@@ -73,9 +73,9 @@ class OneEuroFilter:
     ) -> None:
         for name, value in (("min_cutoff_hz", min_cutoff_hz), ("derivative_cutoff_hz", derivative_cutoff_hz)):
             if not np.all(np.asarray(value) > 0.0):
-                raise ValueError(f"{name} is {value}; accepted: above 0")
+                raise ValueError(f"{name} is {value!r}; accepted: above 0")
         if not np.all(np.asarray(beta) >= 0.0) or not max_gap_s > 0.0:
-            raise ValueError(f"beta is {beta}, max_gap_s {max_gap_s}; accepted: beta from 0, gap above 0")
+            raise ValueError(f"beta is {beta!r}, max_gap_s {max_gap_s}; accepted: beta from 0, gap above 0")
         self._parameters = _Parameters(
             min_cutoff_hz=_vector(min_cutoff_hz, n),
             beta=_vector(beta, n),
