@@ -123,7 +123,10 @@ def fill_information_matrices(
         if not np.isfinite(W.sum()) or W[0, 0] < 0.0 or W[1, 1] < 0.0 or W[2, 2] < 0.0:
             return False
         known = np.isfinite(targets_m[k, 0] + targets_m[k, 1] + targets_m[k, 2])
-        information[k] = W if known else 0.0
+        if known:
+            information[k] = W
+        else:
+            information[k] = 0.0
     return True
 
 

@@ -62,7 +62,7 @@ def read_reference(path: Path) -> Trajectory:
 def track(source: FrameSource, estimator: Estimator) -> tuple[list[PoseSample], list[int]]:
     """Step through every frame of a source; also how long each step took."""
     samples, durations_ns = [], []
-    with tqdm(desc=estimator.name, unit="frame", leave=False) as progress:
+    with tqdm(desc=estimator.name, unit="frame", leave=False, disable=None) as progress:
         while (frame := source.read()) is not None:
             start_ns = time.perf_counter_ns()
             samples.append(estimator.step(frame))

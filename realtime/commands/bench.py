@@ -1,0 +1,48 @@
+"""`kinecast bench`: how fast kinecast is on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+from realtime.benchmark import BenchResult, format_result, machine
+from realtime.errors import RealtimeError
+
+HELP = "measure speed on this machine"
+
+BENCHMARKS = {
+    "skeleton": "realtime.bench_skeleton",
+    "landmarks": "realtime.bench_estimator",
+    "stream": "realtime.bench_stream",
+}
+"""Each module has `measure(quick: bool) -> BenchResult`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("benchmark", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the benchmarks that were named."""
+    unknown = [name for name in args.benchmark if name not in BENCHMARKS]
+    if unknown:
+        raise RealtimeError(f"no benchmark {unknown[0]!r}; accepted: {', '.join(BENCHMARKS)}")
+    about = machine()
+    print(f"{about['processor']}, {about['cores']} cores, {about['system']}")
+    results: list[BenchResult] = []
+    for name in args.benchmark or BENCHMARKS:
+        result = importlib.import_module(BENCHMARKS[name]).measure(args.quick)
+        print(format_result(result), flush=True)
+        results.append(result)
+    if args.json is not None:
+        content = {"machine": about, "results": [r.as_dict() for r in results]}
+        try:
+            args.json.write_text(json.dumps(content, indent=2) + "\n")
+        except OSError as error:
+            raise RealtimeError(f"{args.json}: cannot write the results ({error.strerror})") from error
+    return 0

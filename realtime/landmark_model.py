@@ -1,0 +1,152 @@
+"""Where BlazePose's landmarks sit on an OpenSim skeleton, how far to trust them, and how people hold themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import SkeletonError
+from calib.skeleton import Skeleton
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkStation:
+    """One landmark fixed to a body."""
+
+    landmark: int
+    """Index into BlazePose's 33 landmarks."""
+    body: str
+    station_m: tuple[float, float, float]
+    """In the body's frame of an unscaled skeleton of ordinary stature."""
+    sigma_m: float
+    """Standard deviation across the line of sight."""
+
+
+def _both_sides(
+    right: int, left: int, body: str, station_m: tuple[float, float, float], sigma_m: float
+) -> tuple[LandmarkStation, LandmarkStation]:
+    x, y, z = station_m
+    return (
+        LandmarkStation(right, f"{body}_r", (x, y, z), sigma_m),
+        LandmarkStation(left, f"{body}_l", (x, y, -z), sigma_m),
+    )
+
+
+LANDMARK_STATIONS: tuple[LandmarkStation, ...] = (
+    LandmarkStation(0, "head", (0.105, 0.065, 0.0), 0.02),
+    LandmarkStation(8, "head", (0.010, 0.075, 0.070), 0.02),
+    LandmarkStation(7, "head", (0.010, 0.075, -0.070), 0.02),
+    *_both_sides(12, 11, "humerus", (0.0, 0.0, 0.0), 0.02),
+    *_both_sides(14, 13, "ulna", (0.0, 0.0, 0.0), 0.015),
+    *_both_sides(16, 15, "hand", (0.0, 0.0, 0.0), 0.015),
+    *_both_sides(20, 19, "hand", (0.0, -0.09, 0.02), 0.025),
+    *_both_sides(18, 17, "hand", (0.0, -0.08, -0.03), 0.025),
+    *_both_sides(24, 23, "femur", (0.0, 0.0, 0.0), 0.02),
+    *_both_sides(26, 25, "tibia", (0.0, 0.0, 0.0), 0.015),
+    *_both_sides(28, 27, "talus", (0.0, 0.0, 0.0), 0.015),
+    *_both_sides(30, 29, "calcn", (-0.01, 0.01, 0.0), 0.02),
+    *_both_sides(32, 31, "toes", (0.04, 0.0, -0.01), 0.02),
+)
+
+SIGMA_DEPTH_M = 0.10
+"""Along the line of sight. BlazePose's depth was off by 10 to 12 cm RMS against four-camera triangulation."""
+
+REQUIRED_BODIES = ("pelvis", "femur_r", "femur_l", "tibia_r", "tibia_l", "torso")
+
+
+@dataclass(frozen=True, slots=True)
+class PosturePrior:
+    """What a coordinate is when the picture does not tell: a normal distribution in deg."""
+
+    mean_deg: float
+    sigma_deg: float
+
+
+POSTURE_PRIORS: dict[str, PosturePrior] = {
+    "pelvis_tilt": PosturePrior(0.0, 20.0),
+    "pelvis_list": PosturePrior(0.0, 5.0),
+    "lumbar_extension": PosturePrior(-5.0, 20.0),
+    "lumbar_bending": PosturePrior(0.0, 8.0),
+    "lumbar_rotation": PosturePrior(0.0, 10.0),
+    "neck_flexion": PosturePrior(0.0, 20.0),
+    "neck_bending": PosturePrior(0.0, 10.0),
+    "neck_rotation": PosturePrior(0.0, 30.0),
+    "hip_flexion": PosturePrior(10.0, 60.0),
+    "hip_adduction": PosturePrior(-3.0, 10.0),
+    "hip_rotation": PosturePrior(0.0, 10.0),
+    "knee_angle": PosturePrior(10.0, 60.0),
+    "ankle_angle": PosturePrior(5.0, 15.0),
+    "subtalar_angle": PosturePrior(0.0, 6.0),
+    "mtp_angle": PosturePrior(0.0, 5.0),
+    "arm_flex": PosturePrior(10.0, 60.0),
+    "arm_add": PosturePrior(-10.0, 30.0),
+    "arm_rot": PosturePrior(0.0, 30.0),
+    "elbow_flex": PosturePrior(30.0, 60.0),
+    "pro_sup": PosturePrior(90.0, 30.0),
+    "wrist_flex": PosturePrior(0.0, 15.0),
+    "wrist_dev": PosturePrior(0.0, 10.0),
+}
+"""Standing, walking and squatting adults in marker-based data; wide where the landmarks decide."""
+
+UNKNOWN_COORDINATE_PRIOR_DEG = 15.0
+"""For the coordinates of other skeletons, around their default value."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LandmarkModel:
+    """The tables above for one skeleton, as arrays."""
+
+    landmark: NDArray[np.int64]
+    """Landmark of each station. Shape: (n,)."""
+    station_body: NDArray[np.int64]
+    """Shape: (n,)."""
+    station_m: Array
+    """Shape: (n, 3)."""
+    sigma_m: Array
+    """Shape: (n,)."""
+    q_prior: Array
+    """Shape: (n_q,)."""
+    prior_weight: Array
+    """Inverse variance, 1/rad^2; 0 for translations. Shape: (n_q,)."""
+
+
+def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
+    """Attach the landmarks to the bodies a skeleton has.
+
+    Raises:
+        SkeletonError: a body without which a person cannot be tracked is missing.
+    """
+    missing = [b for b in REQUIRED_BODIES if b not in skeleton.body_names]
+    if missing:
+        raise SkeletonError(
+            f"skeleton {skeleton.name!r} has no body {', '.join(missing)}; a tracked skeleton needs "
+            f"{', '.join(REQUIRED_BODIES)}. Use kinecast's own skeleton: leave out --skeleton"
+        )
+    stations = [s for s in LANDMARK_STATIONS if s.body in skeleton.body_names]
+    q_prior, prior_weight = posture_prior(skeleton)
+    return LandmarkModel(
+        landmark=np.array([s.landmark for s in stations]),
+        station_body=np.array([skeleton.body_index(s.body) for s in stations]),
+        station_m=np.array([s.station_m for s in stations]),
+        sigma_m=np.array([s.sigma_m for s in stations]),
+        q_prior=q_prior,
+        prior_weight=prior_weight,
+    )
+
+
+def posture_prior(skeleton: Skeleton) -> tuple[Array, Array]:
+    """Mean (rad) and inverse variance (1/rad^2) of each coordinate. Shapes: (n_q,), (n_q,)."""
+    q_prior = skeleton.q_default.copy()
+    weight = np.where(skeleton.is_rotational, np.radians(UNKNOWN_COORDINATE_PRIOR_DEG) ** -2.0, 0.0)
+    for k, name in enumerate(skeleton.coordinate_names):
+        prior = POSTURE_PRIORS.get(name.removesuffix("_r").removesuffix("_l"))
+        if name == "pelvis_rotation":
+            weight[k] = 0.0
+        elif prior is not None:
+            q_prior[k] = np.radians(prior.mean_deg)
+            weight[k] = np.radians(prior.sigma_deg) ** -2.0
+    return q_prior, weight

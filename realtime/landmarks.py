@@ -1,0 +1,126 @@
+"""The `landmarks` estimator: BlazePose, this person's scale factors, inverse kinematics.
+
+Landmarks are precise across the line of sight and vague along it, segment lengths are fixed by the
+skeleton, and what the picture leaves open (how pelvis and lumbar joint share a bend, turns about a limb's
+own axis) follows how people hold themselves.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.skeleton import Skeleton
+from realtime.blazepose import BlazePose, BlazePoseResult
+from realtime.landmark_model import SIGMA_DEPTH_M, build_landmark_model
+from realtime.observation import observe, rotation_to_ray
+from realtime.pose_solver import PoseSolver
+from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.subject_scaling import SubjectScaling
+from realtime.types import Frame, PoseSample, Status
+
+Array = NDArray[np.float64]
+
+MIN_VISIBILITY = 0.1
+"""Hidden landmarks still count a little: the network's guess beats none."""
+LOST_RESET_NS = 2_000_000_000
+"""After 2 s without anybody the next person is taken for another one."""
+
+
+class LandmarksEstimator:
+    """Frames to pose samples through landmarks and inverse kinematics.
+
+    Args:
+        skeleton: Any skeleton with a pelvis, legs and a torso in OpenSim's usual names.
+        camera: Intrinsics and place of the camera.
+        blazepose: The landmark networks.
+        layer: Smooths and places the bodies.
+        height_m: The person's stature, if known.
+
+    Raises:
+        SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
+    """
+
+    name = "landmarks"
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        camera: CameraCalibration,
+        blazepose: BlazePose,
+        layer: SkeletalLayer,
+        height_m: float | None = None,
+    ) -> None:
+        self.skeleton = skeleton
+        self.camera = camera
+        self._blazepose = blazepose
+        self._layer = layer
+        self._model = build_landmark_model(skeleton)
+        self._scaling = SubjectScaling(skeleton, self._model, height_m)
+        self._solver = PoseSolver(skeleton, self._model)
+        self.reset()
+
+    @property
+    def lag_s(self) -> float:
+        """Mean delay that smoothing has added so far."""
+        return self._layer.lag_s
+
+    def reset(self) -> None:
+        """Forget the person and the region they were in."""
+        self._blazepose.reset()
+        self._forget_person()
+
+    def _forget_person(self) -> None:
+        self._scaling.reset()
+        self._solver.reset()
+        self._solver.set_scale_factors(self._scaling.scale_factors)
+        self._layer.reset()
+        self._last_seen_ns: int | None = None
+
+    def step(self, frame: Frame) -> PoseSample:
+        """Estimate one frame; see `realtime.types.Estimator`."""
+        start_ns = time.perf_counter_ns()
+        result = self._blazepose.step(frame.image, frame.t_capture_ns)
+        stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
+        if result is None:
+            self._solver.reset()
+            if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
+                self._forget_person()
+            return self._layer.lost(frame, stage_ns)
+        self._last_seen_ns = frame.t_capture_ns
+        start_ns = time.perf_counter_ns()
+        estimate = self._solve(result)
+        stage_ns["inverse_kinematics"] = time.perf_counter_ns() - start_ns
+        return self._layer.step(frame, estimate, stage_ns)
+
+    def _solve(self, result: BlazePoseResult) -> Estimate:
+        used = self._model.landmark
+        roi_centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
+        world_m = result.world_m @ rotation_to_ray(roi_centre_px, self.camera.intrinsics).T
+        visibility = np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence
+        if self._scaling.update(world_m, visibility):
+            self._solver.set_scale_factors(self._scaling.scale_factors)
+        seen = observe(
+            result.landmarks_px[used, :2],
+            world_m[used] * self._scaling.world_scale,
+            self._model.sigma_m,
+            SIGMA_DEPTH_M,
+            visibility[used],
+            self.camera,
+        )
+        q, confidence = self._solver.solve(seen)
+        return Estimate(
+            q=q,
+            confidence=confidence,
+            scale_factors=self._scaling.scale_factors,
+            status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
+            box_px=bounding_box(result.roi.corners_px()),
+        )
+
+
+def bounding_box(points_px: Array) -> Array:
+    """Left, top, right, bottom of points. Shape: (4,)."""
+    return np.concatenate([points_px.min(0), points_px.max(0)])

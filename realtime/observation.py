@@ -1,0 +1,102 @@
+"""BlazePose's landmarks as points in ground, each with how sure it is in which direction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration, Intrinsics
+
+Array = NDArray[np.float64]
+
+MIN_DEPTH_M = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LandmarkObservation:
+    """Landmarks of one frame, placed in ground."""
+
+    points_m: Array
+    """Shape: (n, 3)."""
+    information: Array
+    """Inverse covariance of each point, 1/m^2. Shape: (n, 3, 3)."""
+
+
+def rotation_to_ray(uv_px: Array, intrinsics: Intrinsics) -> Array:
+    """Rotation from a camera that looks straight at a pixel to the real camera.
+
+    A crop shows a person as a camera turned towards them would, so what a network says of
+    depth and orientation holds in that turned camera.
+
+    Returns:
+        Shape: (3, 3).
+    """
+    k = intrinsics
+    ray = np.array([(uv_px[0] - k.cx) / k.fx, (uv_px[1] - k.cy) / k.fy, 1.0])
+    ray /= np.linalg.norm(ray)
+    # Smallest turn from the optical axis to the ray (Rodrigues): no roll is added.
+    axis = np.array([-ray[1], ray[0], 0.0])
+    skew = np.array([[0.0, 0.0, axis[1]], [0.0, 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    return np.eye(3) + skew + skew @ skew / (1.0 + ray[2])
+
+
+def undistort_rays(uv_px: Array, intrinsics: Intrinsics) -> Array:
+    """Rays of pixels, with depth 1. Shape: (n, 3)."""
+    if any(intrinsics.distortion):
+        xy = cv2.undistortPoints(uv_px[:, None, :], intrinsics.matrix, np.array(intrinsics.distortion))[:, 0]
+    else:
+        k = intrinsics
+        xy = (uv_px - np.array([k.cx, k.cy])) / np.array([k.fx, k.fy])
+    return np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
+
+
+def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
+    """Where a rigid set of points stands so that it projects onto rays, by linear least squares.
+
+    Each point gives x + t_x = u (z + t_z) and y + t_y = v (z + t_z), linear in t.
+
+    Args:
+        points_m: Points about their own origin, in camera axes. Shape: (n, 3).
+        rays: Rays with depth 1. Shape: (n, 3).
+        weights: Shape: (n,).
+
+    Returns:
+        The origin in the camera, at least 0.2 m in front of it. Shape: (3,).
+    """
+    u, v = rays[:, 0], rays[:, 1]
+    zero, one = np.zeros_like(u), np.ones_like(u)
+    A = np.concatenate([np.stack([one, zero, -u], 1), np.stack([zero, one, -v], 1)])
+    b = np.concatenate([u * points_m[:, 2] - points_m[:, 0], v * points_m[:, 2] - points_m[:, 1]])
+    w = np.concatenate([weights, weights])
+    t = np.linalg.lstsq(A * w[:, None], b * w, rcond=None)[0]
+    t[2] = max(t[2], MIN_DEPTH_M - points_m[:, 2].min())
+    return t
+
+
+def observe(
+    uv_px: Array, world_m: Array, sigma_m: Array, sigma_depth_m: float, weights: Array, camera: CameraCalibration
+) -> LandmarkObservation:
+    """Place landmarks on their rays at the depth the network believes.
+
+    The picture fixes a landmark across the line of sight; along it there is only the network's word.
+
+    Args:
+        uv_px: Shape: (n, 2).
+        world_m: Metric landmarks about a common origin, in camera axes. Shape: (n, 3).
+        sigma_m: Standard deviation across the line of sight. Shape: (n,).
+        sigma_depth_m: Standard deviation along it.
+        weights: From 0 (ignored) to 1. Shape: (n,).
+        camera: Where the camera is.
+    """
+    rays = undistort_rays(uv_px, camera.intrinsics)
+    depth_m = solve_translation(world_m, rays, weights + 1e-3)[2] + world_m[:, 2]
+    R, t = camera.T_ground_cam[:3, :3], camera.T_ground_cam[:3, 3]
+    points_m = (rays * np.maximum(depth_m, MIN_DEPTH_M)[:, None]) @ R.T + t
+    direction = rays / np.linalg.norm(rays, axis=1, keepdims=True) @ R.T
+    along = direction[:, :, None] * direction[:, None, :]
+    across = np.eye(3) - along
+    information = across / sigma_m[:, None, None] ** 2 + along / sigma_depth_m**2
+    return LandmarkObservation(points_m, information * weights[:, None, None])

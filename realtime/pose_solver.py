@@ -1,0 +1,100 @@
+"""The most probable coordinates given where landmarks are and how people hold themselves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.ik import InverseKinematics
+from calib.kinematics import station_jacobian
+from calib.skeleton import Skeleton
+from realtime.landmark_model import LandmarkModel
+from realtime.observation import LandmarkObservation
+from realtime.skeletal_layer import is_root
+
+Array = NDArray[np.float64]
+
+FREE_COORDINATE_SIGMA_RAD = 1.0
+"""What stands for ignorance where there is no prior, when confidence is computed."""
+LEFT_HIP, RIGHT_HIP, LEFT_SHOULDER, RIGHT_SHOULDER = 23, 24, 11, 12
+
+
+class PoseSolver:
+    """Maximum of the posterior over coordinates, warm-started from the frame before.
+
+    Args:
+        skeleton: The skeleton.
+        model: Its landmark stations and posture prior.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: LandmarkModel) -> None:
+        self._skeleton = skeleton
+        self._model = model
+        self._ik = InverseKinematics(
+            skeleton, model.station_body, model.station_m, bounded=skeleton.is_clamped & ~is_root(skeleton)
+        )
+        self._free = np.flatnonzero(~skeleton.is_dependent)
+        self._prior = np.maximum(model.prior_weight, FREE_COORDINATE_SIGMA_RAD**-2.0)[self._free]
+        self._T = np.empty((skeleton.n_bodies, 4, 4))
+        self._J = np.empty((len(model.landmark), 3, skeleton.n_q))
+        self._row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
+        self.set_scale_factors(np.ones((skeleton.n_bodies, 3)))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frame before."""
+        self._q: Array | None = None
+
+    def set_scale_factors(self, scale_factors: Array) -> None:
+        """Change the size of the bodies. Shape: (n_bodies, 3)."""
+        self._ik.set_scale_factors(scale_factors)
+        self._scale_factors = np.array(scale_factors)
+        self._station_m = self._model.station_m * scale_factors[self._model.station_body]
+
+    def solve(self, seen: LandmarkObservation) -> tuple[Array, Array]:
+        """Coordinates and their confidence.
+
+        Args:
+            seen: One point for each station of the model.
+
+        Returns:
+            Coordinates in rad and m, and for each 1 - posterior variance / prior variance: 1 where the
+            landmarks tell all, 0 where they add nothing to habit. Shapes: (n_q,), (n_q,).
+        """
+        start = self._first_guess(seen) if self._q is None else self._q
+        solution = self._ik.solve(
+            seen.points_m, seen.information, start, q_prior=self._model.q_prior, prior_weight=self._model.prior_weight
+        )
+        self._q = solution.q
+        return solution.q, self._confidence(solution.q, seen)
+
+    def _first_guess(self, seen: LandmarkObservation) -> Array:
+        """Upright, at the hips, facing where hips and shoulders say."""
+        q = self._model.q_prior.copy()
+        row = self._row
+        right = seen.points_m[[row[RIGHT_HIP], row[RIGHT_SHOULDER]]]
+        left = seen.points_m[[row[LEFT_HIP], row[LEFT_SHOULDER]]]
+        to_right = (right - left).sum(0)
+        hips_m = 0.5 * (right[0] + left[0])
+        guess = {
+            "pelvis_rotation": np.arctan2(to_right[0], to_right[2]),
+            "pelvis_tx": hips_m[0],
+            "pelvis_ty": hips_m[1],
+            "pelvis_tz": hips_m[2],
+        }
+        for name, value in guess.items():
+            if name in self._skeleton.coordinate_names:
+                q[self._skeleton.coordinate_index(name)] = value
+        return q
+
+    def _confidence(self, q: Array, seen: LandmarkObservation) -> Array:
+        model, free = self._model, self._free
+        station_jacobian(
+            self._skeleton.tree, q, self._scale_factors, model.station_body, self._station_m, self._T, self._J
+        )
+        J = self._J[:, :, free]
+        weighted = np.matmul(seen.information, J)
+        precision = J.reshape(-1, len(free)).T @ weighted.reshape(-1, len(free)) + np.diag(self._prior)
+        confidence = np.zeros(self._skeleton.n_q)
+        confidence[free] = 1.0 - np.diag(np.linalg.inv(precision)) * self._prior
+        return np.clip(confidence, 0.0, 1.0)

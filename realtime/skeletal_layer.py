@@ -1,0 +1,128 @@
+"""From an estimate of the coordinates to a finished sample: smoothing, limits, bodies in ground.
+
+Every estimator ends here, so that smoothing, limits and the meaning of "lost" are the same for all.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.kinematics import apply_couplers, forward_kinematics, scaled_markers, station_positions
+from calib.skeleton import Skeleton
+from realtime.one_euro import OneEuroFilter
+from realtime.types import Frame, PoseSample, Status
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """What an estimator makes of one frame."""
+
+    q: Array
+    """Coordinates in rad and m; NaN where unknown. Shape: (n_q,)."""
+    confidence: Array
+    """From 0 to 1. Shape: (n_q,)."""
+    scale_factors: Array
+    """Shape: (n_bodies, 3)."""
+    status: Status
+    box_px: Array
+    """Left, top, right, bottom. Shape: (4,)."""
+
+
+def is_root(skeleton: Skeleton) -> NDArray[np.bool_]:
+    """Coordinates that move the whole skeleton in ground.
+
+    Models limit them to what one laboratory's trials need; a person in front of a camera turns around,
+    so their limits are not anatomical and not applied. Shape: (n_q,).
+    """
+    return np.array([name.startswith("pelvis_") for name in skeleton.coordinate_names])
+
+
+class SkeletalLayer:
+    """Smooths coordinates, keeps them within their limits and places the bodies.
+
+    Args:
+        skeleton: The skeleton.
+        smoothing: Whether the One-Euro filter runs; without it, speeds are NaN.
+    """
+
+    def __init__(self, skeleton: Skeleton, *, smoothing: bool = True) -> None:
+        self.skeleton = skeleton
+        n_q = skeleton.n_q
+        self._filter = OneEuroFilter(n_q, is_angle=skeleton.is_rotational) if smoothing else None
+        limited = skeleton.is_clamped & ~is_root(skeleton)
+        self._lower = np.where(limited, skeleton.q_lower, -np.inf)
+        self._upper = np.where(limited, skeleton.q_upper, np.inf)
+        self._gain = np.empty(n_q)
+
+    @property
+    def lag_s(self) -> float:
+        """Mean delay that smoothing has added to moving coordinates so far; 0 without smoothing."""
+        if self._filter is None:
+            return 0.0
+        lags = self._filter.mean_lag_s
+        return float(np.nanmean(lags)) if np.isfinite(lags).any() else 0.0
+
+    def reset(self) -> None:
+        """Forget the past."""
+        if self._filter is not None:
+            self._filter.reset()
+
+    def step(self, frame: Frame, estimate: Estimate, stage_ns: dict[str, int]) -> PoseSample:
+        """Finish one estimate.
+
+        Args:
+            frame: What it was made from.
+            estimate: The estimate.
+            stage_ns: Time spent so far; `skeletal_layer` is added.
+        """
+        start_ns = time.perf_counter_ns()
+        skeleton = self.skeleton
+        q, qdot = estimate.q.copy(), np.full(skeleton.n_q, np.nan)
+        if self._filter is not None:
+            self._filter.step(frame.t_capture_ns, q, q, qdot)
+        np.clip(q, self._lower, self._upper, out=q)
+        scale_factors = np.array(estimate.scale_factors, dtype=np.float64)
+        T = np.empty((skeleton.n_bodies, 4, 4))
+        markers_m = np.empty((skeleton.n_markers, 3))
+        # Smoothing and limits may have pulled coupled coordinates apart.
+        apply_couplers(skeleton.tree, q, scale_factors, self._gain)
+        forward_kinematics(skeleton.tree, q, scale_factors, T)
+        scaled_markers(skeleton.tree, scale_factors, markers_m)
+        station_positions(T, skeleton.tree.marker_body, markers_m, markers_m)
+        stage_ns["skeletal_layer"] = time.perf_counter_ns() - start_ns
+        return PoseSample(
+            frame_id=frame.frame_id,
+            t_capture_ns=frame.t_capture_ns,
+            status=estimate.status,
+            q=q,
+            qdot=qdot,
+            confidence=np.where(np.isfinite(q), estimate.confidence, 0.0),
+            scale_factors=scale_factors,
+            T_ground_body=T,
+            markers_m=markers_m,
+            box_px=estimate.box_px,
+            stage_ns=stage_ns,
+        )
+
+    def lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
+        """The sample of a frame in which nobody was found."""
+        skeleton = self.skeleton
+        return PoseSample(
+            frame_id=frame.frame_id,
+            t_capture_ns=frame.t_capture_ns,
+            status=Status.LOST,
+            q=np.full(skeleton.n_q, np.nan),
+            qdot=np.full(skeleton.n_q, np.nan),
+            confidence=np.zeros(skeleton.n_q),
+            scale_factors=np.full((skeleton.n_bodies, 3), np.nan),
+            T_ground_body=np.full((skeleton.n_bodies, 4, 4), np.nan),
+            markers_m=np.full((skeleton.n_markers, 3), np.nan),
+            box_px=np.full(4, np.nan),
+            stage_ns=stage_ns,
+        )

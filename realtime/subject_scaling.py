@@ -1,0 +1,159 @@
+"""How large this person's segments are: scale factors from landmarks, averaged online, then frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.kinematics import body_transforms
+from calib.skeleton import Skeleton
+from realtime.landmark_model import LandmarkModel
+
+Array = NDArray[np.float64]
+
+N_FRAMES_FROZEN = 90
+"""About 3 s at 30 fps; the mean of as many frames moves by less than a percent."""
+N_FRAMES_WARM_UP = 10
+SIZE_LIMITS = (0.75, 1.25)
+"""Overall size against the skeleton's own, when the stature is not given."""
+PROPORTION_TRUST = 0.5
+PROPORTION_LIMIT = 0.12
+"""Measured proportions are noisy: half of a segment's deviation is believed, up to 12 %."""
+SHOULDER_OVER_ANKLE_PER_STATURE = 0.818 - 0.039
+"""Drillis and Contini 1966, heights of the joints in standing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A length that landmarks show, and the bodies and axes that it scales."""
+
+    landmark_pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    """Each end is the mean of its landmarks; pairs (right, left) are averaged."""
+    bodies: tuple[str, ...]
+    axes: tuple[int, ...] = (0, 1, 2)
+
+
+def _sides(right: tuple[int, int], left: tuple[int, int]) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    return (((right[0],), (right[1],)), ((left[0],), (left[1],)))
+
+
+SEGMENTS = (
+    Segment(_sides((24, 26), (23, 25)), ("femur_r", "femur_l", "patella_r", "patella_l")),
+    Segment(_sides((26, 28), (25, 27)), ("tibia_r", "tibia_l")),
+    Segment(_sides((30, 32), (29, 31)), ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")),
+    Segment(_sides((12, 14), (11, 13)), ("humerus_r", "humerus_l")),
+    Segment(_sides((14, 16), (13, 15)), ("ulna_r", "ulna_l", "radius_r", "radius_l")),
+    Segment((((23, 24), (11, 12)),), ("torso", "pelvis"), (0, 1)),
+    Segment((((24,), (23,)),), ("pelvis",), (2,)),
+    Segment((((12,), (11,)),), ("torso",), (2,)),
+)
+N_LANDMARKS = 33
+
+
+def segment_lengths(points: Array) -> Array:
+    """Lengths of `SEGMENTS` in one set of landmarks; NaN where a landmark is NaN.
+
+    Args:
+        points: Shape: (33, 3).
+
+    Returns:
+        Shape: (len(SEGMENTS),).
+    """
+    ends = [
+        [points[list(a)].mean(0) - points[list(b)].mean(0) for a, b in segment.landmark_pairs]
+        for segment in SEGMENTS
+    ]
+    return np.array([np.mean([np.linalg.norm(d) for d in pairs]) for pairs in ends])
+
+
+class SubjectScaling:
+    """Running estimate of one person's scale factors.
+
+    Args:
+        skeleton: The skeleton to scale.
+        model: Its landmark stations.
+        height_m: The person's stature, if known; fixes the overall size.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: LandmarkModel, height_m: float | None = None) -> None:
+        self._skeleton = skeleton
+        T = body_transforms(skeleton, skeleton.q_default)
+        points = np.full((N_LANDMARKS, 3), np.nan)
+        stations = T[model.station_body]
+        points[model.landmark] = np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
+        self._reference_m = segment_lengths(points)
+        self._size = None if height_m is None else height_m / reference_stature_m(points)
+        self._usable = np.isfinite(self._reference_m)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self._n_frames = 0
+        self._sum_m = np.zeros(len(SEGMENTS))
+        self._sum_weight = np.zeros(len(SEGMENTS))
+        self.scale_factors = np.full((self._skeleton.n_bodies, 3), self._size or 1.0)
+        self.world_scale = 1.0
+        """What the network's metres must be multiplied with to be this person's."""
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether enough frames were seen; from then on the factors never change."""
+        return self._n_frames >= N_FRAMES_FROZEN
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether the factors may still change visibly."""
+        return self._n_frames < N_FRAMES_WARM_UP
+
+    def update(self, world_m: Array, visibility: Array) -> bool:
+        """Take one frame into account.
+
+        Args:
+            world_m: Metric landmarks. Shape: (33, 3).
+            visibility: Shape: (33,).
+
+        Returns:
+            Whether the scale factors changed.
+        """
+        if self.is_frozen:
+            return False
+        self._n_frames += 1
+        lengths_m = segment_lengths(world_m)
+        weight = np.array(
+            [min(visibility[[*a, *b]].min() for a, b in segment.landmark_pairs) for segment in SEGMENTS]
+        )
+        self._sum_m += weight * lengths_m
+        self._sum_weight += weight
+        self.scale_factors = self._factors()
+        return True
+
+    def _factors(self) -> Array:
+        seen = self._usable & (self._sum_weight > 1.0)
+        factors = np.full((self._skeleton.n_bodies, 3), self._size or 1.0)
+        if not seen.any():
+            return factors
+        measured_m = self._sum_m[seen] / self._sum_weight[seen]
+        measured_size = measured_m.sum() / self._reference_m[seen].sum()
+        size = self._size or float(np.clip(measured_size, *SIZE_LIMITS))
+        self.world_scale = size / measured_size
+        factors[:] = size
+        deviation = np.zeros(len(SEGMENTS))
+        deviation[seen] = PROPORTION_TRUST * (measured_m / (self._reference_m[seen] * size) - 1.0)
+        deviation = np.clip(deviation, -PROPORTION_LIMIT, PROPORTION_LIMIT)
+        for segment, d in zip(SEGMENTS, deviation, strict=True):
+            for body in segment.bodies:
+                if body in self._skeleton.body_names:
+                    factors[self._skeleton.body_index(body), list(segment.axes)] = size * (1.0 + d)
+        return factors
+
+
+def reference_stature_m(points: Array) -> float:
+    """Stature of a skeleton in its default pose, from shoulder over ankle height.
+
+    Args:
+        points: Landmark stations in ground, Y up. Shape: (33, 3).
+    """
+    rise_m = points[[11, 12], 1].mean() - points[[27, 28], 1].mean()
+    return float(rise_m / SHOULDER_OVER_ANKLE_PER_STATURE) if np.isfinite(rise_m) else 1.70
