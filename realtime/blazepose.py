@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from engines.assets import fetch
 from engines.openvino_engine import OpenvinoEngine
 from engines.preprocess import Border, Roi, crop, crop_to_image, to_rgb_float
-from realtime.blazepose_detector import PoseDetector, alignment_roi
+from realtime.blazepose_detector import PoseDetector, alignment_roi, sigmoid
 from realtime.errors import SourceError
-from realtime.roi_filter import RoiFilter
+from realtime.roi_filter import MIN_CUTOFF_HZ, RoiFilter
 
 Array = NDArray[np.float64]
 
@@ -37,7 +37,8 @@ N_OUTPUT = 39
 """What the network gives: 33 landmarks, the two of the region of interest, and four that nobody uses."""
 
 INPUT_PX = 256
-HEATMAP_KERNEL = 7
+HEATMAP_RADIUS = 4
+"""In cells, as MediaPipe behaves; its graph asks for a window of 7, which fits its results far worse."""
 HEATMAP_MIN_PEAK = 0.5
 MIN_ROI_PX = 8.0
 DEFAULT_PERIOD_S = 1.0 / 30.0
@@ -80,6 +81,7 @@ class BlazePose:
         n_threads: CPU threads; None leaves the choice to OpenVINO.
         min_detection_score: Weaker detections are ignored.
         min_presence: Below it the person is lost.
+        roi_cutoff_hz: How slowly the region follows a person at rest; see `RoiFilter`.
 
     Raises:
         AssetError: a network is neither in the cache nor to be had.
@@ -94,6 +96,7 @@ class BlazePose:
         *,
         min_detection_score: float = 0.5,
         min_presence: float = 0.5,
+        roi_cutoff_hz: float = MIN_CUTOFF_HZ,
     ) -> None:
         self._detector = PoseDetector(detector_model_path, n_threads=n_threads, min_score=min_detection_score)
         self._engine = OpenvinoEngine(
@@ -107,7 +110,7 @@ class BlazePose:
         self._crop = np.empty((INPUT_PX, INPUT_PX, 3), np.uint8)
         self._rgb = np.empty_like(self._crop)
         self._roi: Roi | None = None
-        self._roi_filter = RoiFilter()
+        self._roi_filter = RoiFilter(roi_cutoff_hz)
         self._last_ns: int | None = None
         self.description = self._engine.description
 
@@ -205,9 +208,9 @@ def refine_with_heatmaps(points: Array, heatmaps: NDArray[np.float32]) -> Array:
     rows, columns, n = heatmaps.shape
     cell = np.trunc(points * (columns, rows)).astype(np.int64)
     inside = ((cell >= 0) & (cell < (columns, rows))).all(1)
-    offset = np.arange(HEATMAP_KERNEL) - HEATMAP_KERNEL // 2
-    x = (cell[:, 0, None, None] + offset[None, None, :]).repeat(HEATMAP_KERNEL, axis=1)
-    y = (cell[:, 1, None, None] + offset[None, :, None]).repeat(HEATMAP_KERNEL, axis=2)
+    offset = np.arange(-HEATMAP_RADIUS, HEATMAP_RADIUS + 1)
+    x = (cell[:, 0, None, None] + offset[None, None, :]).repeat(offset.size, axis=1)
+    y = (cell[:, 1, None, None] + offset[None, :, None]).repeat(offset.size, axis=2)
     valid = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
     logits = heatmaps[y.clip(0, rows - 1), x.clip(0, columns - 1), np.arange(n)[:, None, None]]
     weight = np.where(valid, sigmoid(logits.astype(np.float64)), 0.0)
@@ -216,11 +219,6 @@ def refine_with_heatmaps(points: Array, heatmaps: NDArray[np.float32]) -> Array:
     safe = np.where(refine, total, 1.0)
     centroid = np.stack([(weight * x).sum((1, 2)) / columns, (weight * y).sum((1, 2)) / rows], -1)
     return np.where(refine[:, None], centroid / safe[:, None], points)
-
-
-def sigmoid(logits: Array) -> Array:
-    """The logistic function, safe for large values."""
-    return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
 def _turn(world_m: Array, rotation_rad: float) -> Array:

@@ -66,7 +66,7 @@ class PoseDetector:
             outputs=("Identity", "Identity_1"),
             n_threads=n_threads,
         )
-        self._min_logit = math.log(min_score / (1.0 - min_score))
+        self._min_score = min_score
         self._anchors = anchor_centres()
         self._crop = np.empty((INPUT_PX, INPUT_PX, 3), np.uint8)
         self._rgb = np.empty_like(self._crop)
@@ -83,12 +83,12 @@ class PoseDetector:
         crop(image, roi, INPUT_PX, border=Border.BLACK, out=self._crop)
         to_rgb_float(self._crop, -1.0, 1.0, rgb=self._rgb, out=self._engine.inputs[0][0])
         boxes, logits = self._engine.infer()
-        strong = np.flatnonzero(logits[0, :, 0] >= self._min_logit)
+        scores = sigmoid(logits[0, :, 0].astype(np.float64))
+        strong = np.flatnonzero(scores >= self._min_score)
         if strong.size == 0:
             return None
-        scores = 1.0 / (1.0 + np.exp(-logits[0, strong, 0].astype(np.float64)))
         corners, keypoints = decode_boxes(boxes[0, strong].astype(np.float64), self._anchors[strong])
-        corners, keypoints = merge_overlapping(scores, corners, keypoints)
+        corners, keypoints = merge_overlapping(scores[strong], corners, keypoints)
         in_image = crop_to_image(np.vstack([corners.reshape(2, 2), keypoints]) * INPUT_PX, roi, INPUT_PX)
         return Detection(float(scores.max()), in_image[:2].ravel(), in_image[2:])
 
@@ -140,6 +140,11 @@ def merge_overlapping(scores: Array, corners: Array, keypoints: Array) -> tuple[
     weight[best] = scores[best]
     weight /= weight.sum()
     return weight @ corners, np.tensordot(weight, keypoints, axes=1)
+
+
+def sigmoid(logits: Array) -> Array:
+    """The logistic function, safe for large values."""
+    return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
 def alignment_roi(centre_px: Array, edge_px: Array) -> Roi:

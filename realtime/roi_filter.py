@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MIN_CUTOFF_HZ = 0.01
+MIN_CUTOFF_HZ = 1.0
+"""Of a person who does not move. Nearly as still as with MediaPipe's, without its delay at every start."""
+MEDIAPIPE_MIN_CUTOFF_HZ = 0.01
 BETA = 10.0
 """Cut-off frequency gained for each body size a second."""
 SPEED_CUTOFF_HZ = 1.0
@@ -23,10 +25,15 @@ SPEED_CUTOFF_HZ = 1.0
 class RoiFilter:
     """One-euro filter of the two points that span the region, with speeds measured in body sizes.
 
-    Source: Casiez, Roussel and Vogel, "1 euro filter", CHI 2012; constants as MediaPipe publishes them.
+    Source: Casiez, Roussel and Vogel, "1 euro filter", CHI 2012; `BETA` and `SPEED_CUTOFF_HZ` as MediaPipe
+    publishes them.
+
+    Args:
+        min_cutoff_hz: Cut-off frequency of points at rest.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, min_cutoff_hz: float = MIN_CUTOFF_HZ) -> None:
+        self._min_cutoff_hz = min_cutoff_hz
         self._previous: tuple[Array, Array, Array] | None = None
         """Last measured points, last filtered points, last filtered speeds."""
 
@@ -49,7 +56,9 @@ class RoiFilter:
         diameter_px = 2.0 * math.hypot(*(points_px[1] - points_px[0]))
         instant = (points_px - measured) / (max(diameter_px, 1.0) * dt_s)
         speed = speed + _alpha(SPEED_CUTOFF_HZ, dt_s) * (instant - speed)
-        filtered = filtered + _alpha(MIN_CUTOFF_HZ + BETA * np.abs(speed), dt_s) * (points_px - filtered)
+        filtered = filtered + _alpha(self._min_cutoff_hz + BETA * np.abs(speed), dt_s) * (
+            points_px - filtered
+        )
         self._previous = points_px.copy(), filtered, speed
         return filtered
 
