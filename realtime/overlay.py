@@ -114,8 +114,9 @@ class Overlay:
         room = max(0, image.shape[1] - width - 2 * margin)
         x_px = min(margin + round(place * room), image.shape[1] - width)
         y_px = margin if top else image.shape[0] - margin - height
-        panel = self._pills.setdefault((width, height), Panel(width, height, height // 2))
-        part = panel.lay(image, x_px, y_px)
+        if (width, height) not in self._pills:
+            self._pills[width, height] = Panel(width, height, height // 2)
+        part = self._pills[width, height].lay(image, x_px, y_px)
         x = pad_px + (width - needed) / 2.0
         baseline = 0.5 * height + 0.35 * size_px
         if dot is not None:

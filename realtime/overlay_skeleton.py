@@ -27,6 +27,9 @@ FAINTEST = 0.2
 """Opacity of a limb with confidence 0."""
 _SOLID = 0.97
 
+Point = tuple[int, int]
+"""Place in a picture, in OpenCV's fixed-point units."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -47,7 +50,6 @@ class SkeletonDrawing:
         self._camera = camera
         self._tips = _tip_markers(skeleton)
         self.segments = skeleton_segments(skeleton, [body for body, _ in self._tips])
-        self._joints = sorted({s.start for s in self.segments} | {s.end for s in self.segments})
         self._coordinates = [_coordinates_of(skeleton, body) for body in range(skeleton.n_bodies)]
 
     def draw(
@@ -68,14 +70,13 @@ class SkeletonDrawing:
             self._draw_markers(image, self._project(sample.markers_m, image, mirrored), unit_px)
         trust = self._confidence(sample)
         depth = (points - self._camera.T_ground_cam[:3, 3]) @ self._camera.T_ground_cam[:3, 2]
-        visible = _is_defined(uv_px)
-        for segment in sorted(self.segments, key=lambda s: -(depth[s.start] + depth[s.end])):
-            if visible[segment.start] and visible[segment.end]:
-                _draw_limb(image, uv_px[[segment.start, segment.end]], segment, trust[segment.body], unit_px)
-        for segment in self.segments:
-            end = segment.end
-            if visible[end] and end < self._skeleton.n_bodies:
-                _draw_joint(image, uv_px[end], segment, trust[segment.body], unit_px)
+        places = {k: place for k, place in enumerate(_places(uv_px)) if place is not None}
+        drawn = [s for s in self.segments if s.start in places and s.end in places]
+        for s in sorted(drawn, key=lambda s: -(depth[s.start] + depth[s.end])):
+            _draw_limb(image, (places[s.start], places[s.end]), s.side, trust[s.body], unit_px)
+        for s in drawn:
+            if s.end < self._skeleton.n_bodies:
+                _draw_joint(image, places[s.end], s.side, trust[s.body], unit_px)
 
     def _points(self, sample: PoseSample) -> NDArray[np.float64]:
         centres = joint_centres(self._skeleton, sample.T_ground_body, sample.scale_factors)
@@ -90,17 +91,18 @@ class SkeletonDrawing:
             uv_px[:, 0] = width - 1 - uv_px[:, 0]
         return uv_px
 
-    def _confidence(self, sample: PoseSample) -> NDArray[np.float64]:
-        """Least confidence of each body's coordinates; 1 for bodies without any. Shape: (n_bodies,)."""
-        c = sample.confidence
-        return np.array([c[own].min() if len(own) else 1.0 for own in self._coordinates])
+    def _confidence(self, sample: PoseSample) -> list[float]:
+        """Least confidence of each body's coordinates; 1 for bodies without any."""
+        c = sample.confidence.tolist()
+        return [min((c[k] for k in own), default=1.0) for own in self._coordinates]
 
     @staticmethod
     def _draw_markers(image: Image, uv_px: NDArray[np.float64], unit_px: float) -> None:
         radius = round(MARKER_PX * unit_px * (1 << SHIFT))
-        for x, y in fixed(uv_px[_is_defined(uv_px)]).tolist():
-            cv2.circle(image, (x, y), radius * 2, INK, -1, cv2.LINE_AA, SHIFT)
-            cv2.circle(image, (x, y), radius, WHITE, -1, cv2.LINE_AA, SHIFT)
+        for place in _places(uv_px):
+            if place is not None:
+                cv2.circle(image, place, radius * 2, INK, -1, cv2.LINE_AA, SHIFT)
+                cv2.circle(image, place, radius, WHITE, -1, cv2.LINE_AA, SHIFT)
 
 
 def skeleton_segments(skeleton: Skeleton, tip_bodies: list[int]) -> list[Segment]:
@@ -163,47 +165,48 @@ def _tip_markers(skeleton: Skeleton) -> list[tuple[int, int]]:
     return tips
 
 
-def _coordinates_of(skeleton: Skeleton, body: int) -> NDArray[np.int64]:
+def _coordinates_of(skeleton: Skeleton, body: int) -> list[int]:
     first, last = skeleton.tree.column_start[body : body + 2]
-    return skeleton.tree.column_coordinate[first:last]
+    return skeleton.tree.column_coordinate[first:last].tolist()
 
 
-def _is_defined(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.array(np.isfinite(points).all(axis=1))
+def _places(uv_px: NDArray[np.float64]) -> list[Point | None]:
+    """Where OpenCV is to draw, in its fixed-point units; None for undefined points."""
+    defined = np.isfinite(uv_px)
+    places = fixed(np.where(defined, uv_px, 0.0)).tolist()
+    return [(x, y) if whole.all() else None for (x, y), whole in zip(places, defined, strict=True)]
 
 
 @contextmanager
 def _faded(
-    image: Image, points_px: NDArray[np.float64], margin_px: float, trust: float
-) -> Iterator[tuple[Image, list[list[int]]]]:
-    """A canvas around some points, and the points on it; what is drawn there shows as much as it is trusted."""
-    x0, y0 = np.floor(points_px.min(axis=0) - margin_px).clip(0).astype(int)
-    x1, y1 = np.ceil(points_px.max(axis=0) + margin_px).clip(0).astype(int)
-    part = image[y0:y1, x0:x1]
+    image: Image, points: tuple[Point, ...], margin_px: float, trust: float
+) -> Iterator[tuple[Image, tuple[Point, ...]]]:
+    """A canvas around some points, and the points on it; drawings there show as far as they are trusted."""
     opacity = FAINTEST + (1.0 - FAINTEST) * (trust if trust > 0.0 else 0.0)
-    canvas = part if opacity > _SOLID or not part.size else part.copy()
-    yield canvas, fixed(points_px - (x0, y0)).tolist()
-    if canvas is not part:
-        cv2.addWeighted(canvas, opacity, part, 1.0 - opacity, 0.0, dst=part)
+    if opacity > _SOLID:
+        yield image, points
+        return
+    margin = round(margin_px)
+    xs, ys = [x >> SHIFT for x, _ in points], [y >> SHIFT for _, y in points]
+    x0, y0 = max(0, min(xs) - margin), max(0, min(ys) - margin)
+    part = image[y0 : max(0, max(ys) + margin), x0 : max(0, max(xs) + margin)]
+    if not part.size:
+        yield image, points  # out of the picture: OpenCV clips it
+        return
+    canvas = part.copy()
+    yield canvas, tuple((x - (x0 << SHIFT), y - (y0 << SHIFT)) for x, y in points)
+    cv2.addWeighted(canvas, opacity, part, 1.0 - opacity, 0.0, dst=part)
 
 
-def _draw_limb(
-    image: Image, ends_px: NDArray[np.float64], segment: Segment, trust: float, unit_px: float
-) -> None:
+def _draw_limb(image: Image, ends: tuple[Point, Point], side: str, trust: float, unit_px: float) -> None:
     limb, outline = LIMB_PX * unit_px, OUTLINE_PX * unit_px
-    with _faded(image, ends_px, limb + outline + 2, trust) as (canvas, (start, end)):
-        if canvas.size:
-            cv2.line(canvas, start, end, INK, round(limb + 2 * outline), cv2.LINE_AA, SHIFT)
-            colour = side_colour(segment.side)
-            cv2.line(canvas, start, end, colour, max(1, round(limb)), cv2.LINE_AA, SHIFT)
+    with _faded(image, ends, limb + outline + 2, trust) as (canvas, (start, end)):
+        cv2.line(canvas, start, end, INK, round(limb + 2 * outline), cv2.LINE_AA, SHIFT)
+        cv2.line(canvas, start, end, side_colour(side), max(1, round(limb)), cv2.LINE_AA, SHIFT)
 
 
-def _draw_joint(
-    image: Image, uv_px: NDArray[np.float64], segment: Segment, trust: float, unit_px: float
-) -> None:
+def _draw_joint(image: Image, point: Point, side: str, trust: float, unit_px: float) -> None:
     radius = JOINT_PX * unit_px
-    with _faded(image, uv_px[None], 2 * radius + 2, trust) as (canvas, (centre,)):
-        if canvas.size:
-            for share, colour in ((1.35, INK), (1.0, WHITE), (0.55, side_colour(segment.side))):
-                size = round(share * radius * (1 << SHIFT))
-                cv2.circle(canvas, centre, size, colour, -1, cv2.LINE_AA, SHIFT)
+    with _faded(image, (point,), 2 * radius + 2, trust) as (canvas, (centre,)):
+        for share, colour in ((1.35, INK), (1.0, WHITE), (0.55, side_colour(side))):
+            cv2.circle(canvas, centre, round(share * radius * (1 << SHIFT)), colour, -1, cv2.LINE_AA, SHIFT)
