@@ -64,6 +64,11 @@ class LandmarksEstimator:
         self.reset()
 
     @property
+    def description(self) -> str:
+        """What the landmark network runs on."""
+        return self._blazepose.description
+
+    @property
     def lag_s(self) -> float:
         """Mean delay that smoothing has added so far."""
         return self._layer.lag_s

@@ -85,6 +85,14 @@ class Estimator(Protocol):
     skeleton: Skeleton
     camera: CameraCalibration
 
+    @property
+    def description(self) -> str:
+        """Runtime, device and precision, told once at the start of a run."""
+
+    @property
+    def lag_s(self) -> float:
+        """Mean delay that smoothing has added so far."""
+
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; called with frames in the order of their stamps."""
 
