@@ -1,0 +1,123 @@
+"""How cloth leaves the body: tubes around trunk and limbs that hang from the widest place above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_SECTORS = 24
+_STEP_M = 0.02
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TubeCoordinates:
+    """Places of vertices around a chain of straight axes."""
+
+    along_m: NDArray[np.float32]
+    """Distance along the chain from its first point; negative before it. Shape: (n_vertices,)."""
+    angle: NDArray[np.float32]
+    """Around the axis, in turns, 0 to 1. Shape: (n_vertices,)."""
+    radius_m: NDArray[np.float32]
+    """Distance from the axis. Shape: (n_vertices,)."""
+    outward: NDArray[np.float32]
+    """Unit vector away from the axis. Shape: (n_vertices, 3)."""
+
+    @classmethod
+    def around(cls, p_m: NDArray[np.float32], chain_m: NDArray[np.float64]) -> TubeCoordinates:
+        """Coordinates around a chain of points; the nearest axis counts.
+
+        Args:
+            p_m: vertices. Shape: (n_vertices, 3).
+            chain_m: joints from top to end. Shape: (n_points, 3).
+        """
+        best = np.full(len(p_m), np.inf)
+        along = np.zeros(len(p_m))
+        offset = np.zeros((len(p_m), 3))
+        start_m = 0.0
+        for k in range(len(chain_m) - 1):
+            step = chain_m[k + 1] - chain_m[k]
+            length = float(np.linalg.norm(step))
+            direction = step / length
+            s = (p_m - chain_m[k]) @ direction
+            low = -np.inf if k == 0 else 0.0
+            high = np.inf if k == len(chain_m) - 2 else length
+            clamped = np.clip(s, low, high)
+            away = p_m - chain_m[k] - clamped[:, None] * direction
+            distance = np.linalg.norm(away, axis=1)
+            nearer = distance < best
+            best[nearer], along[nearer], offset[nearer] = distance[nearer], (start_m + clamped)[nearer], away[nearer]
+            start_m += length
+        forward = offset[:, 0]
+        axis = chain_m[-1] - chain_m[0]
+        side = np.cross(axis / np.linalg.norm(axis), [1.0, 0.0, 0.0])
+        side /= np.linalg.norm(side)
+        angle = np.arctan2(offset @ side, forward) / (2.0 * np.pi) % 1.0
+        outward = offset / np.maximum(best, 1e-6)[:, None]
+        return cls(along.astype(np.float32), angle.astype(np.float32), best.astype(np.float32), outward.astype(np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _envelope(row, sector, radius, n_rows, first_row, slack):  # type: ignore[no-untyped-def]
+    """Largest radius by row and sector, filled, hung from above and smoothed. Shape: (n_rows, _SECTORS)."""
+    wall = np.zeros((n_rows, _SECTORS), np.float32)
+    for i in range(row.shape[0]):
+        wall[row[i], sector[i]] = max(wall[row[i], sector[i]], radius[i])
+    for r in range(n_rows):
+        for _ in range(_SECTORS):  # sectors without a vertex take their neighbours' radius
+            for s in range(_SECTORS):
+                if wall[r, s] == 0.0:
+                    wall[r, s] = max(wall[r, (s + 1) % _SECTORS], wall[r, s - 1]) * np.float32(0.98)
+        if r > 0:
+            for s in range(_SECTORS):
+                if r > first_row or wall[r, s] == 0.0:
+                    wall[r, s] = max(wall[r, s], wall[r - 1, s] - slack)
+    out = wall.copy()
+    for r in range(n_rows):
+        above, below = max(r - 1, 0), min(r + 1, n_rows - 1)
+        for s in range(_SECTORS):
+            ring = wall[r, s - 1] + 2.0 * wall[r, s] + wall[r, (s + 1) % _SECTORS]
+            out[r, s] = max(wall[r, s], (ring + wall[above, s] + wall[below, s]) / 6.0)
+    return out
+
+
+def hanging_radius_m(
+    tube: TubeCoordinates,
+    chosen: NDArray[np.bool_],
+    *,
+    from_m: float = 0.0,
+    slack: float = 0.0,
+) -> NDArray[np.float32]:
+    """Radius of cloth that hangs from the widest place above, per vertex.
+
+    Args:
+        tube: coordinates of the vertices.
+        chosen: vertices that carry the cloth; others keep their radius.
+        from_m: place along the tube from where the cloth hangs free.
+        slack: how much narrower the cloth gets per metre (0 falls straight).
+
+    Returns:
+        Radius, at least the vertex's own. Shape: (n_vertices,).
+    """
+    radius = tube.radius_m.copy()
+    index = np.flatnonzero(chosen)
+    if len(index) == 0:
+        return radius
+    start = float(tube.along_m[index].min())
+    row = (tube.along_m[index] - start) / _STEP_M
+    column = tube.angle[index] * _SECTORS
+    n_rows = int(row.max()) + 2
+    wall = _envelope(
+        row.astype(np.int64), column.astype(np.int64) % _SECTORS, radius[index], n_rows,
+        int((from_m - start) / _STEP_M), np.float32(slack * _STEP_M),
+    )  # fmt: skip
+    r0, s0 = np.floor(row - 0.5), np.floor(column - 0.5)
+    fr, fs = row - 0.5 - r0, column - 0.5 - s0
+    ra, rb = np.clip(r0, 0, n_rows - 1).astype(int), np.clip(r0 + 1, 0, n_rows - 1).astype(int)
+    sa, sb = s0.astype(int) % _SECTORS, (s0.astype(int) + 1) % _SECTORS
+    around = (1 - fs) * wall[ra, sa] + fs * wall[ra, sb]
+    below = (1 - fs) * wall[rb, sa] + fs * wall[rb, sb]
+    radius[index] = np.maximum(radius[index], (1 - fr) * around + fr * below)
+    return radius

@@ -1,0 +1,110 @@
+"""Kernels on triangle meshes: skinning, normals, smoothing, and cutting parts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adjacency:
+    """Neighbours of each vertex in compressed rows."""
+
+    row_start: NDArray[np.int32]
+    """Where each vertex's neighbours begin. Shape: (n_vertices + 1,)."""
+    neighbour: NDArray[np.int32]
+    """Vertex indices. Shape: (n_edges * 2,)."""
+
+    @classmethod
+    def from_faces(cls, faces: NDArray[np.int32], n_vertices: int) -> Adjacency:
+        """Edges of all triangles, each once in both directions."""
+        start = faces.ravel().astype(np.int64)
+        end = np.roll(faces, -1, axis=1).ravel().astype(np.int64)
+        key = np.unique(np.concatenate([start * n_vertices + end, end * n_vertices + start]))
+        count = np.bincount(key // n_vertices, minlength=n_vertices)
+        row_start = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
+        return cls(row_start, (key % n_vertices).astype(np.int32))
+
+
+@njit(cache=True, nogil=True)
+def blend_skin(rest_m, node, weight, T_node, posed_m):  # type: ignore[no-untyped-def]
+    """Linear blend skinning: each vertex moved by the weighted sum of its nodes' transforms.
+
+    Args:
+        rest_m: vertices at rest. Shape: (n_vertices, 3), float32.
+        node: nodes of each vertex. Shape: (n_vertices, k), int32.
+        weight: their weights, summing to one. Shape: (n_vertices, k), float32.
+        T_node: posed node from rest. Shape: (n_nodes, 4, 4), float32.
+        posed_m: output. Shape: (n_vertices, 3), float32.
+    """
+    for i in range(rest_m.shape[0]):
+        x, y, z = rest_m[i, 0], rest_m[i, 1], rest_m[i, 2]
+        px = py = pz = np.float32(0.0)
+        for k in range(node.shape[1]):
+            w = weight[i, k]
+            if w == 0.0:
+                continue
+            t = T_node[node[i, k]]
+            px += w * (t[0, 0] * x + t[0, 1] * y + t[0, 2] * z + t[0, 3])
+            py += w * (t[1, 0] * x + t[1, 1] * y + t[1, 2] * z + t[1, 3])
+            pz += w * (t[2, 0] * x + t[2, 1] * y + t[2, 2] * z + t[2, 3])
+        posed_m[i, 0], posed_m[i, 1], posed_m[i, 2] = px, py, pz
+
+
+@njit(cache=True, nogil=True)
+def vertex_normals(p_m, faces, normal):  # type: ignore[no-untyped-def]
+    """Area-weighted unit normals into `normal` (n_vertices, 3), float32; zero where no face touches."""
+    normal[:] = 0.0
+    for f in range(faces.shape[0]):
+        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+        ux, uy, uz = p_m[b, 0] - p_m[a, 0], p_m[b, 1] - p_m[a, 1], p_m[b, 2] - p_m[a, 2]
+        vx, vy, vz = p_m[c, 0] - p_m[a, 0], p_m[c, 1] - p_m[a, 1], p_m[c, 2] - p_m[a, 2]
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for i in (a, b, c):
+            normal[i, 0] += nx
+            normal[i, 1] += ny
+            normal[i, 2] += nz
+    for i in range(normal.shape[0]):
+        length = np.sqrt(normal[i, 0] ** 2 + normal[i, 1] ** 2 + normal[i, 2] ** 2)
+        if length > 0.0:
+            normal[i] /= length
+
+
+@njit(cache=True, nogil=True)
+def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped-def]
+    """Repeatedly replace each vertex's values by the mean of its neighbours' (uniform Laplacian).
+
+    Args:
+        values: per vertex. Shape: (n_vertices, k), float32.
+        row_start: of the adjacency.
+        neighbour: of the adjacency.
+        iterations: how often.
+
+    Returns:
+        New array of the same shape.
+    """
+    old = values.copy()
+    new = values.copy()
+    for _ in range(iterations):
+        for i in range(old.shape[0]):
+            first, last = row_start[i], row_start[i + 1]
+            if first == last:
+                continue
+            for k in range(old.shape[1]):
+                total = np.float32(0.0)
+                for j in range(first, last):
+                    total += old[neighbour[j], k]
+                new[i, k] = total / np.float32(last - first)
+        old, new = new, old
+    return old
+
+
+def cut(faces: NDArray[np.int32], keep_vertex: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Faces whose vertices are all kept, renumbered, and the kept vertices' old indices."""
+    kept = np.flatnonzero(keep_vertex).astype(np.int32)
+    renumbered = np.full(len(keep_vertex), -1, np.int32)
+    renumbered[kept] = np.arange(len(kept), dtype=np.int32)
+    return renumbered[faces[keep_vertex[faces].all(axis=1)]], kept

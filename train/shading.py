@@ -1,0 +1,307 @@
+"""Deferred shading: from the triangle seen at each pixel to linear radiance.
+
+Light is a sun (or lamp) with a shadow map, and an environment given by spherical harmonics of order two (Ramamoorthi
+and Hanrahan, "An efficient representation for irradiance environment maps", 2001).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from train.faces import FacePaint, paint_eye, paint_skin
+from train.materials import (
+    BUMP,
+    BUMP_FREQUENCY,
+    FREQUENCY,
+    GLOSS,
+    GRAIN,
+    HEM,
+    SHEEN,
+    SPECULAR,
+    MaterialTable,
+    second_share,
+)
+from train.noise import noise3, noise3_gradient
+from train.raster import NO_CLIP, visibility
+
+SHADOW_MAP_PX = 256
+SHADOW_BIAS_M = 0.018
+HEM_WIDTH_M = 0.018
+_EYE, _SKIN, _HAIR, _BOOKS = 13, 12, 14, 15
+
+
+class Light(NamedTuple):
+    """Illumination of a scene, linear."""
+
+    sun_direction: NDArray[np.float32]
+    """Unit vector towards the sun or lamp. Shape: (3,)."""
+    sun: NDArray[np.float32]
+    """Its irradiance over pi at normal incidence. Shape: (3,)."""
+    harmonics: NDArray[np.float32]
+    """Irradiance of the rest over pi. Shape: (9, 3)."""
+
+
+class ShadowMap(NamedTuple):
+    """Orthographic depth seen from the sun."""
+
+    nearness_m: NDArray[np.float32]
+    """Height towards the sun of the nearest surface, plus one; 0 where empty. Shape: (size, size)."""
+    to_map: NDArray[np.float32]
+    """Ground point to column, row, nearness. Shape: (3, 4)."""
+    blur_px: float
+
+
+class Geometry(NamedTuple):
+    """A posed scene, ready to be looked up."""
+
+    p_m: NDArray[np.float32]
+    """Shape: (n_vertices, 3)."""
+    normal: NDArray[np.float32]
+    """Shape: (n_vertices, 3)."""
+    coordinates_m: NDArray[np.float32]
+    """Where materials are evaluated. Shape: (n_vertices, 3)."""
+    detail: NDArray[np.float32]
+    """Distance to the garment's edge in m (lip mask on skin), crease strength. Shape: (n_vertices, 2)."""
+    faces: NDArray[np.int32]
+    """Shape: (n_faces, 3)."""
+    material: NDArray[np.int32]
+    """Row of the material table. Shape: (n_faces,)."""
+
+
+@njit(cache=True, nogil=True)
+def irradiance(harmonics, x, y, z, k):  # type: ignore[no-untyped-def]
+    """Environment's irradiance over pi on a surface with this unit normal, channel `k`."""
+    h = harmonics
+    value = h[0, k] + h[1, k] * y + h[2, k] * z + h[3, k] * x
+    value += h[4, k] * x * y + h[5, k] * y * z + h[6, k] * (3.0 * y * y - 1.0)
+    value += h[7, k] * x * z + h[8, k] * (x * x - z * z)
+    return max(value, 0.15 * h[0, k])
+
+
+@njit(cache=True, nogil=True)
+def lit_share(shadow, x, y, z, blur_px, bias_m):  # type: ignore[no-untyped-def]
+    """Share of the sun seen from a point: nine taps of the shadow map."""
+    m = shadow.to_map
+    u = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
+    v = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+    height = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3] + bias_m
+    size = shadow.nearness_m.shape[0]
+    lit = 0.0
+    for i in range(-1, 2):
+        for j in range(-1, 2):
+            # Floor, not truncation: columns left of the map are outside it.
+            column, row = math.floor(u + j * blur_px), math.floor(v + i * blur_px)
+            if column < 0 or row < 0 or column >= size or row >= size:
+                lit += 1.0
+            elif shadow.nearness_m[row, column] <= height:
+                lit += 1.0
+    return lit / 9.0
+
+
+def shadow_map(p_m: NDArray[np.float32], faces: NDArray[np.int32], clip: NDArray[np.float32], sun_direction: NDArray[np.float32], blur_px: float) -> ShadowMap:
+    """Draw the scene as the sun sees it."""
+    towards = sun_direction.astype(np.float64)
+    right = np.cross(towards, [0.31, 0.12, 0.94])
+    right /= np.linalg.norm(right)
+    axes = np.stack([right, np.cross(towards, right), towards])
+    seen = p_m @ axes.T.astype(np.float32)
+    low, high = seen.min(0), seen.max(0)
+    scale = (SHADOW_MAP_PX - 8) / max(float((high - low)[:2].max()), 1e-3)
+    to_map = np.empty((3, 4), np.float32)
+    to_map[:, :3] = axes * np.array([scale, scale, 1.0])[:, None]
+    to_map[:, 3] = (4.0 - low[0] * scale, 4.0 - low[1] * scale, 1.0 - low[2])
+    p_px = p_m @ to_map[:, :3].T + to_map[:, 3]
+    nearness_m, _ = visibility(np.ascontiguousarray(p_px, np.float32), faces, SHADOW_MAP_PX, SHADOW_MAP_PX, clip)
+    return ShadowMap(nearness_m, to_map, blur_px)
+
+
+def no_shadow() -> ShadowMap:
+    """A shadow map that shades nothing."""
+    return ShadowMap(np.zeros((1, 1), np.float32), np.zeros((3, 4), np.float32), 0.0)
+
+
+@njit(cache=True, nogil=True)
+def barycentric(p_px, a, b, c, x, y):  # type: ignore[no-untyped-def]
+    """Perspective-correct weights of a triangle's corners at a pixel position."""
+    ax, ay, bx, by, cx, cy = p_px[a, 0], p_px[a, 1], p_px[b, 0], p_px[b, 1], p_px[c, 0], p_px[c, 1]
+    wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * p_px[a, 2]
+    wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * p_px[b, 2]
+    wc = ((ax - x) * (by - y) - (ay - y) * (bx - x)) * p_px[c, 2]
+    total = wa + wb + wc
+    if total == 0.0:
+        return 1.0, 0.0, 0.0
+    # Snapping may put the centre just outside of the unsnapped triangle.
+    wa, wb = min(max(wa / total, 0.0), 1.0), min(max(wb / total, 0.0), 1.0)
+    wb = min(wb, 1.0 - wa)
+    return wa, wb, 1.0 - wa - wb
+
+
+@njit(cache=True, nogil=True)
+def _mix(values, a, b, c, w):  # type: ignore[no-untyped-def]
+    return (
+        w[0] * values[a, 0] + w[1] * values[b, 0] + w[2] * values[c, 0],
+        w[0] * values[a, 1] + w[1] * values[b, 1] + w[2] * values[c, 1],
+        w[0] * values[a, 2] + w[1] * values[b, 2] + w[2] * values[c, 2],
+    )
+
+
+@njit(cache=True, nogil=True)
+def _unit(x, y, z):  # type: ignore[no-untyped-def]
+    length = math.sqrt(x * x + y * y + z * z) + 1e-12
+    return x / length, y / length, z / length
+
+
+@njit(cache=True, nogil=True)
+def albedo(materials, m, q, edge, paint, lattice):  # type: ignore[no-untyped-def]
+    """Colour of material `m` at its coordinates `q`; `edge` is the first of `Geometry.detail`."""
+    pattern = materials.pattern[m]
+    x, y, z = q
+    base = (materials.colour[m, 0], materials.colour[m, 1], materials.colour[m, 2])
+    if pattern == _SKIN:
+        return paint_skin(base, x, y, z, edge, paint, lattice)
+    if pattern == _EYE:
+        return paint_eye(x, y, z, paint)
+    scalar, offset = materials.scalar[m], materials.offset[m]
+    ox, oy, oz = x + offset[0], y + offset[1], z + offset[2]
+    if pattern == _HAIR:
+        strands = noise3(lattice, ox * 310.0, oy * 24.0, oz * 310.0) + noise3(lattice, ox * 90.0, oy * 11.0, oz * 90.0)
+        share = 1.3 * strands - 0.8
+    else:
+        share = second_share(pattern, x, y, z, scalar[FREQUENCY], lattice)
+    share = min(max(share, 0.0), 1.0)
+    grain = noise3(lattice, ox * 220.0, oy * 220.0, oz * 220.0) + noise3(lattice, ox * 21.0, oy * 21.0, oz * 21.0) - 1.0
+    tone = 1.0 + scalar[GRAIN] * 2.0 * grain
+    if 0.0 <= edge < HEM_WIDTH_M:
+        tone *= 1.0 - scalar[HEM] * (0.4 if edge < 0.8 * HEM_WIDTH_M else 1.0)
+    second = materials.second[m]
+    return (
+        tone * (base[0] + share * (second[0] - base[0])),
+        tone * (base[1] + share * (second[1] - base[1])),
+        tone * (base[2] + share * (second[2] - base[2])),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _wrinkled(n, q, materials, m, crease, lattice):  # type: ignore[no-untyped-def]
+    """Normal tilted by wrinkles: broad ones everywhere, finer ones across creases."""
+    scalar = materials.scalar[m]
+    f = scalar[BUMP_FREQUENCY]
+    o = materials.offset[m]
+    gx, gy, gz = noise3_gradient(lattice, q[0] * f + o[0], q[1] * 0.6 * f + o[1], q[2] * f + o[2])
+    k = 0.55 * scalar[BUMP]
+    dx, dy, dz = k * gx, k * 0.6 * gy, k * gz
+    if crease > 0.02:
+        gx, gy, gz = noise3_gradient(lattice, q[0] * 18.0 + o[1], q[1] * 55.0 + o[2], q[2] * 18.0 + o[0])
+        k = 1.1 * scalar[BUMP] * crease
+        dx, dy, dz = dx + 0.4 * k * gx, dy + k * gy, dz + 0.4 * k * gz
+    along = dx * n[0] + dy * n[1] + dz * n[2]
+    return _unit(n[0] - dx + along * n[0], n[1] - dy + along * n[1], n[2] - dz + along * n[2])
+
+
+@njit(cache=True, nogil=True)
+def _radiance(colour, n, view, lit, ambient, m, pattern, scalar, light):  # type: ignore[no-untyped-def]
+    """Light leaving a surface towards the viewer."""
+    s = light.sun_direction
+    facing = n[0] * s[0] + n[1] * s[1] + n[2] * s[2]
+    hx, hy, hz = _unit(s[0] + view[0], s[1] + view[1], s[2] + view[2])
+    shine = max(n[0] * hx + n[1] * hy + n[2] * hz, 0.0) ** scalar[GLOSS] * scalar[SPECULAR] * max(facing, 0.0)
+    grazing = 1.0 - max(n[0] * view[0] + n[1] * view[1] + n[2] * view[2], 0.0)
+    grazing = grazing * grazing * grazing
+    first = second = third = 0.0
+    for k in range(3):
+        wrap = (0.34 - 0.1 * k) if pattern == _SKIN else 0.0  # light spreads in skin, red the farthest
+        direct = max((facing + wrap) / (1.0 + wrap), 0.0) * lit
+        around = irradiance(light.harmonics, n[0], n[1], n[2], k) * ambient
+        value = colour[k] * (1.0 + scalar[SHEEN] * grazing) * (light.sun[k] * direct + around)
+        value += light.sun[k] * lit * shine * 3.0 + around * scalar[SPECULAR] * (0.3 + 3.0 * grazing)
+        if k == 0:
+            first = value
+        elif k == 1:
+            second = value
+        else:
+            third = value
+    return first, second, third
+
+
+@njit(cache=True, nogil=True)
+def shade(face_id, p_px, geometry, materials, paint, light, shadow, occlusion, eye_m, lattice, out):  # type: ignore[no-untyped-def]
+    """Radiance of every covered pixel.
+
+    Args:
+        face_id: triangle seen, -1 where empty. Shape: (height, width), int32.
+        p_px: projected vertices as given to the rasteriser.
+        geometry: the posed scene.
+        materials: the table its faces point into.
+        paint: the face's colours.
+        light: sun and environment.
+        shadow: shadow map of the same scene.
+        occlusion: share of the environment that is seen, at a whole fraction of the size. Shape: (h, w), float32.
+        eye_m: the camera's centre. Shape: (3,), float32.
+        lattice: of the noise.
+        out: output, linear, 0 where empty. Shape: (height, width, 3), float32.
+    """
+    height, width = face_id.shape
+    step = height // occlusion.shape[0]
+    for y in range(height):
+        for x in range(width):
+            f = face_id[y, x]
+            if f < 0:
+                out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0.0
+                continue
+            a, b, c = geometry.faces[f, 0], geometry.faces[f, 1], geometry.faces[f, 2]
+            w = barycentric(p_px, a, b, c, x + 0.5, y + 0.5)
+            p = _mix(geometry.p_m, a, b, c, w)
+            q = _mix(geometry.coordinates_m, a, b, c, w)
+            n = _mix(geometry.normal, a, b, c, w)
+            n = _unit(n[0], n[1], n[2])
+            view = _unit(eye_m[0] - p[0], eye_m[1] - p[1], eye_m[2] - p[2])
+            if n[0] * view[0] + n[1] * view[1] + n[2] * view[2] < -0.05:
+                n = (-n[0], -n[1], -n[2])  # the inside of a garment
+            d = geometry.detail
+            edge = w[0] * d[a, 0] + w[1] * d[b, 0] + w[2] * d[c, 0]
+            crease = w[0] * d[a, 1] + w[1] * d[b, 1] + w[2] * d[c, 1]
+            m = geometry.material[f]
+            if materials.scalar[m, BUMP] > 0.0:
+                n = _wrinkled(n, q, materials, m, crease, lattice)
+            colour = albedo(materials, m, q, edge, paint, lattice)
+            lit = lit_share(shadow, p[0], p[1], p[2], shadow.blur_px, SHADOW_BIAS_M)
+            ambient = occlusion[y // step, x // step]
+            r = _radiance(colour, n, view, lit, ambient, m, materials.pattern[m], materials.scalar[m], light)
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r[0], r[1], r[2]
+
+
+@njit(cache=True, nogil=True)
+def screen_occlusion(inverse_depth, radius_m, focal_px, out):  # type: ignore[no-untyped-def]
+    """Share of the environment seen, judged from nearer surfaces around each pixel.
+
+    Args:
+        inverse_depth: 1/depth, 0 where empty. Shape: (height, width), float32.
+        radius_m: how far a surface darkens others.
+        focal_px: of this picture.
+        out: output, 0.35 to 1. Shape: (height, width), float32.
+    """
+    height, width = inverse_depth.shape
+    for y in range(height):
+        for x in range(width):
+            if inverse_depth[y, x] <= 0.0:
+                out[y, x] = 1.0
+                continue
+            depth = 1.0 / inverse_depth[y, x]
+            reach = min(max(radius_m * focal_px * inverse_depth[y, x], 2.0), 40.0)
+            total = 0.0
+            for k in range(12):
+                angle = 2.399963 * k + 0.7 * ((x * 3 + y * 5) % 8)
+                distance = reach * math.sqrt((k + 0.5) / 12.0)
+                u, v = int(x + distance * math.cos(angle)), int(y + distance * math.sin(angle))
+                if u < 0 or v < 0 or u >= width or v >= height or inverse_depth[v, u] <= 0.0:
+                    continue
+                nearer = depth - 1.0 / inverse_depth[v, u]
+                if 0.01 < nearer < 2.5 * radius_m:
+                    total += min((nearer - 0.01) / (0.4 * radius_m), 1.0)
+            out[y, x] = 1.0 - 0.65 * min(total / 8.0, 1.0)
+
