@@ -74,7 +74,7 @@ class BodyModel:
         return int(found[0])
 
     def shape(self, adult: int) -> BodyShape:
-        """Resting mesh of one adult, with arms of human length.
+        """Resting mesh of one adult, with arms of human length and straight legs.
 
         Raises:
             TrainError: there is no such adult.
@@ -84,7 +84,7 @@ class BodyModel:
         flat = self.components.reshape(len(self.components), -1)
         points = self.mean.astype(np.float64) + (self.scores[adult] @ flat).reshape(self.mean.shape)
         points[:, 1] -= points[: self.n_vertices, 1].min()
-        points = _lengthen_arms(self, points)
+        points = _straighten_legs(self, _lengthen_arms(self, points))
         return BodyShape(points[: self.n_vertices], points[self.n_vertices :])
 
 
@@ -106,7 +106,7 @@ class BodyShape:
 # Anny's arms are short and its hands large. These factors bring the average adult to de Leva (J Biomech
 # 29(9), 1996): upper arm 0.160, forearm 0.153, hand 0.108 of stature.
 _UPPER_ARM_FACTOR = 1.055
-_FOREARM_FACTOR = 1.09
+_FOREARM_FACTOR = 1.12
 _HAND_FACTOR = 0.93
 
 
@@ -122,29 +122,41 @@ def _lengthen_arms(model: BodyModel, points: NDArray[np.float64]) -> NDArray[np.
         wrist_shift = elbow_shift + (_FOREARM_FACTOR - 1.0) * fore
         along_upper = np.clip((points - shoulder) @ upper / (upper @ upper), 0.0, None)
         along_fore = (points - elbow) @ fore / (fore @ fore)
-        weight = _arm_weights(model, side)
+        weight = _part_weights(model, side, _ARM_PARTS)
         moved += weight[:, 0, None] * along_upper[:, None] * elbow_shift
         moved += weight[:, 1, None] * (elbow_shift + along_fore[:, None] * (wrist_shift - elbow_shift))
         moved += weight[:, 2, None] * (wrist_shift + (_HAND_FACTOR - 1.0) * (points - wrist))
     return moved
 
 
+# Anny's knees stand outside the line from hip to ankle, by this much of stature.
+_KNEE_SHIFT = 0.0045
+
+
+def _straighten_legs(model: BodyModel, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move the knees inwards, less and less towards hips and ankles."""
+    moved = points.copy()
+    stature_m = np.ptp(points[: model.n_vertices, 1])
+    for side, outwards in (("L", -1.0), ("R", 1.0)):
+        hip, ankle = (points[model.n_vertices + model.bone(f"{b}.{side}"), 1] for b in ("upperleg01", "foot"))
+        height = np.clip((points[:, 1] - ankle) / (hip - ankle), 0.0, 1.0)
+        weight = _part_weights(model, side, _LEG_PARTS)[:, 0]
+        moved[:, 2] -= outwards * _KNEE_SHIFT * stature_m * weight * np.sin(np.pi * height) ** 2
+    return moved
+
+
+_LEG_PARTS = (("upperleg", "lowerleg"),)
+_ARM_PARTS = (("upperarm",), ("lowerarm",), ("wrist", "metacarpal", "finger"))
 _ARM_BONES = ("upperarm01", "lowerarm01", "wrist")
 
 
-def _arm_weights(model: BodyModel, side: str) -> NDArray[np.float64]:
-    """How much each vertex and bone head belongs to upper arm, forearm and hand. Shape: (n_points, 3)."""
-    part_of_bone = np.zeros((len(model.bone_names), 3))
+def _part_weights(model: BodyModel, side: str, parts: tuple[tuple[str, ...], ...]) -> NDArray[np.float64]:
+    """How much each vertex and bone head belongs to parts of one side. Shape: (n_points, n_parts)."""
+    part_of_bone = np.zeros((len(model.bone_names), len(parts)))
     for k, name in enumerate(model.bone_names):
         stem, _, bone_side = str(name).partition(".")
-        if bone_side != side:
-            continue
-        if stem.startswith("upperarm"):
-            part_of_bone[k, 0] = 1.0
-        elif stem.startswith("lowerarm"):
-            part_of_bone[k, 1] = 1.0
-        elif stem.startswith(("wrist", "metacarpal", "finger")):
-            part_of_bone[k, 2] = 1.0
+        if bone_side == side:
+            part_of_bone[k] = [stem.startswith(stems) for stems in parts]
     of_vertex = np.einsum("vkp,vk->vp", part_of_bone[model.bone_index], model.bone_weight)
     return np.concatenate([of_vertex, part_of_bone])
 

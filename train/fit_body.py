@@ -20,7 +20,7 @@ from train.errors import TrainError
 from train.fit_targets import direction_targets, point_targets
 
 # Stature of the people whom the skeleton's unscaled dimensions describe.
-MODEL_STATURE_M = 1.70
+MODEL_STATURE_M = 1.75
 
 # Bodies that share scale factors, and the axes that share one factor. Left and right are alike.
 _GROUPS: tuple[tuple[tuple[str, ...], tuple[int, int, int]], ...] = (

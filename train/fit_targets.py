@@ -59,7 +59,7 @@ _HIP_FORWARD, _HIP_UP = 0.0165, -0.0030
 _HIP_HALF_WIDTH, _ANNY_HIP_HALF_WIDTH = 0.0495, 0.0663
 
 _CENTRE_SIGMA_M = 0.002
-_SHOULDER_SIGMA_M = 0.003
+_SHOULDER_SIGMA_M = 0.002
 _FOOT_SIGMA_M = 0.006
 
 
@@ -145,11 +145,11 @@ def _leg_points(mesh: _Mesh, stations: _Stations, side: str) -> Iterable[PointTa
 def _torso_points(mesh: _Mesh) -> Iterable[PointTarget]:
     # Spread as the square roots of the weights 20, 5 and 5 that laboratories give these markers.
     for name, station, sigma_m in (
-        ("c7", (-0.080, 0.420, 0.0), 0.007),
-        ("acromion_r", (-0.015, 0.385, 0.151), 0.014),
-        ("acromion_l", (-0.015, 0.385, -0.151), 0.014),
-        ("sternum_r", (0.046, 0.385, 0.025), 0.014),
-        ("sternum_l", (0.046, 0.385, -0.025), 0.014),
+        ("c7", (-0.080, 0.420, 0.0), 0.010),
+        ("acromion_r", (-0.015, 0.385, 0.151), 0.020),
+        ("acromion_l", (-0.015, 0.385, -0.151), 0.020),
+        ("sternum_r", (0.046, 0.385, 0.025), 0.020),
+        ("sternum_l", (0.046, 0.385, -0.025), 0.020),
     ):
         yield PointTarget(name, "torso", np.array(station), mesh.at(name), sigma_m)
 
@@ -159,7 +159,7 @@ def _arm_points(mesh: _Mesh, stations: _Stations, side: str) -> Iterable[PointTa
     humerus, ulna, hand = (f"{body}_{side}" for body in ("humerus", "ulna", "hand"))
     shoulder = mesh.bone(f"upperarm01.{side.upper()}")
     yield PointTarget("shoulder_" + side, humerus, np.zeros(3), shoulder, _SHOULDER_SIGMA_M, True)
-    elbow = stations.joint_in(humerus, ulna) + np.array([-0.0051, 0.0106, 0.0074]) * z
+    elbow = stations.joint_in(humerus, ulna) + np.array([-0.0045, 0.0030, 0.0066]) * z
     epicondyles = mesh.middle(f"elbow_lateral_{side}", f"elbow_medial_{side}")
     yield PointTarget("elbow_" + side, humerus, elbow, epicondyles, _CENTRE_SIGMA_M, True)
     styloids = mesh.middle(f"radial_styloid_{side}", f"ulnar_styloid_{side}")

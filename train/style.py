@@ -1,0 +1,74 @@
+"""Angles of a procedural motion before the feet meet the floor, by readable names and in degrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from calib.skeleton import Skeleton
+from train.motion import FloatArray
+
+SIDES = ("r", "l")
+
+
+@dataclass(slots=True, eq=False)
+class Style:
+    """What a motion asks for. Builders fill it; `train.floor` makes it stand."""
+
+    t_s: FloatArray
+    angles_deg: dict[str, FloatArray] = field(default_factory=dict)
+    """By coordinate; left out means 0. Shape of each: (n_frames,)."""
+    heading_deg: FloatArray | None = None
+    """Which way the pelvis faces, left positive; straight ahead if None. Shape: (n_frames,)."""
+    stays_planted: bool = True
+    """Whether both feet stay flat where they are; otherwise the lower foot carries the body."""
+    hand_targets: dict[str, tuple[str, FloatArray]] = field(default_factory=dict)
+    """By side: a body, and where in it the palm is, in m at scale 1. Shape: (n_frames, 3)."""
+    hop_m: FloatArray | None = None
+    """Height of the lowest foot above the floor. Shape: (n_frames,)."""
+
+    def set(self, name: str, value_deg: FloatArray | float) -> None:
+        """Give a coordinate its course."""
+        self.angles_deg[name] = np.broadcast_to(np.asarray(value_deg, dtype=np.float64), self.t_s.shape)
+
+    def get(self, name: str) -> FloatArray:
+        """Course of a coordinate."""
+        return self.angles_deg.get(name, np.zeros_like(self.t_s))
+
+    def add(self, name: str, value_deg: FloatArray | float) -> None:
+        """Add to a coordinate's course."""
+        self.set(name, self.get(name) + value_deg)
+
+    def set_both(self, stem: str, value_deg: FloatArray | float) -> None:
+        """Give the coordinate the same course on both sides."""
+        for side in SIDES:
+            self.set(f"{stem}_{side}", value_deg)
+
+    def lean(self, trunk_deg: FloatArray | float, pelvis_share: FloatArray | float) -> None:
+        """Lean the trunk forward, pelvis and lumbar joint sharing the bend.
+
+        Args:
+            trunk_deg: Of the torso against the vertical.
+            pelvis_share: Part of it that the pelvis turns; the lumbar joint makes the rest.
+        """
+        self.set("pelvis_tilt", -np.asarray(trunk_deg) * pelvis_share)
+        self.set("lumbar_extension", -np.asarray(trunk_deg) * (1.0 - np.asarray(pelvis_share)))
+
+    def leg(self, side: str, thigh_deg: FloatArray | float, knee_deg: FloatArray | float) -> None:
+        """Raise a thigh from the vertical and bend its knee, with the sole level.
+
+        Call it after the pelvis is set: hip flexion is measured from there.
+        """
+        knee = np.clip(knee_deg, 0.0, 140.0)
+        self.set(f"hip_flexion_{side}", thigh_deg - self.get("pelvis_tilt"))
+        self.set(f"knee_angle_{side}", knee)
+        self.set(f"ankle_angle_{side}", knee - thigh_deg)
+
+    def coordinates(self, skeleton: Skeleton) -> FloatArray:
+        """All coordinates within their ranges, in rad, the root's translation zero. Shape: (n_frames, n_q)."""
+        q = np.zeros((len(self.t_s), skeleton.n_q))
+        for name, value in self.angles_deg.items():
+            k = skeleton.coordinate_index(name)
+            q[:, k] = np.clip(np.radians(value), skeleton.q_lower[k], skeleton.q_upper[k])
+        return q
