@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
+from engines.preprocess import letterbox_roi
 from realtime.blazepose import BlazePose, BlazePoseResult
 from realtime.landmark_model import SIGMA_DEPTH_M, build_landmark_model
 from realtime.observation import observe, rotation_to_ray
@@ -72,6 +73,18 @@ class LandmarksEstimator:
     def lag_s(self) -> float:
         """Mean delay that smoothing has added so far."""
         return self._layer.lag_s
+
+    def warm_up(self) -> None:
+        """Take an empty picture through every stage; see `realtime.types.Estimator`."""
+        k = self.camera.intrinsics
+        image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
+        image.flags.writeable = False  # as frames are: numba compiles for either
+        self._blazepose.step(image)
+        result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
+        if result is not None:
+            # A layer of its own, so that the reported lag is that of real frames.
+            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), self._solve(result), {})
+        self.reset()
 
     def reset(self) -> None:
         """Forget the person and the region they were in."""

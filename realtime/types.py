@@ -93,6 +93,9 @@ class Estimator(Protocol):
     def lag_s(self) -> float:
         """Mean delay that smoothing has added so far."""
 
+    def warm_up(self) -> None:
+        """Do now what takes long the first time, such as compiling; leaves no trace in what follows."""
+
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; called with frames in the order of their stamps."""
 
