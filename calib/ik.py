@@ -9,20 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
-from calib.ik_kernels import (
-    Problem,
-    fill_information,
-    fill_information_matrices,
-    make_workspace,
-    residual_rms,
-    solve,
-)
+from calib.ik_kernels import residual_rms, solve
+from calib.ik_problem import Problem, fill_information, fill_information_matrices, make_workspace
 from calib.root import find_root
 from calib.scaling import check_scale_factors
 from calib.skeleton import Skeleton
 
 MAX_ITERATIONS = 60
-STEP_TOLERANCE = 1e-5
+STEP_TOLERANCE = 1e-4
+"""In rad and m; the last step is usually quadratic, so what remains is far smaller."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,9 +128,8 @@ class InverseKinematics:
             if q.shape != (self.skeleton.n_q,) or not np.isfinite(q).all():
                 raise SkeletonError(f"q0 has shape {q.shape}; accepted: {self.skeleton.n_q} finite numbers")
         tree = self.skeleton.tree
-        n_iterations, converged = solve(tree, problem, q, work, MAX_ITERATIONS, STEP_TOLERANCE)
-        rms_m = residual_rms(tree, problem, q, work)
-        return IkResult(q, float(rms_m), n_iterations, converged)
+        n_iterations, converged, rms_m = solve(tree, problem, q, work, MAX_ITERATIONS, STEP_TOLERANCE)
+        return IkResult(q, rms_m, n_iterations, converged)
 
     def _set_targets(self, targets_m: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
         problem = self._problem

@@ -1,0 +1,146 @@
+"""The step of a damped Newton method within bounds, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from calib.ik_problem import Problem, Workspace
+
+UNOBSERVED = 1e-12
+"""A coordinate whose information is below this part of the largest one stays where it is."""
+MAX_STEP = 1.0
+"""In rad and m: a longer step is shortened, so that angles do not jump by turns."""
+MAX_BOUND_CHANGES = 10
+
+FREE, HELD, AT_LOWER, AT_UPPER = range(4)
+
+
+@njit(cache=True, nogil=True)
+def _start_status(problem: Problem, q: NDArray[np.float64], work: Workspace) -> None:
+    """Hold what is locked, dependent or unobserved, and what its gradient pushes against a bound."""
+    largest = 0.0
+    for j in range(q.shape[0]):
+        largest = max(largest, work.gauss_newton[j, j])
+    for j in range(q.shape[0]):
+        slope = work.gradient[j]
+        if not problem.is_free[j] or work.gauss_newton[j, j] <= UNOBSERVED * largest:
+            work.status[j] = HELD
+        elif q[j] <= problem.lower[j] and slope > 0.0:
+            work.status[j] = AT_LOWER
+        elif q[j] >= problem.upper[j] and slope < 0.0:
+            work.status[j] = AT_UPPER
+        else:
+            work.status[j] = FREE
+
+
+@njit(cache=True, nogil=True)
+def _solve_free(work: Workspace, H: NDArray[np.float64], count: int, damping: float) -> bool:
+    """Solve (H + damping diag J'WJ) step = -gradient for the free coordinates, by Cholesky.
+
+    The steps of the others are given. Returns False where the matrix is not positive definite.
+    """
+    U, x = work.factor, work.right
+    for a in range(count):
+        i = work.active[a]
+        for b in range(a, count):
+            U[a, b] = H[i, work.active[b]]
+        U[a, a] += damping * work.gauss_newton[i, i]
+        x[a] = -work.gradient[i]
+        for j in range(work.step.shape[0]):
+            if work.status[j] == AT_LOWER or work.status[j] == AT_UPPER:
+                x[a] -= H[min(i, j), max(i, j)] * work.step[j]
+    if not _cholesky_solve(U, x, count):
+        return False
+    for a in range(count):
+        work.step[work.active[a]] = x[a]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _cholesky_solve(U: NDArray[np.float64], x: NDArray[np.float64], count: int) -> bool:
+    """Solve in place from the upper triangle; False where the matrix is not positive definite."""
+    for k in range(count):
+        pivot = U[k, k]
+        if not pivot > 0.0:
+            return False
+        root = np.sqrt(pivot)
+        for j in range(k, count):
+            U[k, j] /= root
+        x[k] /= root
+        for i in range(k + 1, count):
+            factor = U[k, i]
+            if factor != 0.0:
+                x[i] -= factor * x[k]
+                for j in range(i, count):
+                    U[i, j] -= factor * U[k, j]
+    for k in range(count - 1, -1, -1):
+        for j in range(k + 1, count):
+            x[k] -= U[k, j] * x[j]
+        x[k] /= U[k, k]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _update_status(
+    problem: Problem, q: NDArray[np.float64], work: Workspace, H: NDArray[np.float64], damping: float
+) -> bool:
+    """Hold steps that leave the bounds, free those that a bound no longer stops; whether any changed."""
+    changed = False
+    for j in range(q.shape[0]):
+        lowest, highest = problem.lower[j] - q[j], problem.upper[j] - q[j]
+        if work.status[j] == FREE:
+            if work.step[j] < lowest:
+                work.status[j], work.step[j], changed = AT_LOWER, lowest, True
+            elif work.step[j] > highest:
+                work.status[j], work.step[j], changed = AT_UPPER, highest, True
+        elif work.status[j] != HELD:
+            slope = work.gradient[j] + damping * work.gauss_newton[j, j] * work.step[j]
+            for k in range(q.shape[0]):
+                slope += H[min(j, k), max(j, k)] * work.step[k]
+            if (work.status[j] == AT_LOWER and slope < 0.0) or (work.status[j] == AT_UPPER and slope > 0.0):
+                work.status[j], changed = FREE, True
+    return changed
+
+
+@njit(cache=True, nogil=True)
+def solve_step(
+    problem: Problem, q: NDArray[np.float64], work: Workspace, H: NDArray[np.float64], damping: float
+) -> bool:
+    """Minimise the quadratic model within the bounds (Voglis and Lagaris, BOXCQP, 2004)."""
+    _start_status(problem, q, work)
+    for j in range(q.shape[0]):
+        work.step[j] = 0.0
+        if work.status[j] == AT_LOWER:
+            work.step[j] = problem.lower[j] - q[j]
+        elif work.status[j] == AT_UPPER:
+            work.step[j] = problem.upper[j] - q[j]
+    for _ in range(MAX_BOUND_CHANGES):
+        count = 0
+        for j in range(q.shape[0]):
+            if work.status[j] == FREE:
+                work.active[count] = j
+                count += 1
+        if not _solve_free(work, H, count, damping):
+            return False
+        if not _update_status(problem, q, work, H, damping):
+            break
+    return True
+
+
+@njit(cache=True, nogil=True)
+def try_step(problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
+    """Take the step within the bounds into `q_trial`; the largest change of a coordinate."""
+    longest = 0.0
+    for j in range(q.shape[0]):
+        longest = max(longest, abs(work.step[j]))
+    shorten = min(1.0, MAX_STEP / longest) if longest > 0.0 else 0.0
+    moved = 0.0
+    for j in range(q.shape[0]):
+        value = q[j]
+        if work.step[j] != 0.0:
+            value = min(max(q[j] + shorten * work.step[j], problem.lower[j]), problem.upper[j])
+        work.q_trial[j] = value
+        moved = max(moved, abs(value - q[j]))
+    return moved
