@@ -1,0 +1,148 @@
+"""The `kinecast` command. Each subcommand is a module that is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn, Protocol, cast
+
+DESCRIPTION = "Live OpenSim joint angles from one webcam."
+
+COMMANDS = {
+    "live": "realtime.commands.live",
+    "replay": "realtime.commands.replay",
+    "listen": "realtime.commands.listen",
+    "evaluate": "realtime.commands.evaluate",
+    "assets": "realtime.commands.assets",
+    "doctor": "realtime.commands.doctor",
+}
+"""Command -> module, in the order of the help."""
+
+REFUSALS = {
+    "calib.errors": "CalibError",
+    "engines.errors": "EngineError",
+    "realtime.errors": "RealtimeError",
+    "train.errors": "TrainError",
+}
+"""What the user can put right: exit code 2. By name, because realtime does not import train."""
+
+
+class CommandModule(Protocol):
+    """What the module of a command has."""
+
+    HELP: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+class PlainParser(argparse.ArgumentParser):
+    """Reports wrong usage in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit with 2."""
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes notes to stderr without breaking a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        from tqdm import tqdm
+
+        try:
+            tqdm.write(f"kinecast: {self.format(record)}", file=sys.stderr)
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Default: those of the process.
+
+    Returns:
+        0: done. 2: refused input or usage. 1: anything else.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    is_debugging = "--debug" in arguments
+    try:
+        return _run(arguments)
+    except SystemExit as error:  # argparse: help, version, wrong usage
+        return error.code if isinstance(error.code, int) else 1
+    except BrokenPipeError:  # `kinecast listen | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("kinecast: stopped", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if is_debugging:
+            raise
+        return _report(error)
+
+
+def one_line(text: object) -> str:
+    """Text without line breaks."""
+    return " ".join(str(text).split())
+
+
+def get_version() -> str:
+    """The installed version."""
+    try:
+        return version("kinecast")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def build_parser(arguments: Sequence[str]) -> PlainParser:
+    """The parser for these arguments: only the command that they name is imported, all for the help."""
+    parser = PlainParser(prog="kinecast", description=DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"kinecast {get_version()}")
+    common = PlainParser(add_help=False)
+    for target, default in ((parser, False), (common, argparse.SUPPRESS)):
+        target.add_argument("--debug", action="store_true", default=default, help="show tracebacks")
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=PlainParser
+    )
+    named = next((word for word in arguments if word in COMMANDS or word == "--version"), None)
+    for name, path in COMMANDS.items():
+        if named is not None and name != named:
+            subparsers.add_parser(name)
+            continue
+        module = cast(CommandModule, import_module(path))
+        child = subparsers.add_parser(
+            name, help=module.HELP, description=module.HELP, parents=[common], allow_abbrev=False
+        )
+        module.add_arguments(child)
+        child.set_defaults(run=module.run)
+    return parser
+
+
+def _run(arguments: Sequence[str]) -> int:
+    args = build_parser(arguments).parse_args(arguments)
+    level = logging.DEBUG if args.debug else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s", handlers=[ConsoleHandler()])
+    code = args.run(args)
+    sys.stdout.flush()
+    return int(code)
+
+
+def _report(error: Exception) -> int:
+    refusals = tuple(getattr(import_module(module), name) for module, name in REFUSALS.items())
+    if isinstance(error, refusals):
+        print(f"kinecast: {one_line(error)}", file=sys.stderr)
+        return 2
+    said = one_line(error) or "no details"
+    print(f"kinecast: {type(error).__name__}: {said} (add --debug for the traceback)", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

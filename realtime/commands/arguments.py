@@ -1,0 +1,70 @@
+"""Types of command-line values, and options that commands of streams and sources share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+
+from realtime.errors import RealtimeError
+from realtime.publisher import DEFAULT_ADDRESS
+
+
+def positive_int(text: str) -> int:
+    """A number from 1."""
+    if not re.fullmatch(r"\d{1,12}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0.0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def rate_hz(text: str) -> float:
+    """Frames a second."""
+    value = positive_float(text)
+    if not 1.0 <= value <= 1000.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate from 1 to 1000")
+    return value
+
+
+def size_px(text: str) -> tuple[int, int]:
+    """Width and height, such as 1280x720."""
+    match = re.fullmatch(r"(\d{2,5})x(\d{2,5})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write it as 1280x720")
+    return int(match[1]), int(match[2])
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def check_coordinates(asked: Sequence[str], existing: Sequence[str]) -> None:
+    """Refuse names of coordinates that the skeleton does not have.
+
+    Raises:
+        RealtimeError: naming those that it has.
+    """
+    unknown = [name for name in asked if name not in existing]
+    if unknown:
+        raise RealtimeError(f"no coordinate {', '.join(unknown)}; the skeleton has {', '.join(existing)}")
+
+
+def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
+    """Declare where to listen and for how long."""
+    parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
+    parser.add_argument("--count", type=positive_int, metavar="N", help="end after so many samples")
+    parser.add_argument(
+        "--timeout", type=positive_float, metavar="S", help="give up after S s without a sample"
+    )

@@ -1,0 +1,144 @@
+"""`kinecast doctor`: what works on this computer, and how to get what does not."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+
+HELP = "show what works on this computer and how to get what does not"
+
+REQUIRED = ("numpy", "numba", "opencv-python", "openvino", "pyzmq", "msgspec")
+EXTRAS = {
+    "open3d": "viewer",
+    "torch": "train",
+    "opensim": "opensim",
+    "onnxruntime": "onnxruntime",
+    "tensorrt": "tensorrt",
+}
+"""Optional distribution -> extra that installs it."""
+ALTERNATIVES = {
+    "opencv-python": ("opencv-python-headless", "opencv-contrib-python"),
+    "open3d": ("open3d-cpu",),
+}
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    OK = "ok"
+    NOTE = "--"
+    PROBLEM = "!!"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    level: Level
+    subject: str
+    text: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command has no options."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; 1 if something prevents tracking."""
+    problems = 0
+    for check in CHECKS:
+        for finding in check():
+            problems += finding.level is Level.PROBLEM
+            print(f"{finding.level.value}  {finding.subject:<14}{finding.text}", flush=True)
+    print(
+        "kinecast can track here." if not problems else f"{problems} to put right before kinecast can track."
+    )
+    return 1 if problems else 0
+
+
+def check_python() -> Iterator[Finding]:
+    """Interpreter and system."""
+    yield Finding(Level.OK, "Python", f"{platform.python_version()} on {platform.platform()}")
+
+
+def check_packages() -> Iterator[Finding]:
+    """Versions of what kinecast is built on, and the optional packages."""
+    for name in REQUIRED:
+        found = installed_version(name)
+        yield (
+            Finding(Level.OK, name, found)
+            if found
+            else Finding(Level.PROBLEM, name, "not installed: pip install kinecast")
+        )
+    for name, extra in EXTRAS.items():
+        found = installed_version(name)
+        advice = f"not installed (optional): pip install 'kinecast[{extra}]'"
+        yield Finding(Level.OK if found else Level.NOTE, name, found or advice)
+
+
+def check_openvino() -> Iterator[Finding]:
+    """Devices that networks can run on."""
+    try:
+        import openvino
+
+        core = openvino.Core()
+        for device in core.available_devices:
+            yield Finding(Level.OK, "OpenVINO", f"{device}: {core.get_property(device, 'FULL_DEVICE_NAME')}")
+    except (ImportError, RuntimeError) as error:
+        yield Finding(Level.PROBLEM, "OpenVINO", f"cannot start: {error}")
+
+
+def check_assets() -> Iterator[Finding]:
+    """Networks that the default estimator needs."""
+    from engines.assets import find
+    from realtime.commands.assets import NEEDED
+
+    for name in NEEDED:
+        path = find(name)
+        text = str(path) if path else f"fetched when first needed, or now: kinecast assets fetch {name}"
+        yield Finding(Level.OK if path else Level.NOTE, "asset", f"{name}: {text}")
+
+
+def check_cameras() -> Iterator[Finding]:
+    """Cameras that this computer shows."""
+    from realtime.cameras import list_cameras
+
+    cameras = list_cameras()
+    for index, name in cameras:
+        yield Finding(Level.OK, "camera", f"{index}: {name} (kinecast live --source {index})")
+    if not cameras:
+        yield Finding(Level.NOTE, "camera", "none found; videos work: kinecast replay VIDEO --out DIR")
+
+
+def check_display() -> Iterator[Finding]:
+    """Whether a window can be opened."""
+    from realtime.display import display_problem
+
+    problem = display_problem()
+    text = f"{problem}; live runs without a window" if problem else "windows can be opened"
+    yield Finding(Level.NOTE if problem else Level.OK, "display", text)
+
+
+def installed_version(name: str) -> str:
+    """Version of a distribution or of one that stands in for it; empty if there is none."""
+    for candidate in (name, *ALTERNATIVES.get(name, ())):
+        try:
+            found = version(candidate)
+        except PackageNotFoundError:
+            continue
+        return found if candidate == name else f"{found} ({candidate})"
+    return ""
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    check_python,
+    check_packages,
+    check_openvino,
+    check_assets,
+    check_cameras,
+    check_display,
+)

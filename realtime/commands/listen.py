@@ -1,0 +1,100 @@
+"""`kinecast listen`: print the samples of a running tracker."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from realtime.commands.arguments import add_subscriber_options, check_coordinates, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from realtime.angle_sample import AngleSample
+    from realtime.client import Subscription
+
+HELP = "print the joint angles that a running tracker publishes"
+HINT_AFTER_S = 3.0
+SHOWN_BY_DEFAULT = (
+    "hip_flexion_r",
+    "hip_flexion_l",
+    "knee_angle_r",
+    "knee_angle_l",
+    "elbow_flex_r",
+    "elbow_flex_l",
+)
+SHOWN_AT_MOST = 6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add_subscriber_options(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: all angles, in degrees")
+    parser.add_argument(
+        "--show", type=names, metavar="NAMES", help="coordinates to print, separated by commas"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print samples until told to stop."""
+    from realtime.client import subscribe
+
+    with subscribe(args.connect) as subscription:
+        shown: tuple[str, ...] | None = None
+        try:
+            for sample in islice(samples(subscription, args.connect, args.timeout), args.count):
+                if args.json:
+                    line = json.dumps(sample.as_record(), allow_nan=False)
+                else:
+                    shown = shown if shown is not None else choose(args.show, tuple(sample.keys()))
+                    line = format_sample(sample, shown)
+                print(line, flush=True)
+        except KeyboardInterrupt:
+            pass
+    return 0
+
+
+def samples(subscription: Subscription, address: str, timeout_s: float | None) -> Iterator[AngleSample]:
+    """Samples as they come; says so once if none does.
+
+    Raises:
+        StreamError: none came within `timeout_s`.
+    """
+    from realtime.errors import StreamError
+
+    first_wait_s = HINT_AFTER_S if timeout_s is None else timeout_s
+    sample = subscription.receive(first_wait_s)
+    hint = f"nothing heard from {address} for {first_wait_s:g} s; is `kinecast live` running there?"
+    if sample is None and timeout_s is not None:
+        raise StreamError(hint)
+    if sample is None:
+        print(f"kinecast: {hint} Still listening.", file=sys.stderr)
+    while True:
+        if sample is not None:
+            yield sample
+        sample = subscription.receive(timeout_s)
+        if sample is None:
+            raise StreamError(f"no sample from {address} for {timeout_s:g} s: the tracker has stopped")
+
+
+def choose(asked: tuple[str, ...] | None, existing: tuple[str, ...]) -> tuple[str, ...]:
+    """Which coordinates to print."""
+    if asked is not None:
+        check_coordinates(asked, existing)
+        return asked
+    return tuple(name for name in SHOWN_BY_DEFAULT if name in existing) or existing[:SHOWN_AT_MOST]
+
+
+def format_sample(sample: AngleSample, shown: tuple[str, ...]) -> str:
+    """One line for people."""
+    parts = [f"{sample.frame_id:>7}  {sample.status.value:<8}  {sample.age_ms:6.1f} ms"]
+    for name in shown:
+        value = sample[name]
+        parts.append(f"{name} {'   -  ' if math.isnan(value) else f'{value:6.1f}'}")
+    if sample.missed:
+        parts.append(f"({sample.missed} missed)")
+    return "  ".join(parts)

@@ -1,0 +1,120 @@
+"""`kinecast live`: track a person in front of a camera."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.commands import session
+from realtime.commands.arguments import size_px
+from realtime.publisher import DEFAULT_ADDRESS
+
+if TYPE_CHECKING:
+    from realtime.outputs import Image, Outputs
+    from realtime.pipeline import Pipeline
+    from realtime.report import JointRanges
+    from realtime.run_stats import PipelineStats
+    from realtime.slot import LatestSlot
+    from realtime.sources import FrameSource
+    from realtime.types import Estimator
+
+HELP = "track a person in front of a camera: overlay window, stream of joint angles, recording"
+RECORDING_DEPTH = 16
+"""Frames that may wait for the disk."""
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--source", default="0", help="camera number, URL, video or synthetic; default: 0")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
+    parser.add_argument("--publish", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
+    parser.add_argument("--no-publish", action="store_const", const=None, dest="publish", help="send nothing")
+    parser.add_argument("--no-window", "--headless", action="store_true", help="run without a window")
+    parser.add_argument("--mirror", action="store_true", help="show the window as a mirror")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="record here")
+    session.add_session_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Track until told to stop."""
+    from realtime.pipeline import Pipeline, PipelineOptions
+    from realtime.report import JointRanges, write_report
+
+    with session.opened(session.source_of(args)) as source:
+        estimator = session.build_estimator(args, source)
+        ranges, pictures = JointRanges(estimator.skeleton), _pictures(args)
+        outputs = _build_outputs(args, source, estimator, ranges, pictures)
+        pipeline = Pipeline(
+            source,
+            estimator,
+            open_publisher=session.publisher_factory(args.publish, source, estimator),
+            sink=outputs,
+            options=PipelineOptions(
+                paced=True,
+                max_frames=args.frames,
+                max_duration_s=args.duration,
+                output_depth=1 if args.out is None else RECORDING_DEPTH,
+            ),
+        )
+    with session.ended_by_sigterm():
+        stats = _run_with_progress(pipeline, pictures)
+    if args.out is not None and not outputs.failure:
+        described = {"command": "live", **session.describe(source, estimator)}
+        write_report(args.out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
+    session.print_outcome(ranges, stats, args.out)
+    return 0
+
+
+def _pictures(args: argparse.Namespace) -> LatestSlot[Image] | None:
+    """Where the window's pictures are left; None where there is no window."""
+    from realtime.display import display_problem
+    from realtime.slot import LatestSlot
+
+    problem = None if args.no_window else display_problem()
+    if problem:
+        logger.warning("%s; going on without a window", problem)
+    return None if args.no_window or problem else LatestSlot()
+
+
+def _build_outputs(
+    args: argparse.Namespace,
+    source: FrameSource,
+    estimator: Estimator,
+    ranges: JointRanges,
+    pictures: LatestSlot[Image] | None,
+) -> Outputs:
+    from realtime.outputs import Outputs
+
+    shown = session.build_overlay(args, estimator, mirror=args.mirror)
+    # What is recorded is never mirrored.
+    recorded = session.build_overlay(args, estimator) if args.mirror else shown
+    recorder = None if args.out is None else session.open_recorder(args.out, source, estimator)
+    return Outputs(
+        ranges, recorder=recorder, recorded=recorded, shown=shown, pictures=pictures, must_record=False
+    )
+
+
+def _run_with_progress(pipeline: Pipeline, pictures: LatestSlot[Image] | None) -> PipelineStats:
+    """Run with the window, or with a counter where there is none."""
+    from tqdm import tqdm
+
+    from realtime.display import Window
+
+    window = Window()
+    with tqdm(desc="live", unit="frame", disable=None, leave=False) as progress:
+
+        def tick() -> bool:
+            progress.update(pipeline.n_estimated - progress.n)
+            picture = None if pictures is None else pictures.get(timeout_s=0.0)
+            if picture is not None:
+                window.show(picture)
+            return window.is_open()
+
+        try:
+            return pipeline.run(tick)
+        finally:
+            window.close()

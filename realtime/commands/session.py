@@ -1,0 +1,173 @@
+"""What `live` and `replay` share: open a source, build the tracker around it, report what came out."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from realtime.commands.arguments import names, positive_float, positive_int, rate_hz
+from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
+
+if TYPE_CHECKING:
+    from realtime.outputs import Drawing
+    from realtime.pipeline import SampleSender
+    from realtime.recorder import Recorder
+    from realtime.report import JointRanges
+    from realtime.run_stats import PipelineStats
+    from realtime.sources import FrameSource
+    from realtime.types import Estimator
+
+
+NOTE_AFTER_S = 2.0
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options that `live` and `replay` share."""
+    parser.add_argument("--duration", type=positive_float, metavar="S", help="end after S seconds")
+    parser.add_argument("--frames", type=positive_int, metavar="N", help="end after N frames")
+    parser.add_argument(
+        "--rate", type=rate_hz, metavar="HZ", help="of a folder's pictures, or asked of a camera"
+    )
+    parser.add_argument(
+        "--show", type=names, metavar="NAMES", help="coordinates to draw, separated by commas"
+    )
+    add_estimator_options(parser)
+
+
+def source_of(args: argparse.Namespace) -> FrameSource:
+    """The source that `--source` or SOURCE names; a clip among the assets is fetched.
+
+    Raises:
+        SourceError: there is no such source.
+        AssetError: the clip cannot be fetched.
+    """
+    from engines.assets import ASSETS, fetch
+    from realtime.sources import VIDEO_SUFFIXES, parse_source
+
+    asset = ASSETS.get(args.source)
+    is_clip = asset is not None and asset.path.endswith(VIDEO_SUFFIXES)
+    text = str(fetch(args.source, offline=args.offline)) if is_clip else args.source
+    return parse_source(text, fps=args.rate, size_px=getattr(args, "size", None))
+
+
+@contextmanager
+def opened(source: FrameSource) -> Iterator[FrameSource]:
+    """Open a source; close it only if something fails before the pipeline takes it over."""
+    try:
+        source.open()
+        yield source
+    except BaseException:
+        source.close()
+        raise
+
+
+def build_estimator(args: argparse.Namespace, source: FrameSource) -> Estimator:
+    """Build the estimator for an open source, and say on what it runs."""
+    camera = camera_from_options(args, source.width_px, source.height_px)
+    estimator = estimator_from_options(args, camera)
+    print(
+        f"{source.description}: {source.width_px}x{source.height_px}, {source.fps:.4g} fps; "
+        f"estimator {estimator.name} on {estimator.description}; "
+        f"skeleton {estimator.skeleton.name} with {len(estimator.skeleton.coordinate_names)} coordinates",
+        flush=True,
+    )
+    with waiting_note("preparing; after an installation this compiles for a minute"):
+        estimator.warm_up()
+    return estimator
+
+
+@contextmanager
+def waiting_note(text: str) -> Iterator[None]:
+    """Say what is going on if it takes longer than a person waits without wondering."""
+    note = threading.Timer(NOTE_AFTER_S, lambda: print(f"kinecast: {text}", file=sys.stderr, flush=True))
+    note.daemon = True
+    note.start()
+    try:
+        yield
+    finally:
+        note.cancel()
+
+
+def publisher_factory(
+    address: str | None, source: FrameSource, estimator: Estimator
+) -> Callable[[], SampleSender] | None:
+    """What opens the publisher in its thread; None to publish nothing."""
+    if address is None:
+        return None
+
+    def open_publisher() -> SampleSender:
+        from realtime.publisher import Publisher
+
+        publisher = Publisher(
+            address,
+            estimator.skeleton,
+            estimator.camera,
+            source=source.description,
+            estimator=estimator.name,
+            rate_hz=source.fps,
+        )
+        print(
+            f"publishing at {publisher.address} (kinecast listen --connect {publisher.address})", flush=True
+        )
+        return publisher
+
+    return open_publisher
+
+
+def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: bool = False) -> Drawing:
+    """The drawing that the options ask for."""
+    from realtime.overlay import Overlay
+
+    return Overlay(estimator.skeleton, estimator.camera, coordinates=args.show, mirror=mirror)
+
+
+def open_recorder(out: Path, source: FrameSource, estimator: Estimator) -> Recorder:
+    """A recorder that writes everything, the overlay video included."""
+    from realtime.recorder import Recorder
+
+    return Recorder(out, estimator.skeleton, estimator.camera, rate_hz=source.fps)
+
+
+def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
+    """What was tracked with what, for the report."""
+    return {
+        "source": source.description,
+        "width_px": source.width_px,
+        "height_px": source.height_px,
+        "source_fps": source.fps,
+        "estimator": estimator.name,
+        "runtime": estimator.description,
+        "skeleton": estimator.skeleton.name,
+        "skeleton_sha": estimator.skeleton.sha,
+        "smoothing_lag_s": estimator.lag_s,
+    }
+
+
+def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -> None:
+    """Tell people what came out."""
+    from realtime.report import format_stats
+
+    print(f"\n{ranges.as_table()}\n\n{format_stats(stats, is_recorded=out is not None)}")
+    if out is not None:
+        print(f"written to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let the signal that service managers send end the run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

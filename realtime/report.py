@@ -1,0 +1,137 @@
+"""What a run leaves for people: the range of each joint, a table, and report.json."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime.errors import RecordingError
+from realtime.types import PoseSample, Status
+
+if TYPE_CHECKING:
+    from calib.skeleton import Skeleton
+    from realtime.metrics import Percentiles
+    from realtime.run_stats import PipelineStats
+
+REPORT_NAME = "report.json"
+VERSIONS_OF = ("kinecast", "numpy", "numba", "opencv-python", "openvino")
+
+
+class JointRanges:
+    """Smallest, mean and largest value of each coordinate over the tracked frames, in constant memory."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._skeleton = skeleton
+        n_q = len(skeleton.coordinate_names)
+        self._lowest, self._highest = np.full(n_q, np.inf), np.full(n_q, -np.inf)
+        self._sum, self._count = np.zeros(n_q), np.zeros(n_q, dtype=np.int64)
+
+    def add(self, sample: PoseSample) -> None:
+        """Count one sample, unless nobody was tracked."""
+        if sample.status is Status.LOST:
+            return
+        np.fmin(self._lowest, sample.q, out=self._lowest)
+        np.fmax(self._highest, sample.q, out=self._highest)
+        defined = np.isfinite(sample.q)
+        self._sum[defined] += sample.q[defined]
+        self._count += defined
+
+    def as_dict(self) -> dict[str, dict[str, float]]:
+        """Coordinate -> min, mean, max, range in deg or m; only those that were ever known."""
+        ranges = {}
+        for k, name in enumerate(self._skeleton.coordinate_names):
+            if not self._count[k]:
+                continue
+            unit = np.degrees(1.0) if self._skeleton.is_rotational[k] else 1.0
+            lowest, highest = unit * self._lowest[k], unit * self._highest[k]
+            mean = unit * self._sum[k] / self._count[k]
+            values = {"min": lowest, "mean": mean, "max": highest, "range": highest - lowest}
+            ranges[name] = {key: round(float(value), 3) for key, value in values.items()}
+        return ranges
+
+    def as_table(self) -> str:
+        """The joints that can move, in degrees, right and left side by side."""
+        ranges = self.as_dict()
+        names = [
+            name
+            for k, name in enumerate(self._skeleton.coordinate_names)
+            if name in ranges and self._skeleton.is_rotational[k] and not self._skeleton.is_locked[k]
+        ]
+        if not names:
+            return "nobody was tracked: there are no joint angles to show"
+        width = max(len(_stem(name)) for name in names)
+        lines = [f"{'joint angles (deg)':<{width}}  {'right, or trunk':^23}  {'left':^23}".rstrip()]
+        lines.append(f"{'':<{width}}  {'min':>7} {'mean':>7} {'max':>7}  {'min':>7} {'mean':>7} {'max':>7}")
+        for name in names:
+            if name.endswith("_l") and f"{_stem(name)}_r" in names:
+                continue
+            pair = [name, f"{_stem(name)}_l"] if name.endswith("_r") else [name]
+            cells = [_cells(ranges[other]) for other in pair if other in ranges]
+            lines.append("  ".join([f"{_stem(name):<{width}}", *cells]))
+        return "\n".join(lines)
+
+
+def format_stats(stats: PipelineStats, *, is_recorded: bool) -> str:
+    """How the run went, in two or three lines."""
+    rate = f" ({stats.fps:.1f} fps)" if math.isfinite(stats.fps) else ""
+    lines = [
+        f"{stats.frames} frames in {stats.elapsed_s:.1f} s{rate}, "
+        f"{stats.lost_frames} without a person, {stats.dropped_frames} dropped"
+    ]
+    if is_recorded and stats.unwritten_frames:
+        lines[0] += f", {stats.unwritten_frames} not recorded for lack of time"
+    if stats.latency.count:
+        start = "captured" if stats.latency_from == "capture" else "taken up"
+        lines.append(f"latency, {start} to published: {format_percentiles(stats.latency)}")
+        stages = (f"{name} {stage.p50_ms:.1f}" for name, stage in stats.stages.items())
+        lines.append(f"median of each stage (ms): {', '.join(stages)}")
+    return "\n".join(lines)
+
+
+def format_percentiles(duration: Percentiles) -> str:
+    """One line."""
+    return (
+        f"p50 {duration.p50_ms:.1f}, p95 {duration.p95_ms:.1f}, p99 {duration.p99_ms:.1f}, "
+        f"max {duration.max_ms:.1f} ms"
+    )
+
+
+def write_report(folder: Path, content: dict[str, object]) -> Path:
+    """Write report.json.
+
+    Raises:
+        RecordingError: it cannot be written.
+    """
+    path = folder / REPORT_NAME
+    content = content | {"platform": platform.platform(), "versions": installed_versions()}
+    try:
+        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot write the report ({error.strerror})") from error
+    return path
+
+
+def installed_versions() -> dict[str, str]:
+    """Of what decides the numbers."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _stem(name: str) -> str:
+    """The name without its side."""
+    return name.removesuffix("_r").removesuffix("_l")
+
+
+def _cells(values: dict[str, float]) -> str:
+    return " ".join(f"{values[key]:7.1f}" for key in ("min", "mean", "max"))
