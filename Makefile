@@ -18,8 +18,8 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@ $(VENV)/base.stamp
 
 demo: $(VENV)/base.stamp  ## Track the demo clip and show what comes out
-	$(BIN)/kinecast assets fetch demo_walk
-	$(BIN)/kinecast replay demo_walk --out out/demo
+	$(BIN)/kinecast assets fetch demo_clip
+	$(BIN)/kinecast replay demo_clip --out out/demo
 
 test: $(VENV)/test.stamp  ## Run the tests
 	$(BIN)/python -m pytest

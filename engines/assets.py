@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -212,13 +215,13 @@ def _download_pypi(asset: Asset, work: Path) -> Path:
 
 
 def _download_npm(asset: Asset, work: Path) -> Path:
-    try:
-        _run(["npm", "pack", "--silent", "--pack-destination", str(work), asset.requirement], asset)
-    except FileNotFoundError as error:
+    npm = shutil.which("npm")
+    if npm is None:
         raise AssetError(
             f"{asset.name} is fetched with npm, which is not installed; install Node.js, or give a file "
             f"of your own with --model-path"
-        ) from error
+        )
+    _run([npm, "pack", "--silent", "--pack-destination", str(work), asset.requirement], asset)
     return _only_file(work, "*.tgz", asset)
 
 
@@ -256,7 +259,7 @@ def _extract(archive: Path, asset: Asset, work: Path) -> Path:
         with _open_member(archive, asset.path) as source, target.open("wb") as sink:
             while block := source.read(1 << 20):
                 sink.write(block)
-    except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except (KeyError, zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
         raise AssetError(f"{asset.requirement} holds no readable {asset.path}: {error}") from error
     found = _sha256(target)
     if found != asset.sha256:
@@ -266,13 +269,18 @@ def _extract(archive: Path, asset: Asset, work: Path) -> Path:
     return target
 
 
-def _open_member(archive: Path, member: str) -> IO[bytes]:
+@contextmanager
+def _open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
     if archive.suffix == ".whl":
-        return zipfile.ZipFile(archive).open(member)
-    stream = tarfile.open(archive).extractfile(member)
-    if stream is None:
-        raise KeyError(member)
-    return stream
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as stream:
+            yield stream
+    else:
+        with tarfile.open(archive) as tarball:
+            packed = tarball.extractfile(member)
+            if packed is None:
+                raise KeyError(f"{member} is not a file")
+            with packed:
+                yield packed
 
 
 def _sha256(path: Path) -> str:

@@ -154,7 +154,9 @@ def compare(estimate: Trajectory, reference: Trajectory) -> tuple[float, dict[st
         )
     overlap = (estimate.time_s >= reference.time_s[0]) & (estimate.time_s <= reference.time_s[-1])
     if not np.isfinite(estimate.angles_deg[overlap]).all(1).any():
-        raise RealtimeError("no tracked frame lies within the reference's time; check that both start together")
+        raise RealtimeError(
+            "no tracked frame lies within the reference's time; check that both start together"
+        )
     lags = np.arange(-MAX_LAG_S, MAX_LAG_S + LAG_STEP_S / 2, LAG_STEP_S)
     candidates = [(lag, _differences_at_lag(estimate, reference, names, lag)) for lag in lags]
     lag_s, differences = min(candidates, key=lambda pair: _mean_scored(pair[1]))

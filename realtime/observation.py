@@ -77,7 +77,12 @@ def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
 
 
 def observe(
-    uv_px: Array, world_m: Array, sigma_m: Array, sigma_depth_m: float, weights: Array, camera: CameraCalibration
+    uv_px: Array,
+    world_m: Array,
+    sigma_m: Array,
+    sigma_depth_m: float,
+    weights: Array,
+    camera: CameraCalibration,
 ) -> LandmarkObservation:
     """Place landmarks on their rays at the depth the network believes.
 

@@ -63,7 +63,11 @@ class PoseSolver:
         """
         start = self._first_guess(seen) if self._q is None else self._q
         solution = self._ik.solve(
-            seen.points_m, seen.information, start, q_prior=self._model.q_prior, prior_weight=self._model.prior_weight
+            seen.points_m,
+            seen.information,
+            start,
+            q_prior=self._model.q_prior,
+            prior_weight=self._model.prior_weight,
         )
         self._q = solution.q
         return solution.q, self._confidence(solution.q, seen)

@@ -35,7 +35,9 @@ class Segment:
     axes: tuple[int, ...] = (0, 1, 2)
 
 
-def _sides(right: tuple[int, int], left: tuple[int, int]) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+def _sides(
+    right: tuple[int, int], left: tuple[int, int]
+) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
     return (((right[0],), (right[1],)), ((left[0],), (left[1],)))
 
 
@@ -82,7 +84,9 @@ class SubjectScaling:
         T = body_transforms(skeleton, skeleton.q_default)
         points = np.full((N_LANDMARKS, 3), np.nan)
         stations = T[model.station_body]
-        points[model.landmark] = np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
+        points[model.landmark] = (
+            np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
+        )
         self._reference_m = segment_lengths(points)
         self._size = None if height_m is None else height_m / reference_stature_m(points)
         self._usable = np.isfinite(self._reference_m)

@@ -141,8 +141,19 @@ def _beard_share(x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def paint_skin(colour, x, y, z, lips, paint, lattice):  # type: ignore[no-untyped-def]
-    """Skin colour with what is painted on the head; `lips` is the lip mask at this place."""
+def _lip_share(x, y, side):  # type: ignore[no-untyped-def]
+    reach = side / 0.0235
+    if reach >= 1.0 or x < -0.01:
+        return 0.0
+    above = y + 0.0685 + 4.0 * side * side
+    bow = 0.0075 + 0.0012 * math.cos(side * 520.0)
+    top, bottom = bow * math.sqrt(1.0 - reach * reach), -0.0105 * (1.0 - reach * reach) ** 0.6
+    return (1.0 - _ramp(top - 0.001, top + 0.001, above)) * _ramp(bottom - 0.0012, bottom + 0.0012, above)
+
+
+@njit(cache=True, nogil=True)
+def paint_skin(colour, x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
+    """Skin colour with what is painted on the head."""
     blotch = noise3(lattice, x * 26.0, y * 26.0, z * 26.0) - 0.5
     tone = 1.0 + 0.10 * blotch
     colour = (colour[0] * tone, colour[1] * (tone - 0.06 * blotch), colour[2] * (tone - 0.08 * blotch))
@@ -162,7 +173,7 @@ def paint_skin(colour, x, y, z, lips, paint, lattice):  # type: ignore[no-untype
     nostril = math.exp(-((side - 0.0075) ** 2 / 0.0000090 + (y + 0.0455) ** 2 / 0.0000060)) * front
     colour = _toward(colour, (0.02, 0.008, 0.006), 0.75 * nostril)
     line = math.exp(-((y + 0.0685 + 4.0 * z * z) ** 2) / 0.0000016) * (1.0 - _ramp(0.020, 0.026, side)) * front
-    colour = _toward(colour, (paint.lips[0], paint.lips[1], paint.lips[2]), 0.85 * _ramp(0.25, 0.6, lips) * front)
+    colour = _toward(colour, (paint.lips[0], paint.lips[1], paint.lips[2]), 0.85 * _lip_share(x, y, side))
     colour = _toward(colour, (0.05, 0.015, 0.012), 0.55 * line)
     lid = abs(math.sqrt(((side - 0.0296) / 0.0165) ** 2 + ((y - 0.0005) / 0.0065) ** 2) - 1.0)
     upper = _ramp(-0.004, 0.002, y)

@@ -42,8 +42,8 @@ class Piece:
     """One surface of a dressed body; arrays as in `DressedBody`."""
 
     rest_m: NDArray[np.float32]
-    node: NDArray[np.int32]
-    weight: NDArray[np.float32]
+    node_index: NDArray[np.int32]
+    node_weight: NDArray[np.float32]
     faces: NDArray[np.int32]
     coordinates_m: NDArray[np.float32]
     detail: NDArray[np.float32]
@@ -61,8 +61,8 @@ class Tailor:
     regions: BodyRegions
     landmarks: Landmarks
     rest_m: NDArray[np.float32]
-    node: NDArray[np.int32]
-    weight: NDArray[np.float32]
+    node_index: NDArray[np.int32]
+    node_weight: NDArray[np.float32]
     worn_m: NDArray[np.float32]
     """The body's vertices moved out to the outermost layer so far. Shape: (n_vertices, 3)."""
     normal: NDArray[np.float32]
@@ -79,16 +79,16 @@ class Tailor:
         cls,
         regions: BodyRegions,
         rest_m: NDArray[np.float32],
-        node: NDArray[np.int32],
-        weight: NDArray[np.float32],
+        node_index: NDArray[np.int32],
+        node_weight: NDArray[np.float32],
     ) -> Tailor:
         """A naked body.
 
         Args:
             regions: of the topology.
             rest_m: this body's vertices. Shape: (n_vertices, 3), float32.
-            node: skinning nodes. Shape: (n_vertices, 5), int32.
-            weight: their weights. Shape: (n_vertices, 5), float32.
+            node_index: skinning nodes. Shape: (n_vertices, 5), int32.
+            node_weight: their weights. Shape: (n_vertices, 5), float32.
         """
         marks = Landmarks.of(regions, rest_m)
         normal = np.empty_like(rest_m)
@@ -98,7 +98,7 @@ class Tailor:
         hips = marks.hips.mean(0)
         spine = np.stack([[hips[0], marks.neck_base[1], 0.0], [hips[0], hips[1] - 0.1, 0.0]])
         return cls(
-            regions, marks, rest_m, node, weight, rest_m.copy(), normal,
+            regions, marks, rest_m, node_index, node_weight, rest_m.copy(), normal,
             (TubeCoordinates.around(rest_m, arms[0]), TubeCoordinates.around(rest_m, arms[1])),
             (TubeCoordinates.around(rest_m, legs[0]), TubeCoordinates.around(rest_m, legs[1])),
             TubeCoordinates.around(rest_m, spine), np.full(len(rest_m), -1, np.int32),
@@ -179,7 +179,7 @@ class Tailor:
         detail = np.stack([edge, np.zeros_like(edge) if crease is None else crease], 1).astype(np.float32)
         self.pieces.append(
             Piece(
-                outside[kept], self.node[kept], self.weight[kept], faces, self.fabric_coordinates_m()[kept],
+                outside[kept], self.node_index[kept], self.node_weight[kept], faces, self.fabric_coordinates_m()[kept],
                 detail[kept], edge[kept], np.full(len(faces), material, np.int32), category, kept,
             )  # fmt: skip
         )
@@ -205,7 +205,7 @@ class Tailor:
         kept = np.flatnonzero(used)
         renumbered = np.cumsum(used, dtype=np.int32) - 1
         return Piece(
-            piece.rest_m[kept], piece.node[kept], piece.weight[kept], renumbered[piece.faces[keep]].astype(np.int32),
+            piece.rest_m[kept], piece.node_index[kept], piece.node_weight[kept], renumbered[piece.faces[keep]].astype(np.int32),
             piece.coordinates_m[kept], piece.detail[kept], piece.clip_m[kept], piece.material[keep], piece.category,
         )  # fmt: skip
 

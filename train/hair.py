@@ -73,7 +73,7 @@ def _curtain(tailor: Tailor, material: int, end_y_m: float, opening: float, thic
         grid[k] = np.stack([axis[0] + fullness * radius * ray[:, 0], np.full(len(angle), y), axis[2] + radius * ray[:, 1]], 1)
     rest = grid.reshape(-1, 3)
     back = (tailor.regions.weights["trunk"] > 0.5) & (np.linalg.norm(tailor.rest_m - marks.neck_base, axis=1) < 0.13)
-    sets = [mean_weights(tailor.node[part], tailor.weight[part]) for part in (head, back)]
+    sets = [mean_weights(tailor.node_index[part], tailor.node_weight[part]) for part in (head, back)]
     chin_y = float(marks.eyes[:, 1].mean()) - 0.11
     fall = np.clip((chin_y + 0.02 - rest[:, 1]) / 0.16, 0.0, 1.0)
     node, weight = blend_weights(*sets, fall)
@@ -97,7 +97,7 @@ def _blob(tailor: Tailor, material: int, centre_m: NDArray[np.float64], size_m: 
     rest = centre_m + unit * size_m
     rest[:, 0] -= sway * np.maximum(-unit[:, 1], 0.0) ** 2
     head = tailor.regions.weights["head"] > 0.5
-    node, weight = mean_weights(tailor.node[head], tailor.weight[head])
+    node, weight = mean_weights(tailor.node_index[head], tailor.node_weight[head])
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns), indexing="ij")
     a, b = (r * columns + c).ravel(), (r * columns + (c + 1) % columns).ravel()
     faces = np.concatenate([np.stack([a, b, a + columns], 1), np.stack([b, b + columns, a + columns], 1)]).astype(np.int32)
@@ -164,7 +164,7 @@ def _visor(tailor: Tailor, material: int) -> None:
     t, s = np.meshgrid(np.linspace(0, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     x = front - 0.055 * s**2 - 0.01 + t * 0.075 * np.sqrt(1.0 - 0.8 * s**2)
     rest = np.stack([x, y - 0.016 * t - 0.014 * s**2, half * s], -1).reshape(-1, 3)
-    node, weight = mean_weights(tailor.node[head], tailor.weight[head])
+    node, weight = mean_weights(tailor.node_index[head], tailor.node_weight[head])
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
     a = (r * columns + c).ravel()
     faces = np.concatenate([np.stack([a, a + columns, a + 1], 1), np.stack([a + 1, a + columns, a + columns + 1], 1)])

@@ -1,4 +1,4 @@
-"""Kernels on triangle meshes: skinning, normals, smoothing, and cutting parts out."""
+"""Kernels on triangle meshes: normals, smoothing, and cutting parts out."""
 
 from __future__ import annotations
 
@@ -27,31 +27,6 @@ class Adjacency:
         count = np.bincount(key // n_vertices, minlength=n_vertices)
         row_start = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
         return cls(row_start, (key % n_vertices).astype(np.int32))
-
-
-@njit(cache=True, nogil=True)
-def blend_skin(rest_m, node, weight, T_node, posed_m):  # type: ignore[no-untyped-def]
-    """Linear blend skinning: each vertex moved by the weighted sum of its nodes' transforms.
-
-    Args:
-        rest_m: vertices at rest. Shape: (n_vertices, 3), float32.
-        node: nodes of each vertex. Shape: (n_vertices, k), int32.
-        weight: their weights, summing to one. Shape: (n_vertices, k), float32.
-        T_node: posed node from rest. Shape: (n_nodes, 4, 4), float32.
-        posed_m: output. Shape: (n_vertices, 3), float32.
-    """
-    for i in range(rest_m.shape[0]):
-        x, y, z = rest_m[i, 0], rest_m[i, 1], rest_m[i, 2]
-        px = py = pz = np.float32(0.0)
-        for k in range(node.shape[1]):
-            w = weight[i, k]
-            if w == 0.0:
-                continue
-            t = T_node[node[i, k]]
-            px += w * (t[0, 0] * x + t[0, 1] * y + t[0, 2] * z + t[0, 3])
-            py += w * (t[1, 0] * x + t[1, 1] * y + t[1, 2] * z + t[1, 3])
-            pz += w * (t[2, 0] * x + t[2, 1] * y + t[2, 2] * z + t[2, 3])
-        posed_m[i, 0], posed_m[i, 1], posed_m[i, 2] = px, py, pz
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,7 @@ from train.faces import FacePaint, face_paint
 from train.garments import HEM_MARGIN_M, Category, Piece, Tailor
 from train.hair import from_eyes_m, put_on_hair
 from train.materials import Material, MaterialTable, Pattern, cloth, cloth_colour, denim, hair_colour, material_table, skin_colour
+from train.puppet import Puppet
 from train.regions import BodyRegions
 from train.shoes import mean_weights, put_on_shoes, shoe_style
 
@@ -21,9 +22,9 @@ class DressedBody:
 
     rest_m: NDArray[np.float32]
     """Shape: (n_vertices, 3)."""
-    node: NDArray[np.int32]
+    node_index: NDArray[np.int32]
     """Skinning nodes. Shape: (n_vertices, 5)."""
-    weight: NDArray[np.float32]
+    node_weight: NDArray[np.float32]
     """Their weights. Shape: (n_vertices, 5)."""
     faces: NDArray[np.int32]
     """Shape: (n_faces, 3)."""
@@ -34,7 +35,7 @@ class DressedBody:
     coordinates_m: NDArray[np.float32]
     """Where materials are evaluated. Shape: (n_vertices, 3)."""
     detail: NDArray[np.float32]
-    """Edge distance or lip mask, and crease strength. Shape: (n_vertices, 2)."""
+    """Distance to the garment's edge in m and crease strength. Shape: (n_vertices, 2)."""
     clip_m: NDArray[np.float32]
     """Field whose negative part is cut away per pixel. Shape: (n_vertices,)."""
     materials: MaterialTable
@@ -43,26 +44,16 @@ class DressedBody:
     """What is worn, for people to read."""
 
 
-def dress(
-    regions: BodyRegions,
-    rest_m: NDArray[np.float32],
-    node: NDArray[np.int32],
-    weight: NDArray[np.float32],
-    rng: np.random.Generator,
-    *,
-    masculine: bool,
-) -> DressedBody:
+def dress(regions: BodyRegions, puppet: Puppet, rng: np.random.Generator, *, masculine: bool) -> DressedBody:
     """Put a random outfit, hair and face on a body.
 
     Args:
         regions: of the body's topology.
-        rest_m: vertices at rest. Shape: (n_vertices, 3), float32.
-        node: skinning nodes. Shape: (n_vertices, 5), int32.
-        weight: their weights. Shape: (n_vertices, 5), float32.
+        puppet: the body.
         rng: where all choices come from.
         masculine: shifts the odds of beards, hair and skirts.
     """
-    tailor = Tailor.start(regions, rest_m, node, weight)
+    tailor = Tailor.start(regions, puppet.rest_vertices_m, puppet.rig.node_index, puppet.rig.node_weight)
     skin = skin_colour(rng)
     hair = hair_colour(rng, skin)
     paint = face_paint(rng, skin, hair, masculine=masculine)
@@ -82,9 +73,9 @@ def _skin_piece(tailor: Tailor, rows: list[int]) -> Piece:
     """What of the body itself can be seen."""
     n_vertices, faces = len(tailor.rest_m), tailor.regions.faces
     eye = tailor.regions.weights["eye"][faces].min(1) > 0.5
-    detail = np.stack([tailor.regions.masks["lips"], np.zeros(n_vertices, np.float32)], 1)
+    detail = np.tile(np.float32([1.0, 0.0]), (n_vertices, 1))
     whole = Piece(
-        tailor.rest_m, tailor.node, tailor.weight, faces, from_eyes_m(tailor), detail, np.ones(n_vertices, np.float32),
+        tailor.rest_m, tailor.node_index, tailor.node_weight, faces, from_eyes_m(tailor), detail, np.ones(n_vertices, np.float32),
         np.where(eye, rows[1], rows[0]).astype(np.int32), Category.SKIN, np.arange(n_vertices, dtype=np.int32),
     )  # fmt: skip
     return tailor.visible(whole, -1)
@@ -96,8 +87,8 @@ def _assemble(
     start = np.cumsum([0] + [len(piece.rest_m) for piece in pieces])
     return DressedBody(
         np.concatenate([p.rest_m for p in pieces]).astype(np.float32),
-        np.concatenate([p.node for p in pieces]).astype(np.int32),
-        np.concatenate([p.weight for p in pieces]).astype(np.float32),
+        np.concatenate([p.node_index for p in pieces]).astype(np.int32),
+        np.concatenate([p.node_weight for p in pieces]).astype(np.float32),
         np.concatenate([p.faces + s for p, s in zip(pieces, start, strict=False)]).astype(np.int32),
         np.concatenate([p.material for p in pieces]).astype(np.int32),
         np.concatenate([np.full(len(p.faces), p.category, np.uint8) for p in pieces]),
@@ -213,11 +204,11 @@ def _skirt_weights(tailor: Tailor, rest_m: NDArray[np.float64]) -> tuple[NDArray
     marks, regions = tailor.landmarks, tailor.regions
     hip_y, knee_y = marks.hips[0, 1], marks.knees[0, 1]
     pelvis = (regions.weights["trunk"] > 0.8) & (np.abs(tailor.rest_m[:, 1] - hip_y - 0.06) < 0.05)
-    sets = [mean_weights(tailor.node[pelvis], tailor.weight[pelvis])]
+    sets = [mean_weights(tailor.node_index[pelvis], tailor.node_weight[pelvis])]
     for name in ("thigh", "shank"):
         for sign in (1, -1):
             chosen = regions.side(name, sign) > 0.9
-            sets.append(mean_weights(tailor.node[chosen], tailor.weight[chosen]))
+            sets.append(mean_weights(tailor.node_index[chosen], tailor.node_weight[chosen]))
     right = 1.0 / (1.0 + np.exp(-rest_m[:, 2] / 0.04))
     down = np.clip((hip_y + 0.04 - rest_m[:, 1]) / 0.22, 0.0, 1.0)
     shank = 0.6 * np.clip((knee_y + 0.06 - rest_m[:, 1]) / 0.3, 0.0, 1.0)

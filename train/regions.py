@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from train.bodies import BodyModel
 from train.errors import TrainError
 from train.mesh import Adjacency
 
@@ -27,9 +28,6 @@ REGION_PREFIXES: dict[str, tuple[str, ...]] = {
 }
 """Regions by the first letters of the rig's bones; sides are told apart by the sign of Z."""
 
-MASKS = ("lips", "fingernails", "eyelids")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BodyRegions:
     """What all bodies of one topology share.
@@ -43,44 +41,24 @@ class BodyRegions:
     """The mean shape at rest; painted details are placed on it. Shape: (n_vertices, 3)."""
     weights: Mapping[str, NDArray[np.float32]]
     """Share of each region of `REGION_PREFIXES` in each vertex, 0 to 1. Shape of each: (n_vertices,)."""
-    masks: Mapping[str, NDArray[np.float32]]
-    """Painted areas named in `MASKS`, 0 to 1. Shape of each: (n_vertices,)."""
     adjacency: Adjacency
 
     @classmethod
-    def from_bones(
-        cls,
-        faces: NDArray[np.int32],
-        canonical_m: NDArray[np.float32],
-        bone_names: Sequence[str],
-        bone_index: NDArray[np.int32],
-        bone_weight: NDArray[np.float32],
-        masks: Mapping[str, NDArray[np.float32]],
-    ) -> BodyRegions:
-        """Sum the rig's skin weights by region.
-
-        Args:
-            faces: shape (n_faces, 3).
-            canonical_m: shape (n_vertices, 3).
-            bone_names: the rig's.
-            bone_index: bones of each vertex. Shape: (n_vertices, k).
-            bone_weight: their weights. Shape: (n_vertices, k).
-            masks: one for each of `MASKS`.
+    def of(cls, model: BodyModel) -> BodyRegions:
+        """Sum the skin weights of a body model's bones by region.
 
         Raises:
-            TrainError: a region has no bone, or a mask is missing.
+            TrainError: a region has no bone.
         """
-        absent = [name for name in MASKS if name not in masks]
-        if absent:
-            raise TrainError(f"body without the painted areas {absent}; needed: {list(MASKS)}")
+        names = [str(name) for name in model.bone_names]
         weights = {}
         for region, prefixes in REGION_PREFIXES.items():
-            belongs = np.array([name.startswith(prefixes) for name in bone_names])
+            belongs = np.array([name.startswith(prefixes) for name in names])
             if not belongs.any():
-                raise TrainError(f"no bone for region {region!r} (looked for {prefixes}) among {list(bone_names)}")
-            weights[region] = (bone_weight * belongs[bone_index]).sum(1).astype(np.float32)
-        adjacency = Adjacency.from_faces(faces, len(canonical_m))
-        return cls(faces, canonical_m, weights, {name: masks[name] for name in MASKS}, adjacency)
+                raise TrainError(f"no bone for region {region!r} (looked for {prefixes}) among {names}")
+            weights[region] = (model.bone_weight * belongs[model.bone_index]).sum(1).astype(np.float32)
+        canonical_m = model.mean[: model.n_vertices].astype(np.float32)
+        return cls(model.faces, canonical_m, weights, Adjacency.from_faces(model.faces, model.n_vertices))
 
     def side(self, name: str, sign: int) -> NDArray[np.float32]:
         """Weights of a region on the right (`sign` +1) or left (-1) half only."""

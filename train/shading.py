@@ -66,7 +66,7 @@ class Geometry(NamedTuple):
     coordinates_m: NDArray[np.float32]
     """Where materials are evaluated. Shape: (n_vertices, 3)."""
     detail: NDArray[np.float32]
-    """Distance to the garment's edge in m (lip mask on skin), crease strength. Shape: (n_vertices, 2)."""
+    """Distance to the garment's edge in m and crease strength. Shape: (n_vertices, 2)."""
     faces: NDArray[np.int32]
     """Shape: (n_faces, 3)."""
     material: NDArray[np.int32]
@@ -163,7 +163,7 @@ def albedo(materials, m, q, edge, paint, lattice):  # type: ignore[no-untyped-de
     x, y, z = q
     base = (materials.colour[m, 0], materials.colour[m, 1], materials.colour[m, 2])
     if pattern == _SKIN:
-        return paint_skin(base, x, y, z, edge, paint, lattice)
+        return paint_skin(base, x, y, z, paint, lattice)
     if pattern == _EYE:
         return paint_eye(x, y, z, paint)
     scalar, offset = materials.scalar[m], materials.offset[m]
@@ -204,19 +204,22 @@ def _wrinkled(n, q, materials, m, crease, lattice):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def _radiance(colour, n, view, lit, ambient, m, pattern, scalar, light):  # type: ignore[no-untyped-def]
+def _radiance(colour, n, view, lit, ambient, pattern, scalar, light):  # type: ignore[no-untyped-def]
     """Light leaving a surface towards the viewer."""
     s = light.sun_direction
     facing = n[0] * s[0] + n[1] * s[1] + n[2] * s[2]
     hx, hy, hz = _unit(s[0] + view[0], s[1] + view[1], s[2] + view[2])
-    shine = max(n[0] * hx + n[1] * hy + n[2] * hz, 0.0) ** scalar[GLOSS] * scalar[SPECULAR] * max(facing, 0.0)
+    # Schlick's rational stand-in for the power function of Phong's highlight.
+    shine = max(n[0] * hx + n[1] * hy + n[2] * hz, 0.0)
+    shine = shine / (scalar[GLOSS] - scalar[GLOSS] * shine + shine) * scalar[SPECULAR] * max(facing, 0.0)
     grazing = 1.0 - max(n[0] * view[0] + n[1] * view[1] + n[2] * view[2], 0.0)
     grazing = grazing * grazing * grazing
+    n0, n1, n2 = n
     first = second = third = 0.0
     for k in range(3):
         wrap = (0.34 - 0.1 * k) if pattern == _SKIN else 0.0  # light spreads in skin, red the farthest
         direct = max((facing + wrap) / (1.0 + wrap), 0.0) * lit
-        around = irradiance(light.harmonics, n[0], n[1], n[2], k) * ambient
+        around = irradiance(light.harmonics, n0, n1, n2, k) * ambient
         value = colour[k] * (1.0 + scalar[SHEEN] * grazing) * (light.sun[k] * direct + around)
         value += light.sun[k] * lit * shine * 3.0 + around * scalar[SPECULAR] * (0.3 + 3.0 * grazing)
         if k == 0:
@@ -229,50 +232,78 @@ def _radiance(colour, n, view, lit, ambient, m, pattern, scalar, light):  # type
 
 
 @njit(cache=True, nogil=True)
-def shade(face_id, p_px, geometry, materials, paint, light, shadow, occlusion, eye_m, lattice, out):  # type: ignore[no-untyped-def]
-    """Radiance of every covered pixel.
+def _shade_point(f, x, y, p_px, geometry, materials, paint, light, shadow, ambient, eye_m, lattice):  # type: ignore[no-untyped-def]
+    """Radiance of triangle `f` at a picture position."""
+    a, b, c = geometry.faces[f, 0], geometry.faces[f, 1], geometry.faces[f, 2]
+    w = barycentric(p_px, a, b, c, x, y)
+    p = _mix(geometry.p_m, a, b, c, w)
+    q = _mix(geometry.coordinates_m, a, b, c, w)
+    n = _mix(geometry.normal, a, b, c, w)
+    n = _unit(n[0], n[1], n[2])
+    view = _unit(eye_m[0] - p[0], eye_m[1] - p[1], eye_m[2] - p[2])
+    if n[0] * view[0] + n[1] * view[1] + n[2] * view[2] < -0.05:
+        n = (-n[0], -n[1], -n[2])  # the inside of a garment
+    d = geometry.detail
+    edge = w[0] * d[a, 0] + w[1] * d[b, 0] + w[2] * d[c, 0]
+    crease = w[0] * d[a, 1] + w[1] * d[b, 1] + w[2] * d[c, 1]
+    m = geometry.material[f]
+    if materials.scalar[m, BUMP] > 0.0:
+        n = _wrinkled(n, q, materials, m, crease, lattice)
+    colour = albedo(materials, m, q, edge, paint, lattice)
+    s = light.sun_direction
+    lit = 0.0
+    if n[0] * s[0] + n[1] * s[1] + n[2] * s[2] > -0.35:
+        lit = lit_share(shadow, p[0], p[1], p[2], shadow.blur_px, SHADOW_BIAS_M)
+    return _radiance(colour, n, view, lit, ambient, materials.pattern[m], materials.scalar[m], light)
+
+
+@njit(cache=True, nogil=True)
+def shade(face_id, inverse_depth, p_px, geometry, materials, paint, light, shadow, occlusion, eye_m, lattice, out):  # type: ignore[no-untyped-def]
+    """Radiance and coverage of a picture of half the visibility buffer's size.
+
+    Each output pixel gathers four samples; those of one material at one depth are shaded once, in the middle.
 
     Args:
-        face_id: triangle seen, -1 where empty. Shape: (height, width), int32.
+        face_id: triangle seen, -1 where empty. Shape: (2 height, 2 width), int32.
+        inverse_depth: 1/depth. Shape: (2 height, 2 width), float32.
         p_px: projected vertices as given to the rasteriser.
         geometry: the posed scene.
         materials: the table its faces point into.
         paint: the face's colours.
         light: sun and environment.
         shadow: shadow map of the same scene.
-        occlusion: share of the environment that is seen, at a whole fraction of the size. Shape: (h, w), float32.
+        occlusion: share of the environment that is seen. Shape: (height, width), float32.
         eye_m: the camera's centre. Shape: (3,), float32.
         lattice: of the noise.
-        out: output, linear, 0 where empty. Shape: (height, width, 3), float32.
+        out: output, linear and premultiplied, and share of the pixel covered. Shape: (height, width, 4), float32.
     """
-    height, width = face_id.shape
-    step = height // occlusion.shape[0]
-    for y in range(height):
-        for x in range(width):
-            f = face_id[y, x]
-            if f < 0:
-                out[y, x, 0] = out[y, x, 1] = out[y, x, 2] = 0.0
-                continue
-            a, b, c = geometry.faces[f, 0], geometry.faces[f, 1], geometry.faces[f, 2]
-            w = barycentric(p_px, a, b, c, x + 0.5, y + 0.5)
-            p = _mix(geometry.p_m, a, b, c, w)
-            q = _mix(geometry.coordinates_m, a, b, c, w)
-            n = _mix(geometry.normal, a, b, c, w)
-            n = _unit(n[0], n[1], n[2])
-            view = _unit(eye_m[0] - p[0], eye_m[1] - p[1], eye_m[2] - p[2])
-            if n[0] * view[0] + n[1] * view[1] + n[2] * view[2] < -0.05:
-                n = (-n[0], -n[1], -n[2])  # the inside of a garment
-            d = geometry.detail
-            edge = w[0] * d[a, 0] + w[1] * d[b, 0] + w[2] * d[c, 0]
-            crease = w[0] * d[a, 1] + w[1] * d[b, 1] + w[2] * d[c, 1]
-            m = geometry.material[f]
-            if materials.scalar[m, BUMP] > 0.0:
-                n = _wrinkled(n, q, materials, m, crease, lattice)
-            colour = albedo(materials, m, q, edge, paint, lattice)
-            lit = lit_share(shadow, p[0], p[1], p[2], shadow.blur_px, SHADOW_BIAS_M)
-            ambient = occlusion[y // step, x // step]
-            r = _radiance(colour, n, view, lit, ambient, m, materials.pattern[m], materials.scalar[m], light)
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r[0], r[1], r[2]
+    out[:] = 0.0
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            done = 0
+            for k in range(4):
+                if done >> k & 1:
+                    continue
+                v, u = 2 * y + (k >> 1), 2 * x + (k & 1)
+                f = face_id[v, u]
+                if f < 0:
+                    continue
+                m, depth = geometry.material[f], inverse_depth[v, u]
+                share, sum_x, sum_y = 0, 0, 0
+                for j in range(k, 4):
+                    vj, uj = 2 * y + (j >> 1), 2 * x + (j & 1)
+                    g = face_id[vj, uj]
+                    if g < 0 or geometry.material[g] != m or abs(inverse_depth[vj, uj] - depth) > 0.02 * depth:
+                        continue
+                    done |= 1 << j
+                    share, sum_x, sum_y = share + 1, sum_x + uj, sum_y + vj
+                cx, cy = sum_x / share + 0.5, sum_y / share + 0.5
+                r = _shade_point(
+                    f, cx, cy, p_px, geometry, materials, paint, light, shadow, occlusion[y, x], eye_m, lattice
+                )
+                for channel in range(3):
+                    out[y, x, channel] += 0.25 * share * r[channel]
+                out[y, x, 3] += 0.25 * share
 
 
 @njit(cache=True, nogil=True)

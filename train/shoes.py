@@ -181,7 +181,7 @@ def _put_on_shoe(tailor: Tailor, style: ShoeStyle, sign: int, rows: list[int]) -
     share = (measured.station_m - measured.station_m[0]) / measured.length_m
     bend = np.clip((share - _FLEX_AT[0]) / (_FLEX_AT[1] - _FLEX_AT[0]), 0, 1)
     heel = foot & (tailor.rest_m[:, 1] < measured.origin[1] + 0.06)
-    sets = [mean_weights(tailor.node[part], tailor.weight[part]) for part in (heel, toes)]
+    sets = [mean_weights(tailor.node_index[part], tailor.node_weight[part]) for part in (heel, toes)]
     for points, closed in ((upper, False), (sole, True)):
         columns = points.shape[1]
         local = points.reshape(-1, 3)

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from calib.storage import read_mot
 from tqdm import tqdm
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from calib.storage import read_mot
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 from realtime.errors import RealtimeError
 from realtime.evaluation import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
@@ -25,7 +25,9 @@ HELP = "measure an estimator on a video against reference coordinates (.mot)"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--video", required=True, metavar="V", help="video that starts with the reference")
-    parser.add_argument("--reference", required=True, type=Path, metavar="R.mot", help="reference coordinates")
+    parser.add_argument(
+        "--reference", required=True, type=Path, metavar="R.mot", help="reference coordinates"
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the result here")
     add_estimator_options(parser)
 

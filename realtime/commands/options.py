@@ -27,12 +27,16 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("estimator")
     group.add_argument("--estimator", choices=ESTIMATOR_NAMES, default=ESTIMATOR_NAMES[0])
     group.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
-    group.add_argument("--height", type=height_m, metavar="M", help="the person's stature in metres, if known")
+    group.add_argument(
+        "--height", type=height_m, metavar="M", help="the person's stature in metres, if known"
+    )
     group.add_argument("--fov", type=float, default=DEFAULT_FOV_DEG, metavar="DEG", help="of the longer side")
     group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="a camera calibration")
     group.add_argument("--model-path", type=Path, metavar="FILE", help="landmark network to use instead")
     group.add_argument("--offline", action="store_true", help="never touch the network")
-    group.add_argument("--no-smoothing", action="store_true", help="raw estimates, without the One-Euro filter")
+    group.add_argument(
+        "--no-smoothing", action="store_true", help="raw estimates, without the One-Euro filter"
+    )
 
 
 def camera_from_options(args: argparse.Namespace, width_px: int, height_px: int) -> CameraCalibration:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from mediapipe.python.solution_base import SolutionBase
 
+LANDMARKS = "poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__"
 EVERY = 5
 FIRST = 10
 
@@ -31,7 +32,7 @@ def pose_graph(static: bool) -> SolutionBase:
         },
         calculator_params={
             "posedetectioncpu__TensorsToDetectionsCalculator.min_score_thresh": 0.5,
-            "poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator.threshold": 0.5,
+            f"{LANDMARKS}ThresholdingCalculator.threshold": 0.5,
         },
         outputs=[
             "pose_landmarks",

@@ -1,0 +1,63 @@
+"""The landmarks estimator from frame to published sample, on the demo clip at 640x480."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from engines.assets import fetch
+from realtime.benchmark import BenchResult, Timing
+from realtime.estimators import make_estimator
+from realtime.publisher import Publisher
+from realtime.sources import parse_source
+from realtime.types import Frame, Status
+
+WIDTH_PX, HEIGHT_PX = 640, 480
+FRAME_NS = 33_333_333
+
+
+def measure(quick: bool) -> BenchResult:
+    """Time every frame from hand-over to the estimator until its sample is on the wire."""
+    images = demo_images(60 if quick else 230)
+    camera = CameraCalibration.assumed(WIDTH_PX, HEIGHT_PX)
+    estimator = make_estimator("landmarks", camera=camera)
+    total_ns: list[int] = []
+    stages_ns: dict[str, list[int]] = {}
+    n_lost = 0
+    with Publisher("tcp://127.0.0.1:*", estimator.skeleton, camera) as publisher:
+        for k in range(-len(images), 2 * len(images)):  # the first round warms up
+            frame = Frame(k, (k + len(images)) * FRAME_NS, images[k % len(images)])
+            start_ns = time.perf_counter_ns()
+            sample = estimator.step(frame)
+            publisher.send(sample)
+            end_ns = time.perf_counter_ns()
+            if k < 0:
+                continue
+            n_lost += sample.status is Status.LOST
+            total_ns.append(end_ns - start_ns)
+            for stage, duration_ns in sample.stage_ns.items():
+                stages_ns.setdefault(stage, []).append(duration_ns)
+    timings = [Timing.from_ns("frame -> published", total_ns)]
+    timings += [Timing.from_ns(f"  of it {stage}", durations) for stage, durations in stages_ns.items()]
+    note = f"demo clip at {WIDTH_PX}x{HEIGHT_PX}, {len(total_ns)} frames, {n_lost} lost"
+    return BenchResult("landmarks estimator", tuple(timings), notes=(note,))
+
+
+def demo_images(n: int) -> list[NDArray[np.uint8]]:
+    """Frames of the demo clip, padded to 4:3 and resized as a webcam would give them."""
+    source = parse_source(str(fetch("demo_clip")))
+    source.open()
+    images: list[NDArray[np.uint8]] = []
+    try:
+        while len(images) < n and (frame := source.read()) is not None:
+            height, width = frame.image.shape[:2]
+            margin = max(0, (width * HEIGHT_PX // WIDTH_PX - height) // 2)
+            padded = cv2.copyMakeBorder(frame.image, margin, margin, 0, 0, cv2.BORDER_REPLICATE)
+            images.append(cv2.resize(padded, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA))
+    finally:
+        source.close()
+    return images
