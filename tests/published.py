@@ -1,0 +1,30 @@
+"""Networks and clips of others that tests need: fetched once, or the test is skipped with the reason."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from engines.assets import fetch
+from engines.errors import AssetError
+
+
+@cache
+def _try_fetch(name: str) -> Path | AssetError:
+    try:
+        return fetch(name)
+    except AssetError as error:
+        return error
+
+
+def published(name: str) -> Path:
+    """The path of an asset; continuous integration must have it, others may be offline."""
+    found = _try_fetch(name)
+    if isinstance(found, Path):
+        return found
+    if os.environ.get("CI") == "true":
+        pytest.fail(str(found))
+    pytest.skip(str(found))

@@ -1,0 +1,107 @@
+"""The OpenVINO engine on a small network whose answers numpy knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import pytest
+from openvino import opset8 as ops
+
+from engines.errors import EngineError
+from engines.openvino_engine import OpenvinoEngine
+
+RNG = np.random.default_rng(4)
+WEIGHTS = RNG.normal(size=(8, 5)).astype(np.float32)
+
+
+def make_network(batch: int = 1) -> Any:
+    """A linear layer with its rectified and its summed result as outputs."""
+    x = ops.parameter([batch, 8], np.float32, name="x")
+    linear = ops.matmul(x, ops.constant(WEIGHTS), False, False)
+    rectified, total = ops.relu(linear), ops.reduce_sum(linear, ops.constant([1]))
+    rectified.output(0).get_tensor().set_names({"rectified"})
+    total.output(0).get_tensor().set_names({"total"})
+    return openvino.Model([rectified, total], [x], "toy")
+
+
+@pytest.fixture
+def x() -> np.ndarray:
+    return RNG.normal(size=(1, 8)).astype(np.float32)
+
+
+def test_infer_agrees_with_numpy(x: np.ndarray) -> None:
+    rectified, total = OpenvinoEngine(make_network()).infer(x)
+    np.testing.assert_allclose(rectified, np.maximum(x @ WEIGHTS, 0.0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(total, (x @ WEIGHTS).sum(1), rtol=1e-5, atol=1e-5)
+
+
+def test_model_file_gives_the_same(x: np.ndarray, tmp_path: Path) -> None:
+    openvino.save_model(make_network(), tmp_path / "toy.xml", compress_to_fp16=False)
+    expected = OpenvinoEngine(make_network()).infer(x)
+    for found, wanted in zip(OpenvinoEngine(tmp_path / "toy.xml").infer(x), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_chosen_outputs_come_in_the_asked_order(x: np.ndarray) -> None:
+    both = OpenvinoEngine(make_network()).infer(x)
+    total, rectified = OpenvinoEngine(make_network(), outputs=("total", "rectified")).infer(x)
+    np.testing.assert_array_equal(total, both[1])
+    np.testing.assert_array_equal(rectified, both[0])
+    (alone,) = OpenvinoEngine(make_network(), outputs=("total",)).infer(x)
+    np.testing.assert_array_equal(alone, both[1])
+
+
+def test_buffers_are_reused_and_inputs_can_be_filled_in_place(x: np.ndarray) -> None:
+    engine = OpenvinoEngine(make_network())
+    first = engine.infer(x)
+    kept = first[1].copy()
+    engine.inputs[0][:] = 2.0 * x
+    second = engine.infer()
+    assert all(np.shares_memory(a, b) for a, b in zip(first, second, strict=True))
+    np.testing.assert_allclose(second[1], 2.0 * kept, rtol=1e-5)
+
+
+def test_same_input_gives_the_same_bits(x: np.ndarray) -> None:
+    results = [OpenvinoEngine(make_network()).infer(x)[0].tobytes() for _ in range(3)]
+    assert len(set(results)) == 1
+
+
+def test_description_names_runtime_precision_and_threads() -> None:
+    text = OpenvinoEngine(make_network(), n_threads=1).description
+    assert text.startswith("OpenVINO 20")
+    assert text.endswith("f32, 1 threads")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda path: OpenvinoEngine(path / "none.onnx"), "no model file at .*none.onnx"),
+        (lambda path: OpenvinoEngine(make_network(), outputs=("mask",)), "no output 'mask'; it has .*total"),
+        (lambda path: OpenvinoEngine(make_network(), precision="int4"), "'int4' is unknown; choose from f32"),
+        (
+            lambda path: OpenvinoEngine(make_network(), device="TOASTER"),
+            "cannot compile the network for TOASTER",
+        ),
+        (lambda path: OpenvinoEngine(make_network(batch=-1)), "fixed shapes"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(build: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=message):
+        build(tmp_path)
+
+
+def test_file_that_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "bad.tflite").write_bytes(b"nonsense")
+    with pytest.raises(EngineError, match=r"cannot read .*bad\.tflite"):
+        OpenvinoEngine(tmp_path / "bad.tflite")
+
+
+def test_wrong_arrays_are_refused(x: np.ndarray) -> None:
+    engine = OpenvinoEngine(make_network())
+    with pytest.raises(EngineError, match=r"shape \(1, 8\), got \(2, 8\)"):
+        engine.infer(np.vstack([x, x]))
+    with pytest.raises(EngineError, match="takes 1 arrays, got 2"):
+        engine.infer(x, x)
