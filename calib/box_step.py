@@ -12,7 +12,7 @@ UNOBSERVED = 1e-12
 """A coordinate whose information is below this part of the largest one stays where it is."""
 MAX_STEP = 1.0
 """In rad and m: a longer step is shortened, so that angles do not jump by turns."""
-MAX_BOUND_CHANGES = 10
+MAX_BOUND_CHANGES = 5
 
 FREE, HELD, AT_LOWER, AT_UPPER = range(4)
 

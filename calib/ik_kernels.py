@@ -176,8 +176,9 @@ def _descend(
     cost = _evaluate(tree, problem, q, work)
     _linearise(tree, problem, q, work)
     for iteration in range(1, max_iterations + 1):
-        while not solve_step(problem, q, work, work.newton, damping):
-            damping *= 10.0
+        if not solve_step(problem, q, work, work.newton, damping):
+            while not solve_step(problem, q, work, work.gauss_newton, damping):
+                damping *= 10.0
         moved = try_step(problem, q, work)
         trial_cost = _evaluate(tree, problem, work.q_trial, work)
         if trial_cost < cost:

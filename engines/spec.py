@@ -13,6 +13,11 @@ from engines.errors import EngineError
 MAX_NAMES_IN_MESSAGE = 6
 
 
+def _some(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > MAX_NAMES_IN_MESSAGE else ""
+    return ", ".join(names[:MAX_NAMES_IN_MESSAGE]) + more
+
+
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
     """One input or output."""
@@ -51,7 +56,7 @@ class ModelSpec:
         missing = [n for n in self.coordinate_names if n not in coordinate_names]
         added = [n for n in coordinate_names if n not in self.coordinate_names]
         differences = [
-            f"{what} {', '.join(names[:MAX_NAMES_IN_MESSAGE])}{', ...' if len(names) > MAX_NAMES_IN_MESSAGE else ''}"
+            f"{what} {_some(names)}"
             for what, names in (("it lacks", missing), ("the network does not give", added))
             if names
         ]
@@ -87,8 +92,8 @@ def load_spec(model_path: Path) -> ModelSpec:
     actual = file_sha256(model_path)
     if actual != spec.sha256:
         raise EngineError(
-            f"{model_path}: its hash is {actual[:12]}, but {path.name} describes {spec.sha256[:12]}; they do not "
-            "belong together, export the network again"
+            f"{model_path}: its hash is {actual[:12]}, but {path.name} describes {spec.sha256[:12]}; "
+            "they do not belong together, export the network again"
         )
     return spec
 

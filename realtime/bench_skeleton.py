@@ -45,10 +45,10 @@ def measure(quick: bool) -> BenchResult:
     timings = time_in_turn(tasks, n) + time_in_turn(inverse, n if quick else n // 2)
     p50 = {t.name: t.p50_us for t in timings}
     ratios = tuple(
-        Ratio(f"{what} kinematics, kinecast over opensim", p50[f"{what} kinematics, opensim"] / p50[f"{what} kinematics, kinecast"])
-        for what in ("forward", "inverse")
-        if f"{what} kinematics, opensim" in p50
-    )  # fmt: skip
+        Ratio(f"{what}, kinecast over opensim", p50[f"{what}, opensim"] / p50[f"{what}, kinecast"])
+        for what in ("forward kinematics", "inverse kinematics")
+        if f"{what}, opensim" in p50
+    )
     return BenchResult("skeleton", timings, ratios, notes)
 
 

@@ -120,7 +120,7 @@ def wrapped_difference_deg(a: Array, b: Array) -> Array:
 def _differences_at_lag(
     estimate: Trajectory, reference: Trajectory, names: Sequence[str], lag_s: float
 ) -> dict[str, Array]:
-    """Estimate minus reference of each name; the reference is read `lag_s` later than the estimate's clock."""
+    """Estimate minus reference of each name, with the reference read `lag_s` later."""
     time_s = estimate.time_s + lag_s
     inside = (time_s >= reference.time_s[0]) & (time_s <= reference.time_s[-1])
     resampled = {n: np.interp(time_s[inside], reference.time_s, reference.column(n)) for n in names}
@@ -149,8 +149,8 @@ def compare(estimate: Trajectory, reference: Trajectory) -> tuple[float, dict[st
     names = [n for n in estimate.names if n in reference.names]
     if not names:
         raise RealtimeError(
-            f"the reference has none of the skeleton's coordinates; it has {', '.join(reference.names[:6])}, ... "
-            f"and the skeleton {', '.join(estimate.names[:6])}, ..."
+            f"the reference has none of the skeleton's coordinates; it has {', '.join(reference.names[:6])}, "
+            f"... and the skeleton {', '.join(estimate.names[:6])}, ..."
         )
     overlap = (estimate.time_s >= reference.time_s[0]) & (estimate.time_s <= reference.time_s[-1])
     if not np.isfinite(estimate.angles_deg[overlap]).all(1).any():

@@ -1,4 +1,4 @@
-"""Where BlazePose's landmarks sit on an OpenSim skeleton, how far to trust them, and how people hold themselves."""
+"""Where BlazePose's landmarks sit on a skeleton, how far to trust them, how people hold themselves."""
 
 from __future__ import annotations
 

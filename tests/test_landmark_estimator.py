@@ -1,4 +1,4 @@
-"""Observation, scaling, solver and skeletal layer of the landmarks estimator, on people that are known exactly."""
+"""Observation, scaling, solver and skeletal layer of the landmarks estimator, on people known exactly."""
 
 from __future__ import annotations
 
