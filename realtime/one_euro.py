@@ -99,7 +99,7 @@ class OneEuroFilter:
     ) -> None:
         """Smooth one sample.
 
-        A stamp that does not advance repeats the last result.
+        A stamp that does not advance repeats the last result; one far back starts afresh.
 
         Args:
             t_ns: stamp of the sample.
@@ -148,11 +148,12 @@ def _step(
             # The last value serves even across gaps: nothing else tells how many turns were made.
             value += _TURN * np.round((state.smooth[k] - value) / _TURN)
         dt_s = (t_ns - state.t_ns[k]) * 1e-9
-        if not state.is_started[k] or dt_s > parameters.max_gap_s:
+        if not state.is_started[k] or abs(dt_s) > parameters.max_gap_s:
             _start(state, k, value)
+            state.t_ns[k] = t_ns
         elif dt_s > 0.0:
             _advance(parameters, state, k, value, dt_s)
-        state.t_ns[k] = max(t_ns, state.t_ns[k])
+            state.t_ns[k] = t_ns
         out[k], speed_out[k] = state.smooth[k], state.speed[k]
 
 
