@@ -236,8 +236,9 @@ def _run(command: list[str], asset: Asset) -> None:
     )
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        # The clients name the cause first and its consequences after it.
-        reason = next((line for line in lines if "error" in line.lower()), "it gives no reason")
+        # Both clients name the cause first and its consequences after it.
+        causes = (line for line in lines if line.lower().startswith(("error", "npm err")))
+        reason = next(causes, "its client gives no reason")
         raise AssetError(
             f"cannot download {asset.requirement} for {asset.name}: {reason}; check the network "
             f"connection and run `kinecast assets fetch {asset.name}`"
