@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 import threading
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 
 NOTE_AFTER_S = 2.0
+
+logger = logging.getLogger(__name__)
 
 
 def add_session_options(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +157,8 @@ def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -
     """Tell people what came out."""
     from realtime.report import format_stats
 
+    if stats.note:
+        logger.warning("%s", stats.note)
     print(f"\n{ranges.as_table()}\n\n{format_stats(stats, is_recorded=out is not None)}")
     if out is not None:
         print(f"written to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
