@@ -48,7 +48,11 @@ class TubeCoordinates:
             away = p_m - chain_m[k] - clamped[:, None] * direction
             distance = np.linalg.norm(away, axis=1)
             nearer = distance < best
-            best[nearer], along[nearer], offset[nearer] = distance[nearer], (start_m + clamped)[nearer], away[nearer]
+            best[nearer], along[nearer], offset[nearer] = (
+                distance[nearer],
+                (start_m + clamped)[nearer],
+                away[nearer],
+            )
             start_m += length
         forward = offset[:, 0]
         axis = chain_m[-1] - chain_m[0]
@@ -56,7 +60,12 @@ class TubeCoordinates:
         side /= np.linalg.norm(side)
         angle = np.arctan2(offset @ side, forward) / (2.0 * np.pi) % 1.0
         outward = offset / np.maximum(best, 1e-6)[:, None]
-        return cls(along.astype(np.float32), angle.astype(np.float32), best.astype(np.float32), outward.astype(np.float32))
+        return cls(
+            along.astype(np.float32),
+            angle.astype(np.float32),
+            best.astype(np.float32),
+            outward.astype(np.float32),
+        )
 
 
 @njit(cache=True, nogil=True)

@@ -44,7 +44,9 @@ def face_paint(rng: np.random.Generator, skin: Colour, hair: Colour, *, masculin
     tint = srgb(*(np.array([176, 92, 88]) * rng.uniform(0.85, 1.05)))
     lips = skin * np.float32(0.62) * np.array([1.0, 0.72, 0.72], np.float32) + tint * np.float32(0.14)
     irises = [(58, 36, 22), (84, 56, 34), (44, 30, 24), (92, 108, 112), (96, 104, 70), (110, 134, 150)]
-    weight = np.array([5, 4, 4, 1.0, 1.0, 1.0]) if skin[0] > srgb(196, 0, 0)[0] else np.array([5, 3, 5, 0, 0, 0])
+    weight = (
+        np.array([5, 4, 4, 1.0, 1.0, 1.0]) if skin[0] > srgb(196, 0, 0)[0] else np.array([5, 3, 5, 0, 0, 0])
+    )
     bearded = masculine and rng.random() < 0.5
     if not masculine and rng.random() < 0.3:
         lips = lips * np.float32(0.5) + srgb(150, 40, 52) * np.float32(0.5)
@@ -107,7 +109,9 @@ def paint_eye(x, y, z, paint):  # type: ignore[no-untyped-def]
         radius = 1.0
     shade = 0.62 - 0.25 * _ramp(0.004, 0.014, radius)
     colour = (shade, shade * 0.94, shade * 0.9)
-    colour = _toward(colour, (paint.iris[0], paint.iris[1], paint.iris[2]), 1.0 - _ramp(0.0058, 0.0068, radius))
+    colour = _toward(
+        colour, (paint.iris[0], paint.iris[1], paint.iris[2]), 1.0 - _ramp(0.0058, 0.0068, radius)
+    )
     return _toward(colour, (0.006, 0.005, 0.005), 1.0 - _ramp(0.0024, 0.0032, radius))
 
 
@@ -135,7 +139,9 @@ def _beard_share(x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
     neck = _ramp(-0.135, -0.118, y + 0.35 * max(-x - 0.02, 0.0))
     ear = _ramp(-0.098, -0.078, x)
     beard = paint.beard * cheek * mouth * neck * ear
-    upper_lip = (1.0 - _ramp(0.6, 1.15, math.sqrt((z / 0.034) ** 2 + ((y + 0.0555 + 3.0 * z * z) / 0.0085) ** 2))) * mouth
+    upper_lip = (
+        1.0 - _ramp(0.6, 1.15, math.sqrt((z / 0.034) ** 2 + ((y + 0.0555 + 3.0 * z * z) / 0.0085) ** 2))
+    ) * mouth
     share = max(beard, paint.moustache * upper_lip)
     return share * (0.72 + 0.4 * noise3(lattice, x * 500.0, y * 260.0, z * 500.0))
 
@@ -169,15 +175,23 @@ def paint_skin(colour, x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
         colour = _toward(colour, (colour[0] * 0.6, colour[1] * 0.5, colour[2] * 0.45), paint.freckles * front)
     # Sockets, nostrils and the mouth's line catch less light than their geometry says.
     socket = math.exp(-((side - 0.0296) ** 2 / 0.00030 + (y - 0.004) ** 2 / 0.00016)) * front
-    colour = (colour[0] * (1.0 - 0.22 * socket), colour[1] * (1.0 - 0.26 * socket), colour[2] * (1.0 - 0.24 * socket))
+    colour = (
+        colour[0] * (1.0 - 0.22 * socket),
+        colour[1] * (1.0 - 0.26 * socket),
+        colour[2] * (1.0 - 0.24 * socket),
+    )
     nostril = math.exp(-((side - 0.0075) ** 2 / 0.0000090 + (y + 0.0455) ** 2 / 0.0000060)) * front
     colour = _toward(colour, (0.02, 0.008, 0.006), 0.75 * nostril)
-    line = math.exp(-((y + 0.0685 + 4.0 * z * z) ** 2) / 0.0000016) * (1.0 - _ramp(0.020, 0.026, side)) * front
+    line = (
+        math.exp(-((y + 0.0685 + 4.0 * z * z) ** 2) / 0.0000016) * (1.0 - _ramp(0.020, 0.026, side)) * front
+    )
     colour = _toward(colour, (paint.lips[0], paint.lips[1], paint.lips[2]), 0.85 * _lip_share(x, y, side))
     colour = _toward(colour, (0.05, 0.015, 0.012), 0.55 * line)
     lid = abs(math.sqrt(((side - 0.0296) / 0.0165) ** 2 + ((y - 0.0005) / 0.0065) ** 2) - 1.0)
     upper = _ramp(-0.004, 0.002, y)
-    colour = _toward(colour, (0.02, 0.014, 0.012), paint.eyeliner * (1.0 - _ramp(0.05, 0.28, lid)) * upper * front)
+    colour = _toward(
+        colour, (0.02, 0.014, 0.012), paint.eyeliner * (1.0 - _ramp(0.05, 0.28, lid)) * upper * front
+    )
     hair = (paint.hair[0], paint.hair[1], paint.hair[2])
     colour = _toward(colour, hair, min(_beard_share(x, y, z, paint, lattice), 1.0))
     brow = (paint.brow[0], paint.brow[1], paint.brow[2])

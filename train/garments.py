@@ -128,7 +128,9 @@ class Tailor:
         limbs = (self.arm_share > 0.5, w["thigh"] + w["shank"] > 0.6)
         moved = np.zeros_like(self.rest_m)
         neck_y = self.landmarks.neck_base[1]
-        tubes = [(self.trunk, cloth & ~limbs[0] & ~limbs[1], neck_y - self.landmarks.shoulders[0, 1] + 0.12, slack)]
+        tubes = [
+            (self.trunk, cloth & ~limbs[0] & ~limbs[1], neck_y - self.landmarks.shoulders[0, 1] + 0.12, slack)
+        ]
         for i, on_side in enumerate((side, ~side)):
             tubes.append((self.arms[i], cloth & limbs[0] & on_side, 0.02, slack + 0.1))
             tubes.append((self.legs[i], cloth & limbs[1] & on_side, 0.12, slack + 0.03))
@@ -179,8 +181,16 @@ class Tailor:
         detail = np.stack([edge, np.zeros_like(edge) if crease is None else crease], 1).astype(np.float32)
         self.pieces.append(
             Piece(
-                outside[kept], self.node_index[kept], self.node_weight[kept], faces, self.fabric_coordinates_m()[kept],
-                detail[kept], edge[kept], np.full(len(faces), material, np.int32), category, kept,
+                outside[kept],
+                self.node_index[kept],
+                self.node_weight[kept],
+                faces,
+                self.fabric_coordinates_m()[kept],
+                detail[kept],
+                edge[kept],
+                np.full(len(faces), material, np.int32),
+                category,
+                kept,
             )  # fmt: skip
         )
         inside = where > 0.0
@@ -227,7 +237,9 @@ class Tailor:
         for name in names:
             for joint in np.atleast_2d(getattr(self.landmarks, name)):
                 distance = np.linalg.norm(self.rest_m - joint, axis=1)
-                strength = np.maximum(strength, np.clip(1.4 * (1.0 - distance / reach_m), 0.0, 1.0).astype(np.float32))
+                strength = np.maximum(
+                    strength, np.clip(1.4 * (1.0 - distance / reach_m), 0.0, 1.0).astype(np.float32)
+                )
         return strength
 
     def neck_field(self, radius_m: float, drop_m: float = 0.0) -> Field:
@@ -241,12 +253,16 @@ class Tailor:
         hole = np.linalg.norm((self.rest_m - base) * np.array([1.0, 0.8, 1.0]), axis=1) - radius_m
         if drop_m > 0.0:
             hole = np.minimum(hole, to_segment - radius_m * (1.0 - 0.85 * share) * 0.8)
-        below_chin = np.minimum(base[1] + 0.035 - self.rest_m[:, 1], 0.2 * (0.3 - self.regions.weights["head"]))
+        below_chin = np.minimum(
+            base[1] + 0.035 - self.rest_m[:, 1], 0.2 * (0.3 - self.regions.weights["head"])
+        )
         return np.minimum(hole, below_chin).astype(np.float32)
 
     def sleeve_field(self, length_m: float) -> Field:
         """Positive up to `length_m` along the arms, and everywhere on the trunk."""
-        return (length_m - self.along_arm_m + 0.5 * (1.0 - np.minimum(self.arm_share, 1.0)) ** 2).astype(np.float32)
+        return (length_m - self.along_arm_m + 0.5 * (1.0 - np.minimum(self.arm_share, 1.0)) ** 2).astype(
+            np.float32
+        )
 
     def upper_field(self, hem_y_m: float, sleeve_m: float, neckline: Field) -> Field:
         """A top: above the hem, below the neckline, up to the sleeves' ends."""

@@ -34,11 +34,20 @@ def hairline_field(tailor: Tailor, *, recede_m: float = 0.0) -> Field:
     line = line + np.where(p[:, 0] > -0.05, recede_m, 0.0)
     ear = (np.abs(p[:, 2]) > 0.0715) & (p[:, 0] > -0.095) & (p[:, 0] < -0.05) & (p[:, 1] < 0.012)
     where = p[:, 1] - line
-    on_head = (tailor.regions.weights["head"] + tailor.regions.weights["neck"] > 0.5) & (tailor.regions.weights["eye"] < 0.1)
+    on_head = (tailor.regions.weights["head"] + tailor.regions.weights["neck"] > 0.5) & (
+        tailor.regions.weights["eye"] < 0.1
+    )
     return np.where(on_head & ~ear, where, -0.05).astype(np.float32)
 
 
-def _cap(tailor: Tailor, where: Field, material: int, thickness_m: NDArray[np.float64] | float, category: Category, rng: np.random.Generator) -> None:
+def _cap(
+    tailor: Tailor,
+    where: Field,
+    material: int,
+    thickness_m: NDArray[np.float64] | float,
+    category: Category,
+    rng: np.random.Generator,
+) -> None:
     """A shell on the head, thicker on top, uneven as hair is."""
     p = from_eyes_m(tailor)
     top = np.clip((p[:, 1] - 0.02) / 0.08, 0.0, 1.0)
@@ -70,9 +79,13 @@ def _curtain(tailor: Tailor, material: int, end_y_m: float, opening: float, thic
         radius = np.convolve(np.concatenate([radius[:1], radius, radius[-1:]]), [0.25, 0.5, 0.25], "valid")
         previous = radius
         fullness = 1.0 - 0.25 * (k / len(heights)) ** 3
-        grid[k] = np.stack([axis[0] + fullness * radius * ray[:, 0], np.full(len(angle), y), axis[2] + radius * ray[:, 1]], 1)
+        grid[k] = np.stack(
+            [axis[0] + fullness * radius * ray[:, 0], np.full(len(angle), y), axis[2] + radius * ray[:, 1]], 1
+        )
     rest = grid.reshape(-1, 3)
-    back = (tailor.regions.weights["trunk"] > 0.5) & (np.linalg.norm(tailor.rest_m - marks.neck_base, axis=1) < 0.13)
+    back = (tailor.regions.weights["trunk"] > 0.5) & (
+        np.linalg.norm(tailor.rest_m - marks.neck_base, axis=1) < 0.13
+    )
     sets = [mean_weights(tailor.node_index[part], tailor.node_weight[part]) for part in (head, back)]
     chin_y = float(marks.eyes[:, 1].mean()) - 0.11
     fall = np.clip((chin_y + 0.02 - rest[:, 1]) / 0.16, 0.0, 1.0)
@@ -89,10 +102,14 @@ def _curtain(tailor: Tailor, material: int, end_y_m: float, opening: float, thic
     )  # fmt: skip
 
 
-def _blob(tailor: Tailor, material: int, centre_m: NDArray[np.float64], size_m: NDArray[np.float64], sway: float) -> None:
+def _blob(
+    tailor: Tailor, material: int, centre_m: NDArray[np.float64], size_m: NDArray[np.float64], sway: float
+) -> None:
     """An ellipsoid of hair that moves with the head; its lower end hangs back by `sway`."""
     rows, columns = 9, 14
-    v, u = np.meshgrid(np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns, endpoint=False), indexing="ij")
+    v, u = np.meshgrid(
+        np.linspace(0, np.pi, rows), np.linspace(0, 2 * np.pi, columns, endpoint=False), indexing="ij"
+    )
     unit = np.stack([np.sin(v) * np.cos(u), np.cos(v), np.sin(v) * np.sin(u)], -1).reshape(-1, 3)
     rest = centre_m + unit * size_m
     rest[:, 0] -= sway * np.maximum(-unit[:, 1], 0.0) ** 2
@@ -100,7 +117,9 @@ def _blob(tailor: Tailor, material: int, centre_m: NDArray[np.float64], size_m: 
     node, weight = mean_weights(tailor.node_index[head], tailor.node_weight[head])
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns), indexing="ij")
     a, b = (r * columns + c).ravel(), (r * columns + (c + 1) % columns).ravel()
-    faces = np.concatenate([np.stack([a, b, a + columns], 1), np.stack([b, b + columns, a + columns], 1)]).astype(np.int32)
+    faces = np.concatenate(
+        [np.stack([a, b, a + columns], 1), np.stack([b, b + columns, a + columns], 1)]
+    ).astype(np.int32)
     n = len(rest)
     tailor.pieces.append(
         Piece(rest.astype(np.float32), np.tile(node, (n, 1)), np.tile(weight, (n, 1)), faces,
@@ -120,7 +139,11 @@ def put_on_hair(tailor: Tailor, colour: Colour, rng: np.random.Generator, *, mas
     material = tailor.add_material(hair_material(rng, colour))
     eyes_y = float(tailor.landmarks.eyes[:, 1].mean())
     recede = rng.uniform(0.01, 0.022) if style == "receding" else rng.uniform(-0.012, 0.006)
-    thickness = {"short": rng.uniform(0.008, 0.022), "curly": rng.uniform(0.025, 0.055), "receding": 0.007}.get(style, 0.014)
+    thickness = {
+        "short": rng.uniform(0.008, 0.022),
+        "curly": rng.uniform(0.025, 0.055),
+        "receding": 0.007,
+    }.get(style, 0.014)
     _cap(tailor, hairline_field(tailor, recede_m=recede), material, thickness, Category.HAIR, rng)
     if style == "medium":
         _curtain(tailor, material, eyes_y - rng.uniform(0.06, 0.14), rng.uniform(1.25, 1.65), 0.010)
@@ -133,18 +156,27 @@ def put_on_hair(tailor: Tailor, colour: Colour, rng: np.random.Generator, *, mas
             _blob(tailor, material, back + [0.0, 0.02, 0.0], np.full(3, rng.uniform(0.028, 0.042)), 0.0)
         else:
             length = rng.uniform(0.08, 0.16)
-            _blob(tailor, material, back + [-0.018, 0.02 - length, 0.0], np.array([0.028, length, 0.034]), 0.02)
+            _blob(
+                tailor, material, back + [-0.018, 0.02 - length, 0.0], np.array([0.028, length, 0.034]), 0.02
+            )
     return style
 
 
-def _put_on_hat(tailor: Tailor, colour: Colour, rng: np.random.Generator, style: str, *, masculine: bool) -> None:
+def _put_on_hat(
+    tailor: Tailor, colour: Colour, rng: np.random.Generator, style: str, *, masculine: bool
+) -> None:
     hair = tailor.add_material(hair_material(rng, colour))
     _cap(tailor, hairline_field(tailor), hair, 0.007, Category.HAIR, rng)
     if not masculine:
         _curtain(tailor, hair, float(tailor.landmarks.eyes[:, 1].mean()) - rng.uniform(0.1, 0.35), 1.6, 0.012)
     p = from_eyes_m(tailor)
     tilt = 0.12 if style == "cap" else 0.3
-    band = p[:, 1] - (0.050 if style == "cap" else 0.042) - tilt * np.minimum(p[:, 0] + 0.06, 0.0) * -0.2 - 0.1 * p[:, 0]
+    band = (
+        p[:, 1]
+        - (0.050 if style == "cap" else 0.042)
+        - tilt * np.minimum(p[:, 0] + 0.06, 0.0) * -0.2
+        - 0.1 * p[:, 0]
+    )
     on_head = (tailor.regions.weights["head"] > 0.5) & (tailor.regions.weights["eye"] < 0.1)
     where = np.where(on_head, band, -0.05).astype(np.float32)
     fabric = tailor.add_material(cloth(rng, [Pattern.PLAIN, Pattern.PLAIN, Pattern.KNIT], bump=0.15))
@@ -167,7 +199,9 @@ def _visor(tailor: Tailor, material: int) -> None:
     node, weight = mean_weights(tailor.node_index[head], tailor.node_weight[head])
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij")
     a = (r * columns + c).ravel()
-    faces = np.concatenate([np.stack([a, a + columns, a + 1], 1), np.stack([a + 1, a + columns, a + columns + 1], 1)])
+    faces = np.concatenate(
+        [np.stack([a, a + columns, a + 1], 1), np.stack([a + 1, a + columns, a + columns + 1], 1)]
+    )
     n = len(rest)
     tailor.pieces.append(
         Piece(rest.astype(np.float32), np.tile(node, (n, 1)), np.tile(weight, (n, 1)), faces.astype(np.int32)[:, ::-1].copy(),

@@ -104,7 +104,15 @@ CLOTH_COLOURS = np.array(
 """Everyday clothes, display values: mostly dark, grey, blue, beige."""
 
 VIVID_COLOURS = np.array(
-    [(186, 32, 40), (24, 84, 168), (226, 172, 34), (34, 128, 74), (214, 92, 40), (196, 66, 122), (70, 160, 190)]
+    [
+        (186, 32, 40),
+        (24, 84, 168),
+        (226, 172, 34),
+        (34, 128, 74),
+        (214, 92, 40),
+        (196, 66, 122),
+        (70, 160, 190),
+    ]
 )
 
 SKIN_COLOURS = np.array(

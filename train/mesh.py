@@ -77,7 +77,9 @@ def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped
     return old
 
 
-def cut(faces: NDArray[np.int32], keep_vertex: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def cut(
+    faces: NDArray[np.int32], keep_vertex: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Faces whose vertices are all kept, renumbered, and the kept vertices' old indices."""
     kept = np.flatnonzero(keep_vertex).astype(np.int32)
     renumbered = np.full(len(keep_vertex), -1, np.int32)

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from train.cameras import ANCHORS
 from train.faces import FacePaint, face_paint
 from train.garments import HEM_MARGIN_M, Category, Piece, Tailor
 from train.hair import from_eyes_m, put_on_hair
-from train.materials import Material, MaterialTable, Pattern, cloth, cloth_colour, denim, hair_colour, material_table, skin_colour
+from train.materials import (
+    Material,
+    MaterialTable,
+    Pattern,
+    cloth,
+    cloth_colour,
+    denim,
+    hair_colour,
+    material_table,
+    skin_colour,
+)
 from train.puppet import Puppet
-from train.regions import BodyRegions
+from train.regions import BodyRegions, shared_centre
 from train.shoes import mean_weights, put_on_shoes, shoe_style
+from train.skinning import skin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +52,34 @@ class DressedBody:
     """Field whose negative part is cut away per pixel. Shape: (n_vertices,)."""
     materials: MaterialTable
     paint: FacePaint
+    anchor_m: NDArray[np.float32]
+    """`train.cameras.ANCHORS` at rest. Shape: (n_anchors, 3)."""
+    anchor_node_index: NDArray[np.int32]
+    """Shape: (n_anchors, 5)."""
+    anchor_node_weight: NDArray[np.float32]
+    """Shape: (n_anchors, 5)."""
+    seat_vertex: NDArray[np.int32]
+    """Vertices of buttocks and thighs that rest on a seat."""
     description: tuple[str, ...]
     """What is worn, for people to read."""
+
+    def place_anchors(self, node_transforms: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+        """Where `train.cameras.ANCHORS` are in a pose, in m.
+
+        Args:
+            node_transforms: of the rig. Shape: (n_nodes, 3, 4), float32.
+        """
+        posed = np.empty_like(self.anchor_m)
+        skin(self.anchor_m, self.anchor_node_index, self.anchor_node_weight, node_transforms, posed)
+        return dict(zip(ANCHORS, posed.astype(np.float64), strict=True))
+
+    def seat_height_m(self, p_m: NDArray[np.float32]) -> float:
+        """Where a seat carries this pose.
+
+        Args:
+            p_m: posed vertices. Shape: (n_vertices, 3).
+        """
+        return float(np.percentile(p_m[self.seat_vertex, 1], 3.0))
 
 
 def dress(regions: BodyRegions, puppet: Puppet, rng: np.random.Generator, *, masculine: bool) -> DressedBody:
@@ -54,12 +92,12 @@ def dress(regions: BodyRegions, puppet: Puppet, rng: np.random.Generator, *, mas
         masculine: shifts the odds of beards, hair and skirts.
     """
     tailor = Tailor.start(regions, puppet.rest_vertices_m, puppet.rig.node_index, puppet.rig.node_weight)
-    skin = skin_colour(rng)
-    hair = hair_colour(rng, skin)
-    paint = face_paint(rng, skin, hair, masculine=masculine)
+    tone = skin_colour(rng)
+    hair = hair_colour(rng, tone)
+    paint = face_paint(rng, tone, hair, masculine=masculine)
     rows = [
-        tailor.add_material(Material(Pattern.SKIN, skin, skin, specular=0.035, gloss=14.0)),
-        tailor.add_material(Material(Pattern.EYE, skin, skin, specular=0.25, gloss=60.0)),
+        tailor.add_material(Material(Pattern.SKIN, tone, tone, specular=0.035, gloss=14.0)),
+        tailor.add_material(Material(Pattern.EYE, tone, tone, specular=0.25, gloss=60.0)),
     ]
     worn = _put_on_clothes(tailor, rng, masculine=masculine)
     style = put_on_hair(tailor, hair, rng, masculine=masculine)
@@ -85,8 +123,9 @@ def _assemble(
     tailor: Tailor, pieces: list[Piece], paint: FacePaint, worn: tuple[str, ...], rng: np.random.Generator
 ) -> DressedBody:
     start = np.cumsum([0] + [len(piece.rest_m) for piece in pieces])
+    rest_m = np.concatenate([p.rest_m for p in pieces]).astype(np.float32)
     return DressedBody(
-        np.concatenate([p.rest_m for p in pieces]).astype(np.float32),
+        rest_m,
         np.concatenate([p.node_index for p in pieces]).astype(np.int32),
         np.concatenate([p.node_weight for p in pieces]).astype(np.float32),
         np.concatenate([p.faces + s for p, s in zip(pieces, start, strict=False)]).astype(np.int32),
@@ -95,14 +134,40 @@ def _assemble(
         np.concatenate([p.coordinates_m for p in pieces]).astype(np.float32),
         np.concatenate([p.detail for p in pieces]).astype(np.float32),
         np.concatenate([p.clip_m for p in pieces]).astype(np.float32),
-        material_table(tailor.materials, rng), paint, worn,
+        material_table(tailor.materials, rng), paint, *_anchors(tailor), _seat_vertices(tailor, rest_m), worn,
     )  # fmt: skip
+
+
+def _anchors(tailor: Tailor) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
+    """`train.cameras.ANCHORS` at rest with the mean skin weights around them."""
+    marks, regions = tailor.landmarks, tailor.regions
+    toes = np.stack([shared_centre(tailor.rest_m, regions.side("toes", sign)) for sign in (1, -1)])
+    pairs = (marks.shoulders, marks.elbows, marks.wrists, marks.hips, marks.knees, marks.ankles, toes)
+    points = np.concatenate([[marks.head_top], marks.eyes, [marks.neck_base], *pairs])
+    sets = []
+    for point in points:
+        distance = np.linalg.norm(tailor.rest_m - point, axis=1)
+        near = distance < max(0.07, float(np.partition(distance, 20)[20]))
+        sets.append(mean_weights(tailor.node_index[near], tailor.node_weight[near]))
+    return points.astype(np.float32), np.stack([s[0] for s in sets]), np.stack([s[1] for s in sets])
+
+
+def _seat_vertices(tailor: Tailor, rest_m: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Vertices at the back of hips and thighs."""
+    hips = tailor.landmarks.hips
+    y, z = rest_m[:, 1] - hips[0, 1], np.abs(rest_m[:, 2])
+    chosen = (y > -0.22) & (y < 0.05) & (z < 0.25) & (rest_m[:, 0] < hips[0, 0] - 0.02)
+    return np.flatnonzero(chosen).astype(np.int32)
 
 
 def _put_on_clothes(tailor: Tailor, rng: np.random.Generator, *, masculine: bool) -> tuple[str, ...]:
     odds = [0.5, 0.3, 0.0, 0.1, 0.1] if masculine else [0.42, 0.14, 0.16, 0.2, 0.08]
     lower = str(rng.choice(["trousers", "shorts", "skirt", "leggings", "sweatpants"], p=odds))
-    upper = str(rng.choice(["tee", "long", "shirt", "jacket", "tank", "hoodie"], p=[0.36, 0.2, 0.13, 0.13, 0.06, 0.12]))
+    upper = str(
+        rng.choice(
+            ["tee", "long", "shirt", "jacket", "tank", "hoodie"], p=[0.36, 0.2, 0.13, 0.13, 0.06, 0.12]
+        )
+    )
     shod = rng.random() < 0.88
     _put_on_socks(tailor, rng, shod=shod)
     tucked = rng.random() < 0.15
@@ -121,7 +186,9 @@ def _put_on_socks(tailor: Tailor, rng: np.random.Generator, *, shod: bool) -> No
         return
     ankle_y = tailor.landmarks.ankles[:, 1].mean()
     w = tailor.regions.weights
-    on_foot = np.where(w["foot"] + w["toes"] + w["shank"] > 0.5, ankle_y + rng.uniform(0.0, 0.12) - tailor.rest_m[:, 1], -1.0)
+    on_foot = np.where(
+        w["foot"] + w["toes"] + w["shank"] > 0.5, ankle_y + rng.uniform(0.0, 0.12) - tailor.rest_m[:, 1], -1.0
+    )
     fabric = tailor.add_material(cloth(rng, [Pattern.KNIT, Pattern.PLAIN], bump=0.1, muted=0.85))
     tailor.shell(on_foot.astype(np.float32), fabric, Category.SHOE, offset_m=0.003, smoothing=10)
 
@@ -141,7 +208,11 @@ def _put_on_lower(tailor: Tailor, kind: str, rng: np.random.Generator) -> None:
         return
     if kind == "shorts":
         hem_y = crotch_y + rng.uniform(0.25, 1.0) * (knee_y - crotch_y)
-        fabric = denim(rng) if rng.random() < 0.25 else cloth(rng, [Pattern.PLAIN, Pattern.PLAIN, Pattern.HEATHER], muted=0.7)
+        fabric = (
+            denim(rng)
+            if rng.random() < 0.25
+            else cloth(rng, [Pattern.PLAIN, Pattern.PLAIN, Pattern.HEATHER], muted=0.7)
+        )
         looseness, offset = rng.uniform(0.4, 1.0), rng.uniform(0.006, 0.014)
     elif kind == "leggings":
         hem_y = ankle_y + rng.uniform(0.0, 0.2)
@@ -149,12 +220,23 @@ def _put_on_lower(tailor: Tailor, kind: str, rng: np.random.Generator) -> None:
     else:
         hem_y = ankle_y + rng.uniform(-0.035, 0.05)
         jeans = kind == "trousers" and rng.random() < 0.5
-        fabric = denim(rng) if jeans else cloth(rng, [Pattern.PLAIN] * 5 + [Pattern.HEATHER], bump=0.4, muted=0.8)
+        fabric = (
+            denim(rng) if jeans else cloth(rng, [Pattern.PLAIN] * 5 + [Pattern.HEATHER], bump=0.4, muted=0.8)
+        )
         looseness = rng.uniform(0.15, 0.9) if kind == "trousers" else rng.uniform(0.4, 0.8)
         offset = rng.uniform(0.005, 0.010) if kind == "trousers" else rng.uniform(0.010, 0.018)
     where = tailor.lower_field(waist_y, hem_y)
     slack = 0.06 if kind == "sweatpants" else rng.uniform(0.0, 0.08)
-    tailor.shell(where, tailor.add_material(fabric), Category.LOWER, offset_m=offset, smoothing=8, looseness=looseness, slack=slack, crease=folds)
+    tailor.shell(
+        where,
+        tailor.add_material(fabric),
+        Category.LOWER,
+        offset_m=offset,
+        smoothing=8,
+        looseness=looseness,
+        slack=slack,
+        crease=folds,
+    )
 
 
 def _put_on_skirt(tailor: Tailor, waist_y: float, rng: np.random.Generator) -> None:
@@ -165,10 +247,22 @@ def _put_on_skirt(tailor: Tailor, waist_y: float, rng: np.random.Generator) -> N
     hips_only = tailor.lower_field(waist_y, marks.hips[0, 1] - 0.02)
     tailor.shell(hips_only, row, Category.LOWER, offset_m=0.005, smoothing=8)
     knee_y, ankle_y = marks.knees[0, 1], marks.ankles[0, 1]
-    hem_y = float(rng.choice([rng.uniform(0.1, 0.5) * (marks.hips[0, 1] - knee_y) + knee_y, knee_y - rng.uniform(0.0, 0.1), ankle_y + 0.1], p=[0.5, 0.35, 0.15]))
+    hem_y = float(
+        rng.choice(
+            [
+                rng.uniform(0.1, 0.5) * (marks.hips[0, 1] - knee_y) + knee_y,
+                knee_y - rng.uniform(0.0, 0.1),
+                ankle_y + 0.1,
+            ],
+            p=[0.5, 0.35, 0.15],
+        )
+    )
     flare = rng.uniform(0.02, 0.35)
     waves, wave_depth = rng.integers(5, 10), rng.uniform(0.0, 0.5)
-    heights, angle = np.linspace(waist_y - 0.01, hem_y - HEM_MARGIN_M, 18), np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    heights, angle = (
+        np.linspace(waist_y - 0.01, hem_y - HEM_MARGIN_M, 18),
+        np.linspace(0, 2 * np.pi, 48, endpoint=False),
+    )
     near = (tailor.arm_share < 0.5) & (tailor.rest_m[:, 1] < waist_y + 0.05)
     p = tailor.worn_m[near]
     centre = p[np.abs(p[:, 1] - waist_y) < 0.03].mean(0)
@@ -184,22 +278,32 @@ def _put_on_skirt(tailor: Tailor, waist_y: float, rng: np.random.Generator) -> N
             radius = np.maximum(radius, previous + flare * step * (1.0 + wave_depth * np.sin(waves * angle)))
             radius = np.minimum(radius, previous + 0.9 * step)
         previous = radius
-        grid[k] = np.stack([centre[0] + radius * ray[:, 0], np.full(len(angle), y), centre[2] + radius * ray[:, 1]], 1)
+        grid[k] = np.stack(
+            [centre[0] + radius * ray[:, 0], np.full(len(angle), y), centre[2] + radius * ray[:, 1]], 1
+        )
     rest = grid.reshape(-1, 3)
     node, weight = _skirt_weights(tailor, rest)
     r, c = np.meshgrid(np.arange(len(heights) - 1), np.arange(len(angle)), indexing="ij")
     a, b = (r * len(angle) + c).ravel(), (r * len(angle) + (c + 1) % len(angle)).ravel()
-    faces = np.concatenate([np.stack([a, a + len(angle), b], 1), np.stack([b, a + len(angle), b + len(angle)], 1)])
+    faces = np.concatenate(
+        [np.stack([a, a + len(angle), b], 1), np.stack([b, a + len(angle), b + len(angle)], 1)]
+    )
     edge = (rest[:, 1] - hem_y).astype(np.float32)
     tailor.pieces.append(
         Piece(rest.astype(np.float32), node, weight, faces[:, ::-1].astype(np.int32).copy(), (rest - marks.neck_base).astype(np.float32),
               np.stack([edge, np.zeros_like(edge)], 1), edge, np.full(len(faces), row, np.int32), Category.LOWER)
     )  # fmt: skip
-    on_body = (tailor.arm_share < 0.5) & (tailor.rest_m[:, 1] < waist_y - 0.04) & (tailor.rest_m[:, 1] > hem_y + 0.16)
+    on_body = (
+        (tailor.arm_share < 0.5)
+        & (tailor.rest_m[:, 1] < waist_y - 0.04)
+        & (tailor.rest_m[:, 1] > hem_y + 0.16)
+    )
     tailor.hide(on_body)
 
 
-def _skirt_weights(tailor: Tailor, rest_m: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _skirt_weights(
+    tailor: Tailor, rest_m: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Pelvis at the waist, thighs below by side, a little of the shanks at the end."""
     marks, regions = tailor.landmarks, tailor.regions
     hip_y, knee_y = marks.hips[0, 1], marks.knees[0, 1]
@@ -212,7 +316,13 @@ def _skirt_weights(tailor: Tailor, rest_m: NDArray[np.float64]) -> tuple[NDArray
     right = 1.0 / (1.0 + np.exp(-rest_m[:, 2] / 0.04))
     down = np.clip((hip_y + 0.04 - rest_m[:, 1]) / 0.22, 0.0, 1.0)
     shank = 0.6 * np.clip((knee_y + 0.06 - rest_m[:, 1]) / 0.3, 0.0, 1.0)
-    share = [1.0 - down, down * right * (1 - shank), down * (1 - right) * (1 - shank), down * right * shank, down * (1 - right) * shank]
+    share = [
+        1.0 - down,
+        down * right * (1 - shank),
+        down * (1 - right) * (1 - shank),
+        down * right * shank,
+        down * (1 - right) * shank,
+    ]
     n_nodes = max(int(s[0].max()) for s in sets) + 5
     dense = np.zeros((len(rest_m), n_nodes))
     for part, (node, weight) in zip(share, sets, strict=True):
@@ -231,8 +341,12 @@ def _put_on_top(tailor: Tailor, kind: str, rng: np.random.Generator) -> None:
     hem_y = hip_y + rng.uniform(-0.06, 0.12) * (neck_y - hip_y)
     folds = tailor.joint_creases(("elbows", "shoulders", "hips"))
     fabric = cloth(rng)
-    neckline = tailor.neck_field(rng.uniform(0.062, 0.085), rng.uniform(0.04, 0.12) if rng.random() < 0.25 else 0.0)
-    sleeve = {"tee": rng.uniform(0.35, 0.85) * upper_arm, "tank": -0.012}.get(kind, arm - rng.uniform(-0.01, 0.03))
+    neckline = tailor.neck_field(
+        rng.uniform(0.062, 0.085), rng.uniform(0.04, 0.12) if rng.random() < 0.25 else 0.0
+    )
+    sleeve = {"tee": rng.uniform(0.35, 0.85) * upper_arm, "tank": -0.012}.get(
+        kind, arm - rng.uniform(-0.01, 0.03)
+    )
     if kind in ("long", "shirt") and rng.random() < 0.25:
         sleeve = upper_arm + rng.uniform(0.05, 0.6) * (arm - upper_arm)  # rolled up
     loose, offset = rng.uniform(0.2, 0.9), rng.uniform(0.005, 0.010)
@@ -245,13 +359,30 @@ def _put_on_top(tailor: Tailor, kind: str, rng: np.random.Generator) -> None:
             neckline = tailor.neck_field(0.052)
     if kind == "jacket":
         under = tailor.add_material(cloth(rng))
-        tailor.shell(tailor.upper_field(hem_y, 0.1, neckline), under, Category.UPPER, offset_m=0.005, looseness=0.3, crease=folds)
+        tailor.shell(
+            tailor.upper_field(hem_y, 0.1, neckline),
+            under,
+            Category.UPPER,
+            offset_m=0.005,
+            looseness=0.3,
+            crease=folds,
+        )
     where = tailor.upper_field(hem_y - (0.02 if kind == "jacket" else 0.0), sleeve, neckline)
     opened = kind == "jacket" and rng.random() < 0.6
     if opened:
         where = np.minimum(where, _front_opening(tailor, rng.uniform(0.02, 0.07), hip_y))
     row = tailor.add_material(fabric)
-    tailor.shell(where, row, Category.UPPER, offset_m=offset, smoothing=6, looseness=loose, slack=rng.uniform(0.0, 0.12), crease=folds, hides=not opened)
+    tailor.shell(
+        where,
+        row,
+        Category.UPPER,
+        offset_m=offset,
+        smoothing=6,
+        looseness=loose,
+        slack=rng.uniform(0.0, 0.12),
+        crease=folds,
+        hides=not opened,
+    )
     if kind in ("shirt", "jacket", "hoodie"):
         _put_on_collar(tailor, row, hood=kind == "hoodie")
     if kind == "shirt" or (kind == "jacket" and not opened):
@@ -283,8 +414,14 @@ def _put_on_collar(tailor: Tailor, row: int, *, hood: bool) -> None:
 
 def _put_on_placket(tailor: Tailor, cloth_field: NDArray[np.float32], rng: np.random.Generator) -> None:
     """The strip down a closed front, with buttons or a zip."""
-    strip = np.where(tailor.rest_m[:, 0] > tailor.landmarks.neck_base[0], 0.016 - np.abs(tailor.rest_m[:, 2]), -1.0)
+    strip = np.where(
+        tailor.rest_m[:, 0] > tailor.landmarks.neck_base[0], 0.016 - np.abs(tailor.rest_m[:, 2]), -1.0
+    )
     where = np.minimum(strip, cloth_field).astype(np.float32)
     colour = cloth_colour(rng)
-    row = tailor.add_material(Material(Pattern.STRIPES_ACROSS, tailor.materials[-1].colour, colour, rng.choice([13.0, 200.0]), hem=0.4))
+    row = tailor.add_material(
+        Material(
+            Pattern.STRIPES_ACROSS, tailor.materials[-1].colour, colour, rng.choice([13.0, 200.0]), hem=0.4
+        )
+    )
     tailor.shell(where, row, Category.UPPER, offset_m=0.002, smoothing=0, hides=False)

@@ -28,6 +28,7 @@ REGION_PREFIXES: dict[str, tuple[str, ...]] = {
 }
 """Regions by the first letters of the rig's bones; sides are told apart by the sign of Z."""
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BodyRegions:
     """What all bodies of one topology share.
@@ -102,12 +103,16 @@ class Landmarks:
             hips=between("trunk", "thigh"),
             knees=between("thigh", "shank"),
             ankles=between("shank", "foot"),
-            crotch_y_m=float(rest_m[inner_thigh, 1].min()) if inner_thigh.any() else float(rest_m[:, 1].mean()),
+            crotch_y_m=float(rest_m[inner_thigh, 1].min())
+            if inner_thigh.any()
+            else float(rest_m[:, 1].mean()),
             floor_y_m=float(rest_m[:, 1].min()),
         )
 
 
-def shared_centre(rest_m: NDArray[np.float32], weight: NDArray[np.floating] | NDArray[np.bool_]) -> NDArray[np.float64]:
+def shared_centre(
+    rest_m: NDArray[np.float32], weight: NDArray[np.floating] | NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Weighted mean of vertices. Shape: (3,)."""
     w = weight.astype(np.float64)
     return np.asarray((rest_m * w[:, None]).sum(0) / max(w.sum(), 1e-9))

@@ -103,7 +103,13 @@ def lit_share(shadow, x, y, z, blur_px, bias_m):  # type: ignore[no-untyped-def]
     return lit / 9.0
 
 
-def shadow_map(p_m: NDArray[np.float32], faces: NDArray[np.int32], clip: NDArray[np.float32], sun_direction: NDArray[np.float32], blur_px: float) -> ShadowMap:
+def shadow_map(
+    p_m: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    clip: NDArray[np.float32],
+    sun_direction: NDArray[np.float32],
+    blur_px: float,
+) -> ShadowMap:
     """Draw the scene as the sun sees it."""
     towards = sun_direction.astype(np.float64)
     right = np.cross(towards, [0.31, 0.12, 0.94])
@@ -116,7 +122,9 @@ def shadow_map(p_m: NDArray[np.float32], faces: NDArray[np.int32], clip: NDArray
     to_map[:, :3] = axes * np.array([scale, scale, 1.0])[:, None]
     to_map[:, 3] = (4.0 - low[0] * scale, 4.0 - low[1] * scale, 1.0 - low[2])
     p_px = p_m @ to_map[:, :3].T + to_map[:, 3]
-    nearness_m, _ = visibility(np.ascontiguousarray(p_px, np.float32), faces, SHADOW_MAP_PX, SHADOW_MAP_PX, clip)
+    nearness_m, _ = visibility(
+        np.ascontiguousarray(p_px, np.float32), faces, SHADOW_MAP_PX, SHADOW_MAP_PX, clip
+    )
     return ShadowMap(nearness_m, to_map, blur_px)
 
 
@@ -169,12 +177,18 @@ def albedo(materials, m, q, edge, paint, lattice):  # type: ignore[no-untyped-de
     scalar, offset = materials.scalar[m], materials.offset[m]
     ox, oy, oz = x + offset[0], y + offset[1], z + offset[2]
     if pattern == _HAIR:
-        strands = noise3(lattice, ox * 310.0, oy * 24.0, oz * 310.0) + noise3(lattice, ox * 90.0, oy * 11.0, oz * 90.0)
+        strands = noise3(lattice, ox * 310.0, oy * 24.0, oz * 310.0) + noise3(
+            lattice, ox * 90.0, oy * 11.0, oz * 90.0
+        )
         share = 1.3 * strands - 0.8
     else:
         share = second_share(pattern, x, y, z, scalar[FREQUENCY], lattice)
     share = min(max(share, 0.0), 1.0)
-    grain = noise3(lattice, ox * 220.0, oy * 220.0, oz * 220.0) + noise3(lattice, ox * 21.0, oy * 21.0, oz * 21.0) - 1.0
+    grain = (
+        noise3(lattice, ox * 220.0, oy * 220.0, oz * 220.0)
+        + noise3(lattice, ox * 21.0, oy * 21.0, oz * 21.0)
+        - 1.0
+    )
     tone = 1.0 + scalar[GRAIN] * 2.0 * grain
     if 0.0 <= edge < HEM_WIDTH_M:
         tone *= 1.0 - scalar[HEM] * (0.4 if edge < 0.8 * HEM_WIDTH_M else 1.0)
@@ -258,7 +272,9 @@ def _shade_point(f, x, y, p_px, geometry, materials, paint, light, shadow, ambie
 
 
 @njit(cache=True, nogil=True)
-def shade(face_id, inverse_depth, p_px, geometry, materials, paint, light, shadow, occlusion, eye_m, lattice, out):  # type: ignore[no-untyped-def]
+def shade(
+    face_id, inverse_depth, p_px, geometry, materials, paint, light, shadow, occlusion, eye_m, lattice, out
+):  # type: ignore[no-untyped-def]
     """Radiance and coverage of a picture of half the visibility buffer's size.
 
     Each output pixel gathers four samples; those of one material at one depth are shaded once, in the middle.
@@ -293,13 +309,29 @@ def shade(face_id, inverse_depth, p_px, geometry, materials, paint, light, shado
                 for j in range(k, 4):
                     vj, uj = 2 * y + (j >> 1), 2 * x + (j & 1)
                     g = face_id[vj, uj]
-                    if g < 0 or geometry.material[g] != m or abs(inverse_depth[vj, uj] - depth) > 0.02 * depth:
+                    if (
+                        done >> j & 1
+                        or g < 0
+                        or geometry.material[g] != m
+                        or abs(inverse_depth[vj, uj] - depth) > 0.02 * depth
+                    ):
                         continue
                     done |= 1 << j
                     share, sum_x, sum_y = share + 1, sum_x + uj, sum_y + vj
                 cx, cy = sum_x / share + 0.5, sum_y / share + 0.5
                 r = _shade_point(
-                    f, cx, cy, p_px, geometry, materials, paint, light, shadow, occlusion[y, x], eye_m, lattice
+                    f,
+                    cx,
+                    cy,
+                    p_px,
+                    geometry,
+                    materials,
+                    paint,
+                    light,
+                    shadow,
+                    occlusion[y, x],
+                    eye_m,
+                    lattice,
                 )
                 for channel in range(3):
                     out[y, x, channel] += 0.25 * share * r[channel]
@@ -335,4 +367,3 @@ def screen_occlusion(inverse_depth, radius_m, focal_px, out):  # type: ignore[no
                 if 0.01 < nearer < 2.5 * radius_m:
                     total += min((nearer - 0.01) / (0.4 * radius_m), 1.0)
             out[y, x] = 1.0 - 0.65 * min(total / 8.0, 1.0)
-

@@ -111,7 +111,9 @@ def _rings(foot: _Foot, style: ShoeStyle) -> tuple[NDArray[np.float64], NDArray[
     flare = half + 0.004 * close
     sole = np.empty((_STATIONS, 6, 3))
     sole[..., 0] = foot.station_m[:, None]
-    for k, (edge, level) in enumerate([(0.96, 0.012), (1.0, 0.006), (0.97, None), (-0.97, None), (-1.0, 0.006), (-0.96, 0.012)]):
+    for k, (edge, level) in enumerate(
+        [(0.96, 0.012), (1.0, 0.006), (0.97, None), (-0.97, None), (-1.0, 0.006), (-0.96, 0.012)]
+    ):
         sole[:, k, 1] = spring - depth if level is None else spring + level
         sole[:, k, 2] = centre + flare * edge
     return upper, sole
@@ -126,7 +128,9 @@ def _loft(rows: int, columns: int, *, closed: bool, flip: bool) -> NDArray[np.in
     return np.ascontiguousarray(faces[:, ::-1] if flip else faces, np.int32)
 
 
-def mean_weights(node: NDArray[np.int32], weight: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def mean_weights(
+    node: NDArray[np.int32], weight: NDArray[np.float32]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """The five nodes that hold most of a set of vertices. Shapes: (5,), (5,)."""
     total = np.bincount(node.ravel(), weight.ravel())
     total = np.concatenate([total, np.zeros(5)])
@@ -157,13 +161,26 @@ def put_on_shoes(tailor: Tailor, style: ShoeStyle, rng: np.random.Generator) -> 
     leather = style.arched
     shades = [(30, 28, 28), (74, 48, 32), (52, 36, 28), (112, 80, 54)]
     if leather:
-        upper = Material(Pattern.PLAIN, srgb(*shades[rng.integers(4)]), srgb(20, 20, 20), grain=0.06, specular=0.08, gloss=30.0)
+        upper = Material(
+            Pattern.PLAIN,
+            srgb(*shades[rng.integers(4)]),
+            srgb(20, 20, 20),
+            grain=0.06,
+            specular=0.08,
+            gloss=30.0,
+        )
     else:
         colour = cloth_colour(rng, muted=0.7)
-        upper = Material(Pattern.HEATHER, colour, colour * np.float32(0.75), grain=0.06, bump=0.1, specular=0.03)
+        upper = Material(
+            Pattern.HEATHER, colour, colour * np.float32(0.75), grain=0.06, bump=0.1, specular=0.03
+        )
     soles = [(222, 220, 212), (222, 220, 212), (36, 36, 38), (160, 120, 80)]
     sole_colour = srgb(34, 28, 26) if leather else srgb(*soles[rng.integers(4)])
-    lace_colour = srgb(28, 26, 26) if leather else srgb(*[(226, 224, 220), (40, 40, 42), (130, 130, 132)][rng.integers(3)])
+    lace_colour = (
+        srgb(28, 26, 26)
+        if leather
+        else srgb(*[(226, 224, 220), (40, 40, 42), (130, 130, 132)][rng.integers(3)])
+    )
     rows = [
         tailor.add_material(upper),
         tailor.add_material(Material(Pattern.STRIPES_ACROSS, lace_colour, upper.colour, 75.0, grain=0.06)),
@@ -196,6 +213,8 @@ def _put_on_shoe(tailor: Tailor, style: ShoeStyle, sign: int, rows: list[int]) -
         rest = (measured.origin + local @ measured.axes).astype(np.float32)
         coordinates = local[:, [1, 0, 2]].astype(np.float32)
         clip = np.ones(len(local), np.float32)
-        tailor.pieces.append(Piece(rest, node, weight, faces, coordinates, detail, clip, material, Category.SHOE))
+        tailor.pieces.append(
+            Piece(rest, node, weight, faces, coordinates, detail, clip, material, Category.SHOE)
+        )
     inside = (tailor.rest_m - measured.origin) @ measured.axes.T
     tailor.hide(toes | (foot & (inside[:, 1] < 0.6 * style.collar_m)))

@@ -1,0 +1,146 @@
+"""What a webcam makes of light: exposure, white balance, lens, noise, sharpening and compression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Webcam:
+    """One camera's flaws."""
+
+    exposure: float
+    """Factor on linear light after metering."""
+    white_balance: tuple[float, float, float]
+    contrast: float
+    """Steepness of the tone curve in the middle, about 1."""
+    saturation: float
+    vignette: float
+    """Loss of light in the corners, 0 to 0.5."""
+    defocus_px: float
+    """Standard deviation of the lens's blur in frame pixels."""
+    motion_px: float
+    """Length of motion blur in crop pixels."""
+    motion_angle: float
+    shot_noise: float
+    read_noise: float
+    chroma_noise: float
+    sharpening: float
+    jpeg_quality: int
+
+
+def sample_webcam(rng: np.random.Generator) -> Webcam:
+    """A camera between a good phone and a cheap laptop in the evening."""
+    poor = float(rng.beta(1.3, 2.2))
+    warmth, tint = rng.normal(0.0, 0.07), rng.normal(0.0, 0.03)
+    return Webcam(
+        exposure=float(np.exp(rng.normal(0.0, 0.28))),
+        white_balance=(float(np.exp(warmth)), float(np.exp(tint)), float(np.exp(-warmth))),
+        contrast=float(rng.uniform(0.85, 1.25)),
+        saturation=float(rng.uniform(0.7, 1.15)),
+        vignette=float(rng.uniform(0.0, 0.35) if rng.random() < 0.6 else 0.0),
+        defocus_px=float(rng.uniform(0.0, 0.5 + 0.9 * poor)),
+        motion_px=float(rng.uniform(2.0, 9.0)) if rng.random() < 0.12 else 0.0,
+        motion_angle=float(rng.uniform(0.0, np.pi)),
+        shot_noise=0.035 * poor,
+        read_noise=0.012 * poor,
+        chroma_noise=0.02 * poor,
+        sharpening=float(rng.uniform(0.0, 0.9)) if rng.random() < 0.6 else 0.0,
+        jpeg_quality=int(rng.integers(38, 96)),
+    )
+
+
+def meter(linear: NDArray[np.float32]) -> float:
+    """Exposure factor that brings a picture's middle tones to a usual level."""
+    luminance = linear[::4, ::4].mean(2)
+    level = float(np.exp(np.log(luminance + 0.02).mean()))
+    bright = float(np.percentile(luminance, 96))
+    return min(0.20 / max(level, 1e-3), 1.0 / max(bright, 1e-3)) ** 0.75
+
+
+def develop(linear: NDArray[np.float32], webcam: Webcam) -> NDArray[np.float32]:
+    """Linear light to display values in 0..1: gains, shoulder, gamma, contrast, saturation."""
+    gain = meter(linear) * webcam.exposure * np.array(webcam.white_balance, np.float32)
+    x = linear * gain.astype(np.float32)
+    # Shoulder: straight up to 0.6, then towards 1.
+    x = np.where(x > 0.6, 0.6 + 0.4 * (1.0 - np.exp((0.6 - x) / 0.4)), x)
+    display = np.sqrt(np.maximum(x, 0.0)) * (1.13 - 0.13 * x)  # close to the sRGB curve, and cheap
+    grey = display.mean(2, keepdims=True)
+    display = grey + webcam.saturation * (display - grey)
+    return np.clip((display - 0.45) * webcam.contrast + 0.45, 0.0, 1.0).astype(np.float32)
+
+
+def expose(
+    linear: NDArray[np.float32], webcam: Webcam, scale: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Photograph a linear picture.
+
+    Args:
+        linear: radiance. Shape: (size, size, 3), float32.
+        webcam: the camera.
+        scale: crop pixels per frame pixel; above one the frame was coarser than the crop, and noise, sharpening and
+            compression happen at the frame's resolution.
+        rng: of the noise.
+
+    Returns:
+        Shape (size, size, 3), uint8, red green blue.
+    """
+    size = linear.shape[0]
+    native = int(np.clip(round(size / max(scale, 1.0)), 48, size))
+    if webcam.motion_px >= 1.0:
+        linear = cv2.filter2D(linear, -1, _motion_kernel(webcam.motion_px, webcam.motion_angle))
+    if webcam.vignette > 0.0:
+        linear = linear * _vignette(size, webcam.vignette)[..., None]
+    picture = develop(linear, webcam)
+    if native < size:
+        picture = cv2.resize(picture, (native, native), interpolation=cv2.INTER_AREA)
+    blur_px = webcam.defocus_px * min(scale, 1.0)
+    if blur_px > 0.25:
+        picture = cv2.GaussianBlur(picture, (0, 0), blur_px)
+    picture = _with_noise(picture, webcam, min(scale, 1.0), rng)
+    if webcam.sharpening > 0.0:
+        soft = cv2.blur(picture, (3, 3))
+        picture = picture + webcam.sharpening * (picture - soft)
+    coded = (np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    _, buffer = cv2.imencode(".jpg", coded[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, webcam.jpeg_quality])
+    decoded = cv2.imdecode(buffer, cv2.IMREAD_COLOR)[..., ::-1]
+    if native < size:
+        decoded = cv2.resize(decoded, (size, size), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(decoded, np.uint8)
+
+
+def _with_noise(
+    picture: NDArray[np.float32], webcam: Webcam, averaging: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Luminance and chroma noise; shrinking the frame to the crop averages it away."""
+    if webcam.read_noise <= 0.0:
+        return picture
+    height, width = picture.shape[:2]
+    sigma = averaging * (webcam.read_noise + webcam.shot_noise * np.sqrt(picture.mean(2) * 0.5))
+    luminance = rng.standard_normal((height, width), np.float32) * sigma
+    coarse = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), np.float32) * np.float32(
+        webcam.chroma_noise * averaging
+    )
+    chroma = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(picture + luminance[..., None] + chroma, np.float32)
+
+
+def _motion_kernel(length_px: float, angle: float) -> NDArray[np.float32]:
+    size = int(np.ceil(length_px)) | 1
+    kernel = np.zeros((size, size), np.float32)
+    middle = size // 2
+    for t in np.linspace(-0.5, 0.5, 4 * size):
+        kernel[
+            round(middle + t * (length_px - 1) * np.sin(angle)),
+            round(middle + t * (length_px - 1) * np.cos(angle)),
+        ] += 1.0
+    return kernel / kernel.sum()
+
+
+def _vignette(size: int, strength: float) -> NDArray[np.float32]:
+    axis = np.linspace(-1.0, 1.0, size, dtype=np.float32) ** 2
+    return np.asarray(1.0 - strength * 0.5 * (axis[:, None] + axis[None, :]), np.float32)
