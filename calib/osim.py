@@ -39,7 +39,7 @@ def load_osim(path: Path) -> OsimModel:
     text = root.get("Version", "")
     version = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
     if version >= FIRST_VERSION_4:
-        frames = _Frames(source, model)
+        frames = Frames(source, model)
         joints, markers = list(_joints(source, model, frames)), list(_markers(source, model, frames))
     elif FIRST_VERSION <= version < FIRST_BETA_OF_4:
         joints, markers = list(_old_joints(source, model)), list(_old_markers(source, model))
@@ -98,7 +98,7 @@ def _couplers(source: Source, model: Element) -> Iterator[Coupler]:
 # --- OpenSim 4: frames have paths, joints connect frames ---
 
 
-class _Frames:
+class Frames:
     """The physical frames of an OpenSim 4 model by path."""
 
     def __init__(self, source: Source, model: Element) -> None:
@@ -160,7 +160,7 @@ def _frame(body: str, offsets: Iterable[Offset]) -> BodyFrame:
     return BodyFrame(body, tuple(offset for offset in offsets if offset != still))
 
 
-def _joints(source: Source, model: Element, frames: _Frames) -> Iterator[Joint]:
+def _joints(source: Source, model: Element, frames: Frames) -> Iterator[Joint]:
     loose = [(e, "") for e in model.findall("components/*") if e.tag.endswith("Joint")]
     listed = [(e, "/jointset") for e in model.findall("JointSet/objects/*")]
     for element, folder in loose + listed:
@@ -170,7 +170,7 @@ def _joints(source: Source, model: Element, frames: _Frames) -> Iterator[Joint]:
         yield read_joint(source, element, parent, child, element.findall("coordinates/*"))
 
 
-def _markers(source: Source, model: Element, frames: _Frames) -> Iterator[Marker]:
+def _markers(source: Source, model: Element, frames: Frames) -> Iterator[Marker]:
     loose = [(e, "") for e in model.findall("components/Marker")]
     listed = [(e, "/markerset") for e in model.findall("MarkerSet/objects/Marker")]
     for element, folder in loose + listed:

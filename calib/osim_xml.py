@@ -137,14 +137,14 @@ class Source:
 
     def function(self, owner: Element, wrapper: str = "function") -> Function | None:
         """The function that is a child of `owner`, or of the child of it called `wrapper`."""
-        element = self._function_element(owner, wrapper)
+        element = self.function_element(owner, wrapper)
         scale, depth = 1.0, 0
         while element is not None and element.tag == "MultiplierFunction":
             scale *= self.number(element, "scale", 1.0)
             depth += 1
             if depth > MAX_MULTIPLIERS:
                 self.fail(owner, "multipliers inside multipliers", f"at most {MAX_MULTIPLIERS} deep")
-            outer, element = element, self._function_element(element, "function")
+            outer, element = element, self.function_element(element, "function")
             if element is None:
                 self.fail(outer, "it multiplies nothing", ACCEPTED_FUNCTIONS)
         if element is None:
@@ -152,8 +152,8 @@ class Source:
         inner = self._plain_function(element)
         return Multiplier(scale, inner) if depth else inner
 
-    def _function_element(self, owner: Element, wrapper: str) -> Element | None:
-        """OpenSim 3 wraps a function in a property; OpenSim 4 often names it after the property."""
+    def function_element(self, owner: Element, wrapper: str) -> Element | None:
+        """The element that `function` reads: OpenSim 3 wraps it in a property, OpenSim 4 often does not."""
         box = owner.find(wrapper)
         candidates = [c for c in owner if c.tag.endswith(("Function", "Spline")) or c.tag == "Constant"]
         if box is not None:

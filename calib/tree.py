@@ -113,7 +113,7 @@ class _Builder:
             self._add_axis(axis, rotates=True, is_scaled=False)
         on_ground = joint.parent.body == GROUND
         for axis in joint.translations:
-            self._add_axis(axis, rotates=False, is_scaled=not (on_ground or _is_free(axis)))
+            self._add_axis(axis, rotates=False, is_scaled=not (on_ground or is_free(axis)))
         self.axis_start.append(len(self.axis_kind))
         self.column_start.append(len(self.column_coordinate))
 
@@ -141,7 +141,7 @@ class _Builder:
         return self.column_coordinate.index(coordinate, first)
 
 
-def _is_free(axis: TransformAxis) -> bool:
+def is_free(axis: TransformAxis) -> bool:
     """Whether a translation is a coordinate itself, which OpenSim does not scale."""
     return isinstance(axis.function, Linear) and axis.function.coefficients[:2] == (1.0, 0.0)
 
@@ -206,7 +206,7 @@ def _coupler_weight(joint: Joint, dependent: str) -> tuple[float, float, float]:
     """
     if joint.parent.body != GROUND:
         for axis in joint.translations:
-            if _is_free(axis) and axis.coordinates == (dependent,):
+            if is_free(axis) and axis.coordinates == (dependent,):
                 x, y, z = np.square(axis.axis) / np.dot(axis.axis, axis.axis)
                 return float(x), float(y), float(z)
     return 0.0, 0.0, 0.0
