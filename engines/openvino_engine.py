@@ -51,6 +51,10 @@ class OpenvinoEngine:
         if outputs is not None:
             network = _cut(network, outputs)
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        if device == "CPU":
+            # Capture, overlay and other programs share the cores: a thread that may not leave a busy one
+            # doubles the slowest inferences.
+            config["ENABLE_CPU_PINNING"] = False
         if n_threads is not None:
             config["INFERENCE_NUM_THREADS"] = n_threads
         try:
