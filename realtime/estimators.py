@@ -41,7 +41,7 @@ def make_estimator(
     """
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
     from engines.assets import fetch
-    from realtime.blazepose import BlazePose
+    from engines.blazepose import BlazePose
     from realtime.landmarks import LandmarksEstimator
     from realtime.skeletal_layer import SkeletalLayer
 

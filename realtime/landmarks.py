@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
+from engines.blazepose import BlazePose, BlazePoseResult
 from engines.preprocess import letterbox_roi
-from realtime.blazepose import BlazePose, BlazePoseResult
 from realtime.landmark_model import SIGMA_DEPTH_M, build_landmark_model
 from realtime.observation import observe, rotation_to_ray
 from realtime.pose_solver import PoseSolver

@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.preprocess import Roi
-from realtime.blazepose import BlazePose, BlazePoseResult, refine_with_heatmaps
-from realtime.blazepose_detector import (
+from engines.blazepose import BlazePose, BlazePoseResult, refine_with_heatmaps
+from engines.blazepose_detector import (
     Detection,
     PoseDetector,
     alignment_roi,
@@ -21,8 +20,9 @@ from realtime.blazepose_detector import (
     decode_boxes,
     merge_overlapping,
 )
-from realtime.errors import SourceError
-from realtime.roi_filter import MEDIAPIPE_MIN_CUTOFF_HZ, RoiFilter
+from engines.errors import EngineError
+from engines.preprocess import Roi
+from engines.roi_filter import MEDIAPIPE_MIN_CUTOFF_HZ, RoiFilter
 from tests.published import published
 
 GOLDEN = Path(__file__).parent / "data" / "blazepose_mediapipe.npz"
@@ -200,9 +200,9 @@ def test_person_who_jumps_is_found_in_the_same_picture(
     ],
 )
 def test_what_is_no_picture_is_refused(image: np.ndarray, blazepose: BlazePose) -> None:
-    with pytest.raises(SourceError, match=r"bytes of shape \(height, width, 3\)"):
+    with pytest.raises(EngineError, match=r"bytes of shape \(height, width, 3\)"):
         blazepose.step(image)
-    with pytest.raises(SourceError):
+    with pytest.raises(EngineError):
         blazepose.run_roi(image, Roi(0.0, 0.0, 100.0))
 
 

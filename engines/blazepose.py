@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import fetch
+from engines.blazepose_detector import PoseDetector, alignment_roi, sigmoid
+from engines.errors import EngineError
 from engines.openvino_engine import OpenvinoEngine
 from engines.preprocess import Border, Roi, crop, crop_to_image, to_rgb_float
-from realtime.blazepose_detector import PoseDetector, alignment_roi, sigmoid
-from realtime.errors import SourceError
-from realtime.roi_filter import MIN_CUTOFF_HZ, RoiFilter
+from engines.roi_filter import MIN_CUTOFF_HZ, RoiFilter
 
 Array = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class BlazePose:
             The landmarks, or None while nobody is found.
 
         Raises:
-            SourceError: the array is not such a picture.
+            EngineError: the array is not such a picture.
         """
         _check_image(image)
         dt_s = self._elapsed_s(t_capture_ns)
@@ -151,7 +151,7 @@ class BlazePose:
             The landmarks whatever the score, or None where the region is too small to look at.
 
         Raises:
-            SourceError: the array is not such a picture.
+            EngineError: the array is not such a picture.
         """
         _check_image(image)
         return self._run(image, roi, detected=False)
@@ -232,6 +232,6 @@ def _turn(world_m: Array, rotation_rad: float) -> Array:
 
 def _check_image(image: NDArray[np.uint8]) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise SourceError(
+        raise EngineError(
             f"a picture must be bytes of shape (height, width, 3) in BGR, got {image.dtype} {image.shape}"
         )
