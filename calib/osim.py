@@ -88,6 +88,7 @@ def _couplers(source: Source, model: Element) -> Iterator[Coupler]:
         independent = source.text(element, "independent_coordinate_names").split()
         if len(independent) != 1:
             source.fail(element, f"{len(independent)} independent coordinates", "one")
+        source.check_arguments(element, function, 1)
         scale = source.number(element, "scale_factor", 1.0)
         if scale != 1.0:
             function = Multiplier(scale, function)
@@ -194,7 +195,7 @@ def _old_joints(source: Source, model: Element) -> Iterator[Joint]:
             )
             in_child = Offset(source.vec3(element, "location"), source.vec3(element, "orientation"))
             if source.flag(element, "reverse"):
-                source.fail(element, "<reverse> is true", "false (save the model in OpenSim 4)")
+                source.fail(element, "<reverse> is true", "false: joints that lead away from ground")
             coordinates = element.findall("CoordinateSet/objects/*")
             child = _frame(source.name(body), [in_child])
             yield read_joint(source, element, _frame(parent, [in_parent]), child, coordinates)

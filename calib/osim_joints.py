@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from calib.functions import Constant, Function, Linear, split_multipliers
+from calib.functions import Constant, Linear
 from calib.osim_model import BodyFrame, Coordinate, Joint, TransformAxis, Vec3
 from calib.osim_xml import Source
 
@@ -135,25 +135,8 @@ def _read_transform_axis(
     function = source.function(element)
     if function is None:
         function = Constant(0.0) if not coordinates else _AS_IS
-    _check_arguments(source, joint, element, function, len(coordinates))
+    source.check_arguments(joint, function, len(coordinates))
     return TransformAxis((axis[0], axis[1], axis[2]), coordinates, function)
-
-
-def _check_arguments(
-    source: Source, joint: Element, axis: Element, function: Function, n_coordinates: int
-) -> None:
-    _, inner = split_multipliers(function)
-    match inner:
-        case Constant():
-            return
-        case Linear(coefficients):
-            accepted = len(coefficients) - 1
-        case _:
-            accepted = 1
-    if n_coordinates != accepted:
-        source.fail(
-            joint, f"{axis.get('name')} has {n_coordinates} coordinates", f"{accepted}, as its function"
-        )
 
 
 def _check_axes(source: Source, joint: Element, kind: str, axes: Sequence[TransformAxis]) -> None:

@@ -13,7 +13,16 @@ import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
 from calib.errors import OsimError
-from calib.functions import Constant, Function, Linear, Multiplier, PiecewiseLinear, Polynomial, SimmSpline
+from calib.functions import (
+    Constant,
+    Function,
+    Linear,
+    Multiplier,
+    PiecewiseLinear,
+    Polynomial,
+    SimmSpline,
+    split_multipliers,
+)
 
 MAX_FILE_BYTES = 64 * 2**20
 MAX_DEPTH = 100
@@ -151,6 +160,18 @@ class Source:
             return None
         inner = self._plain_function(element)
         return Multiplier(scale, inner) if depth else inner
+
+    def check_arguments(self, where: Element, function: Function, n_coordinates: int) -> None:
+        """Refuse a function that does not take this many coordinates.
+
+        Raises:
+            OsimError: the numbers differ.
+        """
+        _, inner = split_multipliers(function)
+        accepted = len(inner.coefficients) - 1 if isinstance(inner, Linear) else 1
+        if n_coordinates != accepted and not isinstance(inner, Constant):
+            problem = f"a {type(inner).__name__} function of {n_coordinates} coordinates"
+            self.fail(where, problem, f"{accepted}, by its numbers")
 
     def function_element(self, owner: Element, wrapper: str) -> Element | None:
         """The element that `function` reads: OpenSim 3 wraps it in a property, OpenSim 4 often does not."""

@@ -127,8 +127,9 @@ def build_skeleton(model: OsimModel) -> Skeleton:
     coordinates = [c for joint in model.joints for c in joint.coordinates]
     names = tuple(c.name for c in coordinates)
     couplers = _sort_couplers(model.couplers, names)
+    known = {GROUND, *model.bodies}
     for marker in model.markers:
-        if marker.frame.body not in {GROUND, *model.bodies}:
+        if marker.frame.body not in known:
             raise SkeletonError(f"marker {marker.name!r} is on unknown body {marker.frame.body!r}")
     dependent = {c.dependent for c in couplers}
     rotational = {c.name for joint in joints for c in joint.coordinates if _is_rotational(joint, c)}
@@ -223,9 +224,10 @@ def _climb(body: str, by_child: dict[str, Joint], done: set[str]) -> list[Joint]
 def _sort_couplers(couplers: Iterable[Coupler], names: Sequence[str]) -> list[Coupler]:
     """Couplers in an order in which each follows only what is already set."""
     by_dependent: dict[str, Coupler] = {}
+    known = set(names)
     for coupler in couplers:
         for name in (coupler.dependent, coupler.independent):
-            if name not in names:
+            if name not in known:
                 raise SkeletonError(f"coupler {coupler.name!r} names unknown coordinate {name!r}")
         if coupler.dependent in by_dependent:
             raise SkeletonError(f"coordinate {coupler.dependent!r} follows more than one coupler")
@@ -233,15 +235,15 @@ def _sort_couplers(couplers: Iterable[Coupler], names: Sequence[str]) -> list[Co
     order: list[Coupler] = []
     done: set[str] = set()
     for coupler in by_dependent.values():
-        chain: list[Coupler] = []
+        chain: dict[str, Coupler] = {}
         current: Coupler | None = coupler
         while current is not None and current.dependent not in done:
-            if current in chain:
+            if current.dependent in chain:
                 raise SkeletonError(
                     f"coupler {current.name!r} follows itself; accepted: couplers without cycles"
                 )
-            chain.append(current)
+            chain[current.dependent] = current
             current = by_dependent.get(current.independent)
-        done |= {c.dependent for c in chain}
-        order += chain[::-1]
+        done |= set(chain)
+        order += reversed(chain.values())
     return order

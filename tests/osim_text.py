@@ -182,3 +182,65 @@ def small_model() -> str:
         ],
         [coupler("follow", "slide", "bend", polynomial(0.05, 0.1, 0.02), 1.5)],
     )
+
+
+def version_3(spline: str = "SimmSpline") -> str:
+    """The model of `version_4`, as OpenSim 3 writes it."""
+
+    def old_joint(kind: str, name: str, parent: str, coordinates: list[str], extra: str = "") -> str:
+        return (
+            f'<Joint><{kind} name="{name}"><parent_body>{parent}</parent_body>'
+            "<location_in_parent>0.1 0.2 0.3</location_in_parent>"
+            "<orientation_in_parent>0.2 -0.3 0.4</orientation_in_parent>"
+            "<location>0.05 -0.1 0.02</location><orientation>0.5 0.1 -0.2</orientation>"
+            f"<CoordinateSet><objects>{''.join(map(coordinate, coordinates))}</objects></CoordinateSet>"
+            f"<reverse>false</reverse>{extra}</{kind}></Joint>"
+        )
+
+    def old_body(name: str, own_joint: str = "") -> str:
+        return f'<Body name="{name}"><mass>1</mass>{own_joint}</Body>'
+
+    def wrapped(function: str) -> str:
+        return f"<function>{function}</function>"
+
+    axes = (
+        '<SpatialTransform><TransformAxis name="rotation1"><coordinates>k</coordinates>'
+        f"<axis>0 0 1</axis>{wrapped(linear(1, 0))}</TransformAxis>"
+        '<TransformAxis name="rotation2"><coordinates/><axis>0 1 0</axis></TransformAxis>'
+        '<TransformAxis name="rotation3"><coordinates/><axis>1 0 0</axis></TransformAxis>'
+        '<TransformAxis name="translation1"><coordinates>k</coordinates><axis>1 0 0</axis>'
+        f"{wrapped(points(spline, (-1, 0, 0.5, 1), (0, 0.1, 0.3, 0.2)))}</TransformAxis></SpatialTransform>"
+    )
+    root = old_joint("FreeJoint", "root", "ground", [f"r{i}" for i in range(6)])
+    bodies = (
+        old_body("ground")
+        + old_body("a", root)
+        + old_body("b", old_joint("CustomJoint", "knee", "a", ["k"], axes))
+        + old_body("c", old_joint("PinJoint", "pin", "b", ["p"]))
+    )
+    tie = coupler("tie", "p", "k", linear(2, 0.1)).replace("isEnforced>true<", "isDisabled>false<")
+    tie = tie.replace("</isEnforced>", "</isDisabled>")
+    return (
+        '<?xml version="1.0"?><OpenSimDocument Version="30000"><Model name="old">'
+        f"<BodySet><objects>{bodies}</objects></BodySet>"
+        f"<ConstraintSet><objects>{tie}</objects></ConstraintSet><MarkerSet><objects>"
+        '<Marker name="m"><body>b</body><location>0.1 0.2 0.3</location></Marker>'
+        "</objects></MarkerSet></Model></OpenSimDocument>"
+    )
+
+
+def version_4() -> str:
+    spline = points("SimmSpline", (-1, 0, 0.5, 1), (0, 0.1, 0.3, 0.2))
+    axes = spatial(
+        transform_axis("rotation1", "k", (0, 0, 1), linear(1, 0)),
+        transform_axis("rotation2", "", (0, 1, 0), ""),
+        transform_axis("rotation3", "", (1, 0, 0), ""),
+        transform_axis("translation1", "k", (1, 0, 0), spline),
+    )
+    joints = [
+        joint("FreeJoint", "root", "ground", "a", [f"r{i}" for i in range(6)]),
+        joint("CustomJoint", "knee", "a", "b", ["k"], axes),
+        joint("PinJoint", "pin", "b", "c", ["p"]),
+    ]
+    markers = [marker("m", "/bodyset/b", (0.1, 0.2, 0.3))]
+    return document("abc", joints, markers, [coupler("tie", "p", "k", linear(2, 0.1))])
