@@ -12,6 +12,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import zmq
@@ -26,6 +27,10 @@ from realtime.messages import Angles, Meta, Pose, StatusMessage
 _RECEIVE_QUEUE = 1000
 _MAX_DRAINED = 10_000
 """So that draining to the newest ends even under a flood."""
+_MAX_BUFFERED_BYTES = 4 * MAX_MESSAGE_BYTES
+"""libzmq gives up, for good, a connection on which something longer comes."""
+SILENCE_S = 5.0
+"""Connect anew after so long without even a heartbeat."""
 
 
 def subscribe(
@@ -79,6 +84,7 @@ class Subscription(Iterator[AngleSample]):
         self._last_seq: int | None = None
         self._index: dict[str, int] = {}
         self._session = ""
+        self._heard = time.monotonic()
         self._socket = _connect(address, ["angles", "meta", "status", *["pose"] * poses], keys)
 
     @property
@@ -110,13 +116,15 @@ class Subscription(Iterator[AngleSample]):
         """The next sample, or None if none comes within `timeout_s` (None waits for ever)."""
         deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            wait_ms = None if deadline == math.inf else max(0, math.ceil(1e3 * (deadline - time.monotonic())))
-            if not self._socket.poll(wait_ms):
-                return None
-            sample = self._take()
-            if sample is not None:
-                return self._newest(sample) if self._latest else sample
-            if time.monotonic() > deadline:
+            now = time.monotonic()
+            if now - self._heard > SILENCE_S:
+                self._connect_anew()
+            wait_s = min(deadline, self._heard + SILENCE_S) - now
+            if self._socket.poll(max(0, math.ceil(1e3 * wait_s))):
+                sample = self._take()
+                if sample is not None:
+                    return self._newest(sample) if self._latest else sample
+            if time.monotonic() >= deadline:
                 return None
 
     def close(self) -> None:
@@ -128,6 +136,12 @@ class Subscription(Iterator[AngleSample]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _connect_anew(self) -> None:
+        with suppress(zmq.ZMQError):  # libzmq has given the connection up already
+            self._socket.disconnect(self.address)
+        self._socket.connect(self.address)
+        self._heard = time.monotonic()
 
     def _newest(self, sample: AngleSample) -> AngleSample:
         missed = sample.missed
@@ -143,7 +157,7 @@ class Subscription(Iterator[AngleSample]):
     def _take(self) -> AngleSample | None:
         """Receive one message; a sample if it was one that can be named."""
         frame = self._socket.recv()
-        t_receive_ns = time.perf_counter_ns()
+        t_receive_ns, self._heard = time.perf_counter_ns(), time.monotonic()
         try:
             message = self._decoder.decode(frame)
         except MessageError:
@@ -162,19 +176,15 @@ class Subscription(Iterator[AngleSample]):
 
     def _meet(self, meta: Meta) -> None:
         self.clock_offset_ns = meta.wall_offset_ns - (time.time_ns() - time.perf_counter_ns())
-        if meta.session == self._session:
-            return
-        self.restarts += bool(self._session)
-        self._session = meta.session
         self._index = {name: k for k, name in enumerate(meta.model.coordinate_names)}
-        self._last_seq = self._pose = self.status = None
+        if meta.session != self._session:
+            self.restarts += bool(self._session)
+            self._session = meta.session
+            self._last_seq = self._pose = self.status = None
 
-    def _sample(self, angles: Angles, t_receive_ns: int) -> AngleSample | None:
-        last = angles.seq - 1 if self._last_seq is None else self._last_seq
-        if angles.seq <= last:
-            self.refused["repeated"] += 1
-            return None
-        missed = angles.seq - last - 1
+    def _sample(self, angles: Angles, t_receive_ns: int) -> AngleSample:
+        # A step back cannot be a loss; following it heals after a damaged message that ran ahead.
+        missed = 0 if self._last_seq is None else max(0, angles.seq - self._last_seq - 1)
         self.missed += missed
         self._last_seq = angles.seq
         pose = self._pose if self._pose is not None and self._pose.seq == angles.seq else None
@@ -188,7 +198,7 @@ def _connect(address: str, topics: list[str], keys: curve.ClientKeys | None) -> 
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     socket.linger = 0
     socket.rcvhwm = _RECEIVE_QUEUE
-    socket.maxmsgsize = MAX_MESSAGE_BYTES
+    socket.maxmsgsize = _MAX_BUFFERED_BYTES
     socket.ipv6 = "[" in address
     socket.setsockopt(zmq.RECONNECT_IVL, 100)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)

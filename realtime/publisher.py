@@ -30,7 +30,9 @@ SEND_QUEUE = 32
 """Messages kept for a subscriber that does not keep up; further ones are dropped for it alone."""
 CLOSE_MS = 200
 """How long `close` lets the last messages leave."""
-_MAX_REQUEST_BYTES = 256
+_MAX_REQUEST_BYTES = 1024
+"""A subscriber that asks for a longer topic is cut off: libzmq keeps topics in a recursive tree. The CURVE
+handshake needs more than 256."""
 _REQUESTS_PER_TICK = 256
 _PREFIXES = tuple(f"{topic} ".encode() for topic in TOPICS)
 
