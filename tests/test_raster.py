@@ -34,7 +34,7 @@ def quad(depth: float, low: float, high: float) -> np.ndarray:
 
 
 def exact_cover(triangle: np.ndarray, x: int, y: int) -> int:
-    """1 if the pixel centre is strictly inside the snapped triangle, 0 on its border, -1 outside: rationals."""
+    """1 if the pixel centre is inside the snapped triangle, 0 on its border, -1 outside: rationals."""
     points = [
         (Fraction(round(float(u) * 256), 256), Fraction(round(float(v) * 256), 256)) for u, v in triangle
     ]

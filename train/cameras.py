@@ -194,6 +194,13 @@ def sample_view(
     return View(camera, _crop(camera, uv_px, anchors, framing, rng, size_px), size_px, framing)
 
 
+def recropped(view: View, anchors: dict[str, NDArray[np.float64]], rng: np.random.Generator) -> View:
+    """The same camera, cropped anew around a person who has moved."""
+    uv_px = {name: view.camera.project(p) for name, p in anchors.items()}
+    crop = _crop(view.camera, uv_px, anchors, view.framing, rng, view.size_px)
+    return View(view.camera, crop, view.size_px, view.framing)
+
+
 def _crop(
     camera: CameraCalibration,
     uv_px: dict[str, NDArray[np.float64]],

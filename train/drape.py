@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,39 +34,39 @@ class TubeCoordinates:
             p_m: vertices. Shape: (n_vertices, 3).
             chain_m: joints from top to end. Shape: (n_points, 3).
         """
-        best = np.full(len(p_m), np.inf)
-        along = np.zeros(len(p_m))
-        offset = np.zeros((len(p_m), 3))
-        start_m = 0.0
-        for k in range(len(chain_m) - 1):
-            step = chain_m[k + 1] - chain_m[k]
-            length = float(np.linalg.norm(step))
-            direction = step / length
-            s = (p_m - chain_m[k]) @ direction
-            low = -np.inf if k == 0 else 0.0
-            high = np.inf if k == len(chain_m) - 2 else length
-            clamped = np.clip(s, low, high)
-            away = p_m - chain_m[k] - clamped[:, None] * direction
-            distance = np.linalg.norm(away, axis=1)
-            nearer = distance < best
-            best[nearer], along[nearer], offset[nearer] = (
-                distance[nearer],
-                (start_m + clamped)[nearer],
-                away[nearer],
-            )
-            start_m += length
-        forward = offset[:, 0]
         axis = chain_m[-1] - chain_m[0]
         side = np.cross(axis / np.linalg.norm(axis), [1.0, 0.0, 0.0])
-        side /= np.linalg.norm(side)
-        angle = np.arctan2(offset @ side, forward) / (2.0 * np.pi) % 1.0
-        outward = offset / np.maximum(best, 1e-6)[:, None]
-        return cls(
-            along.astype(np.float32),
-            angle.astype(np.float32),
-            best.astype(np.float32),
-            outward.astype(np.float32),
-        )
+        out = np.empty((len(p_m), 6), np.float32)
+        _around(p_m, np.ascontiguousarray(chain_m, np.float64), side / np.linalg.norm(side), out)
+        return cls(*(np.ascontiguousarray(out[:, k]) for k in range(3)), np.ascontiguousarray(out[:, 3:]))
+
+
+@njit(cache=True, nogil=True)
+def _around(p_m, chain, side, out):  # type: ignore[no-untyped-def]
+    """Along, angle, radius and outward direction around the nearest axis of a chain."""
+    last = chain.shape[0] - 2
+    for i in range(p_m.shape[0]):
+        best, start, along = 1e30, 0.0, 0.0
+        ox = oy = oz = 0.0
+        for k in range(last + 1):
+            dx, dy, dz = chain[k + 1, 0] - chain[k, 0], chain[k + 1, 1] - chain[k, 1], chain[k + 1, 2] - chain[k, 2]
+            length = math.sqrt(dx * dx + dy * dy + dz * dz)
+            dx, dy, dz = dx / length, dy / length, dz / length
+            px, py, pz = p_m[i, 0] - chain[k, 0], p_m[i, 1] - chain[k, 1], p_m[i, 2] - chain[k, 2]
+            s = px * dx + py * dy + pz * dz
+            if k > 0:
+                s = max(s, 0.0)
+            if k < last:
+                s = min(s, length)
+            ax, ay, az = px - s * dx, py - s * dy, pz - s * dz
+            distance = math.sqrt(ax * ax + ay * ay + az * az)
+            if distance < best:
+                best, along, ox, oy, oz = distance, start + s, ax, ay, az
+            start += length
+        turn = math.atan2(ox * side[0] + oy * side[1] + oz * side[2], ox) / (2.0 * math.pi)
+        out[i, 0], out[i, 1], out[i, 2] = along, turn - math.floor(turn), best
+        scale = 1.0 / max(best, 1e-6)
+        out[i, 3], out[i, 4], out[i, 5] = ox * scale, oy * scale, oz * scale
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from train.materials import Colour, srgb
 from train.noise import noise3
@@ -98,6 +97,15 @@ def hairline_m(x, z):  # type: ignore[no-untyped-def]
             t = (x - HAIRLINE_X_M[k]) / (HAIRLINE_X_M[k + 1] - HAIRLINE_X_M[k])
             return HAIRLINE_Y_M[k] + t * (HAIRLINE_Y_M[k + 1] - HAIRLINE_Y_M[k]) + 0.012 * temple
     return HAIRLINE_Y_M[last] + 0.012 * temple
+
+
+@njit(cache=True, nogil=True)
+def hairlines_m(p_m):  # type: ignore[no-untyped-def]
+    """`hairline_m` at many places. Shape: (n,), from (n, 3)."""
+    out = np.empty(p_m.shape[0], np.float32)
+    for i in range(p_m.shape[0]):
+        out[i] = hairline_m(p_m[i, 0], p_m[i, 2])
+    return out
 
 
 @njit(cache=True, nogil=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from train.drape import TubeCoordinates, hanging_radius_m
 from train.materials import Material
-from train.mesh import cut, smooth, vertex_normals
+from train.mesh import cut, distances_m, smooth, vertex_normals
 from train.regions import BodyRegions, Landmarks
 
 Field = NDArray[np.float32]
@@ -236,7 +236,7 @@ class Tailor:
         strength = np.zeros(len(self.rest_m), np.float32)
         for name in names:
             for joint in np.atleast_2d(getattr(self.landmarks, name)):
-                distance = np.linalg.norm(self.rest_m - joint, axis=1)
+                distance = distances_m(self.rest_m, joint)
                 strength = np.maximum(
                     strength, np.clip(1.4 * (1.0 - distance / reach_m), 0.0, 1.0).astype(np.float32)
                 )

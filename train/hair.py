@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from train.faces import hairline_m
+from train.faces import hairlines_m
 from train.garments import Category, Field, Piece, Tailor
 from train.materials import Colour, Material, Pattern, cloth
 from train.shoes import blend_weights, mean_weights
@@ -30,7 +30,7 @@ def from_eyes_m(tailor: Tailor) -> NDArray[np.float32]:
 def hairline_field(tailor: Tailor, *, recede_m: float = 0.0) -> Field:
     """Positive where hair grows."""
     p = from_eyes_m(tailor)
-    line = np.array([hairline_m(x, z) for x, _, z in p])
+    line = hairlines_m(p)
     line = line + np.where(p[:, 0] > -0.05, recede_m, 0.0)
     ear = (np.abs(p[:, 2]) > 0.0715) & (p[:, 0] > -0.095) & (p[:, 0] < -0.05) & (p[:, 1] < 0.012)
     where = p[:, 1] - line

@@ -61,20 +61,42 @@ def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped
     Returns:
         New array of the same shape.
     """
-    old = values.copy()
-    new = values.copy()
+    old, new = values.copy(), values.copy()
+    columns = values.shape[1]
     for _ in range(iterations):
         for i in range(old.shape[0]):
             first, last = row_start[i], row_start[i + 1]
             if first == last:
                 continue
-            for k in range(old.shape[1]):
-                total = np.float32(0.0)
-                for j in range(first, last):
-                    total += old[neighbour[j], k]
-                new[i, k] = total / np.float32(last - first)
+            new[i] = 0.0
+            for j in range(first, last):
+                for k in range(columns):
+                    new[i, k] += old[neighbour[j], k]
+            for k in range(columns):
+                new[i, k] /= np.float32(last - first)
         old, new = new, old
     return old
+
+
+@njit(cache=True, nogil=True)
+def distances_m(p_m, point_m):  # type: ignore[no-untyped-def]
+    """Distance of each vertex from a point. Shape: (n_vertices,), float32."""
+    out = np.empty(p_m.shape[0], np.float32)
+    for i in range(p_m.shape[0]):
+        x, y, z = p_m[i, 0] - point_m[0], p_m[i, 1] - point_m[1], p_m[i, 2] - point_m[2]
+        out[i] = np.sqrt(x * x + y * y + z * z)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def bounds(p_m):  # type: ignore[no-untyped-def]
+    """Lowest and highest coordinates of vertices. Shapes: (3,), (3,)."""
+    low, high = p_m[0].copy(), p_m[0].copy()
+    for i in range(1, p_m.shape[0]):
+        for k in range(3):
+            low[k] = min(low[k], p_m[i, k])
+            high[k] = max(high[k], p_m[i, k])
+    return low, high
 
 
 def cut(

@@ -22,6 +22,7 @@ from train.materials import (
     material_table,
     skin_colour,
 )
+from train.mesh import distances_m
 from train.puppet import Puppet
 from train.regions import BodyRegions, shared_centre
 from train.shoes import mean_weights, put_on_shoes, shoe_style
@@ -146,7 +147,7 @@ def _anchors(tailor: Tailor) -> tuple[NDArray[np.float32], NDArray[np.int32], ND
     points = np.concatenate([[marks.head_top], marks.eyes, [marks.neck_base], *pairs])
     sets = []
     for point in points:
-        distance = np.linalg.norm(tailor.rest_m - point, axis=1)
+        distance = distances_m(tailor.rest_m, point)
         near = distance < max(0.07, float(np.partition(distance, 20)[20]))
         sets.append(mean_weights(tailor.node_index[near], tailor.node_weight[near]))
     return points.astype(np.float32), np.stack([s[0] for s in sets]), np.stack([s[1] for s in sets])

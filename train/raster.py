@@ -1,7 +1,8 @@
 """Z-buffer rasteriser on the CPU: which triangle is seen at each pixel.
 
 Coverage is decided in integers (vertices snapped to 1/256 px, pixel centres, top-left fill rule) and depth in
-float64 with a fixed order of operations, so that :mod:`train.raster_torch` gives the same pixels on any device.
+float64 with a fixed order of operations, so that :mod:`train.raster_torch` gives the same pixels on any
+device.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-SUBPIXELS = 256
+SUBPIXEL_BITS = 8
+SUBPIXELS = 1 << SUBPIXEL_BITS
 """Steps per pixel to which vertices are snapped."""
 COORDINATE_LIMIT_PX = 16384.0
 """Triangles with a vertex farther out are dropped: edge functions must fit in 64 bits, exactly in float64."""
@@ -31,22 +33,26 @@ def _fill_bias(dx: int, dy: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _scan(v, iw, clip, has_clip, face, box, inverse_depth, face_id):  # type: ignore[no-untyped-def]
-    """Fill the pixels of one triangle with positive area. `v`: six snapped coordinates, `box`: x0, x1, y0, y1."""
+    """Fill one triangle of positive area. `v`: six snapped coordinates; `box`: x0, x1, y0, y1."""
     ax, ay, bx, by, cx, cy = v
     abx, aby, bcx, bcy, cax, cay = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
-    area = float(abx * (cy - ay) - aby * (cx - ax))
+    per_area = 1.0 / float(abx * (cy - ay) - aby * (cx - ax))
     bias_a, bias_b, bias_c = _fill_bias(bcx, bcy), _fill_bias(cax, cay), _fill_bias(abx, aby)
+    px = box[0] * SUBPIXELS + _HALF
     for y in range(box[2], box[3] + 1):
         py = y * SUBPIXELS + _HALF
+        # Edge functions, stepped along the row: integers, so exact.
+        ea = bcx * (py - by) - bcy * (px - bx) + bcy * SUBPIXELS
+        eb = cax * (py - cy) - cay * (px - cx) + cay * SUBPIXELS
+        ec = abx * (py - ay) - aby * (px - ax) + aby * SUBPIXELS
         for x in range(box[0], box[1] + 1):
-            px = x * SUBPIXELS + _HALF
-            ea = bcx * (py - by) - bcy * (px - bx)
-            eb = cax * (py - cy) - cay * (px - cx)
-            ec = abx * (py - ay) - aby * (px - ax)
-            if ea + bias_a < 0 or eb + bias_b < 0 or ec + bias_c < 0:
+            ea -= bcy * SUBPIXELS
+            eb -= cay * SUBPIXELS
+            ec -= aby * SUBPIXELS
+            if (ea + bias_a) | (eb + bias_b) | (ec + bias_c) < 0:  # the sign of any
                 continue
             wa, wb, wc = float(ea) * iw[0], float(eb) * iw[1], float(ec) * iw[2]
-            depth = np.float32((wa + wb + wc) / area)
+            depth = np.float32((wa + wb + wc) * per_area)
             if depth <= inverse_depth[y, x]:
                 continue
             if has_clip and wa * clip[0] + wb * clip[1] + wc * clip[2] < 0.0:
@@ -57,7 +63,7 @@ def _scan(v, iw, clip, has_clip, face, box, inverse_depth, face_id):  # type: ig
 
 @njit(cache=True, nogil=True)
 def _snap(value: float) -> int:
-    return int(math.floor(float(value) * SUBPIXELS + 0.5))
+    return math.floor(float(value) * SUBPIXELS + 0.5)
 
 
 @njit(cache=True, nogil=True)
@@ -65,8 +71,8 @@ def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-unt
     """Draw all triangles, both sides; the nearest wins, at equal depth the one with the lower index.
 
     Args:
-        p_px: x, y in pixels and 1/depth of each vertex; a vertex with 1/depth <= 0 (behind the camera) drops its
-            triangles. Shape: (n_vertices, 3), float32.
+        p_px: x, y in pixels and 1/depth of each vertex; a vertex with 1/depth <= 0 (behind the camera) drops
+            its triangles. Shape: (n_vertices, 3), float32.
         faces: vertex indices. Shape: (n_faces, 3), int32.
         clip: field per vertex; pixels where its perspective-correct interpolation is negative are left out.
             Shape: (n_vertices,), float32, or `NO_CLIP`.
@@ -88,6 +94,11 @@ def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-unt
         y_max = max(p_px[a, 1], p_px[b, 1], p_px[c, 1])
         if x_max < 0.0 or y_max < 0.0 or x_min > width or y_min > height:
             continue
+        # Most triangles are smaller than a pixel: leave early where no centre is near (snapping moves < 0.002 px).
+        if math.floor(x_max - 0.498) < math.ceil(x_min - 0.502):
+            continue
+        if math.floor(y_max - 0.498) < math.ceil(y_min - 0.502):
+            continue
         if not (x_min > -limit and y_min > -limit and x_max < limit and y_max < limit):
             continue
         if np.isnan(p_px[a, 0] + p_px[b, 0] + p_px[c, 0] + p_px[a, 1] + p_px[b, 1] + p_px[c, 1]):
@@ -101,10 +112,10 @@ def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-unt
         if area < 0:  # same winding for both sides
             b, c, bx, by, cx, cy = c, b, cx, cy, bx, by
         # First and last pixel whose centre can be inside.
-        x0 = max(0, (min(ax, bx, cx) + _HALF - 1) // SUBPIXELS)
-        x1 = min(width - 1, (max(ax, bx, cx) - _HALF) // SUBPIXELS)
-        y0 = max(0, (min(ay, by, cy) + _HALF - 1) // SUBPIXELS)
-        y1 = min(height - 1, (max(ay, by, cy) - _HALF) // SUBPIXELS)
+        x0 = max(0, (min(ax, bx, cx) + _HALF - 1) >> SUBPIXEL_BITS)
+        x1 = min(width - 1, (max(ax, bx, cx) - _HALF) >> SUBPIXEL_BITS)
+        y0 = max(0, (min(ay, by, cy) + _HALF - 1) >> SUBPIXEL_BITS)
+        y1 = min(height - 1, (max(ay, by, cy) - _HALF) >> SUBPIXEL_BITS)
         if x1 < x0 or y1 < y0:
             continue
         iw = (float(p_px[a, 2]), float(p_px[b, 2]), float(p_px[c, 2]))

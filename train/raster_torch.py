@@ -1,7 +1,8 @@
 """The z-buffer of :mod:`train.raster` for batches of views in torch, on any device, with the same pixels.
 
-Every candidate pixel of every triangle becomes one 64-bit key (bits of 1/depth, then the triangle's index counted
-from the end), and `scatter_reduce("amax")` keeps the winner: nearest first, lower index on ties, in any order.
+Every candidate pixel of every triangle becomes one 64-bit key (bits of 1/depth, then the triangle's index
+counted from the end), and `scatter_reduce("amax")` keeps the winner: nearest first, lower index on ties, in
+any order.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _keys(
         edges.append((edge, edge + _fill_bias(step[..., 0], step[..., 1]) >= 0))
     inside = edges[0][1] & edges[1][1] & edges[2][1]
     wa, wb, wc = (edge.double() * weights[:, k, None, None] for k, (edge, _) in enumerate(edges))
-    depth = ((wa + wb + wc) / area[:, None, None].double()).float()
+    depth = ((wa + wb + wc) * (1.0 / area.double())[:, None, None]).float()
     if clip is not None:
         a, b, c = (clip[:, k, None, None] for k in range(3))
         inside = inside & ~(wa * a + wb * b + wc * c < 0.0)
@@ -81,8 +82,8 @@ def rasterise_batch(
         clip: clipping field per vertex, or None. Shape: (n_vertices,), float32.
 
     Returns:
-        1/depth (0 where empty), float32, and index of the triangle seen (-1 where empty), int32, both of shape
-        (n_views, height_px, width_px) and equal to what `train.raster.rasterise` gives for each view.
+        1/depth (0 where empty), float32, and index of the triangle seen (-1 where empty), int32, both of
+        shape (n_views, height_px, width_px) and equal to what `train.raster.rasterise` gives for each view.
     """
     n_views, device = p_px.shape[0], p_px.device
     corners, order, area, valid = _snapped_triangles(p_px, faces)

@@ -114,5 +114,5 @@ def shared_centre(
     rest_m: NDArray[np.float32], weight: NDArray[np.floating] | NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Weighted mean of vertices. Shape: (3,)."""
-    w = weight.astype(np.float64)
-    return np.asarray((rest_m * w[:, None]).sum(0) / max(w.sum(), 1e-9))
+    w = weight.astype(np.float32)
+    return np.asarray(w @ rest_m / max(float(w.sum()), 1e-9), np.float64)

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.faces import FacePaint, paint_eye, paint_skin
+from train.faces import paint_eye, paint_skin
 from train.materials import (
     BUMP,
     BUMP_FREQUENCY,
@@ -23,14 +23,15 @@ from train.materials import (
     HEM,
     SHEEN,
     SPECULAR,
-    MaterialTable,
     second_share,
 )
+from train.mesh import bounds
 from train.noise import noise3, noise3_gradient
-from train.raster import NO_CLIP, visibility
+from train.raster import visibility
 
 SHADOW_MAP_PX = 256
 SHADOW_BIAS_M = 0.018
+_TAPS = 10
 HEM_WIDTH_M = 0.018
 _EYE, _SKIN, _HAIR, _BOOKS = 13, 12, 14, 15
 
@@ -116,7 +117,7 @@ def shadow_map(
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(towards, right), towards])
     seen = p_m @ axes.T.astype(np.float32)
-    low, high = seen.min(0), seen.max(0)
+    low, high = bounds(seen)
     scale = (SHADOW_MAP_PX - 8) / max(float((high - low)[:2].max()), 1e-3)
     to_map = np.empty((3, 4), np.float32)
     to_map[:, :3] = axes * np.array([scale, scale, 1.0])[:, None]
@@ -338,32 +339,47 @@ def shade(
                 out[y, x, 3] += 0.25 * share
 
 
+def occlusion_taps() -> NDArray[np.float32]:
+    """Sixteen turns of a spiral of `_TAPS` points in the unit disc. Shape: (16, _TAPS, 2)."""
+    k = np.arange(_TAPS)
+    angle = 2.399963 * k + 2.0 * np.pi / 16.0 * np.arange(16)[:, None]
+    return (
+        (np.sqrt((k + 0.5) / _TAPS) * np.stack([np.cos(angle), np.sin(angle)]))
+        .transpose(1, 2, 0)
+        .astype(np.float32)
+    )
+
+
 @njit(cache=True, nogil=True)
-def screen_occlusion(inverse_depth, radius_m, focal_px, out):  # type: ignore[no-untyped-def]
+def screen_occlusion(inverse_depth, radius_m, focal_px, offsets, out):  # type: ignore[no-untyped-def]
     """Share of the environment seen, judged from nearer surfaces around each pixel.
 
     Args:
         inverse_depth: 1/depth, 0 where empty. Shape: (height, width), float32.
         radius_m: how far a surface darkens others.
         focal_px: of this picture.
+        offsets: from `occlusion_taps`.
         out: output, 0.35 to 1. Shape: (height, width), float32.
     """
     height, width = inverse_depth.shape
     for y in range(height):
         for x in range(width):
-            if inverse_depth[y, x] <= 0.0:
+            near = inverse_depth[y, x]
+            if near <= 0.0:
                 out[y, x] = 1.0
                 continue
-            depth = 1.0 / inverse_depth[y, x]
-            reach = min(max(radius_m * focal_px * inverse_depth[y, x], 2.0), 40.0)
+            depth = 1.0 / near
+            reach = min(max(radius_m * focal_px * near, 2.0), 40.0)
             total = 0.0
-            for k in range(12):
-                angle = 2.399963 * k + 0.7 * ((x * 3 + y * 5) % 8)
-                distance = reach * math.sqrt((k + 0.5) / 12.0)
-                u, v = int(x + distance * math.cos(angle)), int(y + distance * math.sin(angle))
-                if u < 0 or v < 0 or u >= width or v >= height or inverse_depth[v, u] <= 0.0:
+            taps = offsets[(x * 3 + y * 5 + (x * y >> 2)) & 15]
+            for k in range(_TAPS):
+                u, v = int(x + reach * taps[k, 0]), int(y + reach * taps[k, 1])
+                if u < 0 or v < 0 or u >= width or v >= height:
                     continue
-                nearer = depth - 1.0 / inverse_depth[v, u]
+                there = inverse_depth[v, u]
+                if there <= near:
+                    continue
+                nearer = depth - 1.0 / there
                 if 0.01 < nearer < 2.5 * radius_m:
                     total += min((nearer - 0.01) / (0.4 * radius_m), 1.0)
-            out[y, x] = 1.0 - 0.65 * min(total / 8.0, 1.0)
+            out[y, x] = 1.0 - 0.65 * min(total / (0.66 * _TAPS), 1.0)

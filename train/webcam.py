@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 
@@ -56,22 +58,36 @@ def sample_webcam(rng: np.random.Generator) -> Webcam:
 
 def meter(linear: NDArray[np.float32]) -> float:
     """Exposure factor that brings a picture's middle tones to a usual level."""
-    luminance = linear[::4, ::4].mean(2)
-    level = float(np.exp(np.log(luminance + 0.02).mean()))
-    bright = float(np.percentile(luminance, 96))
-    return min(0.20 / max(level, 1e-3), 1.0 / max(bright, 1e-3)) ** 0.75
+    luminance = cv2.transform(np.ascontiguousarray(linear[::4, ::4]), np.full((1, 3), 1.0 / 3.0))
+    lit = luminance[luminance > 0.0]  # outside the frame there is nothing to meter
+    if len(lit) == 0:
+        return 1.0
+    level = float(np.exp(np.log(lit + 0.02).mean()))
+    bright = float(np.percentile(lit, 96))
+    return float(min(0.20 / level, 1.0 / max(bright, 1e-3)) ** 0.75)
 
 
 def develop(linear: NDArray[np.float32], webcam: Webcam) -> NDArray[np.float32]:
     """Linear light to display values in 0..1: gains, shoulder, gamma, contrast, saturation."""
-    gain = meter(linear) * webcam.exposure * np.array(webcam.white_balance, np.float32)
-    x = linear * gain.astype(np.float32)
-    # Shoulder: straight up to 0.6, then towards 1.
-    x = np.where(x > 0.6, 0.6 + 0.4 * (1.0 - np.exp((0.6 - x) / 0.4)), x)
-    display = np.sqrt(np.maximum(x, 0.0)) * (1.13 - 0.13 * x)  # close to the sRGB curve, and cheap
-    grey = display.mean(2, keepdims=True)
-    display = grey + webcam.saturation * (display - grey)
-    return np.clip((display - 0.45) * webcam.contrast + 0.45, 0.0, 1.0).astype(np.float32)
+    gain = (meter(linear) * webcam.exposure * np.array(webcam.white_balance)).astype(np.float32)
+    out = np.empty_like(linear)
+    _tone(linear, gain, np.float32(webcam.contrast), np.float32(webcam.saturation), out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _tone(linear, gain, contrast, saturation, out):  # type: ignore[no-untyped-def]
+    for y in range(linear.shape[0]):
+        for x in range(linear.shape[1]):
+            for k in range(3):
+                v = max(linear[y, x, k] * gain[k], 0.0)
+                if v > 0.6:  # shoulder: straight up to here, then towards 1
+                    v = 0.6 + 0.4 * (1.0 - math.exp((0.6 - v) / 0.4))
+                out[y, x, k] = math.sqrt(v) * (1.13 - 0.13 * v)  # close to the sRGB curve, and cheap
+            grey = (out[y, x, 0] + out[y, x, 1] + out[y, x, 2]) / 3.0
+            for k in range(3):
+                v = grey + saturation * (out[y, x, k] - grey)
+                out[y, x, k] = min(max((v - 0.45) * contrast + 0.45, 0.0), 1.0)
 
 
 def expose(
@@ -120,7 +136,9 @@ def _with_noise(
     if webcam.read_noise <= 0.0:
         return picture
     height, width = picture.shape[:2]
-    sigma = averaging * (webcam.read_noise + webcam.shot_noise * np.sqrt(picture.mean(2) * 0.5))
+    sigma = averaging * (
+        webcam.read_noise + webcam.shot_noise * np.sqrt(cv2.transform(picture, np.full((1, 3), 1.0 / 6.0)))
+    )
     luminance = rng.standard_normal((height, width), np.float32) * sigma
     coarse = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), np.float32) * np.float32(
         webcam.chroma_noise * averaging
