@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 from cv2.typing import MatLike
 
 TITLE = "kinecast - q or Esc ends"
@@ -21,6 +22,7 @@ def display_problem() -> str | None:
     On Linux a screen that cannot be reached makes the window library end the whole process, so a child
     process tries first.
     """
+    quiet_qt()
     if sys.platform == "linux":
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             return "no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
@@ -41,19 +43,36 @@ def display_problem() -> str | None:
     return None
 
 
+def quiet_qt() -> None:
+    """Keep the window library from writing about fonts that kinecast does not use."""
+    os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+
+
 class Window:
     """Shows pictures; every call belongs to the main thread."""
 
     def __init__(self) -> None:
         self._is_shown = False
+        self._note = ""
+
+    def open(self, width_px: int, height_px: int) -> None:
+        """Show an empty window; before tracking starts, because a window library takes long to load."""
+        quiet_qt()
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        cv2.resizeWindow(TITLE, width_px, height_px)
+        self._is_shown = True
+        self.show(np.zeros((height_px, width_px, 3), dtype=np.uint8))
+        cv2.waitKey(1)
 
     def show(self, image: MatLike) -> None:
-        """Replace the picture; the window opens with the first."""
-        if not self._is_shown:
-            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-            cv2.resizeWindow(TITLE, image.shape[1], image.shape[0])
+        """Replace the picture of an open window."""
         cv2.imshow(TITLE, image)
-        self._is_shown = True
+
+    def set_note(self, note: str) -> None:
+        """Tell something in the title, such as that the camera is gone: then no new picture can tell it."""
+        if self._is_shown and note != self._note:
+            cv2.setWindowTitle(TITLE, f"{TITLE} - {note}" if note else TITLE)
+            self._note = note
 
     def is_open(self) -> bool:
         """Let the window react; False once the user has closed it or pressed q or Esc."""

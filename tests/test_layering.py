@@ -29,7 +29,8 @@ CONFINED = {
 }
 WINDOW_CALLS = {
     "imshow", "namedWindow", "waitKey", "waitKeyEx", "pollKey", "destroyWindow", "destroyAllWindows",
-    "resizeWindow", "moveWindow", "getWindowProperty", "setWindowProperty", "setMouseCallback", "selectROI",
+    "resizeWindow", "moveWindow", "getWindowProperty", "setWindowProperty", "setWindowTitle", "selectROI",
+    "setMouseCallback", "createTrackbar",
 }  # fmt: skip
 MAY_OPEN_WINDOWS = ("realtime/display.py", "realtime/viewer")
 

@@ -19,7 +19,7 @@ from realtime.evaluation import SCORED_COORDINATES, Evaluation, Trajectory, comp
 from realtime.sources import FrameSource, parse_source
 from realtime.types import Estimator, PoseSample, Status
 
-HELP = "measure an estimator on a video against reference coordinates (.mot)"
+HELP = "measure an estimator against reference coordinates"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

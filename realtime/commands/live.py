@@ -12,6 +12,7 @@ from realtime.commands.arguments import size_px
 from realtime.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
+    from realtime.display import Window
     from realtime.outputs import Image, Outputs
     from realtime.pipeline import Pipeline
     from realtime.report import JointRanges
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from realtime.sources import FrameSource
     from realtime.types import Estimator
 
-HELP = "track a person in front of a camera: overlay window, stream of joint angles, recording"
+HELP = "track a person in front of a camera, live"
 RECORDING_DEPTH = 16
 """Frames that may wait for the disk."""
 
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track until told to stop."""
+    from realtime.display import Window
     from realtime.pipeline import Pipeline, PipelineOptions
     from realtime.report import JointRanges, write_report
 
@@ -61,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
             ),
         )
     with session.ended_by_sigterm():
-        stats = _run_with_progress(pipeline, pictures)
+        window = Window()
+        if pictures is not None:
+            window.open(source.width_px, source.height_px)
+        stats = _run_with_progress(pipeline, window, pictures)
     if args.out is not None and not outputs.failure:
         described = {"command": "live", **session.describe(source, estimator)}
         write_report(args.out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
@@ -98,13 +103,12 @@ def _build_outputs(
     )
 
 
-def _run_with_progress(pipeline: Pipeline, pictures: LatestSlot[Image] | None) -> PipelineStats:
-    """Run with the window, or with a counter where there is none."""
+def _run_with_progress(
+    pipeline: Pipeline, window: Window, pictures: LatestSlot[Image] | None
+) -> PipelineStats:
+    """Run with the window, and count on the console."""
     from tqdm import tqdm
 
-    from realtime.display import Window
-
-    window = Window()
     with tqdm(desc="live", unit="frame", disable=None, leave=False) as progress:
 
         def tick() -> bool:
@@ -112,6 +116,10 @@ def _run_with_progress(pipeline: Pipeline, pictures: LatestSlot[Image] | None) -
             picture = None if pictures is None else pictures.get(timeout_s=0.0)
             if picture is not None:
                 window.show(picture)
+            stats = pipeline.live_stats()
+            window.set_note(stats.note)
+            if stats.latency_ms is not None:
+                progress.set_postfix_str(f"latency {stats.latency_ms:.0f} ms", refresh=False)
             return window.is_open()
 
         try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from realtime.run_stats import PipelineStats
     from realtime.sources import FrameSource
 
-HELP = "track the person in a video or a folder of pictures and write angles, markers, overlay video, report"
+HELP = "track the person in a video and write the angles to files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,77 @@
+"""The window, and the reasons for which there is none."""
+
+from __future__ import annotations
+
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from realtime import display
+
+
+@pytest.fixture
+def no_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
+def test_a_computer_without_screen_is_recognised(no_screen: None):
+    assert "no screen here" in display.display_problem()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a screen")
+def test_a_screen_that_cannot_be_reached_does_not_end_the_process(no_screen, monkeypatch, capfd):
+    monkeypatch.setenv("DISPLAY", ":4711")
+    assert "cannot be reached" in display.display_problem()
+    assert capfd.readouterr().err == ""
+
+
+class FakeGui:
+    """Stands in for OpenCV's windows."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[str] = []
+        self.titles: list[str] = []
+        self.key = -1
+        self.visible = 1.0
+        for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
+            monkeypatch.setattr(cv2, name, lambda *_, name=name: self.calls.append(name))
+        monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: self.titles.append(title))
+        monkeypatch.setattr(cv2, "waitKey", lambda _: self.key)
+        monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: self.visible)
+
+
+PICTURE = np.zeros((4, 6, 3), dtype=np.uint8)
+
+
+def test_the_window_is_opened_filled_and_closed_once(monkeypatch: pytest.MonkeyPatch):
+    gui, window = FakeGui(monkeypatch), display.Window()
+    assert window.is_open()
+    window.close()
+    assert gui.calls == []
+    window.open(6, 4)
+    window.show(PICTURE)
+    window.close()
+    window.close()
+    assert gui.calls == ["namedWindow", "resizeWindow", "imshow", "imshow", "destroyAllWindows"]
+
+
+@pytest.mark.parametrize(
+    ("key", "visible", "is_open"), [(-1, 1.0, True), (113, 1.0, False), (27, 1.0, False), (-1, 0.0, False)]
+)
+def test_q_esc_and_the_close_button_end_it(monkeypatch, key: int, visible: float, is_open: bool):
+    gui, window = FakeGui(monkeypatch), display.Window()
+    window.open(6, 4)
+    gui.key, gui.visible = key, visible
+    assert window.is_open() is is_open
+
+
+def test_a_note_is_told_in_the_title_while_it_holds(monkeypatch: pytest.MonkeyPatch):
+    gui, window = FakeGui(monkeypatch), display.Window()
+    window.open(6, 4)
+    for note in ("", "camera 0 is gone", "camera 0 is gone", ""):
+        window.set_note(note)
+    assert gui.titles == [f"{display.TITLE} - camera 0 is gone", display.TITLE]
