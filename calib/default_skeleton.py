@@ -26,6 +26,7 @@ from calib.skeleton import default_skeleton_path
 
 OSIM_VERSION = 40000
 CREDITS = "The kinecast developers, from published dimensions: see calib/default_dimensions.py."
+SHAPE_SCALE = 0.7
 _GROUND_AXES: tuple[Vec3, ...] = (dims.X, dims.Y, dims.Z)
 _DEFAULTS = {"pelvis_ty": dims.PELVIS_HEIGHT_M}
 
@@ -126,6 +127,20 @@ def _add_body(bodies: Element, row: BodyRow) -> None:
     _add_text(element, "mass", _numbers([mass_kg]))
     _add_text(element, "mass_center", _numbers(row.mass_centre_m))
     _add_text(element, "inertia", _numbers([*inertia, 0.0, 0.0, 0.0]))
+    _add_shape(element, row)
+
+
+def _add_shape(body: Element, row: BodyRow) -> None:
+    """Something to see in OpenSim's window: a slimmed ellipsoid of the same inertia."""
+    squares = np.square(row.gyration_m)
+    radii = SHAPE_SCALE * np.sqrt(2.5 * (squares.sum() - 2.0 * squares))
+    frame = SubElement(SubElement(body, "components"), "PhysicalOffsetFrame", name=f"{row.name}_shape")
+    geometry = SubElement(SubElement(frame, "attached_geometry"), "Ellipsoid", name="ellipsoid")
+    _add_text(geometry, "socket_frame", "..")
+    _add_text(geometry, "radii", _numbers(radii))
+    _add_text(frame, "socket_parent", "..")
+    _add_text(frame, "translation", _numbers(row.mass_centre_m))
+    _add_text(frame, "orientation", "0 0 0")
 
 
 def _add_joint(joints: Element, row: JointRow) -> None:
