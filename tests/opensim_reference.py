@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,36 @@ class Reference:
         marker_set = self.model.getMarkerSet()
         places = [marker_set.get(name).getLocationInGround(self.state) for name in skeleton.marker_names]
         return np.array([[p.get(0), p.get(1), p.get(2)] for p in places]).reshape(-1, 3)
+
+    def follow_markers(self, skeleton: Skeleton, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Coordinates by OpenSim's own solver, all markers weighing the same. Shape of a frame: (n, 3)."""
+        opensim, n = self.opensim, skeleton.n_markers
+        table, labels, weights = (
+            opensim.TimeSeriesTableVec3(),
+            opensim.StdVectorString(),
+            opensim.SetMarkerWeights(),
+        )
+        for name in skeleton.marker_names:
+            labels.append(name)
+            weights.cloneAndAppend(opensim.MarkerWeight(name, 1.0))
+        table.setColumnLabels(labels)
+        for k, frame in enumerate(frames):
+            row = opensim.RowVectorVec3(n)
+            for i, point in enumerate(frame):
+                row[i] = opensim.Vec3(*(float(v) for v in point))
+            table.appendRow(0.1 * k, row)
+        table.addTableMetaDataString("DataRate", "10")
+        table.addTableMetaDataString("Units", "m")
+        markers = opensim.MarkersReference(table, weights)
+        coordinates = opensim.SimTKArrayCoordinateReference()
+        solver = opensim.InverseKinematicsSolver(self.model, markers, coordinates, float("inf"))
+        solver.setAccuracy(1e-9)
+        found = []
+        for k in range(len(frames)):
+            self.state.setTime(0.1 * k)
+            solver.assemble(self.state)
+            found.append(np.array([c.getValue(self.state) for c in self.coordinates]))
+        return found
 
     def coupled(self, skeleton: Skeleton, q: np.ndarray) -> np.ndarray:
         """The coordinates after OpenSim's own coupler functions, the enforced ones."""
