@@ -1,0 +1,82 @@
+"""The overlay video: a constant frame rate that keeps to the samples' true times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.errors import RecordingError
+
+MAX_REPEATED_S = 5.0
+"""A longer silence of the source is cut short in the video; the angles' times are not affected."""
+
+
+class VideoFile:
+    """Writes an mp4 (MPEG-4 Part 2, which every OpenCV build has) at one rate.
+
+    OpenCV cannot stamp frames. Each picture therefore goes to the video frame nearest its time: a picture
+    is repeated while the next is late, and left out where two fall on one frame. A source at a steady
+    `rate_hz` is written one to one.
+
+    Args:
+        path: created, or replaced.
+        rate_hz: frames a second.
+        size_px: width and height; an odd last column or row is left out, as the codec wants even sizes.
+
+    Raises:
+        RecordingError: the video cannot be created.
+    """
+
+    def __init__(self, path: Path, rate_hz: float, size_px: tuple[int, int]) -> None:
+        self.path = path
+        self._rate_hz = rate_hz
+        self._size_px = size_px[0] // 2 * 2, size_px[1] // 2 * 2
+        self._next = 0
+        self._offset = 0
+        self._last: NDArray[np.uint8] | None = None
+        self.repeated = 0
+        """Pictures that were written again to fill the time."""
+        self.left_out = 0
+        """Pictures that came too close to the one before."""
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(path), fourcc, rate_hz, self._size_px)
+        if not self._writer.isOpened():
+            width, height = self._size_px
+            raise RecordingError(f"{path}: cannot write a video of {width}x{height} at {rate_hz:g} fps")
+
+    def write(self, image: NDArray[np.uint8], time_s: float) -> None:
+        """Add a picture.
+
+        Args:
+            image: BGR; another size than the first is scaled to it. Shape: (height, width, 3).
+            time_s: since the first, increasing.
+        """
+        place = round(time_s * self._rate_hz) - self._offset
+        missing = place - self._next
+        if missing < 0:
+            self.left_out += 1
+            return
+        most = round(MAX_REPEATED_S * self._rate_hz)
+        if missing > most:
+            self._offset += missing - most
+            missing = most
+        if self._last is not None:
+            for _ in range(missing):
+                self._writer.write(self._last)
+            self.repeated += missing
+        self._last = self._fitted(image)
+        self._writer.write(self._last)
+        self._next += missing + 1
+
+    def close(self) -> None:
+        """Write the index, without which players refuse the file; may be called twice."""
+        self._writer.release()
+
+    def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        width, height = self._size_px
+        if image.shape[0] // 2 * 2 != height or image.shape[1] // 2 * 2 != width:
+            return np.asarray(cv2.resize(image, self._size_px, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return np.ascontiguousarray(image[:height, :width])
