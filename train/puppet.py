@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from train.bodies import BodyModel, default_body_model_path, load_body_model
+from train.bodies import BodyModel, BodyShape, default_body_model_path, load_body_model
 from train.errors import TrainError
 from train.fit_body import BodyFitter
 from train.skinning import Rig, build_rig, node_transforms, skin
@@ -26,6 +26,8 @@ class Puppet:
 
     skeleton: Skeleton
     rig: Rig
+    model: BodyModel
+    shape: BodyShape
     adult: int
     stature_m: float
     rest_vertices_m: NDArray[np.float32]
@@ -104,6 +106,8 @@ class PuppetPool:
         return Puppet(
             skeleton=self.skeleton,
             rig=self.rig,
+            model=self.model,
+            shape=shape,
             adult=adult,
             stature_m=shape.stature_m,
             rest_vertices_m=shape.vertices_m.astype(np.float32),
