@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from calib.ik_problem import Problem, Workspace
 
 UNOBSERVED = 1e-12
-"""A coordinate whose information is below this part of the largest one stays where it is."""
+"""A coordinate about which stations say less than this part of the largest information stays."""
 MAX_STEP = 1.0
-"""In rad and m: a longer step is shortened, so that angles do not jump by turns."""
+"""Of one coordinate, in rad and m, so that angles do not jump by turns."""
 MAX_BOUND_CHANGES = 5
 
 FREE, HELD, AT_LOWER, AT_UPPER = range(4)
@@ -22,7 +22,7 @@ def _start_status(problem: Problem, q: NDArray[np.float64], work: Workspace) -> 
     """Hold what is locked, dependent or unobserved, and what its gradient pushes against a bound."""
     largest = 0.0
     for j in range(q.shape[0]):
-        largest = max(largest, work.gauss_newton[j, j])
+        largest = max(largest, work.gauss_newton[j, j] - problem.prior_weight[j])
     for j in range(q.shape[0]):
         slope = work.gradient[j]
         if not problem.is_free[j] or work.gauss_newton[j, j] <= UNOBSERVED * largest:
@@ -89,7 +89,8 @@ def _update_status(
     """Hold steps that leave the bounds, free those that a bound no longer stops; whether any changed."""
     changed = False
     for j in range(q.shape[0]):
-        lowest, highest = problem.lower[j] - q[j], problem.upper[j] - q[j]
+        lowest = max(problem.lower[j] - q[j], -MAX_STEP)
+        highest = min(problem.upper[j] - q[j], MAX_STEP)
         if work.status[j] == FREE:
             if work.step[j] < lowest:
                 work.status[j], work.step[j], changed = AT_LOWER, lowest, True
@@ -132,15 +133,12 @@ def solve_step(
 @njit(cache=True, nogil=True)
 def try_step(problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
     """Take the step within the bounds into `q_trial`; the largest change of a coordinate."""
-    longest = 0.0
-    for j in range(q.shape[0]):
-        longest = max(longest, abs(work.step[j]))
-    shorten = min(1.0, MAX_STEP / longest) if longest > 0.0 else 0.0
     moved = 0.0
     for j in range(q.shape[0]):
         value = q[j]
         if work.step[j] != 0.0:
-            value = min(max(q[j] + shorten * work.step[j], problem.lower[j]), problem.upper[j])
+            step = min(max(work.step[j], -MAX_STEP), MAX_STEP)
+            value = min(max(q[j] + step, problem.lower[j]), problem.upper[j])
         work.q_trial[j] = value
         moved = max(moved, abs(value - q[j]))
     return moved
