@@ -60,10 +60,12 @@ class Recorder:
     """Writes samples as they come, and what can only be made from all of them at the end.
 
     During the run grow `angles.sto` (true times), `angles.csv` (with confidences), `overlay.mp4` if pictures
-    are given, and a spool; `camera.json` is written first. Each row is in the system's hands when `write` returns, so a killed process loses
-    none. `close` makes from the spool `angles.mot` and `markers.trc` at an even rate and removes it; after a
-    kill, `finish_recording` does the same. Angles are in degrees, lengths in m, times in s from the first
-    sample. Undefined values are NaN; the even files bridge short gaps and begin and end with tracked rows.
+    are given, and a spool. Each row is in the system's hands when `write` returns, so a killed process
+    loses none. `close` makes from the spool `angles.mot` and `markers.trc` at an even rate and removes it;
+    after a kill, `finish_recording` does the same. `camera.json` tells the camera.
+
+    Angles are in degrees, lengths in m, times in s from the first sample. Undefined values are NaN; the
+    even files bridge short gaps and begin and end with tracked rows.
 
     Args:
         folder: made if needed.
@@ -129,9 +131,8 @@ class Recorder:
             if picture is not None:
                 self._write_picture(picture, time_s)
         except (OSError, StorageError, RecordingError) as error:
-            self.error = RecordingError(
-                f"{self.folder}: recording has stopped after {self.n_samples} samples, which are kept: {error}"
-            )
+            kept = f"recording has stopped after {self.n_samples} samples, which are kept"
+            self.error = RecordingError(f"{self.folder}: {kept}: {error}")
             self._close_files()
             raise self.error from error
         self.n_samples += 1
@@ -213,7 +214,9 @@ def finish_recording(folder: Path) -> None:
     rows = _tracked(rows, n_q)
     even_s, _ = even_times(rows[:, 0], layout.rate_hz)
     q = resample(rows[:, 0], rows[:, 1 : 1 + n_q], even_s, is_angle)
-    markers_m = resample(rows[:, 0], rows[:, 1 + n_q :], even_s).reshape(len(even_s), -1, 3)
+    markers_m = resample(rows[:, 0], rows[:, 1 + n_q :], even_s).reshape(
+        len(even_s), len(layout.marker_names), 3
+    )
     try:
         write_mot(folder / MOT_NAME, coordinate_table(layout.coordinate_names, is_angle, even_s, q))
         write_trc(folder / TRC_NAME, MarkerTable(layout.marker_names, even_s, markers_m))
