@@ -16,8 +16,10 @@ DESCRIPTION = "Live OpenSim joint angles from one webcam."
 COMMANDS = {
     "live": "realtime.commands.live",
     "replay": "realtime.commands.replay",
+    "record": "realtime.commands.record",
     "listen": "realtime.commands.listen",
     "evaluate": "realtime.commands.evaluate",
+    "bench": "realtime.commands.bench",
     "assets": "realtime.commands.assets",
     "doctor": "realtime.commands.doctor",
 }

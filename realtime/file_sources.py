@@ -16,6 +16,7 @@ from realtime.types import Frame
 
 COMPLETE_SHARE = 0.95
 """Containers often announce a few frames too many; a video with a smaller share is reported as cut."""
+RATE_FRAMES = 30
 
 
 class _FileSource:
@@ -93,8 +94,7 @@ class VideoSource(_FileSource):
         if "://" not in self._path:
             _require_readable_file(Path(self._path))
         self._capture = self._open_capture()
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = rate if FPS_RANGE[0] <= rate <= FPS_RANGE[1] else DEFAULT_FPS
+        self.fps = self._measure_fps(self._capture.get(cv2.CAP_PROP_FPS))
         self._first = self._decode()
         if self._first is None:
             self.close()
@@ -116,6 +116,23 @@ class VideoSource(_FileSource):
             f"{self.description}: not a video that can be read: unknown format, or cut short before its "
             f"index was written; accepted: mp4, mov, avi, mkv, webm and whatever else FFmpeg reads"
         )
+
+    def _measure_fps(self, stated_fps: float) -> float:
+        """The rate of the first frames: headers average over frames that are not there."""
+        usable = stated_fps if FPS_RANGE[0] <= stated_fps <= FPS_RANGE[1] else DEFAULT_FPS
+        if "://" in self._path:
+            return usable
+        capture = self._open_capture()
+        stamps_ms: list[float] = []
+        while len(stamps_ms) <= RATE_FRAMES and capture.grab():
+            stamps_ms.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+        capture.release()
+        if len(stamps_ms) < 3 or stamps_ms[-1] <= stamps_ms[0]:
+            return usable
+        measured = (len(stamps_ms) - 1) * 1e3 / (stamps_ms[-1] - stamps_ms[0])
+        # Some containers round stamps to 1 ms: then the header knows better.
+        is_rounding = abs(measured / usable - 1.0) < 1.5 / (stamps_ms[-1] - stamps_ms[0])
+        return usable if is_rounding or not FPS_RANGE[0] <= measured <= FPS_RANGE[1] else measured
 
     def _decode(self) -> tuple[MatLike, int] | None:
         """The next picture and its presentation time in ns; None at the end."""

@@ -28,7 +28,7 @@ class Drawing(Protocol):
 class SampleRecorder(Protocol):
     """What this module needs of a recorder."""
 
-    def write(self, sample: PoseSample, image: Image | None = None) -> None:
+    def write(self, sample: PoseSample, picture: Image | None = None) -> None:
         """Add one sample.
 
         Raises:
@@ -109,4 +109,4 @@ class Outputs:
         self.failure = str(error)
         if self._must_record:
             raise error
-        logger.warning("recording has stopped, tracking goes on: %s", error)
+        logger.warning("%s; tracking goes on", error)

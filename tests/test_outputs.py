@@ -106,9 +106,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_tracking(caplog: pytest.LogC
     assert recorder.written == [(0, 100), (1, 101)]
     assert recorder.n_closed == 1, "what was recorded is finished at once"
     assert outputs.failure == "no space left on device"
-    assert [r.getMessage() for r in caplog.records] == [
-        "recording has stopped, tracking goes on: no space left on device"
-    ]
+    assert [r.getMessage() for r in caplog.records] == ["no space left on device; tracking goes on"]
     assert pictures.get()[0, 0, 0] == 104
 
 

@@ -1,0 +1,245 @@
+"""`live`, `replay`, `record` and `listen` end to end, with an estimator that needs no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import zmq
+
+from calib.storage import read_mot, read_sto, read_trc
+from realtime import cli
+from realtime.client import subscribe
+from realtime.commands import session
+from tests import swinging
+from tests.mp4 import write_video
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = {"angles.sto", "angles.mot", "angles.csv", "markers.trc", "overlay.mp4", "report.json", "camera.json"}
+FREE_PORT = "tcp://127.0.0.1:*"
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "estimator_from_options", swinging.build)
+
+
+@contextmanager
+def running(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """`kinecast` in a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.swinging", *words],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": "", "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def published_address(process: subprocess.Popen[str]) -> str:
+    """Wait until a process publishes."""
+    for line in process.stdout:
+        if match := re.search(r"publishing at (\S+)", line):
+            return match[1]
+    raise AssertionError(f"it never published: {process.stderr.read()}")
+
+
+def csv_rows(path: Path) -> dict[int, str]:
+    """Frame number -> the rest of its line."""
+    rows = [line.split(",", 1) for line in path.read_text().splitlines()[1:]]
+    return {int(frame_id): rest for frame_id, rest in rows}
+
+
+def test_replay_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    video, out = write_video(tmp_path / "clip.mp4", 30), tmp_path / "out"
+    assert cli.main(["replay", str(video), "--out", str(out)]) == 0
+    assert {path.name for path in out.iterdir()} == FILES
+    said = capsys.readouterr().out
+    assert "knee_angle" in said and "latency" in said and str(out) in said
+
+    report = json.loads((out / "report.json").read_text())
+    assert (report["frames"], report["lost_frames"], report["dropped_frames"]) == (30, 3, 0)
+    assert report["latency_ms"].keys() >= {"p50", "p95", "p99", "max"}
+    table = read_sto(out / "angles.sto")
+    np.testing.assert_allclose(table.time_s, np.arange(30) / 30.0, atol=1e-6)
+    knee_deg = table.values[:, table.names.index("knee_angle_r")]
+    assert np.isnan(knee_deg[9::10]).all() and np.isfinite(np.delete(knee_deg, [9, 19, 29])).all()
+    ranges = report["joint_ranges"]["knee_angle_r"]
+    np.testing.assert_allclose(
+        [np.nanmin(knee_deg), np.nanmax(knee_deg)], [ranges["min"], ranges["max"]], atol=2e-3
+    )
+    assert "knee_angle_r" in read_mot(out / "angles.mot").names
+    assert len(read_trc(out / "markers.trc").time_s) > 20
+    overlay = cv2.VideoCapture(str(out / "overlay.mp4"))
+    assert sum(1 for _ in iter(overlay.grab, False)) == 30
+
+
+def test_a_truncated_video_is_tracked_as_far_as_it_goes(tmp_path: Path, caplog):
+    video, out = write_video(tmp_path / "clip.avi", 40, codec="MJPG"), tmp_path / "out"
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    assert cli.main(["replay", str(video), "--out", str(out)]) == 0
+    frames = json.loads((out / "report.json").read_text())["frames"]
+    assert 2 < frames < 38
+    assert f"{frames} frames could be read of 40" in caplog.text
+
+
+def test_live_and_replay_write_the_same_angles(tmp_path: Path):
+    video = write_video(tmp_path / "clip.mp4", 25, fps=25.0)
+    assert cli.main(["replay", str(video), "--out", str(tmp_path / "a")]) == 0
+    words = ["live", "--source", str(video), "--no-window", "--no-publish", "--out", str(tmp_path / "b")]
+    assert cli.main(words) == 0
+    replayed, live = (csv_rows(tmp_path / name / "angles.csv") for name in "ab")
+    assert len(replayed) == 25
+    assert len(live) > 5
+    if len(live) == 25:
+        assert live == replayed
+    else:  # a busy machine dropped frames: what follows a gap is smoothed differently, as it must be
+        first_gap = next(k for k in range(25) if k not in live)
+        assert all(live[k] == replayed[k] for k in range(first_gap))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_live_ends_cleanly_and_keeps_its_recording(tmp_path: Path, number: signal.Signals):
+    out = tmp_path / "out"
+    words = ["live", "--source", "synthetic", "--publish", FREE_PORT, "--out", str(out)]
+    with running(*words) as process:
+        address = published_address(process)
+        with subscribe(address, timeout_s=60.0) as samples:
+            heard = [next(samples) for _ in range(10)]
+        process.send_signal(number)
+        said, complaints = process.communicate(timeout=60)
+    assert process.returncode == 0, complaints
+    assert "Traceback" not in complaints
+    assert complaints.count("going on without a window") == 1
+    assert "latency, captured to published" in said
+    report = json.loads((out / "report.json").read_text())
+    assert report["interrupted"] and report["frames"] >= 10
+    assert {path.name for path in out.iterdir()} == FILES
+    assert heard[-1].frame_id > heard[0].frame_id
+
+
+def test_a_second_tracker_on_the_same_port_is_refused(capsys):
+    with zmq.Context() as context, context.socket(zmq.PUB) as socket:
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        address = f"tcp://127.0.0.1:{port}"
+        words = ["live", "--source", "synthetic", "--no-window", "--publish", address, "--frames", "5"]
+        assert cli.main(words) == 2
+    assert f"{address} is in use" in capsys.readouterr().err
+
+
+def test_publishing_to_the_world_is_refused(capsys):
+    words = [
+        "live",
+        "--source",
+        "synthetic",
+        "--no-window",
+        "--publish",
+        "tcp://0.0.0.0:5570",
+        "--frames",
+        "5",
+    ]
+    assert cli.main(words) == 2
+    assert "reached from other machines" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["live", "--no-window", "--no-publish", "--source"], ["replay"]])
+def test_an_output_folder_that_cannot_be_made_is_refused(tmp_path: Path, command: list[str], capsys):
+    (tmp_path / "file").write_text("in the way")
+    words = [*command, "synthetic", "--frames", "3", "--out", str(tmp_path / "file" / "out")]
+    assert cli.main(words) == 2
+    assert re.fullmatch(r"kinecast: .*out.*\n", capsys.readouterr().err)
+
+
+def test_record_and_listen_hear_what_replay_publishes(tmp_path: Path):
+    words = ["live", "--source", "synthetic", "--no-window", "--publish", FREE_PORT]
+    with running(*words) as process:
+        address = published_address(process)
+        recording = [sys.executable, "-m", "realtime.cli", "record", "--connect", address]
+        result = subprocess.run(
+            [*recording, "--out", str(tmp_path / "heard"), "--count", "20", "--timeout", "60"],
+            capture_output=True, text=True, check=False, timeout=120, cwd=ROOT,
+        )  # fmt: skip
+        assert (result.returncode, result.stderr) == (0, "")
+        listening = [sys.executable, "-m", "realtime.cli", "listen", "--connect", address, "--count", "3"]
+        lines = subprocess.run(
+            [*listening, "--json", "--timeout", "60"], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout.splitlines()
+        text = subprocess.run(
+            [*listening, "--show", "knee_angle_l"], capture_output=True, text=True, check=True, cwd=ROOT
+        ).stdout
+    assert "20 samples recorded" in result.stdout
+    assert {path.name for path in (tmp_path / "heard").iterdir()} >= {
+        "angles.sto",
+        "angles.mot",
+        "angles.csv",
+        "markers.trc",
+    }
+    assert len(read_sto(tmp_path / "heard" / "angles.sto").time_s) == 20
+    records = [json.loads(line) for line in lines]
+    assert len(records) == 3
+    assert all("knee_angle_r" in record for record in records)
+    assert text.count("knee_angle_l") == 3
+
+
+def test_a_tracker_that_stops_ends_a_recording_that_has_a_time_limit(tmp_path: Path):
+    words = ["live", "--source", "synthetic", "--no-window", "--publish", FREE_PORT, "--duration", "4"]
+    with running(*words) as process:
+        result = subprocess.run(
+            [sys.executable, "-m", "realtime.cli", "record", "--connect", published_address(process),
+             "--out", str(tmp_path / "heard"), "--timeout", "3"],
+            capture_output=True, text=True, check=False, timeout=120, cwd=ROOT,
+        )  # fmt: skip
+    assert result.returncode == 2
+    assert "the tracker has stopped" in result.stderr
+    assert len(read_sto(tmp_path / "heard" / "angles.sto").time_s) > 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are POSIX")
+def test_a_full_disk_ends_the_recording_and_not_the_tracking(tmp_path: Path):
+    """A limit of file size stands in for the disk: writing fails, everything else goes on."""
+    out = tmp_path / "out"
+    code = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000));"
+        "sys.argv[0] = 'kinecast'; runpy.run_module('tests.swinging', run_name='__main__')"
+    )
+    words = [
+        "live",
+        "--source",
+        "synthetic",
+        "--no-window",
+        "--no-publish",
+        "--out",
+        str(out),
+        "--frames",
+        "150",
+    ]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        cwd=ROOT,
+    )
+    assert result.returncode == 0, result.stderr
+    assert len(re.findall("recording has stopped after .* tracking goes on", result.stderr)) == 1
+    frames = int(re.search(r"^(\d+) frames in", result.stdout, re.MULTILINE)[1])
+    recorded = csv_rows(out / "angles.csv")
+    assert 0 < len(recorded) < frames
+    assert frames > 100
