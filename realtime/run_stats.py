@@ -14,6 +14,8 @@ from realtime.types import LiveStats, PoseSample, Status
 UPDATE_NS = 250_000_000
 """How often the live figures are worked out again."""
 RECENT_SAMPLES = 60
+STAGES = ("wait", "estimate", "publish", "output")
+"""In the order of a frame's way; the estimator's own stages follow `estimate`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ class RunStats:
         interrupted: bool,
     ) -> PipelineStats:
         """All figures of the run."""
-        stages = {name: tracker.percentiles() for name, tracker in list(self._stages.items())}
+        in_order = sorted(self._stages, key=lambda name: STAGES.index(name.partition(".")[0]))
+        stages = {name: self._stages[name].percentiles() for name in in_order}
         output = self._output.percentiles()
         if output.count:
             stages["output"] = output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,9 +15,17 @@ from realtime.errors import SourceError, StreamError
 from realtime.pipeline import Pipeline, PipelineOptions
 from realtime.slot import SlotPolicy
 from realtime.sources import read_frames
+from realtime.types import Frame, LiveStats, PoseSample
 from tests.fakes import FakeEstimator, FakePublisher, FakeSink, FakeSource, fail_at
 
 REPLAY = PipelineOptions(policy=SlotPolicy.WAIT)
+
+
+class Forgetful(FakeSink):
+    """A sink that keeps nothing."""
+
+    def write(self, frame: Frame, sample: PoseSample, stats: LiveStats) -> None:
+        pass
 
 
 @pytest.fixture(autouse=True)
@@ -241,3 +250,17 @@ def test_the_estimate_of_one_frame_is_what_the_sink_gets():
     for sample, (_, written) in zip(publisher.samples, sink.pairs, strict=True):
         assert sample is written
         assert np.isfinite(written.q).all()
+
+
+def test_a_long_run_keeps_its_memory_flat():
+    sizes: list[int] = []
+    estimator = FakeEstimator(
+        at_frame=lambda k: sizes.append(tracemalloc.get_traced_memory()[0]) if k in (500, 4_000) else None
+    )
+    tracemalloc.start()
+    try:
+        stats = Pipeline(FakeSource(4_001), estimator, sink=Forgetful(), options=REPLAY).run()
+    finally:
+        tracemalloc.stop()
+    assert stats.frames == 4_001
+    assert sizes[1] - sizes[0] < 30_000, "a sample of 1 kB for each frame would be 3.5 MB"
