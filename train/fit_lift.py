@@ -1,0 +1,127 @@
+"""Fit the lifter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calib.skeleton import Skeleton
+from train.lift import Lifter, Pairs, lifted_coordinates, make_pairs
+from train.lift_data import LiftData
+
+Array = NDArray[np.float64]
+
+SCORED = (
+    "pelvis_tilt", "pelvis_list", "lumbar_extension", "lumbar_bending", "lumbar_rotation",
+    "hip_flexion_r", "hip_flexion_l", "hip_adduction_r", "hip_adduction_l", "hip_rotation_r",
+    "hip_rotation_l", "knee_angle_r", "knee_angle_l", "ankle_angle_r", "ankle_angle_l",
+)  # fmt: skip
+"""The coordinates whose mean is the headline figure, as `kinecast evaluate` has them."""
+KNEE_OF_LOSS_RAD = np.radians(5.0)
+"""Errors beyond it count linearly: BlazePose's outliers must not rule."""
+LARGEST_SPREAD_RAD = np.radians(20.0)
+"""Coordinates that vary more are not worth less for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiftOptions:
+    """How to fit."""
+
+    epochs: int = 40
+    batch_size: int = 512
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.02
+    feature_noise: float = 0.03
+    width: int = 768
+    dropout: float = 0.15
+    seed: int = 0
+
+
+def fit_lifter(
+    data: LiftData,
+    skeleton: Skeleton,
+    options: LiftOptions,
+    on_epoch: Callable[[int, float, Lifter], None] | None = None,
+) -> Lifter:
+    """Train a lifter; half of every epoch is seen in a mirror, with new camera noise each time.
+
+    Args:
+        data: Observations to learn from.
+        skeleton: That they belong to.
+        options: How.
+        on_epoch: Told the epoch, its mean loss and the network.
+    """
+    torch.manual_seed(options.seed)
+    rng = np.random.default_rng(options.seed)
+    first = make_pairs(data, skeleton, None)
+    model = Lifter(first.q.shape[1], first.scale.shape[1], width=options.width, dropout=options.dropout)
+    set_normalisation(model, first)
+    n_steps = options.epochs * (2 * len(first) // options.batch_size)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), options.learning_rate, weight_decay=options.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, options.learning_rate, total_steps=n_steps, pct_start=0.1
+    )
+    for epoch in range(options.epochs):
+        pairs = [make_pairs(data, skeleton, rng, flip=flip) for flip in (False, True)]
+        features, q, scale = (
+            torch.cat([getattr(p, name) for p in pairs]) for name in ("features", "q", "scale")
+        )
+        order = torch.from_numpy(rng.permutation(len(q)))
+        losses = []
+        model.train()
+        for step in range(len(q) // options.batch_size):
+            rows = order[step * options.batch_size : (step + 1) * options.batch_size]
+            noisy = features[rows] + options.feature_noise * model.feature_scale * torch.randn_like(features[rows])
+            loss = lift_loss(model, noisy, q[rows], scale[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        if on_epoch is not None:
+            on_epoch(epoch, float(np.mean(losses)), model)
+    return model.eval()
+
+
+def set_normalisation(model: Lifter, pairs: Pairs) -> None:
+    """Centre and scale inputs and outputs by what the data show."""
+    model.feature_mean.copy_(pairs.features.mean(0))
+    model.feature_scale.copy_(pairs.features.std(0).clamp_min(1e-2))
+    model.target_mean.copy_(pairs.q.mean(0))
+    model.target_scale.copy_(pairs.q.std(0).clamp_min(float(np.radians(1.0))))
+    model.log_scale_mean.copy_(torch.log(pairs.scale).mean(0))
+
+
+def lift_loss(model: Lifter, features: Tensor, q: Tensor, scale: Tensor) -> Tensor:
+    """Robust error of coordinates and scale factors, and how well the uncertainty tells the error."""
+    q_hat, sigma, scale_hat = model(features)
+    error = torch.abs(q_hat - q)
+    weight = 1.0 / model.target_scale.clamp_max(LARGEST_SPREAD_RAD)
+    robust = torch.nn.functional.smooth_l1_loss(q_hat, q, beta=KNEE_OF_LOSS_RAD, reduction="none") * weight
+    # The uncertainty learns from the error without excusing it: Laplace's likelihood, error held fixed.
+    surprise = error.detach() / sigma + torch.log(sigma / model.target_scale)
+    proportions = torch.abs(torch.log(scale_hat / scale))
+    return robust.mean() + 0.05 * surprise.mean() + 0.2 * proportions.mean()
+
+
+@torch.no_grad()
+def predict(model: Lifter, features: Tensor) -> tuple[Array, Array, Array]:
+    """Coordinates, uncertainties and scale factors as float64 arrays."""
+    model.eval()
+    return tuple(t.numpy().astype(np.float64) for t in model(features))  # type: ignore[return-value]
+
+
+def score(model: Lifter, data: LiftData, skeleton: Skeleton) -> dict[str, float]:
+    """Mean absolute error of each coordinate in deg, and of the scored ones under `mean`."""
+    pairs = make_pairs(data, skeleton, None)
+    q_hat, _, _ = predict(model, pairs.features)
+    names = lifted_coordinates(skeleton)
+    mae_deg = dict(zip(names, np.degrees(np.abs(q_hat - pairs.q.numpy()).mean(0)).tolist(), strict=True))
+    return {"mean": float(np.mean([mae_deg[n] for n in SCORED])), **mae_deg}

@@ -1,0 +1,178 @@
+"""The lifter: a network from BlazePose's landmarks to OpenSim coordinates, trained on synthetic people.
+
+It learns what inverse kinematics on landmarks cannot know: where BlazePose's landmarks really lie on bodies,
+how its depth errs, and which poses people take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from calib.skeleton import Skeleton
+from engines.landmark_features import N_FEATURES, LandmarkBatch, landmark_features, mirrored, turn_about_vertical
+from train.lift_data import LiftData
+from train.poses import mirror
+
+Array = NDArray[np.float64]
+
+PELVIS = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
+PITCH_NOISE_RAD = np.radians(3.0)
+"""An uncalibrated camera is taken for level, and is not quite."""
+FOCAL_NOISE = 0.12
+"""And its field of view is guessed."""
+MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
+
+
+def lifted_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
+    """The coordinates that the lifter gives: all but the pelvis's place."""
+    return tuple(n for n in skeleton.coordinate_names if not n.startswith("pelvis_t") or n == "pelvis_tilt")
+
+
+class Lifter(nn.Module):
+    """Features to coordinates in the person's frame, their uncertainty, and relative scale factors.
+
+    Args:
+        n_coordinates: Of the lifter.
+        n_scale_factors: Of the skeleton.
+        width: Of the hidden layers.
+        dropout: Share of hidden units left out in training.
+    """
+
+    def __init__(
+        self, n_coordinates: int, n_scale_factors: int, *, width: int = 768, dropout: float = 0.15
+    ) -> None:
+        super().__init__()
+        self.n_coordinates = n_coordinates
+        self.feature_mean: Tensor
+        self.feature_scale: Tensor
+        self.target_mean: Tensor
+        self.target_scale: Tensor
+        self.log_scale_mean: Tensor
+        self.register_buffer("feature_mean", torch.zeros(N_FEATURES))
+        self.register_buffer("feature_scale", torch.ones(N_FEATURES))
+        self.register_buffer("target_mean", torch.zeros(n_coordinates))
+        self.register_buffer("target_scale", torch.ones(n_coordinates))
+        self.register_buffer("log_scale_mean", torch.zeros(n_scale_factors))
+        self.stem = nn.Sequential(nn.Linear(N_FEATURES, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout)
+            )
+            for _ in range(2)
+        )
+        self.coordinates = nn.Linear(width, n_coordinates)
+        self.uncertainty = nn.Linear(width, n_coordinates)
+        self.scale_factors = nn.Linear(width, n_scale_factors)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Look at n pictures.
+
+        Args:
+            features: Shape: (n, N_FEATURES).
+
+        Returns:
+            Coordinates and their standard deviations in rad, and scale factors per metre of the network's
+            size. Shapes: (n, n_coordinates) twice, (n, n_scale_factors).
+        """
+        x = ((features - self.feature_mean) / self.feature_scale).clamp(-6.0, 6.0)
+        x = self.stem(x)
+        for block in self.blocks:
+            x = x + block(x)
+        q = self.target_mean + self.target_scale * self.coordinates(x)
+        log_sigma = self.uncertainty(x).clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA)
+        scale = torch.exp(self.log_scale_mean + 0.1 * self.scale_factors(x))
+        return q, self.target_scale * torch.exp(log_sigma), scale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Inputs and truths of the lifter as tensors."""
+
+    features: Tensor
+    """Shape: (n, N_FEATURES)."""
+    q: Tensor
+    """Shape: (n, n_coordinates)."""
+    scale: Tensor
+    """Shape: (n, n_scale_factors)."""
+
+    def __len__(self) -> int:
+        return len(self.q)
+
+
+def landmark_batch(data: LiftData, rng: np.random.Generator | None = None) -> LandmarkBatch:
+    """The observations of some data; with `rng`, by cameras that are not known exactly."""
+    camera, R = data.camera.astype(np.float64), data.R_ground_cam.astype(np.float64)
+    if rng is not None:
+        camera = camera.copy()
+        camera[:, 0] *= np.exp(rng.normal(0.0, FOCAL_NOISE, len(camera)))
+        R = R @ _small_turns(rng, len(R))
+    return LandmarkBatch(
+        data.landmarks_px[..., :2].astype(np.float64), data.world_m.astype(np.float64),
+        (data.visibility * data.presence).astype(np.float64), data.roi[:, :2].astype(np.float64), camera, R,
+    )  # fmt: skip
+
+
+def _small_turns(rng: np.random.Generator, n: int) -> Array:
+    """Rotations about the camera's x and, less, z axes. Shape: (n, 3, 3)."""
+    pitch, roll = rng.normal(0.0, PITCH_NOISE_RAD, n), rng.normal(0.0, 0.3 * PITCH_NOISE_RAD, n)
+    out = np.tile(np.eye(3), (n, 1, 1))
+    out[:, 1, 2], out[:, 2, 1] = -pitch, pitch
+    out[:, 0, 1], out[:, 1, 0] = -roll, roll
+    return np.asarray(np.linalg.qr(out)[0] * np.sign(np.diagonal(np.linalg.qr(out)[1], axis1=1, axis2=2))[:, None])
+
+
+def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
+    """Pelvis to ground: body-fixed turns about Z, X, Y. Shape: (n, 3, 3)."""
+    tilt, lst, rotation = (q[:, skeleton.coordinate_index(name)] for name in PELVIS)
+    cz, sz, cx, sx = np.cos(tilt), np.sin(tilt), np.cos(lst), np.sin(lst)
+    one, zero = np.ones_like(tilt), np.zeros_like(tilt)
+    Rz = np.stack([np.stack([cz, -sz, zero], -1), np.stack([sz, cz, zero], -1), np.stack([zero, zero, one], -1)], -2)
+    Rx = np.stack([np.stack([one, zero, zero], -1), np.stack([zero, cx, -sx], -1), np.stack([zero, sx, cx], -1)], -2)
+    return np.asarray(Rz @ Rx @ turn_about_vertical(rotation))
+
+
+def pelvis_angles(R: Array) -> Array:
+    """Tilt, list, rotation of `pelvis_rotations`. Shape: (n, 3)."""
+    tilt = np.arctan2(-R[:, 0, 1], R[:, 1, 1])
+    lst = np.arcsin(np.clip(R[:, 2, 1], -1.0, 1.0))
+    return np.stack([tilt, lst, np.arctan2(-R[:, 2, 0], R[:, 2, 2])], -1)
+
+
+def make_pairs(data: LiftData, skeleton: Skeleton, rng: np.random.Generator | None, *, flip: bool = False) -> Pairs:
+    """Inputs and truths.
+
+    Args:
+        data: Observations.
+        skeleton: That `data.q` belongs to.
+        rng: Noise of the cameras; None for exact ones.
+        flip: In a mirror.
+    """
+    batch, q = landmark_batch(data, rng), data.q.astype(np.float64)
+    R_pelvis = pelvis_rotations(q, skeleton)
+    scale = data.scale_factors.astype(np.float64)
+    if flip:
+        batch, q = mirrored(batch), mirror(skeleton, q)
+        M = np.diag([1.0, 1.0, -1.0])
+        R_pelvis = M @ R_pelvis @ M
+        scale = scale[:, _other_side(skeleton)]
+    features = landmark_features(batch)
+    q[:, [skeleton.coordinate_index(n) for n in PELVIS]] = pelvis_angles(
+        turn_about_vertical(-features.heading_rad) @ R_pelvis
+    )
+    index = [skeleton.coordinate_index(n) for n in lifted_coordinates(skeleton)]
+    return Pairs(
+        torch.from_numpy(features.values),
+        torch.from_numpy(q[:, index].astype(np.float32)),
+        torch.from_numpy((scale.reshape(len(scale), -1) / features.size_m[:, None]).astype(np.float32)),
+    )
+
+
+def _other_side(skeleton: Skeleton) -> list[int]:
+    names = skeleton.body_names
+    other = {"_r": "_l", "_l": "_r"}
+    return [names.index(n[:-2] + other[n[-2:]]) if n[-2:] in other else k for k, n in enumerate(names)]

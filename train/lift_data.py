@@ -1,0 +1,174 @@
+"""What BlazePose says about synthetic people, with the truth beside it: what the lifter learns from.
+
+The pictures go through the live code: the same detector, the same region of interest, found on a first look
+and followed on a second, so that the lifter meets the errors that it will meet live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration, Intrinsics
+from engines.blazepose import BlazePose
+from train.cameras import View, crop_similarity
+from train.errors import TrainError
+from train.people import Sample
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+PICTURE_PX = 288
+"""Side of the pictures: a person fills them about as a region of interest of the network does."""
+MAX_MEDIAN_MISS = 0.12
+"""Of the person's height in the picture; beyond it BlazePose followed something else."""
+CHECKED_BODIES = {11: "humerus_l", 12: "humerus_r", 23: "femur_l", 24: "femur_r", 25: "tibia_l", 26: "tibia_r"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiftData:
+    """Many observations as arrays, one row each."""
+
+    landmarks_px: Floats
+    """In the picture. Shape: (n, 33, 3)."""
+    world_m: Floats
+    """As the network says, its region's rotation undone. Shape: (n, 33, 3)."""
+    visibility: Floats
+    """Shape: (n, 33)."""
+    presence: Floats
+    """Shape: (n, 33)."""
+    roi: Floats
+    """Centre x, y, side, rotation of the region. Shape: (n, 4)."""
+    camera: Floats
+    """Focal length and principal point x, y, of the picture, in px. Shape: (n, 3)."""
+    R_ground_cam: Floats
+    """Shape: (n, 3, 3)."""
+    q: Floats
+    """True coordinates. Shape: (n, n_q)."""
+    scale_factors: Floats
+    """Shape: (n, n_bodies, 3)."""
+    centres_cam_m: Floats
+    """True joint centres in the camera. Shape: (n, n_bodies, 3)."""
+    adult: NDArray[np.int32]
+    """Shape: (n,)."""
+    block: NDArray[np.int32]
+    """Shape: (n,)."""
+    activity: NDArray[np.str_]
+    """Shape: (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.q)
+
+    def save(self, path: Path) -> None:
+        """Write atomically."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez_compressed(partial, **{f.name: getattr(self, f.name) for f in fields(self)})
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, folder: Path) -> LiftData:
+        """All files of a folder, one after another.
+
+        Raises:
+            TrainError: there are none.
+        """
+        paths = [p for p in sorted(folder.glob("*.npz")) if not p.name.endswith(".partial.npz")]
+        if not paths:
+            raise TrainError(f"{folder}: no lift data; make some with: kinecast train lift-data --out {folder}")
+        files = [np.load(path) for path in paths]
+        return cls(**{f.name: np.concatenate([file[f.name] for file in files]) for f in fields(cls)})
+
+    @classmethod
+    def from_rows(cls, rows: list[dict[str, object]]) -> LiftData:
+        """Stack the rows that `observe` gives."""
+        return cls(**{f.name: np.array([row[f.name] for row in rows]) for f in fields(cls)})
+
+
+def upright_view(view: View, p_ground: Array, rng: np.random.Generator, size_px: int = PICTURE_PX) -> View:
+    """The same camera, cut to an upright square about what it sees of a person, with room around."""
+    k = view.camera.intrinsics
+    limits = np.array([k.width_px, k.height_px], dtype=np.float64)
+    uv_px = view.camera.project(p_ground)
+    uv_px = np.clip(uv_px[np.isfinite(uv_px).all(1)], 0.0, limits)
+    low, high = uv_px.min(0), uv_px.max(0)
+    side = float(np.clip((high - low).max() * rng.uniform(1.15, 1.9), 64.0, limits.max()))
+    centre = 0.5 * (low + high) + rng.normal(0.0, 0.05, 2) * side
+    return replace(view, crop_from_frame=crop_similarity(centre, side, 0.0, size_px), size_px=size_px)
+
+
+def within_frame(view: View) -> tuple[slice, slice]:
+    """Rows and columns of a crop that the camera's frame covers; upright crops only."""
+    k, a = view.camera.intrinsics, view.crop_from_frame
+    low = np.maximum(np.ceil(a[:, 2]), 0).astype(int)
+    high = np.floor(a[:, 2] + np.diag(a[:, :2]) * [k.width_px, k.height_px])
+    high = np.minimum(high, view.size_px).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def picture_camera(view: View) -> CameraCalibration:
+    """The camera of what `within_frame` keeps of a picture."""
+    rows, columns = within_frame(view)
+    k, scale = view.camera.intrinsics, view.scale
+    centre = view.crop_from_frame[:, :2] @ [k.cx, k.cy] + view.crop_from_frame[:, 2]
+    return CameraCalibration(
+        Intrinsics(
+            columns.stop - columns.start,
+            rows.stop - rows.start,
+            k.fx * scale,
+            k.fy * scale,
+            centre[0] - columns.start,
+            centre[1] - rows.start,
+        ),
+        view.camera.T_ground_cam,
+    )
+
+
+def observe(sample: Sample, blazepose: BlazePose, block: int) -> dict[str, object] | None:
+    """Run BlazePose over one picture.
+
+    Returns:
+        A row of `LiftData`, or None where nobody was found, or somebody else.
+    """
+    view = sample.picture.view
+    rows, columns = within_frame(view)
+    image = np.ascontiguousarray(sample.picture.image[rows, columns, ::-1])
+    if min(image.shape[:2]) < 48:
+        return None
+    blazepose.reset()
+    # The first look goes through the detector, the second follows: live, nearly all frames are followed.
+    if blazepose.step(image) is None or (seen := blazepose.step(image)) is None:
+        return None
+    camera = picture_camera(view)
+    skeleton = sample.person.puppet.skeleton
+    centres_m = sample.joint_centres_m
+    if _misses(seen.landmarks_px, camera.project(centres_m), skeleton.body_names):
+        return None
+    k, T = camera.intrinsics, camera.T_ground_cam
+    return {
+        "landmarks_px": seen.landmarks_px.astype(np.float32),
+        "world_m": seen.world_m.astype(np.float32),
+        "visibility": seen.visibility.astype(np.float32),
+        "presence": seen.presence.astype(np.float32),
+        "roi": np.float32(
+            [seen.roi.centre_x_px, seen.roi.centre_y_px, seen.roi.size_px, seen.roi.rotation_rad]
+        ),
+        "camera": np.float32([k.fx, k.cx, k.cy]),
+        "R_ground_cam": T[:3, :3].astype(np.float32),
+        "q": sample.q.astype(np.float32),
+        "scale_factors": sample.person.puppet.scale_factors.astype(np.float32),
+        "centres_cam_m": ((centres_m - T[:3, 3]) @ T[:3, :3]).astype(np.float32),
+        "adult": np.int32(sample.person.puppet.adult),
+        "block": np.int32(block),
+        "activity": sample.person.motion.name,
+    }
+
+
+def _misses(landmarks_px: Array, centres_px: Array, body_names: tuple[str, ...]) -> bool:
+    index = [body_names.index(body) for body in CHECKED_BODIES.values()]
+    truth = centres_px[index]
+    miss = np.linalg.norm(landmarks_px[list(CHECKED_BODIES), :2] - truth, axis=1)
+    height_px = np.ptp(centres_px[np.isfinite(centres_px).all(1), 1])
+    return not np.nanmedian(miss) < MAX_MEDIAN_MISS * height_px
