@@ -153,7 +153,7 @@ class AnglePanel:
         right_px = part.shape[1] - PAD_PX * unit_px
         for k, colour in reversed(list(zip(row.coordinates, row.colours, strict=True))):
             text = _text_of(sample.q[k], row.in_degrees)
-            trust = float(sample.confidence[k]) if np.isfinite(sample.q[k]) else 0.0
+            trust = float(np.nan_to_num(sample.confidence[k])) if np.isfinite(sample.q[k]) else 0.0
             size_px = 15 * unit_px
             x_px = right_px - self._typeface.width_px(text, size_px, 600)
             self._typeface.draw(

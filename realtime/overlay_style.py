@@ -13,7 +13,7 @@ Colour = tuple[int, int, int]
 
 INK: Colour = (38, 27, 17)
 WHITE: Colour = (252, 249, 246)
-MUTED: Colour = (196, 183, 170)
+MUTED: Colour = (206, 194, 182)
 FAINT: Colour = (136, 122, 110)
 RIGHT: Colour = (92, 128, 255)
 LEFT: Colour = (242, 198, 72)
@@ -22,7 +22,7 @@ GOOD: Colour = (150, 214, 74)
 CAUTION: Colour = (52, 190, 250)
 ALARM: Colour = (104, 104, 246)
 
-PANEL_OPACITY = 0.78
+PANEL_OPACITY = 0.8
 SHIFT = 4
 """Fractional bits of the coordinates that are handed to OpenCV: lines are placed to 1/16 px."""
 
