@@ -25,7 +25,8 @@ JOINT_PX = 4.0
 MARKER_PX = 1.6
 FAINTEST = 0.2
 """Opacity of a limb with confidence 0."""
-_SOLID = 0.97
+TRUSTED = 0.7
+"""Confidence from which a limb is opaque."""
 
 Point = tuple[int, int]
 """Place in a picture, in OpenCV's fixed-point units."""
@@ -92,9 +93,9 @@ class SkeletonDrawing:
         return uv_px
 
     def _confidence(self, sample: PoseSample) -> list[float]:
-        """Least confidence of each body's coordinates; 1 for bodies without any."""
+        """Mean confidence of each body's coordinates; 1 for bodies without any."""
         c = sample.confidence.tolist()
-        return [min((c[k] for k in own), default=1.0) for own in self._coordinates]
+        return [sum(c[k] for k in own) / len(own) if own else 1.0 for own in self._coordinates]
 
     @staticmethod
     def _draw_markers(image: Image, uv_px: NDArray[np.float64], unit_px: float) -> None:
@@ -182,8 +183,8 @@ def _faded(
     image: Image, points: tuple[Point, ...], margin_px: float, trust: float
 ) -> Iterator[tuple[Image, tuple[Point, ...]]]:
     """A canvas around some points, and the points on it; drawings there show as far as they are trusted."""
-    opacity = FAINTEST + (1.0 - FAINTEST) * (trust if trust > 0.0 else 0.0)
-    if opacity > _SOLID:
+    opacity = FAINTEST + (1.0 - FAINTEST) * (trust / TRUSTED if trust > 0.0 else 0.0)
+    if opacity >= 1.0:
         yield image, points
         return
     margin = round(margin_px)

@@ -119,7 +119,7 @@ def test_nothing_of_a_lost_person_is_drawn(skeleton: Skeleton, camera: CameraCal
 def test_doubt_fades_what_is_drawn(skeleton: Skeleton, camera: CameraCalibration) -> None:
     sample = standing(skeleton)
     changed = []
-    for confidence in (1.0, 0.6, 0.2, 0.0):
+    for confidence in (1.0, 0.4, 0.2, 0.0):
         doubtful = replace(sample, confidence=np.full(skeleton.n_q, confidence))
         drawn = Overlay(skeleton, camera, coordinates=()).draw(plain(), doubtful)
         changed.append(np.abs(drawn[60:430].astype(int) - 128).sum())
@@ -128,7 +128,8 @@ def test_doubt_fades_what_is_drawn(skeleton: Skeleton, camera: CameraCalibration
 
 def test_doubt_in_one_limb_fades_that_limb(skeleton: Skeleton, camera: CameraCalibration) -> None:
     sample = standing(skeleton)
-    sample.confidence[skeleton.coordinate_index("hip_flexion_l")] = 0.1
+    for name in ("hip_flexion_l", "hip_adduction_l", "hip_rotation_l"):
+        sample.confidence[skeleton.coordinate_index(name)] = 0.1
     sure = Overlay(skeleton, camera, coordinates=()).draw(plain(), standing(skeleton))
     drawn = Overlay(skeleton, camera, coordinates=()).draw(plain(), sample)
     differs = np.flatnonzero((sure != drawn).any(axis=2).any(axis=0))
