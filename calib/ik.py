@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
-from calib.ik_kernels import residual_rms, solve
+from calib.ik_kernels import evaluate, solve
 from calib.ik_problem import Problem, fill_information, fill_information_matrices, make_workspace
 from calib.root import find_root
 from calib.scaling import check_scale_factors
@@ -166,7 +166,7 @@ class InverseKinematics:
         q = self.skeleton.q_default.copy()
         if self._root is None:
             return q
-        residual_rms(self.skeleton.tree, problem, q, work)
+        evaluate(self.skeleton.tree, problem, q, work)
         weights = np.einsum("nii->n", problem.information)
         return self._root.align(
             q, work.T, problem.scale_factors, work.positions_m, problem.targets_m, weights

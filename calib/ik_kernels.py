@@ -27,7 +27,7 @@ MAX_DAMPING = 1e9
 
 
 @njit(cache=True, nogil=True)
-def _evaluate(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
+def evaluate(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
     """Cost at q, whose dependent coordinates are set; leaves positions and twists behind."""
     apply_couplers(tree, q, problem.scale_factors, work.gain)
     propagate(tree, q, work.gain, problem.scale_factors, work.T, work.twists)
@@ -90,7 +90,7 @@ def _add_station(
 
 @njit(cache=True, nogil=True)
 def _linearise(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace) -> None:
-    """Gradient and second derivatives (halved) where `_evaluate` was called last."""
+    """Gradient and second derivatives (halved) where `evaluate` was called last."""
     work.composite[:] = 0.0
     work.wrench[:] = 0.0
     work.moment[:] = 0.0
@@ -164,41 +164,8 @@ def _project_body(tree: KinematicTree, body: int, work: Workspace) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _descend(
-    tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace,
-    max_iterations: int, step_tolerance: float,
-) -> tuple[int, bool]:  # fmt: skip
-    """Levenberg and Marquardt's method with Newton's matrix."""
-    for j in range(q.shape[0]):
-        if problem.is_free[j]:
-            q[j] = min(max(q[j], problem.lower[j]), problem.upper[j])
-    damping = INITIAL_DAMPING
-    cost = _evaluate(tree, problem, q, work)
-    _linearise(tree, problem, q, work)
-    for iteration in range(1, max_iterations + 1):
-        if not solve_step(problem, q, work, work.newton, damping):
-            while not solve_step(problem, q, work, work.gauss_newton, damping):
-                damping *= 10.0
-        moved = try_step(problem, q, work)
-        trial_cost = _evaluate(tree, problem, work.q_trial, work)
-        if trial_cost < cost:
-            q[:] = work.q_trial
-            cost = trial_cost
-            if moved < step_tolerance:
-                return iteration, True
-            damping = max(0.1 * damping, MIN_DAMPING)
-            _linearise(tree, problem, q, work)
-        elif moved < step_tolerance or damping > MAX_DAMPING:
-            return iteration, True
-        else:
-            damping *= 10.0
-    return max_iterations, False
-
-
-@njit(cache=True, nogil=True)
-def residual_rms(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
-    """Root mean square distance to the targets that count, in m; sets dependent coordinates."""
-    _evaluate(tree, problem, q, work)
+def _rms(problem: Problem, work: Workspace) -> float:
+    """Root mean square distance to the targets that count, in m, where `evaluate` was called last."""
     total, count = 0.0, 0
     for k in range(problem.station_body.shape[0]):
         W = problem.information[k]
@@ -214,7 +181,7 @@ def solve(
     tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace,
     max_iterations: int, step_tolerance: float,
 ) -> tuple[int, bool, float]:  # fmt: skip
-    """Move q to the nearest minimum.
+    """Move q to the nearest minimum: Levenberg and Marquardt's method with Newton's matrix.
 
     Args:
         tree: The skeleton's arrays.
@@ -227,5 +194,28 @@ def solve(
     Returns:
         How many steps were tried, whether it converged, and the root mean square distance in m.
     """
-    n_iterations, converged = _descend(tree, problem, q, work, max_iterations, step_tolerance)
-    return n_iterations, converged, residual_rms(tree, problem, q, work)
+    for j in range(q.shape[0]):
+        if problem.is_free[j]:
+            q[j] = min(max(q[j], problem.lower[j]), problem.upper[j])
+    damping, converged, n_iterations = INITIAL_DAMPING, False, 0
+    cost = evaluate(tree, problem, q, work)
+    _linearise(tree, problem, q, work)
+    while not converged and n_iterations < max_iterations and damping <= MAX_DAMPING:
+        n_iterations += 1
+        if not solve_step(problem, q, work, work.newton, damping):
+            while not solve_step(problem, q, work, work.gauss_newton, damping) and damping <= MAX_DAMPING:
+                damping *= 10.0
+        moved = try_step(problem, q, work)
+        converged = moved < step_tolerance and np.isfinite(cost)
+        trial_cost = evaluate(tree, problem, work.q_trial, work)
+        if trial_cost < cost:
+            for j in range(q.shape[0]):
+                q[j] = work.q_trial[j]
+            cost = trial_cost
+            damping = max(0.1 * damping, MIN_DAMPING)
+            if not converged:
+                _linearise(tree, problem, q, work)
+        else:
+            damping *= 10.0
+    evaluate(tree, problem, q, work)
+    return n_iterations, converged, _rms(problem, work)

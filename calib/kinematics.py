@@ -96,49 +96,64 @@ def propagate(
         twists: Receives the twists, in ground; left alone if it has no rows. Shape: (n_columns, 6).
     """
     want_twists = twists.shape[0] > 0
-    twists[:] = 0.0
     R, R_F, o, t = np.empty((3, 3)), np.empty((3, 3)), np.empty(3), np.empty(3)
     for body in range(tree.parent.shape[0]):
         parent = tree.parent[body]
         _scaled(tree.M_parent_joint[body], scale_factors, parent, t)
         _compose(T_out, parent, tree.R_parent_joint[body], t, R_F, o)
-        R[:] = R_F
-        for a in range(tree.axis_start[body], tree.axis_start[body + 1]):
-            axis, kind = tree.axis[a], tree.axis_kind[a]
-            scale = 1.0
-            if tree.axis_is_scaled[a]:
-                # OpenSim adds up the axis's components times s, which stretches oblique axes even under
-                # factors of one. This equals it on coordinate axes, and leaves an unscaled model as it is.
-                s = scale_factors[parent]
-                scale = axis[0] ** 2 * s[0] + axis[1] ** 2 * s[1] + axis[2] ** 2 * s[2]
-            # The axis in ground, times the scale: rotations are never scaled.
-            frame = R_F if kind == AXIS_TRANSLATION else R
+        columns = twists
+        if want_twists:
+            columns = twists[tree.column_start[body] : tree.column_start[body + 1]]
+            columns[:] = 0.0
+        _move_along_axes(tree, body, q, gain, scale_factors, R_F, R, o, twists)
+        radii = tree.radii_m[body]
+        if radii[0] != 0.0 or radii[1] != 0.0 or radii[2] != 0.0:
             for i in range(3):
-                t[i] = scale * (frame[i, 0] * axis[0] + frame[i, 1] * axis[1] + frame[i, 2] * axis[2])
-            first = 3 if kind == AXIS_TRANSLATION else 0
-            displacement = tree.axis_constant[a]
-            for term in range(tree.term_start[a], tree.term_start[a + 1]):
-                coordinate = tree.term_coordinate[term]
-                value, slope = evaluate(tree.functions, tree.term_function[term], q[coordinate])
-                displacement += value
-                if want_twists:
-                    column = tree.term_column[term]
-                    for i in range(3):
-                        twists[column, first + i] += slope * gain[coordinate] * t[i]
-            if kind == AXIS_TRANSLATION:
-                for i in range(3):
-                    o[i] += displacement * t[i]
-            else:
-                _rotate(R, kind, axis, displacement)
-        columns = twists[tree.column_start[body] : tree.column_start[body + 1]] if want_twists else twists
-        _add_ellipsoid(tree, body, scale_factors, R_F, R, o, columns)
-        for k in range(columns.shape[0]):
-            w, v = columns[k, :3], columns[k, 3:]
-            v[0] += o[1] * w[2] - o[2] * w[1]
-            v[1] += o[2] * w[0] - o[0] * w[2]
-            v[2] += o[0] * w[1] - o[1] * w[0]
+                t[i] = radii[i] * (scale_factors[parent, i] if parent >= 0 else 1.0)
+            _move_to_ellipsoid(t, R_F, R, o, columns)
+        _refer_to_ground(o, columns)
         _scaled(tree.M_body_joint[body], scale_factors, body, t)
         _place_body(R, o, tree.R_body_joint[body], t, T_out[body])
+
+
+@njit(cache=True, nogil=True)
+def _move_along_axes(
+    tree: KinematicTree, body: int, q: NDArray[np.float64], gain: NDArray[np.float64],
+    scale_factors: NDArray[np.float64], R_F: NDArray[np.float64], R: NDArray[np.float64],
+    o: NDArray[np.float64], twists: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Turn R away from the joint's parent frame R_F, and shift o, axis by axis; note velocities of o."""
+    for i in range(3):
+        for j in range(3):
+            R[i, j] = R_F[i, j]
+    for a in range(tree.axis_start[body], tree.axis_start[body + 1]):
+        axis, kind, scale = tree.axis[a], tree.axis_kind[a], 1.0
+        if tree.axis_is_scaled[a]:
+            # OpenSim adds up the axis's components times s, which stretches oblique axes even under
+            # factors of one. This equals it on coordinate axes, and leaves an unscaled model as it is.
+            s = scale_factors[tree.parent[body]]
+            scale = axis[0] ** 2 * s[0] + axis[1] ** 2 * s[1] + axis[2] ** 2 * s[2]
+        # Translations are along axes of the parent frame, rotations about axes that turned already.
+        frame, first = (R_F, 3) if kind == AXIS_TRANSLATION else (R, 0)
+        x = scale * (frame[0, 0] * axis[0] + frame[0, 1] * axis[1] + frame[0, 2] * axis[2])
+        y = scale * (frame[1, 0] * axis[0] + frame[1, 1] * axis[1] + frame[1, 2] * axis[2])
+        z = scale * (frame[2, 0] * axis[0] + frame[2, 1] * axis[1] + frame[2, 2] * axis[2])
+        displacement = tree.axis_constant[a]
+        for term in range(tree.term_start[a], tree.term_start[a + 1]):
+            coordinate = tree.term_coordinate[term]
+            value, slope = evaluate(tree.functions, tree.term_function[term], q[coordinate])
+            displacement += value
+            if twists.shape[0] > 0:
+                twist, speed = twists[tree.term_column[term]], slope * gain[coordinate]
+                twist[first] += speed * x
+                twist[first + 1] += speed * y
+                twist[first + 2] += speed * z
+        if kind == AXIS_TRANSLATION:
+            o[0] += displacement * x
+            o[1] += displacement * y
+            o[2] += displacement * z
+        else:
+            _rotate(R, kind, axis, displacement)
 
 
 @njit(cache=True, nogil=True)
@@ -148,8 +163,10 @@ def _compose(
 ) -> None:  # fmt: skip
     """A frame fixed in a body, seen from ground."""
     if body < 0:
-        R_out[:] = R_body
-        t_out[:] = t_body
+        for i in range(3):
+            t_out[i] = t_body[i]
+            for j in range(3):
+                R_out[i, j] = R_body[i, j]
         return
     T_body = T[body]
     for i in range(3):
@@ -160,20 +177,15 @@ def _compose(
 
 
 @njit(cache=True, nogil=True)
-def _add_ellipsoid(
-    tree: KinematicTree, body: int, scale_factors: NDArray[np.float64], R_F: NDArray[np.float64],
-    R: NDArray[np.float64], o: NDArray[np.float64], columns: NDArray[np.float64],
+def _move_to_ellipsoid(
+    radii: NDArray[np.float64], R_F: NDArray[np.float64], R: NDArray[np.float64],
+    o: NDArray[np.float64], columns: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Move the joint's origin to the point of the ellipsoid where the child's z axis points outwards."""
-    radii = tree.radii_m[body]
-    if radii[0] == 0.0 and radii[1] == 0.0 and radii[2] == 0.0:
-        return
-    parent = tree.parent[body]
     for j in range(3):
-        radius = radii[j] if parent < 0 else radii[j] * scale_factors[parent, j]
         n = R_F[0, j] * R[0, 2] + R_F[1, j] * R[1, 2] + R_F[2, j] * R[2, 2]
         for i in range(3):
-            o[i] += radius * n * R_F[i, j]
+            o[i] += radii[j] * n * R_F[i, j]
         for k in range(columns.shape[0]):
             w = columns[k]
             n_rate = (
@@ -182,7 +194,17 @@ def _add_ellipsoid(
                 + R_F[2, j] * (w[0] * R[1, 2] - w[1] * R[0, 2])
             )
             for i in range(3):
-                w[3 + i] += radius * n_rate * R_F[i, j]
+                w[3 + i] += radii[j] * n_rate * R_F[i, j]
+
+
+@njit(cache=True, nogil=True)
+def _refer_to_ground(o: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
+    """Turn velocities of a joint's origin o into those of the point at ground's origin."""
+    for k in range(columns.shape[0]):
+        w = columns[k]
+        w[3] += o[1] * w[2] - o[2] * w[1]
+        w[4] += o[2] * w[0] - o[0] * w[2]
+        w[5] += o[0] * w[1] - o[1] * w[0]
 
 
 @njit(cache=True, nogil=True)
