@@ -254,6 +254,16 @@ def test_the_same_call_gives_the_same_bits_whatever_came_before(skeleton: Skelet
         assert result.residual_rms_m == first.residual_rms_m
 
 
+@pytest.mark.parametrize("far", [1e6, 1e160, 1e300])
+def test_absurd_targets_end_with_finite_coordinates(far: float, skeleton: Skeleton) -> None:
+    targets = marker_positions(skeleton, pose(skeleton, 6))
+    targets[5] = far
+    for start in (None, skeleton.q_default):
+        result = InverseKinematics.from_markers(skeleton).solve(targets, np.ones(len(targets)), start)
+        assert np.isfinite(result.q).all()
+        assert (result.q >= skeleton.q_lower).all() and (result.q <= skeleton.q_upper).all()
+
+
 def test_arguments_are_left_as_they_were(skeleton: Skeleton) -> None:
     targets, weights = marker_positions(skeleton, pose(skeleton, 6)), np.ones(skeleton.n_markers)
     start = skeleton.q_default.copy()
