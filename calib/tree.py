@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,12 +133,32 @@ class _Builder:
             self.term_column.append(self._column(self.root.get(coordinate, coordinate)))
         self.term_start.append(len(self.term_coordinate))
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of `KinematicTree` that were collected, by name."""
+        return {
+            "axis_start": _integers(self.axis_start),
+            "axis_kind": _integers(self.axis_kind),
+            "axis": np.array(self.axis).reshape(-1, 3),
+            "axis_is_scaled": np.array(self.axis_is_scaled, dtype=np.bool_),
+            "axis_constant": np.array(self.axis_constant, dtype=np.float64),
+            "term_start": _integers(self.term_start),
+            "term_coordinate": _integers(self.term_coordinate),
+            "term_function": _integers(self.term_function),
+            "term_column": _integers(self.term_column),
+            "column_start": _integers(self.column_start),
+            "column_coordinate": _integers(self.column_coordinate),
+        }
+
     def _column(self, coordinate: int) -> int:
         """The current body's column of an independent coordinate."""
         first = self.column_start[-1]
         if coordinate not in self.column_coordinate[first:]:
             self.column_coordinate.append(coordinate)
         return self.column_coordinate.index(coordinate, first)
+
+
+def _integers(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(values), dtype=np.int64)
 
 
 def is_free(axis: TransformAxis) -> bool:
@@ -153,8 +173,10 @@ def _split_terms(axis: TransformAxis) -> tuple[float, list[tuple[str, Function]]
         return scale * inner.value, []
     if isinstance(inner, Linear):
         *slopes, offset = inner.coefficients
-        terms = [(name, Linear((scale * k, 0.0))) for name, k in zip(axis.coordinates, slopes, strict=True)]
-        return scale * offset, [(name, f) for name, f in terms]
+        terms: list[tuple[str, Function]] = [
+            (name, Linear((scale * k, 0.0))) for name, k in zip(axis.coordinates, slopes, strict=True)
+        ]
+        return scale * offset, terms
     return 0.0, [(axis.coordinates[0], axis.function)]
 
 
@@ -199,6 +221,15 @@ def _marker_matrix(marker: Marker) -> NDArray[np.float64]:
     return M + R * np.array(marker.location)
 
 
+def _roots(couplers: list[Coupler], index: dict[str, int]) -> dict[int, int]:
+    """The independent coordinate that each dependent one follows in the end."""
+    root: dict[int, int] = {}
+    for coupler in couplers:
+        independent = index[coupler.independent]
+        root[index[coupler.dependent]] = root.get(independent, independent)
+    return root
+
+
 def _coupler_weight(joint: Joint, dependent: str) -> tuple[float, float, float]:
     """How a coupler grows with the parent body: only if its coordinate is a translation.
 
@@ -226,46 +257,28 @@ def build_tree(
     index = {name: k for k, name in enumerate(coordinate_names)}
     body_index = {GROUND: -1} | {joint.child.body: k for k, joint in enumerate(joints)}
     joint_of = {c.name: joint for joint in joints for c in joint.coordinates}
-    root: dict[int, int] = {}
-    for coupler in couplers:
-        independent = index[coupler.independent]
-        root[index[coupler.dependent]] = root.get(independent, independent)
-    builder = _Builder(index, root)
+    builder = _Builder(index, _roots(couplers, index))
     for joint in joints:
         builder.add_joint(joint)
     coupler_function = [builder.add_function(c.function) for c in couplers]
     R_parent, M_parent = _frames(joint.parent for joint in joints)
     R_body, M_body = _frames(joint.child for joint in joints)
-
-    def integers(values: Iterable[int]) -> NDArray[np.int64]:
-        return np.array(list(values), dtype=np.int64)
-
     tree = KinematicTree(
-        parent=integers(body_index[joint.parent.body] for joint in joints),
+        parent=_integers(body_index[joint.parent.body] for joint in joints),
         R_parent_joint=R_parent,
         M_parent_joint=M_parent,
         R_body_joint=R_body,
         M_body_joint=M_body,
         radii_m=np.array([joint.radii for joint in joints]).reshape(-1, 3),
-        axis_start=integers(builder.axis_start),
-        axis_kind=integers(builder.axis_kind),
-        axis=np.array(builder.axis).reshape(-1, 3),
-        axis_is_scaled=np.array(builder.axis_is_scaled, dtype=np.bool_),
-        axis_constant=np.array(builder.axis_constant, dtype=np.float64),
-        term_start=integers(builder.term_start),
-        term_coordinate=integers(builder.term_coordinate),
-        term_function=integers(builder.term_function),
-        term_column=integers(builder.term_column),
-        column_start=integers(builder.column_start),
-        column_coordinate=integers(builder.column_coordinate),
-        coupler_dependent=integers(index[c.dependent] for c in couplers),
-        coupler_independent=integers(index[c.independent] for c in couplers),
-        coupler_function=integers(coupler_function),
-        coupler_body=integers(body_index[joint_of[c.dependent].parent.body] for c in couplers),
+        **builder.arrays(),
+        coupler_dependent=_integers(index[c.dependent] for c in couplers),
+        coupler_independent=_integers(index[c.independent] for c in couplers),
+        coupler_function=_integers(coupler_function),
+        coupler_body=_integers(body_index[joint_of[c.dependent].parent.body] for c in couplers),
         coupler_weight=np.array(
             [_coupler_weight(joint_of[c.dependent], c.dependent) for c in couplers]
         ).reshape(-1, 3),
-        marker_body=integers(body_index[m.frame.body] for m in markers),
+        marker_body=_integers(body_index[m.frame.body] for m in markers),
         M_marker=np.array([_marker_matrix(m) for m in markers]).reshape(-1, 3, 3),
         functions=build_table(builder.functions),
     )
