@@ -10,7 +10,6 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,9 +24,7 @@ from realtime.errors import RecordingError
 from realtime.publisher import Publisher
 from realtime.recorder import Recorder, finish_recording
 from realtime.recording_files import SPOOL_NAME, read_spool
-from realtime.resampling import MAX_BRIDGED_S, even_times, resample
 from realtime.types import PoseSample
-from realtime.video_file import MAX_REPEATED_S, VideoFile
 from tests.poses import lost_sample, random_sample, sample_of
 
 START_NS = 123_456_789_000
@@ -366,91 +363,6 @@ def test_a_damaged_spool_is_refused_or_read(tmp_path_factory: pytest.TempPathFac
         except RecordingError:
             continue
         assert rows.shape == (len(data) // 16, layout.row_size)
-
-
-def brightness(path: Path) -> list[int]:
-    """Mean grey of each frame of a video, rounded to tens."""
-    capture = cv2.VideoCapture(str(path))
-    values = []
-    while True:
-        is_read, image = capture.read()
-        if not is_read:
-            return values
-        values.append(round(float(image.mean()) / 10.0) * 10)
-
-
-def grey(value: int, shape: tuple[int, int] = (48, 64)) -> NDArray[np.uint8]:
-    return np.full((*shape, 3), value, np.uint8)
-
-
-def test_a_steady_source_is_filmed_one_to_one(skeleton: Skeleton, tmp_path: Path) -> None:
-    values = [10 * (1 + k % 20) for k in range(60)]
-    with Recorder(tmp_path, skeleton, rate_hz=29.97) as recorder:
-        for k, value in enumerate(values):
-            t_ns = START_NS + round(k * 1e9 / 29.97)
-            recorder.write(random_sample(skeleton, k % 3, t_capture_ns=t_ns), grey(value))
-    assert brightness(tmp_path / "overlay.mp4") == values
-    capture = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
-    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(29.97, abs=0.01)
-
-
-def test_the_video_keeps_time_with_an_uneven_source(tmp_path: Path) -> None:
-    video = VideoFile(tmp_path / "v.mp4", 10.0, (64, 48))
-    for time_s, value in [(0.0, 50), (0.11, 100), (0.13, 250), (0.5, 150), (0.58, 200)]:
-        video.write(grey(value), time_s)
-    video.close()
-    assert brightness(tmp_path / "v.mp4") == [50, 100, 100, 100, 100, 150, 200]
-    assert (video.repeated, video.left_out) == (3, 1)
-
-
-def test_a_long_silence_is_cut_short_in_the_video(tmp_path: Path) -> None:
-    video = VideoFile(tmp_path / "v.mp4", 10.0, (64, 48))
-    for time_s, value in [(0.0, 50), (3600.0, 100), (3600.1, 150)]:
-        video.write(grey(value), time_s)
-    video.close()
-    assert brightness(tmp_path / "v.mp4") == [50] * (1 + round(MAX_REPEATED_S * 10.0)) + [100, 150]
-
-
-@pytest.mark.parametrize("shape", [(49, 65), (48, 65), (49, 64)])
-def test_odd_sizes_become_even_and_other_sizes_are_fitted(tmp_path: Path, shape: tuple[int, int]) -> None:
-    video = VideoFile(tmp_path / "v.mp4", 10.0, (shape[1], shape[0]))
-    video.write(grey(50, shape), 0.0)
-    video.write(grey(100, (96, 128)), 0.1)
-    video.close()
-    capture = cv2.VideoCapture(str(tmp_path / "v.mp4"))
-    assert (capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (64, 48)
-    assert brightness(tmp_path / "v.mp4") == [50, 100]
-
-
-def test_a_video_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match="cannot write a video"):
-        VideoFile(tmp_path / "missing" / "v.mp4", 30.0, (64, 48))
-
-
-@given(st.integers(2, 40), st.floats(5.0, 300.0), st.integers(0, 2**32 - 1))
-def test_resampling_keeps_straight_lines_and_stays_within_the_data(n: int, rate_hz: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    time_s = np.cumsum(rng.uniform(0.005, 0.05, n))
-    values = np.stack([3.0 - 2.0 * time_s, rng.normal(size=n)], axis=1)
-    even_s, rate = even_times(time_s, rate_hz)
-    assert rate == rate_hz and even_s[0] == time_s[0] and even_s[-1] <= time_s[-1] + 1e-6 / rate_hz
-    assert time_s[-1] - even_s[-1] < 1.0 / rate_hz
-    out = resample(time_s, values, np.minimum(even_s, time_s[-1]))
-    np.testing.assert_allclose(out[:, 0], 3.0 - 2.0 * even_s, atol=1e-6)
-    assert out[:, 1].min() >= values[:, 1].min() and out[:, 1].max() <= values[:, 1].max()
-
-
-def test_the_rate_is_that_of_the_stamps_if_none_is_asked() -> None:
-    assert even_times(np.arange(10) / 25.0, None)[1] == 25.0
-    assert len(even_times(np.empty(0), None)[0]) == 0
-    assert even_times(np.array([4.0]), None)[0].tolist() == [4.0]
-
-
-def test_slow_samples_are_joined_however_far_apart() -> None:
-    time_s = np.arange(5.0)
-    assert MAX_BRIDGED_S < 1.0
-    out = resample(time_s, time_s[:, None], np.array([0.5, 3.25]))
-    np.testing.assert_allclose(out[:, 0], [0.5, 3.25])
 
 
 def test_infinite_values_are_recorded_as_undefined(skeleton: Skeleton, tmp_path: Path) -> None:

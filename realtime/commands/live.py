@@ -97,7 +97,7 @@ def _build_outputs(
     shown = session.build_overlay(args, estimator, mirror=args.mirror)
     # What is recorded is never mirrored.
     recorded = session.build_overlay(args, estimator) if args.mirror else shown
-    recorder = None if args.out is None else session.open_recorder(args.out, source, estimator)
+    recorder = None if args.out is None else session.open_recorder(args.out, source, estimator, replace=False)
     return Outputs(
         ranges, recorder=recorder, recorded=recorded, shown=shown, pictures=pictures, must_record=False
     )

@@ -73,7 +73,8 @@ def record(heard: Iterator[AngleSample], out: Path) -> int:
             for sample in heard:
                 model = sample.meta.model
                 if recorder is None:
-                    recorder, sha = Recorder(out, model, rate_hz=sample.meta.rate_hz), model.sha
+                    rate_hz, sha = sample.meta.rate_hz, model.sha
+                    recorder = Recorder(out, model, rate_hz=rate_hz, replace=False)
                 elif model.sha != sha:
                     logger.warning(
                         "the tracker now uses another skeleton (%s); recording ends here", model.name

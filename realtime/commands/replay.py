@@ -41,7 +41,9 @@ def run(args: argparse.Namespace) -> int:
         ranges = JointRanges(estimator.skeleton)
         overlay = session.build_overlay(args, estimator)
         outputs = Outputs(
-            ranges, recorder=session.open_recorder(args.out, source, estimator), recorded=overlay
+            ranges,
+            recorder=session.open_recorder(args.out, source, estimator, replace=True),
+            recorded=overlay,
         )
         pipeline = Pipeline(
             source,

@@ -131,11 +131,21 @@ def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: boo
     return Overlay(estimator.skeleton, estimator.camera, coordinates=args.show, mirror=mirror)
 
 
-def open_recorder(out: Path, source: FrameSource, estimator: Estimator) -> Recorder:
-    """A recorder that writes everything, the overlay video included."""
+def open_recorder(out: Path, source: FrameSource, estimator: Estimator, *, replace: bool) -> Recorder:
+    """A recorder that writes everything, the overlay video included.
+
+    Args:
+        out: folder.
+        source: what is tracked.
+        estimator: with what.
+        replace: whether an earlier recording in the folder may go; what a camera saw cannot be made again.
+
+    Raises:
+        RecordingError: the folder cannot be written, or holds a recording that must stay.
+    """
     from realtime.recorder import Recorder
 
-    return Recorder(out, estimator.skeleton, estimator.camera, rate_hz=source.fps)
+    return Recorder(out, estimator.skeleton, estimator.camera, rate_hz=source.fps, replace=replace)
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
