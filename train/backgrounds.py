@@ -66,7 +66,7 @@ def sample_backdrop(
         rng: where all choices come from.
     """
     if panoramas and rng.random() < _PANORAMA_ODDS:
-        panorama = load_panorama(panoramas[rng.integers(len(panoramas))])
+        panorama = load_panorama(panoramas[int(rng.integers(len(panoramas)))])
         yaw = float(rng.uniform(-np.pi, np.pi))
         place = PanoramaPlace(panorama.radiance, yaw, person_m.astype(np.float32))
         return Backdrop(turned(panorama.light, yaw), place, paint_panorama)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration, Intrinsics
 
 ANCHORS = (
-    "head_top", "eye_r", "eye_l", "neck_base", "shoulder_r", "shoulder_l", "elbow_r", "elbow_l", "wrist_r", "wrist_l",
-    "hip_r", "hip_l", "knee_r", "knee_l", "ankle_r", "ankle_l", "toe_r", "toe_l",
+    "head_top", "eye_r", "eye_l", "neck_base", "shoulder_r", "shoulder_l", "elbow_r", "elbow_l",
+    "wrist_r", "wrist_l", "hip_r", "hip_l", "knee_r", "knee_l", "ankle_r", "ankle_l", "toe_r", "toe_l",
 )  # fmt: skip
 """Places on the body that cameras aim at and furniture is put to."""
 
@@ -30,8 +30,10 @@ FRAMING_ODDS = {Framing.WEBCAM: 0.45, Framing.THREE_QUARTER: 0.2, Framing.FULL_B
 _FRAME_SIZES_PX = ((640, 480), (1280, 720), (1920, 1080), (720, 1280), (1080, 1920))
 
 _BODY_REACH_M = 1.05
-"""From the hips to the farthest end of an upright body; trackers do not guess more where legs are out of sight."""
+"""From the hips to the ends of an upright body: more is not guessed where legs are out of sight."""
 _LEAST_FRAME_SHARE = 0.3
+_TRIES = 4
+"""A camera that misses what it should show is drawn again, but not for ever: people do leave the frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,7 @@ class View:
 
 
 def look_at(eye_m: NDArray[np.float64], target_m: NDArray[np.float64], roll: float) -> NDArray[np.float64]:
-    """Camera to ground, looking from `eye_m` to `target_m`, turned by `roll` about the view. Shape: (4, 4)."""
+    """Camera to ground, looking from `eye_m` to `target_m`, turned by `roll`. Shape: (4, 4)."""
     forward = target_m - eye_m
     forward = forward / np.linalg.norm(forward)
     right = np.cross(forward, [0.0, 1.0, 0.0])
@@ -184,14 +186,34 @@ def sample_view(
     """
     if framing is None:
         framing = Framing(str(rng.choice([str(k) for k in FRAMING_ODDS], p=list(FRAMING_ODDS.values()))))
+    for _ in range(_TRIES):
+        camera, uv_px = _aim(framing, anchors, floor_y_m, rng)
+        if _in_frame(framing, uv_px, camera.intrinsics):
+            break
+    return View(camera, _crop(camera, uv_px, anchors, framing, rng, size_px), size_px, framing)
+
+
+def _aim(
+    framing: Framing, anchors: dict[str, NDArray[np.float64]], floor_y_m: float, rng: np.random.Generator
+) -> tuple[CameraCalibration, dict[str, NDArray[np.float64]]]:
+    """A camera, and where it sees the anchors."""
     portrait_odds = 0.0 if framing is Framing.WEBCAM else 0.4
     sizes = _FRAME_SIZES_PX[3:] if rng.random() < portrait_odds else _FRAME_SIZES_PX[:3]
     width_px, height_px = sizes[rng.integers(len(sizes))]
     eye, target, fov_deg = _place(framing, anchors, floor_y_m, rng)
     T = look_at(eye, target, rng.normal(0.0, 0.035))
     camera = CameraCalibration(Intrinsics.from_fov(width_px, height_px, fov_deg), T)
-    uv_px = {name: camera.project(p) for name, p in anchors.items()}
-    return View(camera, _crop(camera, uv_px, anchors, framing, rng, size_px), size_px, framing)
+    return camera, {name: camera.project(p) for name, p in anchors.items()}
+
+
+def _in_frame(framing: Framing, uv_px: dict[str, NDArray[np.float64]], frame: Intrinsics) -> bool:
+    """Whether the frame holds what this framing is meant to show."""
+    needed: tuple[str, ...] = ("eye_r", "eye_l", "shoulder_r", "shoulder_l")
+    if framing is Framing.FULL_BODY:
+        needed = ("head_top", "hip_r", "hip_l", "ankle_r", "ankle_l")
+    points = np.stack([uv_px[name] for name in needed])
+    with np.errstate(invalid="ignore"):
+        return bool(((points > 0) & (points < [frame.width_px, frame.height_px])).all())
 
 
 def recropped(view: View, anchors: dict[str, NDArray[np.float64]], rng: np.random.Generator) -> View:

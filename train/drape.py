@@ -38,7 +38,8 @@ class TubeCoordinates:
         side = np.cross(axis / np.linalg.norm(axis), [1.0, 0.0, 0.0])
         out = np.empty((len(p_m), 6), np.float32)
         _around(p_m, np.ascontiguousarray(chain_m, np.float64), side / np.linalg.norm(side), out)
-        return cls(*(np.ascontiguousarray(out[:, k]) for k in range(3)), np.ascontiguousarray(out[:, 3:]))
+        along, angle, radius = (np.ascontiguousarray(out[:, k]) for k in range(3))
+        return cls(along, angle, radius, np.ascontiguousarray(out[:, 3:]))
 
 
 @njit(cache=True, nogil=True)
@@ -49,7 +50,11 @@ def _around(p_m, chain, side, out):  # type: ignore[no-untyped-def]
         best, start, along = 1e30, 0.0, 0.0
         ox = oy = oz = 0.0
         for k in range(last + 1):
-            dx, dy, dz = chain[k + 1, 0] - chain[k, 0], chain[k + 1, 1] - chain[k, 1], chain[k + 1, 2] - chain[k, 2]
+            dx, dy, dz = (
+                chain[k + 1, 0] - chain[k, 0],
+                chain[k + 1, 1] - chain[k, 1],
+                chain[k + 1, 2] - chain[k, 2],
+            )
             length = math.sqrt(dx * dx + dy * dy + dz * dz)
             dx, dy, dz = dx / length, dy / length, dz / length
             px, py, pz = p_m[i, 0] - chain[k, 0], p_m[i, 1] - chain[k, 1], p_m[i, 2] - chain[k, 2]

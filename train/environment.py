@@ -33,9 +33,8 @@ def directions(height: int, width: int) -> NDArray[np.float64]:
     polar = (np.arange(height) + 0.5) / height * np.pi
     azimuth = (np.arange(width) + 0.5) / width * 2.0 * np.pi
     flat = np.sin(polar)[:, None]
-    return np.stack(
-        [flat * np.cos(azimuth), np.broadcast_to(np.cos(polar)[:, None], (height, width)), flat * np.sin(azimuth)], -1
-    )  # fmt: skip
+    up = np.broadcast_to(np.cos(polar)[:, None], (height, width))
+    return np.stack([flat * np.cos(azimuth), up, flat * np.sin(azimuth)], -1)
 
 
 def harmonics_of(radiance: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -104,9 +103,9 @@ def load_panorama(path: Path) -> Panorama:
         raise TrainError(f"{path}: not an equirectangular panorama (accepted: .hdr, twice as wide as high)")
     radiance = np.nan_to_num(pixels[..., 2::-1].astype(np.float32), posinf=_BRIGHTEST)
     if radiance.shape[0] > 512:
-        radiance = cv2.resize(radiance, (1024, 512), interpolation=cv2.INTER_AREA)
+        radiance = np.asarray(cv2.resize(radiance, (1024, 512), interpolation=cv2.INTER_AREA), np.float32)
     radiance = _exposed(radiance)
-    small = cv2.resize(radiance, (128, 64), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(radiance, (128, 64), interpolation=cv2.INTER_AREA), np.float32)
     return Panorama(np.minimum(radiance, 8.0), split_sun(small))
 
 

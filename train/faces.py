@@ -1,6 +1,7 @@
 """Paint on skin: brows, lips, eyes, beard and blush, placed on the mean head so that they follow every face.
 
-Coordinates here are those of the canonical body relative to the middle of its eyes (X forward, Y up, Z right, m).
+Coordinates here are those of the canonical body relative to the middle of its eyes (X forward, Y up, Z right,
+in m).
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ def paint_eye(x, y, z, paint):  # type: ignore[no-untyped-def]
     radius = math.sqrt(y * y + side * side)
     if x < 0.0:
         radius = 1.0
-    shade = 0.62 - 0.25 * _ramp(0.004, 0.014, radius)
+    shade = 0.50 - 0.24 * _ramp(0.004, 0.014, radius)
     colour = (shade, shade * 0.94, shade * 0.9)
     colour = _toward(
         colour, (paint.iris[0], paint.iris[1], paint.iris[2]), 1.0 - _ramp(0.0058, 0.0068, radius)

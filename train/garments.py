@@ -1,4 +1,7 @@
-"""Garments cut from the body's own mesh: a signed field says where the cloth is, its zero is the hem (clipped per pixel)."""
+"""Garments cut from the body's own mesh.
+
+A signed field says where the cloth is; its zero is the hem, clipped per pixel.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ class Tailor:
         material: int,
         category: Category,
         *,
-        offset_m: float,
+        offset_m: float | Field,
         smoothing: int = 6,
         looseness: float = 0.0,
         slack: float = 0.0,
@@ -159,7 +162,7 @@ class Tailor:
             where: signed field.
             material: row of the material table.
             category: label of the segmentation.
-            offset_m: gap to what is worn beneath.
+            offset_m: gap to what is worn beneath, one or per vertex.
             smoothing: iterations that take the body's relief out of the cloth.
             looseness: 0 fits tightly, 1 hangs freely.
             slack: how much free cloth narrows per metre.
@@ -179,20 +182,12 @@ class Tailor:
         outside = outside.astype(np.float32)
         faces, kept = cut(self.regions.faces, cloth)
         detail = np.stack([edge, np.zeros_like(edge) if crease is None else crease], 1).astype(np.float32)
-        self.pieces.append(
-            Piece(
-                outside[kept],
-                self.node_index[kept],
-                self.node_weight[kept],
-                faces,
-                self.fabric_coordinates_m()[kept],
-                detail[kept],
-                edge[kept],
-                np.full(len(faces), material, np.int32),
-                category,
-                kept,
-            )  # fmt: skip
-        )
+        coordinates = self.fabric_coordinates_m(even)
+        piece = Piece(
+            outside[kept], self.node_index[kept], self.node_weight[kept], faces, coordinates[kept],
+            detail[kept], edge[kept], np.full(len(faces), material, np.int32), category, kept,
+        )  # fmt: skip
+        self.pieces.append(piece)
         inside = where > 0.0
         self.worn_m[inside] = outside[inside]
         if hides:
@@ -215,19 +210,20 @@ class Tailor:
         kept = np.flatnonzero(used)
         renumbered = np.cumsum(used, dtype=np.int32) - 1
         return Piece(
-            piece.rest_m[kept], piece.node_index[kept], piece.node_weight[kept], renumbered[piece.faces[keep]].astype(np.int32),
-            piece.coordinates_m[kept], piece.detail[kept], piece.clip_m[kept], piece.material[keep], piece.category,
+            piece.rest_m[kept], piece.node_index[kept], piece.node_weight[kept],
+            renumbered[piece.faces[keep]].astype(np.int32), piece.coordinates_m[kept], piece.detail[kept],
+            piece.clip_m[kept], piece.material[keep], piece.category,
         )  # fmt: skip
 
-    def fabric_coordinates_m(self) -> NDArray[np.float32]:
-        """Where fabrics are evaluated: rest position from the neck's base, unrolled along the arms."""
-        coordinates = (self.rest_m - self.landmarks.neck_base).astype(np.float32)
+    def fabric_coordinates_m(self, even_m: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Where fabrics are evaluated: from the neck's base, unrolled along the arms. Shape: (n, 3)."""
+        coordinates = (even_m - self.landmarks.neck_base).astype(np.float32)
         on_arm = self.arm_share > 0.5
         for i, on_side in enumerate((self.rest_m[:, 2] > 0, self.rest_m[:, 2] <= 0)):
             tube, chosen = self.arms[i], on_arm & on_side
             turn = 2.0 * np.pi * tube.angle[chosen]
             coordinates[chosen] = np.stack(
-                [0.05 * np.cos(turn), -0.13 - tube.along_m[chosen], 0.05 * np.sin(turn)], 1
+                [0.05 * np.cos(turn) - 0.2, -0.13 - tube.along_m[chosen], 0.05 * np.sin(turn)], 1
             )  # fmt: skip
         return coordinates
 

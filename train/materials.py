@@ -35,7 +35,7 @@ class Pattern(IntEnum):
     SKIN = 12
     EYE = 13
     HAIR = 14
-    BOOKS = 15
+    BUTTONS = 15
 
 
 class Material(NamedTuple):
@@ -94,11 +94,12 @@ def srgb(red: float, green: float, blue: float) -> Colour:
 
 CLOTH_COLOURS = np.array(
     [
-        (24, 24, 27), (38, 39, 43), (58, 60, 64), (92, 94, 98), (133, 135, 138), (178, 178, 176), (226, 226, 222),
-        (238, 236, 230), (24, 30, 52), (34, 48, 84), (60, 84, 128), (104, 130, 164), (152, 174, 198), (196, 183, 158),
-        (168, 148, 118), (118, 96, 72), (78, 60, 46), (74, 80, 58), (52, 66, 52), (104, 114, 88), (98, 34, 42),
-        (134, 50, 52), (158, 92, 70), (186, 132, 118), (208, 172, 164), (66, 52, 82), (120, 104, 140), (42, 92, 94),
-        (196, 156, 84), (88, 128, 116), (214, 204, 184), (146, 116, 126),
+        (24, 24, 27), (38, 39, 43), (58, 60, 64), (92, 94, 98), (133, 135, 138), (178, 178, 176),
+        (226, 226, 222), (238, 236, 230), (24, 30, 52), (34, 48, 84), (60, 84, 128), (104, 130, 164),
+        (152, 174, 198), (196, 183, 158), (168, 148, 118), (118, 96, 72), (78, 60, 46), (74, 80, 58),
+        (52, 66, 52), (104, 114, 88), (98, 34, 42), (134, 50, 52), (158, 92, 70), (186, 132, 118),
+        (208, 172, 164), (66, 52, 82), (120, 104, 140), (42, 92, 94), (196, 156, 84), (88, 128, 116),
+        (214, 204, 184), (146, 116, 126),
     ]
 )  # fmt: skip
 """Everyday clothes, display values: mostly dark, grey, blue, beige."""
@@ -166,18 +167,19 @@ def cloth(
         kinds = [Pattern.PLAIN] * 9 + [Pattern.HEATHER] * 4 + [Pattern.STRIPES_ACROSS] * 3
         kinds += [Pattern.STRIPES_ALONG, Pattern.PLAID, Pattern.PLAID, Pattern.PRINT, Pattern.PRINT]
         kinds += [Pattern.PATCHES, Pattern.DOTS, Pattern.KNIT, Pattern.KNIT]
-    pattern = kinds[rng.integers(len(kinds))]
+    pattern = kinds[int(rng.integers(len(kinds)))]
     colour, second = cloth_colour(rng, muted=muted), cloth_colour(rng, muted=0.6)
     if pattern in (Pattern.STRIPES_ALONG, Pattern.HEATHER, Pattern.KNIT, Pattern.DENIM):
         second = colour * np.float32(rng.uniform(0.55, 0.85))
     frequency = {
         Pattern.STRIPES_ACROSS: rng.uniform(10, 45), Pattern.STRIPES_ALONG: rng.uniform(35, 90),
-        Pattern.PLAID: rng.uniform(9, 24), Pattern.PATCHES: rng.uniform(10, 30), Pattern.DOTS: rng.uniform(18, 50),
-        Pattern.KNIT: rng.uniform(90, 160),
+        Pattern.PLAID: rng.uniform(9, 24), Pattern.PATCHES: rng.uniform(18, 45),
+        Pattern.DOTS: rng.uniform(18, 50), Pattern.KNIT: rng.uniform(90, 160),
     }.get(pattern, 60.0)  # fmt: skip
     return Material(
-        pattern, colour, second, frequency, grain=rng.uniform(0.04, 0.14), bump=bump * rng.uniform(0.5, 1.4),
-        bump_frequency=rng.uniform(9, 18), specular=rng.uniform(0.0, 0.03), sheen=rng.uniform(0.0, 0.25), hem=0.25,
+        pattern, colour, second, frequency, grain=rng.uniform(0.04, 0.14),
+        bump=bump * rng.uniform(0.5, 1.4), bump_frequency=rng.uniform(9, 18),
+        specular=rng.uniform(0.0, 0.03), sheen=rng.uniform(0.0, 0.25), hem=0.25,
     )  # fmt: skip
 
 
@@ -197,9 +199,30 @@ def _wave(x):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _print_share(x, y, z, v, w, lattice):  # type: ignore[no-untyped-def]
+    """A print on the chest; coordinates are from the neck's base."""
+    if x < 0.04 or abs(z) > 0.1 or abs(y + 0.2) > 0.09:
+        return 0.0
+    return 1.0 if noise3(lattice, v * 0.5, w * 0.6, 3.0) > 0.45 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _tiled_share(pattern, u, v, w, frequency):  # type: ignore[no-untyped-def]
+    """Dots, tile joints and buttons."""
+    du, dv, dw = u - math.floor(u), v - math.floor(v) - 0.5, w - math.floor(w)
+    if pattern == 10:
+        return 1.0 if du < 0.03 or dw < 0.03 else 0.0
+    if pattern == 15:
+        return 1.0 if dv * dv + w * w < (0.0055 * frequency) ** 2 else 0.0
+    return min(max((0.09 - dv * dv - (dw - 0.5) ** 2 - 0.1 * (du - 0.5) ** 2) * 40.0, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
 def second_share(pattern, x, y, z, frequency, lattice):  # type: ignore[no-untyped-def]
     """Share of the second colour of `Pattern` at material coordinates (m), 0 to 1."""
     u, v, w = x * frequency, y * frequency, z * frequency
+    if pattern == 0:
+        return 0.0
     if pattern == 1:
         return _wave(v)
     if pattern == 2:
@@ -207,28 +230,17 @@ def second_share(pattern, x, y, z, frequency, lattice):  # type: ignore[no-untyp
     if pattern == 3:
         return 0.45 * _wave(v) + 0.45 * _wave(w) + 0.1 * _wave(3.0 * v) * _wave(3.0 * w)
     if pattern == 4:
-        n = noise3(lattice, u, v, w)
-        return min(max((n - 0.5) * 12.0 + 0.5, 0.0), 1.0)
+        return min(max((noise3(lattice, u, v, w) - 0.5) * 12.0 + 0.5, 0.0), 1.0)
     if pattern == 5:
         return noise3(lattice, x * 300.0, y * 300.0, z * 300.0)
     if pattern == 6:  # faded on the front, twill lines
         faded = noise3(lattice, x * 6.0, y * 5.0, z * 9.0) - 0.35 + 2.0 * x
         return min(max(faded, 0.0), 0.8) + 0.2 * noise3(lattice, x * 260.0, y * 60.0, z * 260.0)
-    if pattern == 7:
-        du, dv, dw = v - math.floor(v) - 0.5, w - math.floor(w) - 0.5, u - math.floor(u) - 0.5
-        return min(max((0.09 - du * du - dv * dv - 0.1 * dw * dw) * 40.0, 0.0), 1.0)
     if pattern == 8:
-        return 0.5 + 0.5 * math.sin(6.2831853 * (w + 0.3 * math.sin(6.2831853 * v * 0.5)))
+        return 0.35 + 0.2 * math.sin(2.0 * math.pi * w)
     if pattern == 9:
         rings = noise3(lattice, x * 1.5, y * 22.0, z * 22.0) * 4.0
         return abs(rings - math.floor(rings) - 0.5) * 1.4
-    if pattern == 10:
-        du, dw = u - math.floor(u), w - math.floor(w)
-        return 1.0 if du < 0.03 or dw < 0.03 else 0.0
-    if pattern == 11:  # a print on the chest
-        if x > 0.04 and abs(z) < 0.1:
-            n = noise3(lattice, v * 0.5, w * 0.6, 3.0)
-            edge = max(abs(z) / 0.1, abs(y + 0.2) / 0.09)
-            return 1.0 if edge < 1.0 and n > 0.45 else 0.0
-        return 0.0
-    return 0.0
+    if pattern == 11:
+        return _print_share(x, y, z, v, w, lattice)
+    return _tiled_share(pattern, u, v, w, frequency)

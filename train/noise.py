@@ -1,4 +1,4 @@
-"""Solid noise for materials and backgrounds: a small tileable lattice, looked up with smooth interpolation."""
+"""Solid noise for materials and backgrounds: a small tileable lattice, smoothly interpolated."""
 
 from __future__ import annotations
 

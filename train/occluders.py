@@ -1,4 +1,4 @@
-"""Furniture and objects: boxes with legs, seats that fit a pose, desks before a webcam, things held in the way."""
+"""Furniture and objects: boxes with legs, seats that fit a pose, desks before a webcam, things in the way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.garments import Category
+from train.lofts import grid_faces
 from train.materials import Material, Pattern, cloth, cloth_colour, srgb
 
 _CELL_M = 0.12
@@ -56,11 +57,7 @@ class Solids:
             a, b = np.meshgrid(
                 np.linspace(-half[u], half[u], nu + 1), np.linspace(-half[v], half[v], nv + 1), indexing="ij"
             )
-            r, c = np.meshgrid(np.arange(nu), np.arange(nv), indexing="ij")
-            first = (r * (nv + 1) + c).ravel()
-            cells = np.concatenate(
-                [np.stack([first, first + nv + 1, first + 1], 1), np.stack([first + 1, first + nv + 1, first + nv + 2], 1)]
-            )  # fmt: skip
+            cells = grid_faces(nu + 1, nv + 1)
             for sign in (1.0, -1.0):
                 local = np.empty((a.size, 3))
                 local[:, axis], local[:, u], local[:, v] = sign * half[axis], a.ravel(), b.ravel()
@@ -254,7 +251,7 @@ def in_the_way(
     rng: np.random.Generator,
 ) -> None:
     """Objects between the camera and part of the body."""
-    names = list(anchors)
+    names = [name for name in anchors if not name.startswith(("head", "eye", "neck"))]
     for _ in range(rng.integers(1, 3)):
         target = anchors[names[rng.integers(len(names))]] + rng.normal(0.0, 0.12, 3)
         at = eye_m + rng.uniform(0.35, 0.8) * (target - eye_m)

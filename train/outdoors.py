@@ -38,14 +38,16 @@ def _horizon(outdoors, azimuth, elevation, lattice):  # type: ignore[no-untyped-
     """Colour of the far line in a direction, and whether the direction meets it."""
     o = outdoors
     if o.houses > 0.5:
-        block = math.floor(azimuth * 9.0)
-        height = o.height_m * (0.5 + 1.0 * noise3(lattice, block * 1.3, o.seed, 0.0)) / o.distance_m
+        across = azimuth * 0.5 * o.distance_m  # metres along the line
+        block = math.floor(across / 9.0)
+        height = o.height_m * (0.6 + 0.9 * noise3(lattice, block * 1.3, o.seed, 0.0)) / o.distance_m
         if elevation > height:
             return 0.0, 0.0, 0.0, False
-        tone = 0.7 + 0.5 * noise3(lattice, block * 2.7, o.seed, 4.0)
-        u, v = azimuth * 90.0, elevation * o.distance_m * 0.7
-        window = (u - math.floor(u)) > 0.45 and (v - math.floor(v)) > 0.5
-        tone *= 0.45 if window else 1.0
+        tone = 0.75 + 0.4 * noise3(lattice, block * 2.7, o.seed, 4.0)
+        tone *= 0.93 + 0.14 * noise3(lattice, across * 2.0, elevation * o.distance_m * 2.0, 1.0)
+        u, v = across / 2.3, elevation * o.distance_m / 2.9
+        window = 0.3 < u - math.floor(u) < 0.75 and 0.25 < v - math.floor(v) < 0.75
+        tone *= 0.4 if window else 1.0
         return o.far[0, 0] * tone, o.far[0, 1] * tone, o.far[0, 2] * tone, True
     outline = (
         0.55
@@ -142,9 +144,16 @@ def sample_outdoors(rng: np.random.Generator) -> tuple[Outdoors, Light]:
     )
     distance = float(rng.uniform(7.0, 30.0))
     outdoors = Outdoors(
-        np.stack([srgb(*c) for c in pair]), float(rng.uniform(12, 40)), np.stack([zenith, horizon]).astype(np.float32), float(cloud),
-        houses, float(rng.uniform(2.0, 9.0)), distance, far.astype(np.float32), float(rng.uniform(0, 30)),
-    )  # fmt: skip
+        ground=np.stack([srgb(*c) for c in pair]),
+        ground_frequency=float(rng.uniform(12, 40)),
+        sky=np.stack([zenith, horizon]).astype(np.float32),
+        cloud=float(cloud),
+        houses=houses,
+        height_m=float(rng.uniform(2.0, 9.0)),
+        distance_m=distance,
+        far=far.astype(np.float32),
+        seed=float(rng.uniform(0, 30)),
+    )
     azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 1.3)
     towards = np.array([np.cos(azimuth) * np.cos(height), np.sin(height), np.sin(azimuth) * np.cos(height)])
     ambient = rng.uniform(0.28, 0.42) + 0.2 * cloud

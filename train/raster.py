@@ -94,7 +94,7 @@ def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-unt
         y_max = max(p_px[a, 1], p_px[b, 1], p_px[c, 1])
         if x_max < 0.0 or y_max < 0.0 or x_min > width or y_min > height:
             continue
-        # Most triangles are smaller than a pixel: leave early where no centre is near (snapping moves < 0.002 px).
+        # Most triangles are smaller than a pixel: leave early where no centre is near (snapping: < 0.002 px).
         if math.floor(x_max - 0.498) < math.ceil(x_min - 0.502):
             continue
         if math.floor(y_max - 0.498) < math.ceil(y_min - 0.502):

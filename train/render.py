@@ -1,4 +1,4 @@
-"""One picture of one person, end to end: posed mesh, furniture, light, background, webcam, and what is seen of it."""
+"""One picture of one person, end to end: posed mesh, furniture, light, background, webcam, labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NEAR_M = 0.05
 _OCCLUSION_RADIUS_M = 0.14
 _DESK_ODDS = 0.6
 _FURNITURE_ODDS = 0.5
-_OCCLUDER_ODDS = 0.2
+_OCCLUDER_ODDS = 0.14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Picture:
     def visible(
         self, p_ground: NDArray[np.float64], thickness_m: NDArray[np.float64] | float = 0.12
     ) -> NDArray[np.bool_]:
-        """Which points inside the person are seen: in the frame, and nothing nearer than the flesh around them.
+        """Which points inside the person are seen: in the frame, nothing nearer than the flesh around.
 
         Args:
             p_ground: points, e.g. joint centres. Shape: (n, 3).
@@ -123,8 +123,8 @@ class Studio:
             node_transforms: of its rig in this pose. Shape: (n_nodes, 3, 4), float32.
             rng: where all choices come from.
             seated: puts a seat under the person.
-            floor_y_m: height of the floor; None for the lowest point of the person. Soles that reach lower push
-                it down.
+            floor_y_m: height of the floor; None for the lowest point of the person. Soles that reach lower
+                push it down.
             framing: of the camera; None for any.
         """
         p_m = posed(person, node_transforms)
@@ -176,8 +176,8 @@ class Studio:
         coarse = self._inverse_depth[::2, ::2].copy()
         screen_occlusion(coarse, _OCCLUSION_RADIUS_M, view.focal_px, self._taps, self._occlusion)
         shade(
-            self._face_id, self._inverse_depth, p_px, geometry, materials, person.paint, light, shadow, self._occlusion,
-            eye, self.lattice, self._shaded,
+            self._face_id, self._inverse_depth, p_px, geometry, materials, person.paint, light, shadow,
+            self._occlusion, eye, self.lattice, self._shaded,
         )  # fmt: skip
         outside = outside_frame(view)
         self._paint_background(scene, view, p_m, shadow, outside)
@@ -220,8 +220,8 @@ class Studio:
         eye = view.camera.T_ground_cam[:3, 3].astype(np.float32)
         self._background[:] = 0.0
         scene.backdrop.paint(
-            ray, eye, np.float32(scene.floor_y_m), scene.backdrop.place, scene.backdrop.light, shadow, contact,
-            self.lattice, needed, self._background,
+            ray, eye, np.float32(scene.floor_y_m), scene.backdrop.place, scene.backdrop.light, shadow,
+            contact, self.lattice, needed, self._background,
         )  # fmt: skip
 
     def _labels(self, category: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -249,7 +249,7 @@ def _scene_geometry(
         geometry = Geometry(p_m, normal, person.coordinates_m, person.detail, person.faces, person.material)
         return geometry, person.clip_m, person.materials, person.category
     n_rows = len(person.materials.pattern)
-    plain = np.tile(np.float32([1.0, 0.0]), (len(more_p), 1))
+    plain = np.tile(np.array([1.0, 0.0], np.float32), (len(more_p), 1))
     geometry = Geometry(
         np.concatenate([p_m, more_p]), np.concatenate([normal, more_normal]),
         np.concatenate([person.coordinates_m, more_local]), np.concatenate([person.detail, plain]),
@@ -275,7 +275,7 @@ def project(p_m: NDArray[np.float32], view: View) -> NDArray[np.float32]:
 
 def doubled(p_px: NDArray[np.float32]) -> NDArray[np.float32]:
     """Positions in a picture of twice the size."""
-    return p_px * np.float32([2.0, 2.0, 1.0])
+    return p_px * np.array([2.0, 2.0, 1.0], np.float32)
 
 
 def outside_frame(view: View) -> NDArray[np.bool_]:

@@ -123,7 +123,6 @@ def paint_room(ray, eye_m, floor_y_m, room, light, shadow, contact, lattice, nee
             shines = False
             nx = ny = nz = 0.0
             if wall == 5:
-                u, v = hx, hz
                 f = room.floor_frequency
                 share = second_share(room.floor_pattern, hx, hz, hz, f, lattice) * texture_contrast(
                     f, pixel * t * 3.0
@@ -194,8 +193,8 @@ def sample_room(eye_m: NDArray[np.float64], person_m: NDArray[np.float64], rng: 
     pair = (woods if wooden else stones)[rng.integers(3 if wooden else 4)]
     limits = np.array([low[0], high[0], low[1], high[1], rng.uniform(2.3, 3.0)], np.float32)
     return Room(
-        limits, yaw, wall.astype(np.float32), 9 if wooden else int(rng.choice([5, 10, 4])), np.stack([srgb(*c) for c in pair]),
-        float(rng.uniform(1.2, 3.0)), _decorations(limits, rng),
+        limits, yaw, wall.astype(np.float32), 9 if wooden else int(rng.choice([5, 10, 4])),
+        np.stack([srgb(*c) for c in pair]), float(rng.uniform(1.2, 3.0)), _decorations(limits, rng),
     )  # fmt: skip
 
 

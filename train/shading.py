@@ -1,7 +1,7 @@
 """Deferred shading: from the triangle seen at each pixel to linear radiance.
 
-Light is a sun (or lamp) with a shadow map, and an environment given by spherical harmonics of order two (Ramamoorthi
-and Hanrahan, "An efficient representation for irradiance environment maps", 2001).
+Light is a sun (or lamp) with a shadow map, and an environment given by spherical harmonics of order two
+(Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment maps", 2001).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHADOW_MAP_PX = 256
 SHADOW_BIAS_M = 0.018
 _TAPS = 10
 HEM_WIDTH_M = 0.018
-_EYE, _SKIN, _HAIR, _BOOKS = 13, 12, 14, 15
+_EYE, _SKIN, _HAIR = 13, 12, 14
 
 
 class Light(NamedTuple):
@@ -292,7 +292,8 @@ def shade(
         occlusion: share of the environment that is seen. Shape: (height, width), float32.
         eye_m: the camera's centre. Shape: (3,), float32.
         lattice: of the noise.
-        out: output, linear and premultiplied, and share of the pixel covered. Shape: (height, width, 4), float32.
+        out: output, linear and premultiplied, and share of the pixel covered. Shape: (height, width, 4),
+            float32.
     """
     out[:] = 0.0
     for y in range(out.shape[0]):

@@ -98,8 +98,8 @@ def expose(
     Args:
         linear: radiance. Shape: (size, size, 3), float32.
         webcam: the camera.
-        scale: crop pixels per frame pixel; above one the frame was coarser than the crop, and noise, sharpening and
-            compression happen at the frame's resolution.
+        scale: crop pixels per frame pixel; above one the frame was coarser than the crop, and noise,
+            sharpening and compression happen at the frame's resolution.
         rng: of the noise.
 
     Returns:
@@ -108,25 +108,32 @@ def expose(
     size = linear.shape[0]
     native = int(np.clip(round(size / max(scale, 1.0)), 48, size))
     if webcam.motion_px >= 1.0:
-        linear = cv2.filter2D(linear, -1, _motion_kernel(webcam.motion_px, webcam.motion_angle))
+        linear = _float32(cv2.filter2D(linear, -1, _motion_kernel(webcam.motion_px, webcam.motion_angle)))
     if webcam.vignette > 0.0:
         linear = linear * _vignette(size, webcam.vignette)[..., None]
     picture = develop(linear, webcam)
     if native < size:
-        picture = cv2.resize(picture, (native, native), interpolation=cv2.INTER_AREA)
+        picture = _float32(cv2.resize(picture, (native, native), interpolation=cv2.INTER_AREA))
     blur_px = webcam.defocus_px * min(scale, 1.0)
     if blur_px > 0.25:
-        picture = cv2.GaussianBlur(picture, (0, 0), blur_px)
+        picture = _float32(cv2.GaussianBlur(picture, (0, 0), blur_px))
     picture = _with_noise(picture, webcam, min(scale, 1.0), rng)
     if webcam.sharpening > 0.0:
-        soft = cv2.blur(picture, (3, 3))
-        picture = picture + webcam.sharpening * (picture - soft)
-    coded = (np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    _, buffer = cv2.imencode(".jpg", coded[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, webcam.jpeg_quality])
-    decoded = cv2.imdecode(buffer, cv2.IMREAD_COLOR)[..., ::-1]
+        picture = picture + webcam.sharpening * (picture - _float32(cv2.blur(picture, (3, 3))))
+    decoded = _through_jpeg((np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8), webcam.jpeg_quality)
     if native < size:
-        decoded = cv2.resize(decoded, (size, size), interpolation=cv2.INTER_LINEAR)
+        decoded = np.asarray(cv2.resize(decoded, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.ascontiguousarray(decoded, np.uint8)
+
+
+def _float32(picture: object) -> NDArray[np.float32]:
+    return np.asarray(picture, np.float32)
+
+
+def _through_jpeg(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Coded and decoded again. Shape: (height, width, 3)."""
+    _, buffer = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(buffer, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
 
 
 def _with_noise(
