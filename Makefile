@@ -19,7 +19,7 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: $(VENV)/base.stamp  ## Track the demo clip and show what comes out
 	$(BIN)/kinecast assets fetch demo_clip
-	$(BIN)/kinecast replay demo_clip --out out/demo
+	$(BIN)/kinecast replay demo_clip --region 0,0.5,1,0.5 --duration 6 --out out/demo
 
 test: $(VENV)/test.stamp  ## Run the tests
 	$(BIN)/python -m pytest

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import fetch
-from engines.blazepose_detector import PoseDetector, alignment_roi, sigmoid
+from engines.blazepose_detector import WHOLE_PICTURE, PoseDetector, SearchRegion, alignment_roi, sigmoid
 from engines.errors import EngineError
 from engines.openvino_engine import OpenvinoEngine
 from engines.preprocess import Border, Roi, crop, crop_to_image, to_rgb_float
@@ -97,6 +97,7 @@ class BlazePose:
         min_detection_score: float = 0.5,
         min_presence: float = 0.5,
         roi_cutoff_hz: float = MIN_CUTOFF_HZ,
+        search_region: SearchRegion = WHOLE_PICTURE,
     ) -> None:
         self._detector = PoseDetector(detector_model_path, n_threads=n_threads, min_score=min_detection_score)
         self._engine = OpenvinoEngine(
@@ -112,6 +113,7 @@ class BlazePose:
         self._roi: Roi | None = None
         self._roi_filter = RoiFilter(roi_cutoff_hz)
         self._last_ns: int | None = None
+        self._search_region = search_region
         self.description = self._engine.description
 
     def step(self, image: NDArray[np.uint8], t_capture_ns: int | None = None) -> BlazePoseResult | None:
@@ -132,8 +134,8 @@ class BlazePose:
         result = None if self._roi is None else self._run(image, self._roi, detected=False)
         if result is None or result.score <= self._min_presence:
             self._forget_region()
-            detection = self._detector.detect(image)
-            result = None if detection is None else self._run(image, detection.roi, detected=True)
+            roi = self._search(image)
+            result = None if roi is None else self._run(image, roi, detected=True)
         if result is None or result.score <= self._min_presence:
             return None
         centre_px, edge_px = self._roi_filter.step(result.auxiliary_px[:, :2], dt_s)
@@ -160,6 +162,11 @@ class BlazePose:
         """Forget the person: the next step searches the whole picture."""
         self._forget_region()
         self._last_ns = None
+
+    def _search(self, image: NDArray[np.uint8]) -> Roi | None:
+        rows, columns = self._search_region.slices(image)
+        detection = self._detector.detect(image[rows, columns])
+        return None if detection is None else detection.roi.shifted(columns.start, rows.start)
 
     def _forget_region(self) -> None:
         self._roi = None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import fetch
+from engines.errors import EngineError
 from engines.openvino_engine import OpenvinoEngine
 from engines.preprocess import Border, Roi, crop, crop_to_image, letterbox_roi, to_rgb_float
 
@@ -24,6 +25,7 @@ INPUT_PX = 224
 # two anchors, stride 32 has three.
 ANCHOR_GRIDS = ((28, 2), (14, 2), (7, 6))
 NMS_OVERLAP = 0.3
+MIN_SEARCHED_SHARE = 0.02
 ROI_MARGIN = 1.25
 """How much larger than the circle around the person the landmark network's square is."""
 
@@ -43,6 +45,39 @@ class Detection:
     def roi(self) -> Roi:
         """The region that the landmark network looks at."""
         return alignment_roi(self.keypoints_px[0], self.keypoints_px[1])
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRegion:
+    """The part of the picture in which people are looked for, as shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        right, bottom = self.left + self.width, self.top + self.height
+        inside = min(self.left, self.top) >= 0.0 and max(right, bottom) <= 1.0 + 1e-9
+        if not (inside and min(self.width, self.height) >= MIN_SEARCHED_SHARE):
+            raise EngineError(
+                f"search region {self.left:g},{self.top:g},{self.width:g},{self.height:g} is not in it"
+                "; accepted: left, top, width, height from 0 to 1, width and height at least "
+                f"{MIN_SEARCHED_SHARE:g}"
+            )
+
+    def slices(self, image: NDArray[np.uint8]) -> tuple[slice, slice]:
+        """Rows and columns of a picture."""
+        height_px, width_px = image.shape[:2]
+        top, left = round(self.top * height_px), round(self.left * width_px)
+        bottom, right = (
+            round((self.top + self.height) * height_px),
+            round((self.left + self.width) * width_px),
+        )
+        return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
+
+
+WHOLE_PICTURE = SearchRegion(0.0, 0.0, 1.0, 1.0)
 
 
 class PoseDetector:

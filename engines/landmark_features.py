@@ -30,8 +30,10 @@ DIRECTIONS = np.array(
 LENGTHS = np.array([(23, 25), (25, 27), (24, 26), (26, 28), (11, 23), (12, 24)])
 """Pairs whose summed length is the person's size in the network's metres."""
 MIRRORED = np.array(
-    [0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25, 28, 27, 30,
-     29, 32, 31]
+    [
+        0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25, 28,
+        27, 30, 29, 32, 31,
+    ]
 )  # fmt: skip
 """Which landmark each becomes in a mirror."""
 N_FEATURES = 6 * len(USED) + 3 * len(DIRECTIONS) + len(LENGTHS) + 5
@@ -91,7 +93,9 @@ def landmark_features(batch: LandmarkBatch) -> Features:
     R_ground_ray = batch.R_ground_cam @ R_cam_ray
     world = np.einsum("nij,nkj->nki", R_ground_ray, batch.world_m)
     world = world - 0.5 * (world[:, LEFT_HIP] + world[:, RIGHT_HIP])[:, None]
-    across = world[:, RIGHT_HIP] - world[:, LEFT_HIP] + 0.5 * (world[:, RIGHT_SHOULDER] - world[:, LEFT_SHOULDER])
+    across = (
+        world[:, RIGHT_HIP] - world[:, LEFT_HIP] + 0.5 * (world[:, RIGHT_SHOULDER] - world[:, LEFT_SHOULDER])
+    )
     heading_rad = np.arctan2(across[:, 0], across[:, 2])
     R_person_ground = turn_about_vertical(-heading_rad)
     places = np.einsum("nij,nkj->nki", R_person_ground, world)
@@ -138,6 +142,10 @@ def mirrored(batch: LandmarkBatch) -> LandmarkBatch:
     # Ground's Z, the person's right, turns round with the camera's x.
     R_ground_cam = np.array([1.0, 1.0, -1.0])[:, None] * batch.R_ground_cam * flip
     return LandmarkBatch(
-        landmarks_px, batch.world_m[:, MIRRORED] * flip, batch.visibility[:, MIRRORED], roi_centre_px, batch.camera,
-        R_ground_cam,
-    )  # fmt: skip
+        landmarks_px=landmarks_px,
+        world_m=batch.world_m[:, MIRRORED] * flip,
+        visibility=batch.visibility[:, MIRRORED],
+        roi_centre_px=roi_centre_px,
+        camera=batch.camera,
+        R_ground_cam=R_ground_cam,
+    )

@@ -9,7 +9,7 @@ region so that crop coordinate n/2 lies on the region's centre, as MediaPipe's n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import cv2
@@ -39,6 +39,10 @@ class Roi:
     def enlarged(self, factor: float) -> Roi:
         """The same region with its side multiplied by `factor`."""
         return Roi(self.centre_x_px, self.centre_y_px, self.size_px * factor, self.rotation_rad)
+
+    def shifted(self, x_px: float, y_px: float) -> Roi:
+        """The same region of a picture that begins further left and above."""
+        return replace(self, centre_x_px=self.centre_x_px + x_px, centre_y_px=self.centre_y_px + y_px)
 
     def corners_px(self) -> Array:
         """Top left, top right, bottom right, bottom left, in the picture. Shape: (4, 2)."""

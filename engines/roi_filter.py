@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-MIN_CUTOFF_HZ = 1.0
-"""Of a person who does not move. Nearly as still as with MediaPipe's, without its delay at every start."""
-MEDIAPIPE_MIN_CUTOFF_HZ = 0.01
+MIN_CUTOFF_HZ = 0.01
+"""Of a person who does not move, as MediaPipe publishes it."""
 BETA = 10.0
 """Cut-off frequency gained for each body size a second."""
 SPEED_CUTOFF_HZ = 1.0

@@ -22,6 +22,7 @@ def make_estimator(
     model_path: Path | None = None,
     offline: bool = False,
     smoothing: bool = True,
+    search_region: tuple[float, float, float, float] | None = None,
 ) -> Estimator:
     """Build an estimator with everything it needs.
 
@@ -33,6 +34,8 @@ def make_estimator(
         model_path: A BlazePose landmark network to use instead of the fetched one.
         offline: Never touch the network.
         smoothing: Whether the One-Euro filter runs.
+        search_region: Left, top, width, height of the part of the picture in which the person is looked
+            for, from 0 to 1.
 
     Raises:
         RealtimeError: no estimator has that name.
@@ -42,14 +45,18 @@ def make_estimator(
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
     from engines.assets import fetch
     from engines.blazepose import BlazePose
+    from engines.blazepose_detector import WHOLE_PICTURE, SearchRegion
     from realtime.landmarks import LandmarksEstimator
     from realtime.skeletal_layer import SkeletalLayer
 
     if name not in ESTIMATOR_NAMES:
         raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
     skeleton = load_skeleton(skeleton_path)
+    region = WHOLE_PICTURE if search_region is None else SearchRegion(*search_region)
     blazepose = BlazePose(
-        model_path or fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline)
+        model_path or fetch("pose_landmark_full", offline=offline),
+        fetch("pose_detection", offline=offline),
+        search_region=region,
     )
     layer = SkeletalLayer(skeleton, smoothing=smoothing)
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m)

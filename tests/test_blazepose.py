@@ -15,6 +15,7 @@ from engines.blazepose import BlazePose, BlazePoseResult, refine_with_heatmaps
 from engines.blazepose_detector import (
     Detection,
     PoseDetector,
+    SearchRegion,
     alignment_roi,
     anchor_centres,
     decode_boxes,
@@ -22,7 +23,7 @@ from engines.blazepose_detector import (
 )
 from engines.errors import EngineError
 from engines.preprocess import Roi
-from engines.roi_filter import MEDIAPIPE_MIN_CUTOFF_HZ, RoiFilter
+from engines.roi_filter import RoiFilter
 from tests.published import published
 
 GOLDEN = Path(__file__).parent / "data" / "blazepose_mediapipe.npz"
@@ -56,9 +57,7 @@ def blazepose() -> BlazePose:
 
 @pytest.fixture(scope="module")
 def walk(golden: dict[str, np.ndarray], blazepose: BlazePose) -> Pass:
-    tracker = BlazePose(
-        published("pose_landmark_full"), published("pose_detection"), roi_cutoff_hz=MEDIAPIPE_MIN_CUTOFF_HZ
-    )
+    tracker = BlazePose(published("pose_landmark_full"), published("pose_detection"))
     detector = PoseDetector(published("pose_detection"))
     rows = {int(frame): row for row, frame in enumerate(golden["frame"])}
     capture = cv2.VideoCapture(str(published("demo_clip")))
@@ -328,3 +327,22 @@ def test_region_filter_starts_again() -> None:
     roi_filter.reset()
     np.testing.assert_array_equal(roi_filter.step(near, 0.03), near)
     np.testing.assert_array_equal(roi_filter.step(far, 0.0), far)
+
+
+def test_only_the_search_region_is_searched(pictures: dict[int, np.ndarray]) -> None:
+    """The demo clip shows a man on a box above and a woman who walks by below."""
+    image = pictures[KEPT_PICTURES.start]
+    pose = BlazePose(
+        published("pose_landmark_full"),
+        published("pose_detection"),
+        search_region=SearchRegion(0.0, 0.5, 1.0, 0.5),
+    )
+    below = pose.step(image)
+    assert below is not None
+    assert below.landmarks_px[24, 1] > 0.5 * image.shape[0]
+
+
+@pytest.mark.parametrize("region", [(0.0, 0.5, 1.0, 0.6), (-0.1, 0.0, 1.0, 1.0), (0.2, 0.2, 0.0, 0.5)])
+def test_a_search_region_outside_the_picture_is_refused(region: tuple[float, float, float, float]) -> None:
+    with pytest.raises(EngineError, match="is not in it"):
+        SearchRegion(*region)

@@ -78,7 +78,8 @@ def fit_lifter(
         model.train()
         for step in range(len(q) // options.batch_size):
             rows = order[step * options.batch_size : (step + 1) * options.batch_size]
-            noisy = features[rows] + options.feature_noise * model.feature_scale * torch.randn_like(features[rows])
+            noise = options.feature_noise * model.feature_scale * torch.randn(len(rows), features.shape[1])
+            noisy = features[rows] + noise
             loss = lift_loss(model, noisy, q[rows], scale[rows])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -11,10 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import N_FEATURES, LandmarkBatch, landmark_features, mirrored, turn_about_vertical
+from engines.landmark_features import (
+    N_FEATURES,
+    LandmarkBatch,
+    landmark_features,
+    mirrored,
+    turn_about_vertical,
+)
 from train.lift_data import LiftData
 from train.poses import mirror
 
@@ -31,6 +38,10 @@ MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
 def lifted_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
     """The coordinates that the lifter gives: all but the pelvis's place."""
     return tuple(n for n in skeleton.coordinate_names if not n.startswith("pelvis_t") or n == "pelvis_tilt")
+
+
+def _layer(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.GELU(), nn.Dropout(dropout))
 
 
 class Lifter(nn.Module):
@@ -58,13 +69,8 @@ class Lifter(nn.Module):
         self.register_buffer("target_mean", torch.zeros(n_coordinates))
         self.register_buffer("target_scale", torch.ones(n_coordinates))
         self.register_buffer("log_scale_mean", torch.zeros(n_scale_factors))
-        self.stem = nn.Sequential(nn.Linear(N_FEATURES, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout)
-            )
-            for _ in range(2)
-        )
+        self.stem = _layer(N_FEATURES, width, dropout)
+        self.blocks = nn.ModuleList(_layer(width, width, dropout) for _ in range(2))
         self.coordinates = nn.Linear(width, n_coordinates)
         self.uncertainty = nn.Linear(width, n_coordinates)
         self.scale_factors = nn.Linear(width, n_scale_factors)
@@ -120,30 +126,23 @@ def landmark_batch(data: LiftData, rng: np.random.Generator | None = None) -> La
 def _small_turns(rng: np.random.Generator, n: int) -> Array:
     """Rotations about the camera's x and, less, z axes. Shape: (n, 3, 3)."""
     pitch, roll = rng.normal(0.0, PITCH_NOISE_RAD, n), rng.normal(0.0, 0.3 * PITCH_NOISE_RAD, n)
-    out = np.tile(np.eye(3), (n, 1, 1))
-    out[:, 1, 2], out[:, 2, 1] = -pitch, pitch
-    out[:, 0, 1], out[:, 1, 0] = -roll, roll
-    return np.asarray(np.linalg.qr(out)[0] * np.sign(np.diagonal(np.linalg.qr(out)[1], axis1=1, axis2=2))[:, None])
+    return Rotation.from_euler("xz", np.stack([pitch, roll], -1)).as_matrix()
 
 
 def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
     """Pelvis to ground: body-fixed turns about Z, X, Y. Shape: (n, 3, 3)."""
-    tilt, lst, rotation = (q[:, skeleton.coordinate_index(name)] for name in PELVIS)
-    cz, sz, cx, sx = np.cos(tilt), np.sin(tilt), np.cos(lst), np.sin(lst)
-    one, zero = np.ones_like(tilt), np.zeros_like(tilt)
-    Rz = np.stack([np.stack([cz, -sz, zero], -1), np.stack([sz, cz, zero], -1), np.stack([zero, zero, one], -1)], -2)
-    Rx = np.stack([np.stack([one, zero, zero], -1), np.stack([zero, cx, -sx], -1), np.stack([zero, sx, cx], -1)], -2)
-    return np.asarray(Rz @ Rx @ turn_about_vertical(rotation))
+    angles = np.stack([q[:, skeleton.coordinate_index(name)] for name in PELVIS], -1)
+    return Rotation.from_euler("ZXY", angles).as_matrix()
 
 
 def pelvis_angles(R: Array) -> Array:
     """Tilt, list, rotation of `pelvis_rotations`. Shape: (n, 3)."""
-    tilt = np.arctan2(-R[:, 0, 1], R[:, 1, 1])
-    lst = np.arcsin(np.clip(R[:, 2, 1], -1.0, 1.0))
-    return np.stack([tilt, lst, np.arctan2(-R[:, 2, 0], R[:, 2, 2])], -1)
+    return Rotation.from_matrix(R).as_euler("ZXY")
 
 
-def make_pairs(data: LiftData, skeleton: Skeleton, rng: np.random.Generator | None, *, flip: bool = False) -> Pairs:
+def make_pairs(
+    data: LiftData, skeleton: Skeleton, rng: np.random.Generator | None, *, flip: bool = False
+) -> Pairs:
     """Inputs and truths.
 
     Args:

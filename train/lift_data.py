@@ -25,7 +25,9 @@ PICTURE_PX = 288
 """Side of the pictures: a person fills them about as a region of interest of the network does."""
 MAX_MEDIAN_MISS = 0.12
 """Of the person's height in the picture; beyond it BlazePose followed something else."""
-CHECKED_BODIES = {11: "humerus_l", 12: "humerus_r", 23: "femur_l", 24: "femur_r", 25: "tibia_l", 26: "tibia_r"}
+CHECKED_BODIES = {
+    11: "humerus_l", 12: "humerus_r", 23: "femur_l", 24: "femur_r", 25: "tibia_l", 26: "tibia_r"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +79,7 @@ class LiftData:
         """
         paths = [p for p in sorted(folder.glob("*.npz")) if not p.name.endswith(".partial.npz")]
         if not paths:
-            raise TrainError(f"{folder}: no lift data; make some with: kinecast train lift-data --out {folder}")
+            raise TrainError(f"{folder}: no lift data; make some: kinecast train lift-data --out {folder}")
         files = [np.load(path) for path in paths]
         return cls(**{f.name: np.concatenate([file[f.name] for file in files]) for f in fields(cls)})
 

@@ -1,4 +1,4 @@
-"""Endless pictures of synthetic people, drawn block by block: one person, one outfit, one motion, many cameras.
+"""Endless pictures of synthetic people, block by block: one person, one outfit, one motion, many cameras.
 
 A block depends on the seed and its number alone, so that any block can be made again, in any order, by any
 number of processes.
@@ -122,9 +122,7 @@ class PeopleStream:
         puppet = self._pool.puppet(adult)
         masculine = bool(self._pool.model.femininity[adult] < MASCULINE_BELOW)
         dressed = dress(self._regions, puppet, rng, masculine=masculine)
-        motion = self._library.sample(
-            rng, duration_s=duration_s, fps=fps, scale_factors=puppet.scale_factors
-        )
+        motion = self._library.sample(rng, duration_s=duration_s, fps=fps, scale_factors=puppet.scale_factors)
         return Person(puppet, dressed, motion)
 
     def photograph(

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from calib.storage import read_mot
 from tqdm import tqdm
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
+from calib.storage import read_mot
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 from realtime.errors import RealtimeError
 from realtime.evaluation import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg

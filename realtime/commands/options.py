@@ -22,6 +22,17 @@ def height_m(text: str) -> float:
     return value
 
 
+def region(text: str) -> tuple[float, float, float, float]:
+    """Left, top, width, height for argparse."""
+    try:
+        left, top, width, height = (float(value) for value in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not left,top,width,height, such as 0,0.5,1,0.5"
+        ) from error
+    return left, top, width, height
+
+
 def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose and set up an estimator."""
     group = parser.add_argument_group("estimator")
@@ -33,6 +44,12 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fov", type=float, default=DEFAULT_FOV_DEG, metavar="DEG", help="of the longer side")
     group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="a camera calibration")
     group.add_argument("--model-path", type=Path, metavar="FILE", help="landmark network to use instead")
+    group.add_argument(
+        "--region",
+        type=region,
+        metavar="L,T,W,H",
+        help="part of the picture to look for the person in, from 0 to 1",
+    )
     group.add_argument("--offline", action="store_true", help="never touch the network")
     group.add_argument(
         "--no-smoothing", action="store_true", help="raw estimates, without the One-Euro filter"
@@ -67,4 +84,5 @@ def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) 
         model_path=args.model_path,
         offline=args.offline,
         smoothing=not args.no_smoothing,
+        search_region=args.region,
     )
