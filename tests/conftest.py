@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from train.bodies import BodyModel
+    from train.puppet import PuppetPool
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -16,3 +22,29 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"development data not found at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def body_model() -> BodyModel:
+    """24 adults, from the user's cache or exported anew."""
+    from train.anny_export import export_body_model
+    from train.bodies import default_body_model_path, load_body_model
+
+    if default_body_model_path().exists():
+        full = load_body_model()
+        return replace(
+            full, scores=full.scores[:24], age_years=full.age_years[:24], femininity=full.femininity[:24]
+        )
+    pytest.importorskip("anny", reason="bodies are exported from Anny")
+    return export_body_model(24, 16)
+
+
+@pytest.fixture(scope="session")
+def pool(body_model: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> PuppetPool:
+    """The 24 adults with the skeleton fitted to them."""
+    from train.bodies import save_body_model
+    from train.puppet import PuppetPool
+
+    path = tmp_path_factory.mktemp("bodies") / "adults.npz"
+    save_body_model(body_model, path)
+    return PuppetPool(path=path)
