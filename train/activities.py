@@ -10,50 +10,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train.arm_styles import choose_arms
-from train.motion import FloatArray, between, ease, periodic_curve, repetitions, wander
+from train.arm_styles import IDLE_ARMS, choose_arms
+from train.gait import jog, march, turn, walk
+from train.motion import FloatArray, between, ease, repetitions, wander
+from train.posture import look_about, posture, stance
 from train.style import SIDES, Style
 
 Activity = Callable[[Style, np.random.Generator], None]
 
-_IDLE_ARMS = {"hang": 5.0, "gesture": 2.0, "hips": 1.2, "crossed": 1.2, "clasped": 1.2, "phone": 1.2, "wave": 0.7, "face": 0.7, "front": 0.7, "anywhere": 0.8}
-_EXERCISE_ARMS = {"hang": 2.0, "front": 4.0, "hips": 1.0, "crossed": 1.0, "clasped": 1.5, "up": 0.5, "anywhere": 0.4}
-
-
-def _posture(style: Style, rng: np.random.Generator) -> None:
-    """How this person holds the trunk, neck and feet, with a little sway."""
-    t = style.t_s
-    tilt, trunk = rng.normal(-4.0, 5.0), rng.normal(-3.0, 3.5)
-    style.add("pelvis_tilt", tilt + wander(rng, t, 0.8))
-    style.add("lumbar_extension", trunk - tilt + wander(rng, t, 1.0))
-    style.add("pelvis_list", rng.normal(0.0, 1.5) + wander(rng, t, 0.6))
-    style.add("lumbar_bending", rng.normal(0.0, 2.0) + wander(rng, t, 1.0))
-    style.add("lumbar_rotation", rng.normal(0.0, 3.0) + wander(rng, t, 2.0))
-    style.add("pelvis_rotation", rng.normal(0.0, 2.0) + wander(rng, t, 1.0))
-
-
-def _head(style: Style, rng: np.random.Generator) -> None:
-    """Look about; the neck undoes part of the trunk's lean."""
-    t = style.t_s
-    lean = style.get("pelvis_tilt") + style.get("lumbar_extension")
-    upright = rng.uniform(0.0, 0.8)
-    style.add("neck_flexion", -upright * lean + rng.normal(0.0, 8.0) + wander(rng, t, 3.0))
-    style.add("neck_bending", rng.normal(0.0, 3.0) + wander(rng, t, 2.0))
-    looks = rng.normal(0.0, 22.0, (5, 1))
-    style.add("neck_rotation", between(rng, t, looks, 0.7)[:, 0] + wander(rng, t, 2.0))
-
-
-def _stance(style: Style, rng: np.random.Generator, width_deg: float, toe_out_deg: float) -> None:
-    """Spread and turn the legs; the thighs follow the pelvis's list."""
-    for side in SIDES:
-        sign = 1.0 if side == "r" else -1.0
-        style.add(f"hip_adduction_{side}", -width_deg + rng.normal(0, 1.5) + sign * style.get("pelvis_list"))
-        style.add(f"hip_rotation_{side}", -toe_out_deg + rng.normal(0, 4.0))
+_EXERCISE_ARMS = {
+    "hang": 2.0,
+    "front": 4.0,
+    "hips": 1.0,
+    "crossed": 1.0,
+    "clasped": 1.5,
+    "up": 0.5,
+    "anywhere": 0.4,
+}
 
 
 def stand(style: Style, rng: np.random.Generator) -> None:
     """Stand about, shifting weight."""
-    _posture(style, rng)
+    posture(style, rng)
     shift = between(rng, style.t_s, rng.normal(0.0, 4.0, (4, 1)), 1.2)[:, 0] * (rng.random() < 0.6)
     style.add("pelvis_list", shift)
     style.add("lumbar_bending", -0.8 * shift)
@@ -61,9 +39,9 @@ def stand(style: Style, rng: np.random.Generator) -> None:
         sign = 1.0 if side == "r" else -1.0
         knee = abs(rng.normal(0.0, 5.0)) + np.maximum(sign * shift, 0.0) * 2.5 + wander(rng, style.t_s, 0.6)
         style.leg(side, 0.5 * knee + rng.normal(0.0, 2.0), knee)
-    _stance(style, rng, rng.uniform(-1.0, 7.0), rng.uniform(-2.0, 14.0))
-    _head(style, rng)
-    choose_arms(style, rng, _IDLE_ARMS)
+    stance(style, rng, rng.uniform(-1.0, 7.0), rng.uniform(-2.0, 14.0))
+    look_about(style, rng)
+    choose_arms(style, rng, IDLE_ARMS)
 
 
 def reach(style: Style, rng: np.random.Generator) -> None:
@@ -81,15 +59,22 @@ def reach(style: Style, rng: np.random.Generator) -> None:
         style.add(f"hip_flexion_{leg}", lean * share)
     style.add("lumbar_rotation", sign * rng.uniform(-15.0, 30.0) * going)
     style.add("lumbar_bending", sign * rng.uniform(-8.0, 18.0) * going)
-    for stem, low, high in (("arm_flex", -10, 150), ("arm_add", -90, 10), ("arm_rot", -30, 30), ("elbow_flex", -20, 60)):
-        style.set(f"{stem}_{side}", style.get(f"{stem}_{side}") * (1 - going) + rng.uniform(low, high) * going)
+    for stem, low, high in (
+        ("arm_flex", -10, 150),
+        ("arm_add", -90, 10),
+        ("arm_rot", -30, 30),
+        ("elbow_flex", -20, 60),
+    ):
+        style.set(
+            f"{stem}_{side}", style.get(f"{stem}_{side}") * (1 - going) + rng.uniform(low, high) * going
+        )
 
 
 def bend(style: Style, rng: np.random.Generator) -> None:
     """Bend down towards the floor and up again."""
     t = style.t_s
     depth = repetitions(rng, t, (1.6, 4.5))
-    _posture(style, rng)
+    posture(style, rng)
     trunk = rng.uniform(25.0, 95.0) * depth
     share = rng.uniform(0.35, 0.75)
     style.add("pelvis_tilt", -share * trunk)
@@ -100,8 +85,8 @@ def bend(style: Style, rng: np.random.Generator) -> None:
         knee = abs(rng.normal(0.0, 5.0)) + rng.uniform(0.0, 35.0) * depth
         # The hips go back over the heels.
         style.leg(side, 0.45 * knee - 0.10 * trunk * share, knee)
-    _stance(style, rng, rng.uniform(0.0, 9.0), rng.uniform(0.0, 14.0))
-    _head(style, rng)
+    stance(style, rng, rng.uniform(0.0, 9.0), rng.uniform(0.0, 14.0))
+    look_about(style, rng)
     choose_arms(style, rng, {"hang": 3.0, "front": 1.0, "hips": 0.5})
     if not style.hand_targets:
         # Hanging arms stay near the vertical, which the torso leaves.
@@ -116,7 +101,7 @@ def squat(style: Style, rng: np.random.Generator) -> None:
 
 
 def _deep_knee_bend(style: Style, rng: np.random.Generator, depth: FloatArray) -> None:
-    _posture(style, rng)
+    posture(style, rng)
     knee_deg = rng.uniform(50.0, 125.0)
     shank_deg = min(rng.uniform(0.18, 0.36) * knee_deg, 38.0)
     thigh = (knee_deg - shank_deg) * depth
@@ -133,18 +118,18 @@ def _deep_knee_bend(style: Style, rng: np.random.Generator, depth: FloatArray) -
     for side in SIDES:
         uneven = rng.normal(0.0, 2.0)
         style.leg(side, thigh + 0.5 * start + uneven, (knee_deg * depth) + start + uneven)
-    _stance(style, rng, rng.uniform(2.0, 16.0), rng.uniform(0.0, 18.0))
+    stance(style, rng, rng.uniform(2.0, 16.0), rng.uniform(0.0, 18.0))
     for side in SIDES:
         # Deep thighs spread.
         style.add(f"hip_adduction_{side}", -rng.uniform(0.0, 10.0) * depth)
-    _head(style, rng)
+    look_about(style, rng)
 
 
 def sit_to_stand(style: Style, rng: np.random.Generator) -> None:
     """Sit down and rise: lean, lift, straighten."""
     t = style.t_s
     seated = repetitions(rng, t, (2.0, 4.0))
-    _posture(style, rng)
+    posture(style, rng)
     seat_deg, shank_deg = rng.uniform(80.0, 98.0), rng.uniform(-6.0, 16.0)
     # The trunk leans most while the seat is being left or met.
     passing = np.clip(4.0 * seated * (1.0 - seated), 0.0, 1.0)
@@ -157,8 +142,8 @@ def sit_to_stand(style: Style, rng: np.random.Generator) -> None:
         shank = shank_deg * seated + 10.0 * passing
         thigh = seat_deg * ease(seated)
         style.leg(side, thigh + rng.normal(0, 1.5), thigh + shank + abs(rng.normal(0, 3)))
-    _stance(style, rng, rng.uniform(0.0, 9.0), rng.uniform(-3.0, 12.0))
-    _head(style, rng)
+    stance(style, rng, rng.uniform(0.0, 9.0), rng.uniform(-3.0, 12.0))
+    look_about(style, rng)
     choose_arms(style, rng, {"hang": 2.0, "front": 2.0, "crossed": 2.0, "clasped": 1.0, "anywhere": 0.3})
 
 
@@ -177,15 +162,29 @@ def seated(style: Style, rng: np.random.Generator) -> None:
     for side in SIDES:
         thigh = rng.uniform(80.0, 97.0)
         style.leg(side, thigh, thigh + stretched * -1.0 + rng.normal(0.0, 8.0))
-    _stance(style, rng, rng.uniform(-2.0, 20.0), rng.uniform(-12.0, 12.0))
-    _head(style, rng)
-    choose_arms(style, rng, {"typing": 4.0, "gesture": 3.0, "phone": 1.5, "crossed": 1.0, "clasped": 1.5, "face": 1.5, "hang": 0.7, "wave": 0.7, "anywhere": 0.5})
+    stance(style, rng, rng.uniform(-2.0, 20.0), rng.uniform(-12.0, 12.0))
+    look_about(style, rng)
+    choose_arms(
+        style,
+        rng,
+        {
+            "typing": 4.0,
+            "gesture": 3.0,
+            "phone": 1.5,
+            "crossed": 1.0,
+            "clasped": 1.5,
+            "face": 1.5,
+            "hang": 0.7,
+            "wave": 0.7,
+            "anywhere": 0.5,
+        },
+    )
 
 
 def lunge(style: Style, rng: np.random.Generator) -> None:
     """One foot forward, one back, down and up."""
     depth = repetitions(rng, style.t_s, (1.2, 3.5))
-    _posture(style, rng)
+    posture(style, rng)
     lead = int(rng.integers(2))
     stride, bend_deg = rng.uniform(18.0, 32.0), rng.uniform(35.0, 80.0)
     trunk = rng.uniform(-5.0, 25.0) * depth
@@ -193,113 +192,20 @@ def lunge(style: Style, rng: np.random.Generator) -> None:
     style.add("lumbar_extension", -0.3 * trunk)
     front_side, back_side = SIDES[lead], SIDES[1 - lead]
     shank = rng.uniform(-8.0, 18.0) * depth
-    style.leg(front_side, stride + (bend_deg - stride * 0.4) * depth, np.maximum(stride * 0.6 + shank + bend_deg * depth, 0))
+    style.leg(
+        front_side,
+        stride + (bend_deg - stride * 0.4) * depth,
+        np.maximum(stride * 0.6 + shank + bend_deg * depth, 0),
+    )
     style.leg(back_side, -stride * (1 - 0.3 * depth), 8.0 + rng.uniform(45.0, 85.0) * depth)
     # The rear heel rises over bent toes.
     heel = np.clip(stride + 0.7 * bend_deg * depth, 0.0, 55.0)
     style.add(f"ankle_angle_{back_side}", -0.45 * heel)
     style.set(f"mtp_angle_{back_side}", np.clip(0.8 * heel, 0.0, 40.0))
     style.stays_planted = False
-    _stance(style, rng, rng.uniform(0.0, 6.0), rng.uniform(-2.0, 8.0))
-    _head(style, rng)
+    stance(style, rng, rng.uniform(0.0, 6.0), rng.uniform(-2.0, 8.0))
+    look_about(style, rng)
     choose_arms(style, rng, _EXERCISE_ARMS)
-
-
-# Sagittal angles of level walking from one heel strike to the next, in steps of a tenth of the cycle
-# (Perry and Burnfield, Gait Analysis, 2nd ed., 2010; hip against the pelvis).
-_GAIT_HIP = (28.0, 25.0, 16.0, 6.0, -5.0, -12.0, -6.0, 12.0, 26.0, 31.0)
-_GAIT_KNEE = (5.0, 16.0, 15.0, 8.0, 4.0, 11.0, 38.0, 60.0, 50.0, 20.0)
-_GAIT_ANKLE = (0.0, -5.0, 4.0, 8.0, 11.0, 8.0, -15.0, -8.0, 0.0, 2.0)
-_GAIT_ADDUCTION = (0.0, 4.0, 5.0, 4.0, 2.0, -1.0, -6.0, -6.0, -3.0, -1.0)
-
-
-def walk(style: Style, rng: np.random.Generator) -> None:
-    """Walk, slow to brisk."""
-    _gait(style, rng, stride_hz=rng.uniform(0.55, 1.05), size=rng.uniform(0.45, 1.2))
-    if rng.random() < 0.25:
-        choose_arms(style, rng, _IDLE_ARMS)
-
-
-def jog(style: Style, rng: np.random.Generator) -> None:
-    """Run gently, elbows bent."""
-    stride_hz = rng.uniform(1.1, 1.5)
-    _gait(style, rng, stride_hz=stride_hz, size=rng.uniform(0.9, 1.5), elbow_deg=rng.uniform(60.0, 105.0))
-    for side, offset in (("r", 0.0), ("l", 0.5)):
-        phase = style.t_s * stride_hz + offset
-        style.add(f"knee_angle_{side}", 14.0 + rng.uniform(5.0, 25.0) * np.maximum(np.sin(2 * np.pi * (phase - 0.5)), 0.0))
-        style.add(f"ankle_angle_{side}", 6.0)
-    style.add("lumbar_extension", -rng.uniform(0.0, 10.0))
-
-
-def march(style: Style, rng: np.random.Generator) -> None:
-    """Lift the knees high, on the spot."""
-    t, hz, size = style.t_s, rng.uniform(0.4, 1.0), rng.uniform(25.0, 95.0)
-    _posture(style, rng)
-    style.stays_planted = False
-    for side, offset in (("r", 0.0), ("l", 0.5)):
-        lift = np.maximum(np.sin(2 * np.pi * (hz * t + offset)), 0.0) ** 1.5
-        style.leg(side, size * lift + 2.0, 4.0 + size * rng.uniform(0.9, 1.3) * lift)
-        style.add(f"ankle_angle_{side}", -rng.uniform(0.0, 25.0) * lift + size * 0.15 * lift)
-        _swing_arm(style, side, -np.sin(2 * np.pi * (hz * t + offset)), rng.uniform(5.0, 40.0), rng.uniform(15.0, 90.0))
-    style.add("pelvis_list", 3.0 * np.sin(2 * np.pi * hz * t))
-    _stance(style, rng, rng.uniform(-1.0, 4.0), rng.uniform(0.0, 10.0))
-    _finish_swing(style, rng)
-
-
-def turn(style: Style, rng: np.random.Generator) -> None:
-    """Turn on the spot with small steps."""
-    t = style.t_s
-    _gait(style, rng, stride_hz=rng.uniform(0.5, 0.9), size=rng.uniform(0.15, 0.4))
-    turns = between(rng, t, rng.uniform(-170.0, 170.0, (4, 1)), rng.uniform(1.5, 4.0))[:, 0]
-    style.heading_deg = turns
-    ahead = np.interp(t + 0.25, t, turns) - turns
-    style.add("neck_rotation", np.clip(0.6 * ahead, -50.0, 50.0))
-    style.add("lumbar_rotation", np.clip(0.35 * ahead, -25.0, 25.0))
-
-
-def _gait(style: Style, rng: np.random.Generator, stride_hz: float, size: float, elbow_deg: float | None = None) -> None:
-    t = style.t_s
-    _posture(style, rng)
-    style.stays_planted = False
-    phase = stride_hz * t + rng.uniform()
-    toe_out, width = rng.uniform(-2.0, 12.0), rng.uniform(-1.0, 4.0)
-    tilt = style.get("pelvis_tilt").mean()
-    swing, elbow = rng.uniform(8.0, 30.0) * min(size, 1.0), rng.uniform(8.0, 35.0) if elbow_deg is None else elbow_deg
-    for side, offset in (("r", 0.0), ("l", 0.5)):
-        p = phase + offset
-        style.set(f"hip_flexion_{side}", size * periodic_curve(_GAIT_HIP, p) - 0.8 * (tilt + 6.0) + rng.normal(0, 1.5))
-        knee = periodic_curve(_GAIT_KNEE, p)
-        style.set(f"knee_angle_{side}", np.maximum((0.35 + 0.65 * size) * knee + rng.normal(1.0, 2.5), 0.0))
-        style.set(f"ankle_angle_{side}", (0.3 + 0.7 * size) * periodic_curve(_GAIT_ANKLE, p) + rng.normal(1.0, 2.5))
-        style.set(f"subtalar_angle_{side}", rng.normal(0.0, 3.0) + 4.0 * np.cos(2 * np.pi * (p - 0.1)))
-        style.set(f"mtp_angle_{side}", 25.0 * size * np.exp(-((((p % 1.0) - 0.56) / 0.07) ** 2)))
-        style.set(f"hip_adduction_{side}", size * periodic_curve(_GAIT_ADDUCTION, p) - width)
-        style.set(f"hip_rotation_{side}", -toe_out + rng.normal(0.0, 4.0) + 3.0 * np.sin(2 * np.pi * p))
-        _swing_arm(style, side, -np.cos(2 * np.pi * (p + 0.02)), swing, elbow)
-    cycle = 2 * np.pi * phase
-    style.add("pelvis_tilt", 1.5 * np.sin(2 * cycle + 0.5))
-    style.add("pelvis_list", -size * rng.uniform(2.0, 5.0) * np.sin(cycle))
-    style.add("lumbar_bending", size * rng.uniform(1.0, 5.0) * np.sin(cycle))
-    style.add("pelvis_rotation", size * rng.uniform(2.0, 8.0) * np.cos(cycle))
-    style.add("lumbar_rotation", -size * rng.uniform(3.0, 12.0) * np.cos(cycle))
-    _finish_swing(style, rng)
-
-
-def _swing_arm(style: Style, side: str, swing: FloatArray, size: float, elbow: float) -> None:
-    style.set(f"arm_flex_{side}", size * swing + 0.15 * size)
-    style.set(f"elbow_flex_{side}", np.maximum(elbow + 0.5 * size * (swing + 0.3), 0.0))
-    style.set(f"pro_sup_{side}", 85.0)
-
-
-def _finish_swing(style: Style, rng: np.random.Generator) -> None:
-    add, rot = -7.0 - abs(rng.normal(0.0, 5.0)), rng.normal(5.0, 10.0)
-    for side in SIDES:
-        style.set(f"arm_add_{side}", add + rng.normal(0.0, 2.0))
-        style.set(f"arm_rot_{side}", rot + rng.normal(0.0, 4.0))
-        style.add(f"pro_sup_{side}", rng.normal(0.0, 15.0))
-        style.set(f"wrist_flex_{side}", rng.normal(0.0, 10.0))
-        style.set(f"wrist_dev_{side}", rng.normal(0.0, 5.0))
-    _head(style, rng)
 
 
 def raise_arms(style: Style, rng: np.random.Generator) -> None:
@@ -311,7 +217,11 @@ def raise_arms(style: Style, rng: np.random.Generator) -> None:
     height, elbow = rng.uniform(60.0, 175.0), abs(rng.normal(0.0, 15.0))
     course = repetitions(rng, style.t_s, (1.2, 4.0))
     for side in sides:
-        raised = height * course if len(sides) == 2 or plane > 0.5 else height * repetitions(rng, style.t_s, (1.2, 4.0))
+        raised = (
+            height * course
+            if len(sides) == 2 or plane > 0.5
+            else height * repetitions(rng, style.t_s, (1.2, 4.0))
+        )
         style.set(f"arm_flex_{side}", np.sqrt(1 - plane**2) * raised + rng.normal(0, 3))
         style.set(f"arm_add_{side}", -8.0 - plane * raised + rng.normal(0, 3))
         style.set(f"arm_rot_{side}", rng.normal(0.0, 12.0) - 0.2 * plane * raised)
@@ -325,7 +235,7 @@ def jumping_jack(style: Style, rng: np.random.Generator) -> None:
     t, hz = style.t_s, rng.uniform(0.5, 1.1)
     apart = 0.5 - 0.5 * np.cos(2 * np.pi * hz * t)
     flight = np.abs(np.sin(2 * np.pi * hz * t))
-    _posture(style, rng)
+    posture(style, rng)
     style.stays_planted = False
     style.hop_m = 0.09 * np.clip(flight - 0.35, 0.0, None) * rng.uniform(0.2, 1.4)
     knee = 8.0 + 22.0 * (1.0 - flight)
@@ -339,13 +249,13 @@ def jumping_jack(style: Style, rng: np.random.Generator) -> None:
         style.set(f"arm_rot_{side}", rng.normal(-20.0, 10.0) * apart)
         style.set(f"elbow_flex_{side}", 12.0 + rng.uniform(0.0, 25.0) * (1 - apart))
         style.set(f"pro_sup_{side}", rng.uniform(50.0, 120.0))
-    _head(style, rng)
+    look_about(style, rng)
 
 
 def leg_raise(style: Style, rng: np.random.Generator) -> None:
     """Balance on one leg and move the other: kicks, knee raises, leg swings."""
     t = style.t_s
-    _posture(style, rng)
+    posture(style, rng)
     style.stays_planted = False
     side = SIDES[int(rng.integers(2))]
     other = SIDES[0] if side == "l" else SIDES[1]
@@ -361,14 +271,14 @@ def leg_raise(style: Style, rng: np.random.Generator) -> None:
     style.set(f"hip_adduction_{other}", sign * style.get("pelvis_list") + 2.0)
     for s in SIDES:
         style.set(f"hip_rotation_{s}", rng.normal(-6.0, 6.0))
-    _head(style, rng)
+    look_about(style, rng)
     choose_arms(style, rng, {"hang": 3.0, "hips": 2.0, "anywhere": 1.5, "front": 1.0})
 
 
 ACTIVITIES: dict[str, Activity] = {
-    "stand": stand, "walk": walk, "squat": squat, "sit_to_stand": sit_to_stand, "seated": seated, "reach": reach,
-    "bend": bend, "lunge": lunge, "raise_arms": raise_arms, "jumping_jack": jumping_jack, "march": march,
-    "turn": turn, "leg_raise": leg_raise, "jog": jog,
+    "stand": stand, "walk": walk, "squat": squat, "sit_to_stand": sit_to_stand, "seated": seated,
+    "reach": reach, "bend": bend, "lunge": lunge, "raise_arms": raise_arms, "jumping_jack": jumping_jack,
+    "march": march, "turn": turn, "leg_raise": leg_raise, "jog": jog,
 }  # fmt: skip
 
 SHARES: dict[str, float] = {

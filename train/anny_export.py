@@ -45,12 +45,15 @@ def export_body_model(n_adults: int, n_components: int) -> BodyModel:
         import torch
         from anny.shape_distribution import SimpleShapeDistribution
     except ImportError as error:
-        raise TrainError(f"bodies need Anny ({error}); install it with: pip install 'kinecast[train]'") from error
+        raise TrainError(
+            f"bodies need Anny ({error}); install it with: pip install 'kinecast[train]'"
+        ) from error
 
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(_SEED)
         source = anny.Anny(phenotypes="all").to(dtype=torch.float64)
-        ages = torch.distributions.Uniform(*(torch.tensor(a, dtype=torch.float64) for a in _AGE_RANGE_YEARS))
+        youngest, oldest = torch.tensor(_AGE_RANGE_YEARS, dtype=torch.float64)
+        ages = torch.distributions.Uniform(youngest, oldest)
         age, phenotypes = SimpleShapeDistribution(source, ages, _TwoSexes()).sample(n_adults)
         points = np.concatenate(
             [

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from platformdirs import user_cache_path
 
 from train.errors import TrainError
+from train.files import save_arrays
 
 _log = logging.getLogger(__name__)
 
@@ -190,10 +191,7 @@ def load_body_model(path: Path | None = None) -> BodyModel:
 
 def save_body_model(model: BodyModel, path: Path) -> None:
     """Write the model, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial.npz")
-    np.savez(partial, **{field.name: getattr(model, field.name) for field in fields(model)})
-    partial.replace(path)
+    save_arrays(path, {field.name: getattr(model, field.name) for field in fields(model)})
 
 
 def split_adults(model: BodyModel) -> tuple[range, range]:

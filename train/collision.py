@@ -105,16 +105,23 @@ def _deepest(ends: FloatArray, radius: FloatArray, pairs: NDArray[np.int64]) -> 
 
 
 @njit(cache=True, nogil=True)
+def _clamp(x: float) -> float:
+    return min(max(x, 0.0), 1.0)
+
+
+@njit(cache=True, nogil=True)
 def _segment_distance(p: FloatArray, p_end: FloatArray, q: FloatArray, q_end: FloatArray) -> float:
     """Shortest distance between two segments (Ericson, Real-Time Collision Detection, 2005, 5.1.9)."""
     u, v, w = p_end - p, q_end - q, p - q
-    a, e, f, c, b = u @ u, v @ v, v @ w, u @ w, u @ v
+    a, e, f, c, b = float(u @ u), float(v @ v), float(v @ w), float(u @ w), float(u @ v)
     denominator = a * e - b * b
-    s = min(max((b * f - c * e) / denominator, 0.0), 1.0) if denominator > 1e-12 else 0.0
+    s = 0.0
+    if denominator > 1e-12:
+        s = _clamp((b * f - c * e) / denominator)
     t = (b * s + f) / e
     if t < 0.0:
-        t, s = 0.0, min(max(-c / a, 0.0), 1.0)
+        t, s = 0.0, _clamp(-c / a)
     elif t > 1.0:
-        t, s = 1.0, min(max((b - c) / a, 0.0), 1.0)
+        t, s = 1.0, _clamp((b - c) / a)
     d = w + s * u - t * v
-    return np.sqrt(d @ d)
+    return float(np.sqrt(d @ d))

@@ -75,7 +75,9 @@ _CARRIED_BY = {"hip": "pelvis", "shoulder": "torso"}
 def proportions(puppet: Puppet) -> dict[str, float]:
     """Segment lengths as parts of stature, by the names of the table."""
     skeleton = puppet.skeleton
-    centre = dict(zip(skeleton.body_names, joint_centres(skeleton, puppet.q_rest, puppet.scale_factors), strict=True))
+    centre = dict(
+        zip(skeleton.body_names, joint_centres(skeleton, puppet.q_rest, puppet.scale_factors), strict=True)
+    )
 
     def length(a: str, b: str) -> float:
         return float(np.linalg.norm(centre[a] - centre[b])) / puppet.stature_m
@@ -100,7 +102,11 @@ def carrying_angle_deg(puppet: Puppet) -> float:
     """Between upper arm and forearm in the frontal plane, elbow straight and palm forward."""
     skeleton = puppet.skeleton
     centre = dict(
-        zip(skeleton.body_names, joint_centres(skeleton, np.zeros(skeleton.n_q), puppet.scale_factors), strict=True)
+        zip(
+            skeleton.body_names,
+            joint_centres(skeleton, np.zeros(skeleton.n_q), puppet.scale_factors),
+            strict=True,
+        )
     )
     upper, fore = centre["ulna_r"] - centre["humerus_r"], centre["hand_r"] - centre["ulna_r"]
     return float(np.degrees(np.arctan2(fore[2], -fore[1]) - np.arctan2(upper[2], -upper[1])))
@@ -131,7 +137,12 @@ def centre_residuals_m(puppet: Puppet, q: FloatArray) -> dict[str, float]:
 def standing_frames(skeleton: Skeleton, q: FloatArray) -> FloatArray:
     """Frames of a motion in which somebody stands upright on straight legs. Shape: (n, n_q)."""
     limits_deg = {"knee_angle_r": 12.0, "knee_angle_l": 12.0, "hip_flexion_r": 15.0, "hip_flexion_l": 15.0}
-    limits_deg |= {"lumbar_extension": 15.0, "pelvis_list": 8.0, "hip_adduction_r": 12.0, "hip_adduction_l": 12.0}
+    limits_deg |= {
+        "lumbar_extension": 15.0,
+        "pelvis_list": 8.0,
+        "hip_adduction_r": 12.0,
+        "hip_adduction_l": 12.0,
+    }
     ok = np.ones(len(q), dtype=np.bool_)
     for name, limit in limits_deg.items():
         ok &= np.abs(q[:, skeleton.coordinate_index(name)]) < np.radians(limit)
@@ -149,8 +160,8 @@ def _standing_table(pool: PuppetPool, puppets: list[Puppet]) -> Iterator[str]:
         k = skeleton.coordinate_index(name)
         markers = f"{real[:, k].mean():6.1f} ({real[:, k].std():4.1f})" if len(real) else "-"
         yield (
-            f"{name:20} {q_deg[:, k].mean():6.1f} ({q_deg[:, k].std():4.1f}) {norm.mean:6.1f} ({norm.sd:4.1f}) "
-            f"{markers:>13}  {norm.where}"
+            f"{name:20} {q_deg[:, k].mean():6.1f} ({q_deg[:, k].std():4.1f}) "
+            f"{norm.mean:6.1f} ({norm.sd:4.1f}) {markers:>13}  {norm.where}"
         )
     angles = np.array([carrying_angle_deg(puppet) for puppet in puppets])
     yield (
@@ -169,10 +180,12 @@ def _proportion_table(pool: PuppetPool, puppets: list[Puppet]) -> Iterator[str]:
             f"{(values.mean() - norm.mean) / norm.sd:5.1f} sd  {norm.where}"
         )
     for sex, norm in _STATURE_M.items():
-        values = np.array([p.stature_m for p in puppets if (pool.model.femininity[p.adult] > 0.5) == (sex == "women")])
+        values = np.array(
+            [p.stature_m for p in puppets if (pool.model.femininity[p.adult] > 0.5) == (sex == "women")]
+        )
         yield (
-            f"{'stature of ' + sex + ', m':20} {values.mean():7.3f} ({values.std():5.3f})  {norm.mean:7.3f} ({norm.sd:5.3f})  "
-            f"{(values.mean() - norm.mean) / norm.sd:5.1f} sd  {norm.where}"
+            f"{'stature of ' + sex + ', m':20} {values.mean():7.3f} ({values.std():5.3f})  {norm.mean:7.3f} "
+            f"({norm.sd:5.3f})  {(values.mean() - norm.mean) / norm.sd:5.1f} sd  {norm.where}"
         )
 
 
@@ -202,6 +215,10 @@ def main(arguments: list[str] | None = None) -> int:
     train, _ = split_adults(pool.model)
     chosen = rng.choice(len(train), size=min(options.adults, len(train)), replace=False)
     puppets = [pool.puppet(int(adult)) for adult in chosen]
-    for table in (_standing_table(pool, puppets), _proportion_table(pool, puppets), _residual_table(pool, puppets, rng)):
+    for table in (
+        _standing_table(pool, puppets),
+        _proportion_table(pool, puppets),
+        _residual_table(pool, puppets, rng),
+    ):
         print("\n".join(table), end="\n\n")
     return 0

@@ -39,6 +39,11 @@ _ARM_PRIOR = {
     "wrist_dev": 0.02,
 }
 _HELD = 1e3
+_CONTACT_M = 0.008
+_CLEARANCE_M, _CLEARING_ROUNDS = 0.012, 5
+# A knee bends about 3 rad for every metre that its foot must rise.
+_BEND_PER_M = 3.0
+_SMOOTH = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
 
 
 class Floor:
@@ -86,7 +91,7 @@ class Floor:
         """
         q = style.coordinates(self.skeleton)
         self._turn_pelvis(q, style.heading_deg)
-        q = self._plant(q) if style.stays_planted else self._walk(q)
+        q = self._plant(q) if style.stays_planted else self._walk(q, style.support)
         if style.hop_m is not None:
             q[:, self._translation[1]] += style.hop_m
         if style.hand_targets:
@@ -94,7 +99,7 @@ class Floor:
         return q
 
     def drop(self, q: FloatArray) -> FloatArray:
-        """Put a motion's lowest sole on the floor, without changing its ups and downs. Shape: (n_frames, n_q)."""
+        """Put a motion's lowest sole on the floor, and keep its ups and downs. Shape: (n_frames, n_q)."""
         q = q.copy()
         lowest = np.array([self.soles(frame)[:, 1].min() for frame in q])
         q[:, self._translation[1]] -= np.percentile(lowest, 5.0)
@@ -131,7 +136,7 @@ class Floor:
         return q
 
     def _flat_soles(self, q: FloatArray) -> FloatArray:
-        """Where the points of level feet would be: each foot turned about the vertical only. Shape as `soles`."""
+        """Where the points of level feet would be: turned about the vertical only. Shape as `soles`."""
         flat = self.soles(q)
         half = len(flat) // 2
         station = self._sole_m * self.scale_factors[self._sole_body]
@@ -154,23 +159,52 @@ class Floor:
         """Where the toes' frame is in the calcaneus, scaled."""
         calcn, toes = self._sole_body[start], self._sole_body[start + len(_SOLE) - 1]
         tree = self.skeleton.tree
-        return tree.M_parent_joint[toes] @ self.scale_factors[calcn] - tree.M_body_joint[toes] @ self.scale_factors[toes]
+        return (
+            tree.M_parent_joint[toes] @ self.scale_factors[calcn]
+            - tree.M_body_joint[toes] @ self.scale_factors[toes]
+        )
 
-    def _walk(self, q: FloatArray) -> FloatArray:
-        """Let the lowest points of the feet carry the body: they stay while they are lowest."""
+    def _walk(self, q: FloatArray, support: dict[str, FloatArray]) -> FloatArray:
+        """Let the feet carry the body: what touches the floor stays where it is."""
         q = q.copy()
+        carries = self._carrying(len(q), support)
+        if support:
+            self._clear_floor(q, carries)
         position = np.zeros(2)
         before = self.soles(q[0])
         for k in range(len(q)):
             soles = self.soles(q[k])
+            share = carries[k] * np.exp(-(soles[:, 1] - soles[:, 1].min()) / _CONTACT_M)
+            share /= share.sum()
             if k > 0:
-                share = np.exp(-(soles[:, 1] - soles[:, 1].min()) / 0.008)
-                share /= share.sum()
                 position -= share @ (soles - before)[:, [0, 2]]
             q[k, self._translation[1]] = -soles[:, 1].min()
             q[k, [self._translation[0], self._translation[2]]] = position
             before = soles
         return q
+
+    def _carrying(self, n_frames: int, support: dict[str, FloatArray]) -> FloatArray:
+        """Support of every point under the feet. Shape: (n_frames, 2 n_points)."""
+        sides = [support.get(side, np.ones(n_frames)) for side in SIDES]
+        return np.repeat(np.stack(sides, axis=1), len(_SOLE), axis=1) + 1e-6
+
+    def _clear_floor(self, q: FloatArray, carries: FloatArray) -> None:
+        """Bend the swinging leg until its foot clears the floor that the other one stands on."""
+        half = len(_SOLE)
+        for _ in range(_CLEARING_ROUNDS):
+            heights = np.array([self.soles(frame)[:, 1] for frame in q])
+            floor = np.min(np.where(carries > 0.5, heights, np.inf), axis=1)
+            for foot, side in enumerate(SIDES):
+                own = slice(foot * half, (foot + 1) * half)
+                swings = 1.0 - carries[:, foot * half]
+                short_m = np.clip(_CLEARANCE_M - (heights[:, own].min(axis=1) - floor), 0.0, 0.1) * swings
+                # In flight there is no floor to clear.
+                short_m[~np.isfinite(floor)] = 0.0
+                bend = _BEND_PER_M * np.convolve(short_m, _SMOOTH, mode="same")
+                q[:, self.skeleton.coordinate_index(f"knee_angle_{side}")] += bend
+                q[:, self.skeleton.coordinate_index(f"hip_flexion_{side}")] += 0.6 * bend
+                q[:, self.skeleton.coordinate_index(f"ankle_angle_{side}")] += 0.3 * bend
+        np.clip(q, self.skeleton.q_lower, self.skeleton.q_upper, out=q)
 
     def _reach(self, q: FloatArray, style: Style) -> FloatArray:
         """Bring the palms to their targets on other bodies."""
@@ -225,6 +259,10 @@ def turn_pelvis(angles: FloatArray, heading_rad: FloatArray | float) -> FloatArr
 
     x, y, z = turned(x), turned(y), turned(z)
     return np.stack(
-        [np.arctan2(-y[..., 0], y[..., 1]), np.arcsin(np.clip(y[..., 2], -1, 1)), np.arctan2(-x[..., 2], z[..., 2])],
+        [
+            np.arctan2(-y[..., 0], y[..., 1]),
+            np.arcsin(np.clip(y[..., 2], -1, 1)),
+            np.arctan2(-x[..., 2], z[..., 2]),
+        ],
         -1,
     )

@@ -123,7 +123,8 @@ def _asf_sections(text: str) -> dict[str, list[str]]:
 
 
 def _asf_bones(sections: dict[str, list[str]]) -> AsfSkeleton:
-    names, vectors, frames, freedoms = ["root"], {"root": np.zeros(3)}, [np.eye(3)], [(0, 1, 2)]
+    names, vectors, frames = ["root"], {"root": np.zeros(3)}, [np.eye(3)]
+    freedoms: list[tuple[int, ...]] = [(0, 1, 2)]
     for block in "\n".join(sections["bonedata"]).split("begin")[1:]:
         fields = {line.split()[0]: line.split()[1:] for line in block.splitlines() if line.strip()}
         name = fields["name"][0]
@@ -243,7 +244,10 @@ def read_expmap(path: Path) -> Capture:
     """
     names = tuple(name for name, _, _ in _EXPMAP_BONES)
     try:
-        data = np.loadtxt(path, delimiter=",", ndmin=2)
+        lines = path.read_text(encoding="ascii").splitlines()
+        data = np.array([[float(x) for x in line.split(",")] for line in lines if line.strip()])
+        if data.ndim != 2:
+            raise ValueError("no frames")
         turns = data[:, 3:].reshape(len(data), len(names), 3)
     except (OSError, ValueError) as error:
         raise TrainError(f"{path}: not a CMU motion of {3 + 3 * len(names)} columns ({error})") from error
@@ -256,7 +260,9 @@ def read_expmap(path: Path) -> Capture:
     # The file's matrices multiply row vectors, so its turns are the inverse of ours.
     p, R = bones.place(data[:, :3] * _CMU_UNIT_M, rotation_vectors(-turns))
     known = np.array([_EXPMAP_KNOWN.get(name, (0.0, 0.0, 0.0)) for name in names])
-    return _cmu_capture(path.stem, names, p, R, *bones.place(np.zeros((1, 3)), rotation_vectors(-known[None])))
+    return _cmu_capture(
+        path.stem, names, p, R, *bones.place(np.zeros((1, 3)), rotation_vectors(-known[None]))
+    )
 
 
 def rotation_vectors(v: FloatArray) -> FloatArray:

@@ -47,7 +47,7 @@ def wander(rng: np.random.Generator, t_s: FloatArray, spread: float, period_s: f
 
 
 def ease(x: FloatArray) -> FloatArray:
-    """From 0 to 1 without a jerk at either end (minimum-jerk profile: Flash and Hogan, J Neurosci 5, 1985)."""
+    """From 0 to 1 without a jerk at either end (minimum jerk: Flash and Hogan, J Neurosci 5, 1985)."""
     x = np.clip(x, 0.0, 1.0)
     return x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
 
@@ -97,9 +97,16 @@ def periodic_curve(knots: tuple[float, ...], phase: FloatArray) -> FloatArray:
         knots: Values at phases 0, 1/n, ... (n - 1)/n.
         phase: In cycles. Shape: (n,).
     """
-    coefficients = np.fft.rfft(np.array(knots)) / len(knots)
-    coefficients[1:] *= 2.0
-    if len(knots) % 2 == 0:
-        coefficients[-1] *= 0.5
-    harmonics = np.arange(len(coefficients))
-    return (coefficients * np.exp(2j * np.pi * phase[:, None] * harmonics)).sum(axis=1).real
+    values = np.array(knots)
+    slopes = (np.roll(values, -1) - np.roll(values, 1)) / 2.0
+    place = np.mod(phase, 1.0) * len(values)
+    k = np.floor(place).astype(np.int64) % len(values)
+    after = (k + 1) % len(values)
+    x = place - np.floor(place)
+    # Cubic Hermite pieces with Catmull and Rom's slopes: they hardly overshoot.
+    return (
+        values[k] * (1.0 + 2.0 * x) * (1.0 - x) ** 2
+        + slopes[k] * x * (1.0 - x) ** 2
+        + values[after] * x**2 * (3.0 - 2.0 * x)
+        + slopes[after] * x**2 * (x - 1.0)
+    )

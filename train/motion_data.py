@@ -21,6 +21,7 @@ from calib.errors import CalibError
 from calib.skeleton import Skeleton, load_skeleton
 from calib.storage import coordinate_values, read_mot
 from train.errors import TrainError
+from train.files import save_arrays
 from train.floor import Floor
 from train.mocap_files import Capture, read_amc, read_asf, read_deepmimic, read_expmap
 from train.motion import FloatArray, Motion
@@ -106,7 +107,9 @@ def _read_capture(path: Path) -> tuple[str, str, Capture]:
         return str(asf), "cmu", read_amc(path, read_asf(asf))
     with path.open("rb") as file:
         is_json = file.read(1) == b"{"
-    return ("deepmimic", "deepmimic", read_deepmimic(path)) if is_json else ("expmap", "cmu", read_expmap(path))
+    return (
+        ("deepmimic", "deepmimic", read_deepmimic(path)) if is_json else ("expmap", "cmu", read_expmap(path))
+    )
 
 
 def read_opensim(path: Path, skeleton: Skeleton) -> Motion:
@@ -141,18 +144,20 @@ def is_plausible(skeleton: Skeleton, q: FloatArray) -> FloatArray:
 
 def save_captured(path: Path, skeleton: Skeleton, motions: list[Motion]) -> None:
     """Keep motions small, all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial.npz")
-    np.savez_compressed(
-        partial,
-        coordinate_names=np.array(skeleton.coordinate_names),
-        names=np.array([m.name for m in motions]),
-        sources=np.array([m.source for m in motions]),
-        fps=np.array([m.fps for m in motions]),
-        length=np.array([m.n_frames for m in motions]),
-        q=np.concatenate([np.round(_wrap(skeleton, m.q) / _RESOLUTION) for m in motions]).astype(np.int16),
+    save_arrays(
+        path,
+        {
+            "coordinate_names": np.array(skeleton.coordinate_names),
+            "names": np.array([m.name for m in motions]),
+            "sources": np.array([m.source for m in motions]),
+            "fps": np.array([m.fps for m in motions]),
+            "length": np.array([m.n_frames for m in motions]),
+            "q": np.concatenate([np.round(_wrap(skeleton, m.q) / _RESOLUTION) for m in motions]).astype(
+                np.int16
+            ),
+        },
+        compress=True,
     )
-    partial.replace(path)
 
 
 def _wrap(skeleton: Skeleton, q: FloatArray) -> FloatArray:
@@ -191,9 +196,13 @@ def load_captured(skeleton: Skeleton, path: Path | None = None) -> list[Motion]:
             q[:, turns] = np.unwrap(q[:, turns], axis=0)
             q[:, ~turns] = np.unwrap(q[:, ~turns], axis=0, period=2.0 * 32767 * _RESOLUTION)
             fps = float(data["fps"][k])
-            motions.append(Motion(str(data["names"][k]), fps, np.arange(len(q)) / fps, q, str(data["sources"][k])))
+            motions.append(
+                Motion(str(data["names"][k]), fps, np.arange(len(q)) / fps, q, str(data["sources"][k]))
+            )
     except (OSError, ValueError, KeyError) as error:
-        raise TrainError(f"{path}: not retargeted motion ({error}); make it with: python -m train.motion_data FOLDER") from error
+        raise TrainError(
+            f"{path}: not retargeted motion ({error}); make it with: python -m train.motion_data FOLDER"
+        ) from error
     return motions
 
 

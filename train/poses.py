@@ -19,7 +19,9 @@ _TOLERATED_FRAMES = 0.05
 class MotionLibrary:
     """Endless motions of one skeleton; what is drawn depends on the generator alone."""
 
-    def __init__(self, skeleton: Skeleton, *, captured: list[Motion] | None = None, captured_share: float = 0.2) -> None:
+    def __init__(
+        self, skeleton: Skeleton, *, captured: list[Motion] | None = None, captured_share: float = 0.2
+    ) -> None:
         """Collect the sources.
 
         Args:
@@ -69,7 +71,9 @@ class MotionLibrary:
                 break
         return Motion(activity, fps, t_s, q)
 
-    def sample_pose(self, rng: np.random.Generator, scale_factors: FloatArray | None = None) -> tuple[str, FloatArray]:
+    def sample_pose(
+        self, rng: np.random.Generator, scale_factors: FloatArray | None = None
+    ) -> tuple[str, FloatArray]:
         """Draw one pose: a moment of a motion.
 
         Returns:
@@ -115,5 +119,6 @@ def mirror(skeleton: Skeleton, q: FloatArray) -> FloatArray:
 
 
 _ODD = (
-    "pelvis_list", "pelvis_rotation", "pelvis_tz", "lumbar_bending", "lumbar_rotation", "neck_bending", "neck_rotation",
+    "pelvis_list", "pelvis_rotation", "pelvis_tz", "lumbar_bending", "lumbar_rotation", "neck_bending",
+    "neck_rotation",
 )  # fmt: skip

@@ -14,6 +14,7 @@ from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
 from train.bodies import BodyModel, BodyShape, default_body_model_path, load_body_model
 from train.errors import TrainError
+from train.files import save_arrays
 from train.fit_body import BodyFitter
 from train.skinning import Rig, build_rig, node_transforms, skin
 
@@ -120,7 +121,8 @@ class PuppetPool:
 
 def _fit_code_hash() -> str:
     """Changes whenever the fit's own source does, so that no stale fit is used."""
-    sources = [Path(__file__).with_name(f"{name}.py") for name in ("fit_body", "fit_targets", "landmarks", "bodies")]
+    names = ("fit_body", "fit_targets", "landmarks", "bodies")
+    sources = [Path(__file__).with_name(f"{name}.py") for name in names]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
@@ -134,13 +136,13 @@ def _load_fits(
         _log.info("fitting the skeleton to %d adults: a minute or two, once", model.n_adults)
         fitter = BodyFitter(skeleton, model)
         fits = [fitter.fit(model.shape(adult)) for adult in range(model.n_adults)]
-        partial = path.with_name(path.name + ".partial.npz")
-        np.savez(
-            partial,
-            q_rest=np.array([fit.q_rest for fit in fits]),
-            scale_factors=np.array([fit.scale_factors for fit in fits]),
+        save_arrays(
+            path,
+            {
+                "q_rest": np.array([fit.q_rest for fit in fits]),
+                "scale_factors": np.array([fit.scale_factors for fit in fits]),
+            },
         )
-        partial.replace(path)
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["q_rest"], file["scale_factors"]

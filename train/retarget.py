@@ -8,6 +8,7 @@ kinematics follows those points frame by frame. What the other skeleton calls ze
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.ik import InverseKinematics
 from calib.kinematics import body_transforms, joint_centres
@@ -34,7 +35,9 @@ _FOLLOWED: tuple[tuple[str, str, float, float], ...] = (
 _ARM_M = 0.1
 # How a person stands in the known pose: means of the fitted adults.
 _STANDING_DEG = {"pelvis_tilt": -5.0, "lumbar_extension": 2.0, "neck_flexion": 3.0, "hip_flexion": 5.0}
-_KNOWN_PRIOR, _FRAME_PRIOR = 0.05, 0.002
+_KNOWN_PRIOR, _FRAME_PRIOR = 0.05, 1e-4
+_BADLY_SEEN = ("arm_rot", "pro_sup", "wrist_flex", "wrist_dev", "subtalar_angle", "hip_rotation")
+_SHY = 5.0
 # Segments measured between joints of the capture, and the bodies they scale.
 _SEGMENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("femur", "tibia", ("femur",)),
@@ -42,7 +45,10 @@ _SEGMENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("humerus", "radius", ("humerus",)),
     ("radius", "wrist", ("ulna", "radius", "hand")),
 )
-_BODY_OF_JOINT = {"femur": "femur", "tibia": "tibia", "foot": "talus", "humerus": "humerus", "radius": "ulna", "wrist": "hand"}
+_BODY_OF_JOINT = {
+    "femur": "femur", "tibia": "tibia", "foot": "talus", "humerus": "humerus",
+    "radius": "ulna", "wrist": "hand",
+}  # fmt: skip
 
 
 class Retargeter:
@@ -88,13 +94,13 @@ class Retargeter:
             for body, name in enumerate(skeleton.body_names):
                 if name[:-2] in stems:
                     scale[body] = ratio
-        for body in ("pelvis", "torso", "neck", "head"):
-            scale[skeleton.body_index(body)] = np.mean(ratios[:2])
+        for trunk in ("pelvis", "torso", "neck", "head"):
+            scale[skeleton.body_index(trunk)] = np.mean(ratios[:2])
         return scale
 
-    def _points(self) -> tuple[FloatArray, ...]:
+    def _points(self) -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]:
         """Body, joint, offset from the joint and weight of every point that is followed."""
-        rows = []
+        rows: list[tuple[int, int, FloatArray, float]] = []
         for body, joint, centre, around in _FOLLOWED:
             for b in ("r", "l") if "{b}" in body else ("",):
                 k, j = self.skeleton.body_index(body.format(b=b)), self._index(joint.format(s=b))
@@ -105,14 +111,13 @@ class Retargeter:
         return np.array(bodies), np.array(joints), np.array(arms), np.array(weights)
 
     def _priors(self, weight: float) -> FloatArray:
-        prior = np.full(self.skeleton.n_q, weight)
+        stems = [name.removesuffix("_r").removesuffix("_l") for name in self.skeleton.coordinate_names]
+        # What captures know badly is held more.
+        prior = np.array([weight * (_SHY if stem in _BADLY_SEEN else 1.0) for stem in stems])
         prior[[self.skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]] = 0.0
-        for name in ("subtalar_angle", "mtp_angle", "hip_rotation"):
-            for side in ("r", "l"):
-                prior[self.skeleton.coordinate_index(f"{name}_{side}")] *= 10.0
         return prior
 
-    def _known_pose(self, capture: Capture, bounded: FloatArray) -> FloatArray:
+    def _known_pose(self, capture: Capture, bounded: NDArray[np.bool_]) -> FloatArray:
         """Coordinates of the known pose: limbs by their joints, everything else as people stand."""
         skeleton = self.skeleton
         q = np.zeros(skeleton.n_q)
@@ -132,7 +137,7 @@ class Retargeter:
         solver.set_scale_factors(self.scale_factors)
         q[skeleton.coordinate_index("pelvis_ty")] = capture.p_known_m[self._index("root"), 1]
         prior = self._priors(_KNOWN_PRIOR)
-        # The pelvis stands as people stand; the sole is level, whatever slope the capture draws from ankle to toe.
+        # The pelvis stands as people do, and the sole is level whatever slope the capture draws to the toes.
         for name in ("pelvis_tilt", "pelvis_list", "pelvis_rotation", "lumbar_extension"):
             prior[skeleton.coordinate_index(name)] = 10.0
         q = solver.solve(np.array(targets), np.ones(len(bodies)), q, q_prior=q, prior_weight=prior).q.copy()
@@ -171,7 +176,7 @@ class Retargeter:
 
 
 def face_forward(skeleton: Skeleton, q: FloatArray) -> FloatArray:
-    """Turn and shift a whole motion so that it starts at the origin, looking along X. Shape of q: (n, n_q)."""
+    """Turn and shift a motion so that it starts at the origin, looking along X. Shape of q: (n, n_q)."""
     q = q.copy()
     turns = [skeleton.coordinate_index(f"pelvis_{name}") for name in ("tilt", "list", "rotation")]
     x, z = (skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xz")

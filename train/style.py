@@ -25,6 +25,8 @@ class Style:
     """Whether both feet stay flat where they are; otherwise the lower foot carries the body."""
     hand_targets: dict[str, tuple[str, FloatArray]] = field(default_factory=dict)
     """By side: a body, and where in it the palm is, in m at scale 1. Shape: (n_frames, 3)."""
+    support: dict[str, FloatArray] = field(default_factory=dict)
+    """By side: how much the foot carries, 0 to 1, where that is known. Shape of each: (n_frames,)."""
     hop_m: FloatArray | None = None
     """Height of the lowest foot above the floor. Shape: (n_frames,)."""
 
@@ -55,18 +57,29 @@ class Style:
         self.set("pelvis_tilt", -np.asarray(trunk_deg) * pelvis_share)
         self.set("lumbar_extension", -np.asarray(trunk_deg) * (1.0 - np.asarray(pelvis_share)))
 
-    def leg(self, side: str, thigh_deg: FloatArray | float, knee_deg: FloatArray | float) -> None:
-        """Raise a thigh from the vertical and bend its knee, with the sole level.
+    def leg(
+        self,
+        side: str,
+        thigh_deg: FloatArray | float,
+        knee_deg: FloatArray | float,
+        *,
+        foot_deg: FloatArray | float = 0.0,
+    ) -> None:
+        """Place a leg by its segments. Call it after the pelvis is set: hip flexion is measured from there.
 
-        Call it after the pelvis is set: hip flexion is measured from there.
+        Args:
+            side: "r" or "l".
+            thigh_deg: Raised forward from the vertical.
+            knee_deg: Bend of the knee.
+            foot_deg: Toes up from the floor.
         """
         knee = np.clip(knee_deg, 0.0, 140.0)
         self.set(f"hip_flexion_{side}", thigh_deg - self.get("pelvis_tilt"))
         self.set(f"knee_angle_{side}", knee)
-        self.set(f"ankle_angle_{side}", knee - thigh_deg)
+        self.set(f"ankle_angle_{side}", foot_deg + knee - thigh_deg)
 
     def coordinates(self, skeleton: Skeleton) -> FloatArray:
-        """All coordinates within their ranges, in rad, the root's translation zero. Shape: (n_frames, n_q)."""
+        """All coordinates in their ranges, in rad; the root's translation is zero. Shape: (n_frames, n_q)."""
         q = np.zeros((len(self.t_s), skeleton.n_q))
         for name, value in self.angles_deg.items():
             k = skeleton.coordinate_index(name)

@@ -78,35 +78,36 @@ class TorchKinematics(nn.Module):
         self._register_frames(tree)
         self._register_axes(tree)
         self._register_couplers(tree)
-        self.terms = FunctionBank(tree.functions, tree.term_function)
-        self.term_coordinate = tree.term_coordinate.tolist()
+        self.terms = FunctionBank(tree.functions, tree.terms["function"])
+        self.term_coordinate = tree.terms["coordinate"].tolist()
         self.marker_body = tree.marker_body.tolist()
         self.levels = _levels(tree.parent)
 
     def _register_frames(self, tree: KinematicTree) -> None:
-        for name in ("R_parent_joint", "M_parent_joint", "R_body_joint", "M_body_joint", "radii_m", "M_marker"):
+        frames = ("R_parent_joint", "M_parent_joint", "R_body_joint", "M_body_joint", "radii_m", "M_marker")
+        for name in frames:
             self.register_buffer(name, torch.from_numpy(np.array(getattr(tree, name))))
         self.parent = tree.parent.tolist()
         self.register_buffer("has_parent", torch.from_numpy(tree.parent >= 0))
 
     def _register_axes(self, tree: KinematicTree) -> None:
-        n_axes, n_bodies = len(tree.axis), len(tree.parent)
-        body_of_axis = np.repeat(np.arange(n_bodies), np.diff(tree.axis_start))
-        axis_of_term = np.repeat(np.arange(n_axes), np.diff(tree.term_start))
+        n_axes, n_bodies = len(tree.axes), len(tree.bodies)
+        body_of_axis = np.repeat(np.arange(n_bodies), tree.bodies["end_axis"] - tree.bodies["first_axis"])
+        axis_of_term = np.repeat(np.arange(n_axes), tree.axes["end_term"] - tree.axes["first_term"])
         term_sum = np.zeros((len(axis_of_term), n_axes))
         term_sum[np.arange(len(axis_of_term)), axis_of_term] = 1.0
         # The last slot stands for "no rotation".
         slots = np.full((n_bodies, 3), n_axes)
         translation_sum = np.zeros((n_bodies, n_axes))
         for body in range(n_bodies):
-            axes = np.arange(tree.axis_start[body], tree.axis_start[body + 1])
-            turns = axes[tree.axis_kind[axes] != AXIS_TRANSLATION]
+            axes = np.arange(tree.bodies["first_axis"][body], tree.bodies["end_axis"][body])
+            turns = axes[tree.axes["kind"][axes] != AXIS_TRANSLATION]
             slots[body, : len(turns)] = turns
-            translation_sum[body, axes[tree.axis_kind[axes] == AXIS_TRANSLATION]] = 1.0
+            translation_sum[body, axes[tree.axes["kind"][axes] == AXIS_TRANSLATION]] = 1.0
         for name, value in {
-            "axis": tree.axis,
-            "axis_is_scaled": tree.axis_is_scaled,
-            "axis_constant": tree.axis_constant,
+            "axis": tree.axes["direction"],
+            "axis_is_scaled": tree.axes["is_scaled"].astype(bool),
+            "axis_constant": tree.axes["constant"],
             "axis_body": body_of_axis,
             "term_sum": term_sum,
             "rotation_slot": slots,
@@ -115,14 +116,14 @@ class TorchKinematics(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(value)))
 
     def _register_couplers(self, tree: KinematicTree) -> None:
-        self.coupler_dependent = tree.coupler_dependent.tolist()
-        self.coupler_independent = tree.coupler_independent.tolist()
-        self.coupler_body = tree.coupler_body.tolist()
+        self.coupler_dependent = tree.couplers["dependent"].tolist()
+        self.coupler_independent = tree.couplers["independent"].tolist()
+        self.coupler_body = tree.couplers["body"].tolist()
         self.couplers = nn.ModuleList(
-            FunctionBank(tree.functions, tree.coupler_function[k : k + 1])
+            FunctionBank(tree.functions, tree.couplers["function"][k : k + 1])
             for k in range(len(self.coupler_dependent))
         )
-        self.register_buffer("coupler_weight", torch.from_numpy(np.array(tree.coupler_weight)))
+        self.register_buffer("coupler_weight", torch.from_numpy(np.array(tree.couplers["weight"])))
 
     def apply_couplers(self, q: Tensor, scale_factors: Tensor) -> Tensor:
         """Coordinates with the dependent ones set. Shape: (..., n_q)."""
