@@ -84,36 +84,39 @@ class TorchKinematics(nn.Module):
         self.levels = _levels(tree.parent)
 
     def _register_frames(self, tree: KinematicTree) -> None:
-        frames = ("R_parent_joint", "M_parent_joint", "R_body_joint", "M_body_joint", "radii_m", "M_marker")
-        for name in frames:
-            self.register_buffer(name, torch.from_numpy(np.array(getattr(tree, name))))
+        for name in ("R_parent_joint", "M_parent_joint", "R_body_joint", "M_body_joint", "radii_m"):
+            self._register(name, tree.bodies[name])
+        self._register("M_marker", tree.M_marker)
+        self._register("has_parent", tree.parent >= 0)
         self.parent = tree.parent.tolist()
-        self.register_buffer("has_parent", torch.from_numpy(tree.parent >= 0))
+
+    def _register(self, name: str, value: NDArray[np.generic]) -> None:
+        # A copy: torch takes neither read-only arrays nor fields of records.
+        self.register_buffer(name, torch.from_numpy(np.array(value)))
 
     def _register_axes(self, tree: KinematicTree) -> None:
         n_axes, n_bodies = len(tree.axes), len(tree.bodies)
-        body_of_axis = np.repeat(np.arange(n_bodies), tree.bodies["end_axis"] - tree.bodies["first_axis"])
-        axis_of_term = np.repeat(np.arange(n_axes), tree.axes["end_term"] - tree.axes["first_term"])
-        term_sum = np.zeros((len(axis_of_term), n_axes))
-        term_sum[np.arange(len(axis_of_term)), axis_of_term] = 1.0
+        axis_body = np.zeros(n_axes, dtype=np.int64)
+        term_sum = np.zeros((len(tree.terms), n_axes))
+        for axis, record in enumerate(tree.axes):
+            term_sum[record["first_term"] : record["end_term"], axis] = 1.0
         # The last slot stands for "no rotation".
         slots = np.full((n_bodies, 3), n_axes)
         translation_sum = np.zeros((n_bodies, n_axes))
-        for body in range(n_bodies):
-            axes = np.arange(tree.bodies["first_axis"][body], tree.bodies["end_axis"][body])
-            turns = axes[tree.axes["kind"][axes] != AXIS_TRANSLATION]
+        for body, record in enumerate(tree.bodies):
+            own = np.arange(record["first_axis"], record["end_axis"])
+            axis_body[own] = body
+            translates = tree.axes["kind"][own] == AXIS_TRANSLATION
+            turns = own[~translates]
             slots[body, : len(turns)] = turns
-            translation_sum[body, axes[tree.axes["kind"][axes] == AXIS_TRANSLATION]] = 1.0
-        for name, value in {
-            "axis": tree.axes["direction"],
-            "axis_is_scaled": tree.axes["is_scaled"].astype(bool),
-            "axis_constant": tree.axes["constant"],
-            "axis_body": body_of_axis,
-            "term_sum": term_sum,
-            "rotation_slot": slots,
-            "translation_sum": translation_sum,
-        }.items():
-            self.register_buffer(name, torch.from_numpy(np.array(value)))
+            translation_sum[body, own[translates]] = 1.0
+        self._register("axis", tree.axes["direction"])
+        self._register("axis_is_scaled", tree.axes["is_scaled"].astype(np.bool_))
+        self._register("axis_constant", tree.axes["constant"])
+        self._register("axis_body", axis_body)
+        self._register("term_sum", term_sum)
+        self._register("rotation_slot", slots)
+        self._register("translation_sum", translation_sum)
 
     def _register_couplers(self, tree: KinematicTree) -> None:
         self.coupler_dependent = tree.couplers["dependent"].tolist()
@@ -121,9 +124,9 @@ class TorchKinematics(nn.Module):
         self.coupler_body = tree.couplers["body"].tolist()
         self.couplers = nn.ModuleList(
             FunctionBank(tree.functions, tree.couplers["function"][k : k + 1])
-            for k in range(len(self.coupler_dependent))
+            for k in range(len(tree.couplers))
         )
-        self.register_buffer("coupler_weight", torch.from_numpy(np.array(tree.couplers["weight"])))
+        self._register("coupler_weight", tree.couplers["weight"])
 
     def apply_couplers(self, q: Tensor, scale_factors: Tensor) -> Tensor:
         """Coordinates with the dependent ones set. Shape: (..., n_q)."""
