@@ -212,3 +212,15 @@ def test_an_unknown_activity_is_refused_by_name(library: MotionLibrary) -> None:
         library.sample(np.random.default_rng(0), activity="swim")
     with pytest.raises(TrainError, match="no captured motion is loaded"):
         library.sample(np.random.default_rng(0), activity="captured")
+
+
+def test_captured_clips_are_on_the_floor_and_as_long_as_asked(
+    skeleton: Skeleton, motions: dict[str, list[Motion]]
+) -> None:
+    captured = [motions["walk"][0], motions["walk"][1], motions["stand"][0]]
+    library = MotionLibrary(skeleton, captured=captured, captured_share=1.0)
+    drawn = [library.sample(np.random.default_rng(seed), duration_s=1.0, fps=20.0) for seed in range(12)]
+    assert {motion.name for motion in drawn} == {"walk", "stand"}
+    for motion in drawn:
+        assert motion.n_frames == 20
+        assert abs(np.percentile([Floor(skeleton).soles(q)[:, 1].min() for q in motion.q], 5)) < 1e-6

@@ -14,6 +14,7 @@ from train.style import Style
 
 _ATTEMPTS = 12
 _TOLERATED_FRAMES = 0.05
+_POSTURE_SPREAD = np.radians(2.0)
 
 
 class MotionLibrary:
@@ -32,6 +33,7 @@ class MotionLibrary:
         self.skeleton = skeleton
         self.captured = captured or []
         self.captured_share = captured_share if self.captured else 0.0
+        self._captured_p = _shares([motion.name for motion in self.captured])
         self._collision = SelfCollision(skeleton)
 
     def sample(
@@ -94,15 +96,31 @@ class MotionLibrary:
     ) -> Motion:
         if not self.captured:
             raise TrainError("no captured motion is loaded; give MotionLibrary(captured=...)")
-        motion = self.captured[int(rng.integers(len(self.captured)))]
+        motion = self.captured[int(rng.choice(len(self.captured), p=self._captured_p))]
         length = min(duration_s, motion.t_s[-1] - motion.t_s[0])
         start = rng.uniform(motion.t_s[0], motion.t_s[-1] - length)
         t_s = np.arange(max(1, round(length * fps))) / fps
         q = np.stack([np.interp(start + t_s, motion.t_s, column) for column in motion.q.T], axis=1)
         if rng.random() < 0.5:
             q = mirror(self.skeleton, q)
-        q = Floor(self.skeleton, scale_factors).drop(q)
+        q = Floor(self.skeleton, scale_factors).drop(self._vary(rng, q))
         return Motion(motion.name, fps, t_s, q, motion.source)
+
+    def _vary(self, rng: np.random.Generator, q: FloatArray) -> FloatArray:
+        """Another person's posture under the same motion: a constant of a few degrees on every joint."""
+        skeleton = self.skeleton
+        joints = skeleton.is_rotational & [
+            not name.startswith("pelvis_") for name in skeleton.coordinate_names
+        ]
+        offset = np.where(joints, rng.normal(0.0, _POSTURE_SPREAD, skeleton.n_q), 0.0)
+        return np.where(joints, np.clip(q + offset, skeleton.q_lower, skeleton.q_upper), q)
+
+
+def _shares(names: list[str]) -> FloatArray:
+    """How often to draw each of many motions: families of many takes weigh with the root of their number."""
+    families = [name.rstrip("0123456789_") for name in names]
+    weight = np.array([families.count(family) ** -0.5 for family in families])
+    return weight / max(weight.sum(), 1e-12)
 
 
 def mirror(skeleton: Skeleton, q: FloatArray) -> FloatArray:
