@@ -16,7 +16,7 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
 from engines.preprocess import letterbox_roi
-from realtime.landmark_model import SIGMA_DEPTH_M, build_landmark_model
+from realtime.landmark_model import build_landmark_model
 from realtime.observation import observe, rotation_to_ray
 from realtime.pose_solver import PoseSolver
 from realtime.skeletal_layer import Estimate, SkeletalLayer
@@ -125,7 +125,7 @@ class LandmarksEstimator:
             result.landmarks_px[used, :2],
             world_m[used] * self._scaling.world_scale,
             self._model.sigma_m,
-            SIGMA_DEPTH_M,
+            self._model.sigma_depth_m,
             visibility[used],
             self.camera,
         )

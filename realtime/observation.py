@@ -80,7 +80,7 @@ def observe(
     uv_px: Array,
     world_m: Array,
     sigma_m: Array,
-    sigma_depth_m: float,
+    sigma_depth_m: Array,
     weights: Array,
     camera: CameraCalibration,
 ) -> LandmarkObservation:
@@ -92,7 +92,7 @@ def observe(
         uv_px: Shape: (n, 2).
         world_m: Metric landmarks about a common origin, in camera axes. Shape: (n, 3).
         sigma_m: Standard deviation across the line of sight. Shape: (n,).
-        sigma_depth_m: Standard deviation along it.
+        sigma_depth_m: Standard deviation along it. Shape: (n,).
         weights: From 0 (ignored) to 1. Shape: (n,).
         camera: Where the camera is.
     """
@@ -103,5 +103,5 @@ def observe(
     direction = rays / np.linalg.norm(rays, axis=1, keepdims=True) @ R.T
     along = direction[:, :, None] * direction[:, None, :]
     across = np.eye(3) - along
-    information = across / sigma_m[:, None, None] ** 2 + along / sigma_depth_m**2
+    information = across / sigma_m[:, None, None] ** 2 + along / sigma_depth_m[:, None, None] ** 2
     return LandmarkObservation(points_m, information * weights[:, None, None])

@@ -12,7 +12,7 @@ from calib.camera import CameraCalibration, Intrinsics
 from calib.errors import SkeletonError
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
-from realtime.landmark_model import SIGMA_DEPTH_M, LandmarkModel, build_landmark_model
+from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import observe, rotation_to_ray, solve_translation, undistort_rays
 from realtime.pose_solver import PoseSolver
 from realtime.skeletal_layer import Estimate, SkeletalLayer
@@ -88,7 +88,7 @@ def test_exact_landmarks_give_the_pose_back(skeleton: Skeleton, model: LandmarkM
     p_cam = landmarks(skeleton, model, truth, scale_factors)
     weights = np.ones(len(p_cam))
     # Sure of everything: the prior must not pull.
-    seen = observe(pixels(p_cam), p_cam - p_cam.mean(0), np.full(len(p_cam), 1e-4), 1e-4, weights, CAMERA)
+    seen = observe(pixels(p_cam), p_cam - p_cam.mean(0), np.full(len(p_cam), 1e-4), np.full(len(p_cam), 1e-4), weights, CAMERA)
     q, confidence = PoseSolver(skeleton, model).solve(seen)
     # What no landmark shows (toes, rotation of the forearm) stays with the prior.
     shown = [
@@ -106,7 +106,7 @@ def test_hidden_legs_have_little_confidence_and_stay_near_habit(
     truth = person(skeleton, 1.2, hip_flexion_r=85, knee_angle_r=85, hip_flexion_l=85, knee_angle_l=85)
     p_cam = landmarks(skeleton, model, truth, np.ones((skeleton.n_bodies, 3)))
     weights = np.where(np.isin(model.landmark, range(25, 33)), 0.0, 1.0)
-    seen = observe(pixels(p_cam), p_cam - p_cam.mean(0), model.sigma_m, SIGMA_DEPTH_M, weights, CAMERA)
+    seen = observe(pixels(p_cam), p_cam - p_cam.mean(0), model.sigma_m, model.sigma_depth_m, weights, CAMERA)
     q, confidence = PoseSolver(skeleton, model).solve(seen)
     for name in ("knee_angle_r", "knee_angle_l", "ankle_angle_r"):
         k = skeleton.coordinate_index(name)
