@@ -65,7 +65,8 @@ def turned(light: Light, yaw: float) -> Light:
 def split_sun(radiance: NDArray[np.float32]) -> Light:
     """Take the brightest spot of the upper half out as a sun; the rest becomes harmonics."""
     height, width = radiance.shape[:2]
-    luminance = cv2.GaussianBlur(radiance.mean(2), (0, 0), 2.0)[: int(height * 0.48)]
+    around = np.pad(radiance.mean(2), ((0, 0), (8, 8)), mode="wrap")
+    luminance = cv2.GaussianBlur(around, (0, 0), 2.0)[: int(height * 0.48), 8:-8]
     row, column = np.unravel_index(int(np.argmax(luminance)), luminance.shape)
     d = directions(height, width)
     near = d @ d[row, column] > np.cos(np.radians(12.0))

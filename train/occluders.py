@@ -162,7 +162,7 @@ def seat(
     forward /= max(float(np.linalg.norm(forward)), 1e-6)
     rotation = yaw_rotation(float(np.arctan2(forward[2], forward[0])))
     depth, width, thick = rng.uniform(0.38, 0.46), rng.uniform(0.40, 0.52), rng.uniform(0.03, 0.09)
-    top = hips + forward * 0.12
+    top = hips + forward * 0.10
     top[1] = under_y_m + 0.012  # flesh gives way
     row = solids.add_material(furniture_material(rng))
     frame = solids.add_material(furniture_material(rng))
@@ -170,11 +170,11 @@ def seat(
     legs(solids, top - np.array([0.0, thick, 0.0]), width, depth, top[1] - thick - floor_y_m, rotation, frame)
     kind = rng.random()
     if kind < 0.75:
-        height = rng.uniform(0.3, 0.62)
-        back = top - forward * (depth / 2 + 0.02) + np.array([0.0, height / 2 + rng.uniform(0.05, 0.15), 0.0])
+        height, gap = rng.uniform(0.3, 0.62), depth / 2 + rng.uniform(0.06, 0.11)
+        back = top - forward * gap + np.array([0.0, height / 2 + rng.uniform(0.05, 0.15), 0.0])
         solids.box(back, (0.035, height, width * rng.uniform(0.8, 1.0)), rotation, row, Category.FURNITURE)
         for j in (-1, 1):
-            post = top - forward * (depth / 2 + 0.03) + rotation @ np.array([0.0, 0.14, j * width * 0.3])
+            post = top - forward * (gap + 0.01) + rotation @ np.array([0.0, 0.14, j * width * 0.3])
             solids.box(post, (0.025, 0.3, 0.025), rotation, frame, Category.FURNITURE)
         if kind < 0.25:
             for j in (-1, 1):
