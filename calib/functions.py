@@ -69,19 +69,34 @@ class PiecewisePolynomial(NamedTuple):
     """From the constant upwards. Shape: (n_segments, degree + 1)."""
 
 
+FUNCTION = np.dtype([("first_segment", "i8"), ("end_segment", "i8"), ("degree", "i8")], align=True)
+SEGMENT = np.dtype([("upper", "f8"), ("origin", "f8")], align=True)
+
+
 class FunctionTable(NamedTuple):
     """Many piecewise polynomials in flat arrays, for the compiled kernels."""
 
-    start: NDArray[np.int64]
-    """First segment of each function, and the end. Shape: (n_functions + 1,)."""
-    degree: NDArray[np.int64]
-    """Shape: (n_functions,)."""
-    upper: NDArray[np.float64]
-    """Where each segment ends; infinite for a function's last. Shape: (n_segments,)."""
-    origin: NDArray[np.float64]
-    """Shape: (n_segments,)."""
+    functions: NDArray[np.void]
+    """Of dtype FUNCTION. Shape: (n_functions,)."""
+    segments: NDArray[np.void]
+    """Of dtype SEGMENT: where a piece ends, infinite for a function's last. Shape: (n_segments,)."""
     coefficients: NDArray[np.float64]
     """Shape: (n_segments, max degree + 1)."""
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """First segment of each function, and the end. Shape: (n_functions + 1,)."""
+        return np.append(self.functions["first_segment"], len(self.segments))
+
+    @property
+    def upper(self) -> NDArray[np.float64]:
+        """Where each segment ends. Shape: (n_segments,)."""
+        return self.segments["upper"]
+
+    @property
+    def origin(self) -> NDArray[np.float64]:
+        """Where each segment's own variable is zero. Shape: (n_segments,)."""
+        return self.segments["origin"]
 
 
 def split_multipliers(function: Function) -> tuple[float, Function]:
@@ -178,28 +193,28 @@ def build_table(functions: list[PiecewisePolynomial]) -> FunctionTable:
     start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     for f, first in zip(functions, start[:-1], strict=True):
         coefficients[first : first + len(f.origins), : f.coefficients.shape[1]] = f.coefficients
-    uppers = [np.append(f.breaks, np.inf) for f in functions]
-    return FunctionTable(
-        start=start,
-        degree=np.array([f.coefficients.shape[1] - 1 for f in functions], dtype=np.int64),
-        upper=np.concatenate([*uppers, np.empty(0)]),
-        origin=np.concatenate([*(f.origins for f in functions), np.empty(0)]),
-        coefficients=coefficients,
-    )
+    table = np.zeros(len(functions), FUNCTION)
+    table["first_segment"], table["end_segment"] = start[:-1], start[1:]
+    table["degree"] = [f.coefficients.shape[1] - 1 for f in functions]
+    segments = np.zeros(sum(counts), SEGMENT)
+    segments["upper"] = np.concatenate([*(np.append(f.breaks, np.inf) for f in functions), np.empty(0)])
+    segments["origin"] = np.concatenate([*(f.origins for f in functions), np.empty(0)])
+    return FunctionTable(table, segments, coefficients)
 
 
 @njit(cache=True, nogil=True)
 def evaluate(table: FunctionTable, index: int, x: float) -> tuple[float, float]:
     """Value and slope of one function of the table at `x`."""
-    low, high = table.start[index], table.start[index + 1] - 1
+    function = table.functions[index]
+    low, high = function.first_segment, function.end_segment - 1
     while low < high:
         middle = (low + high) // 2
-        if x > table.upper[middle]:
+        if x > table.segments[middle].upper:
             low = middle + 1
         else:
             high = middle
-    dx = x - table.origin[low]
-    degree = table.degree[index]
+    dx = x - table.segments[low].origin
+    degree = function.degree
     value, slope = table.coefficients[low, degree], 0.0
     for power in range(degree - 1, -1, -1):
         slope = slope * dx + value

@@ -102,8 +102,8 @@ def _linearise(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], wo
         if body >= 0 and W[0, 0] + W[1, 1] + W[2, 2] > 0.0:
             p, target = work.positions_m[k], problem.targets_m[k]
             _add_station(p, target, W, work.composite[body], work.wrench[body], work.moment[body])
-    for body in range(tree.parent.shape[0] - 1, -1, -1):
-        parent = tree.parent[body]
+    for body in range(tree.bodies.shape[0] - 1, -1, -1):
+        parent = tree.bodies[body].parent
         A = work.composite[body]
         for i in range(3, 6):
             for j in range(3):
@@ -129,7 +129,7 @@ def _project_body(tree: KinematicTree, body: int, work: Workspace) -> None:
     A, wrench, B = work.composite[body], work.wrench[body], work.moment[body]
     if A[3, 3] + A[4, 4] + A[5, 5] == 0.0:
         return
-    for c in range(tree.column_start[body], tree.column_start[body + 1]):
+    for c in range(tree.bodies[body].first_column, tree.bodies[body].end_column):
         j, S = tree.column_coordinate[c], work.twists[c]
         f0, f1, f2, f3, f4, f5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for i in range(6):
@@ -146,10 +146,9 @@ def _project_body(tree: KinematicTree, body: int, work: Workspace) -> None:
         m1 = B[1, 0] * S[0] + (B[1, 1] - trace) * S[1] + B[1, 2] * S[2] + S[5] * wrench[3] - S[3] * wrench[5]
         m2 = B[2, 0] * S[0] + B[2, 1] * S[1] + (B[2, 2] - trace) * S[2] + S[3] * wrench[4] - S[4] * wrench[3]
         turns = S[0] != 0.0 or S[1] != 0.0 or S[2] != 0.0
-        ancestor, last = body, c
+        ancestor, end = body, c + 1
         while ancestor >= 0:
-            first = tree.column_start[ancestor]
-            for d in range(first, last + 1):
+            for d in range(tree.bodies[ancestor].first_column, end):
                 i, Z = tree.column_coordinate[d], work.twists[d]
                 value = Z[0] * f0 + Z[1] * f1 + Z[2] * f2 + Z[3] * f3 + Z[4] * f4 + Z[5] * f5
                 second = 0.0
@@ -159,8 +158,9 @@ def _project_body(tree: KinematicTree, body: int, work: Workspace) -> None:
                 twice = 2.0 if i == j and d != c else 1.0
                 work.gauss_newton[min(i, j), max(i, j)] += twice * value
                 work.newton[min(i, j), max(i, j)] += twice * (value + second)
-            ancestor = tree.parent[ancestor]
-            last = tree.column_start[ancestor + 1] - 1
+            ancestor = tree.bodies[ancestor].parent
+            if ancestor >= 0:
+                end = tree.bodies[ancestor].end_column
 
 
 @njit(cache=True, nogil=True)

@@ -75,7 +75,7 @@ class Workspace(NamedTuple):
 
 def make_workspace(tree: KinematicTree, n_q: int, n_stations: int) -> Workspace:
     """Allocate the buffers of a solver."""
-    n_bodies = len(tree.parent)
+    n_bodies = len(tree.bodies)
     return Workspace(
         q_trial=np.zeros(n_q),
         gain=np.zeros(n_q),

@@ -25,16 +25,15 @@ def apply_couplers(
         gain: Receives the slopes, 1 for independent coordinates. Shape: (n_q,).
     """
     gain[:] = 1.0
-    for k in range(tree.coupler_dependent.shape[0]):
-        dependent, independent = tree.coupler_dependent[k], tree.coupler_independent[k]
-        value, slope = evaluate(tree.functions, tree.coupler_function[k], q[independent])
-        weight = tree.coupler_weight[k]
-        scale = 1.0
+    for k in range(tree.couplers.shape[0]):
+        coupler = tree.couplers[k]
+        value, slope = evaluate(tree.functions, coupler.function, q[coupler.independent])
+        weight, scale = coupler.weight, 1.0
         if weight[0] + weight[1] + weight[2] > 0.0:
-            s = scale_factors[tree.coupler_body[k]]
+            s = scale_factors[coupler.body]
             scale = weight[0] * s[0] + weight[1] * s[1] + weight[2] * s[2]
-        q[dependent] = scale * value
-        gain[dependent] = scale * slope * gain[independent]
+        q[coupler.dependent] = scale * value
+        gain[coupler.dependent] = scale * slope * gain[coupler.independent]
 
 
 @njit(cache=True, nogil=True)
@@ -42,7 +41,8 @@ def _rotate(R: NDArray[np.float64], kind: int, axis: NDArray[np.float64], angle:
     """R = R @ rotation about a unit axis, in place."""
     s, c = np.sin(angle), np.cos(angle)
     if kind == AXIS_X or kind == AXIS_Y or kind == AXIS_Z:
-        u, v = (kind + 1) % 3, (kind + 2) % 3
+        u = kind + 1 if kind < AXIS_Z else AXIS_X
+        v = kind - 1 if kind > AXIS_X else AXIS_Z
         for i in range(3):
             a, b = R[i, u], R[i, v]
             R[i, u] = c * a + s * b
@@ -97,23 +97,35 @@ def propagate(
     """
     want_twists = twists.shape[0] > 0
     R, R_F, o, t = np.empty((3, 3)), np.empty((3, 3)), np.empty(3), np.empty(3)
-    for body in range(tree.parent.shape[0]):
-        parent = tree.parent[body]
-        _scaled(tree.M_parent_joint[body], scale_factors, parent, t)
-        _compose(T_out, parent, tree.R_parent_joint[body], t, R_F, o)
+    for k in range(tree.bodies.shape[0]):
+        body = tree.bodies[k]
+        parent = body.parent
+        _scaled(body.M_parent_joint, scale_factors, parent, t)
+        _compose(T_out, parent, body.R_parent_joint, t, R_F, o)
         columns = twists
         if want_twists:
-            columns = twists[tree.column_start[body] : tree.column_start[body + 1]]
-            columns[:] = 0.0
-        _move_along_axes(tree, body, q, gain, scale_factors, R_F, R, o, twists)
-        radii = tree.radii_m[body]
+            columns = twists[body.first_column : body.end_column]
+            for c in range(columns.shape[0]):
+                for i in range(6):
+                    columns[c, i] = 0.0
+        _move_along_axes(tree, k, q, gain, scale_factors, R_F, R, o, twists)
+        radii = body.radii_m
         if radii[0] != 0.0 or radii[1] != 0.0 or radii[2] != 0.0:
             for i in range(3):
                 t[i] = radii[i] * (scale_factors[parent, i] if parent >= 0 else 1.0)
             _move_to_ellipsoid(t, R_F, R, o, columns)
         _refer_to_ground(o, columns)
-        _scaled(tree.M_body_joint[body], scale_factors, body, t)
-        _place_body(R, o, tree.R_body_joint[body], t, T_out[body])
+        _scaled(body.M_body_joint, scale_factors, k, t)
+        _place_body(R, o, body.R_body_joint, t, T_out[k])
+
+
+@njit(cache=True, nogil=True)
+def _times(R: NDArray[np.float64], v: NDArray[np.float64], scale: float) -> tuple[float, float, float]:
+    return (
+        scale * (R[0, 0] * v[0] + R[0, 1] * v[1] + R[0, 2] * v[2]),
+        scale * (R[1, 0] * v[0] + R[1, 1] * v[1] + R[1, 2] * v[2]),
+        scale * (R[2, 0] * v[0] + R[2, 1] * v[1] + R[2, 2] * v[2]),
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -126,28 +138,30 @@ def _move_along_axes(
     for i in range(3):
         for j in range(3):
             R[i, j] = R_F[i, j]
-    for a in range(tree.axis_start[body], tree.axis_start[body + 1]):
-        axis, kind, scale = tree.axis[a], tree.axis_kind[a], 1.0
-        if tree.axis_is_scaled[a]:
+    for a in range(tree.bodies[body].first_axis, tree.bodies[body].end_axis):
+        record = tree.axes[a]
+        axis, kind, scale = record.direction, record.kind, 1.0
+        if record.is_scaled:
             # OpenSim adds up the axis's components times s, which stretches oblique axes even under
             # factors of one. This equals it on coordinate axes, and leaves an unscaled model as it is.
-            s = scale_factors[tree.parent[body]]
+            s = scale_factors[tree.bodies[body].parent]
             scale = axis[0] ** 2 * s[0] + axis[1] ** 2 * s[1] + axis[2] ** 2 * s[2]
         # Translations are along axes of the parent frame, rotations about axes that turned already.
-        frame, first = (R_F, 3) if kind == AXIS_TRANSLATION else (R, 0)
-        x = scale * (frame[0, 0] * axis[0] + frame[0, 1] * axis[1] + frame[0, 2] * axis[2])
-        y = scale * (frame[1, 0] * axis[0] + frame[1, 1] * axis[1] + frame[1, 2] * axis[2])
-        z = scale * (frame[2, 0] * axis[0] + frame[2, 1] * axis[1] + frame[2, 2] * axis[2])
-        displacement = tree.axis_constant[a]
-        for term in range(tree.term_start[a], tree.term_start[a + 1]):
-            coordinate = tree.term_coordinate[term]
-            value, slope = evaluate(tree.functions, tree.term_function[term], q[coordinate])
+        if kind == AXIS_TRANSLATION:
+            x, y, z = _times(R_F, axis, scale)
+        else:
+            x, y, z = _times(R, axis, scale)
+        first = 3 if kind == AXIS_TRANSLATION else 0
+        displacement = record.constant
+        for k in range(record.first_term, record.end_term):
+            term = tree.terms[k]
+            value, slope = evaluate(tree.functions, term.function, q[term.coordinate])
             displacement += value
             if twists.shape[0] > 0:
-                twist, speed = twists[tree.term_column[term]], slope * gain[coordinate]
-                twist[first] += speed * x
-                twist[first + 1] += speed * y
-                twist[first + 2] += speed * z
+                speed = slope * gain[term.coordinate]
+                twists[term.column, first] += speed * x
+                twists[term.column, first + 1] += speed * y
+                twists[term.column, first + 2] += speed * z
         if kind == AXIS_TRANSLATION:
             o[0] += displacement * x
             o[1] += displacement * y
@@ -302,12 +316,12 @@ def station_jacobian(
         p = positions[k]
         body = station_body[k]
         while body >= 0:
-            for c in range(tree.column_start[body], tree.column_start[body + 1]):
+            for c in range(tree.bodies[body].first_column, tree.bodies[body].end_column):
                 j, w = tree.column_coordinate[c], twists[c]
                 out[k, 0, j] += w[1] * p[2] - w[2] * p[1] + w[3]
                 out[k, 1, j] += w[2] * p[0] - w[0] * p[2] + w[4]
                 out[k, 2, j] += w[0] * p[1] - w[1] * p[0] + w[5]
-            body = tree.parent[body]
+            body = tree.bodies[body].parent
 
 
 @njit(cache=True, nogil=True)
@@ -323,8 +337,8 @@ def joint_origins(
 ) -> None:
     """Origin of each joint's child frame in ground, in m. Shape of `out`: (n_bodies, 3)."""
     t = np.empty(3)
-    for body in range(tree.parent.shape[0]):
-        _scaled(tree.M_body_joint[body], scale_factors, body, t)
+    for body in range(tree.bodies.shape[0]):
+        _scaled(tree.bodies[body].M_body_joint, scale_factors, body, t)
         for i in range(3):
             out[body, i] = T[body, i, 0] * t[0] + T[body, i, 1] * t[1] + T[body, i, 2] * t[2] + T[body, i, 3]
 

@@ -97,36 +97,36 @@ def find_root(skeleton: Skeleton) -> RootJoint | None:
     if len(on_ground) != 1:
         return None
     body = int(on_ground[0])
-    axes = np.arange(tree.axis_start[body], tree.axis_start[body + 1])
+    record = tree.bodies[body]
+    axes = tree.axes[record["first_axis"] : record["end_axis"]]
     if len(axes) != 6 or not all(_is_plain(skeleton, axis) for axis in axes):
         return None
-    is_shift = tree.axis_kind[axes] == AXIS_TRANSLATION
+    is_shift = axes["kind"] == AXIS_TRANSLATION
     turns, shifts = axes[~is_shift], axes[is_shift]
-    turn_axes, shift_axes = tree.axis[turns].T, tree.axis[shifts].T
+    turn_axes, shift_axes = turns["direction"].T, shifts["direction"].T
     if len(turns) != 3 or not np.allclose(turn_axes.T @ turn_axes, np.eye(3), atol=1e-9):
         return None
     return RootJoint(
         body=body,
-        rotation=tree.term_coordinate[tree.term_start[turns]],
-        translation=tree.term_coordinate[tree.term_start[shifts]],
+        rotation=tree.terms["coordinate"][turns["first_term"]],
+        translation=tree.terms["coordinate"][shifts["first_term"]],
         turn_axes=turn_axes,
         shift_axes=shift_axes,
-        R_ground_joint=tree.R_parent_joint[body],
-        t_ground_joint=tree.M_parent_joint[body].sum(axis=1),
-        R_body_joint=tree.R_body_joint[body],
-        M_body_joint=tree.M_body_joint[body],
+        R_ground_joint=record["R_parent_joint"],
+        t_ground_joint=record["M_parent_joint"].sum(axis=1),
+        R_body_joint=record["R_body_joint"],
+        M_body_joint=record["M_body_joint"],
     )
 
 
-def _is_plain(skeleton: Skeleton, axis: int) -> bool:
-    """Whether an axis moves by exactly one free coordinate."""
-    tree = skeleton.tree
-    if tree.axis_constant[axis] != 0.0 or tree.axis_is_scaled[axis]:
+def _is_plain(skeleton: Skeleton, axis: np.void) -> bool:
+    """Whether an axis (a record) moves by exactly one free coordinate."""
+    if axis["constant"] != 0.0 or axis["is_scaled"] or axis["end_term"] - axis["first_term"] != 1:
         return False
-    first, end = tree.term_start[axis], tree.term_start[axis + 1]
-    coordinate, function = tree.term_coordinate[first], tree.term_function[first]
-    if end - first != 1 or skeleton.is_dependent[coordinate] or skeleton.is_locked[coordinate]:
+    term = skeleton.tree.terms[axis["first_term"]]
+    if skeleton.is_dependent[term["coordinate"]] or skeleton.is_locked[term["coordinate"]]:
         return False
-    table = tree.functions
-    segment = table.start[function]
-    return table.degree[function] == 1 and table.coefficients[segment, :2].tolist() == [0.0, 1.0]
+    table = skeleton.tree.functions
+    function = table.functions[term["function"]]
+    slope = table.coefficients[function["first_segment"], :2]
+    return bool(function["degree"] == 1 and slope.tolist() == [0.0, 1.0])

@@ -75,11 +75,10 @@ def write_scaled_osim(model_path: Path, scale_factors: NDArray[np.float64], out_
 
 def _coupler_factors(skeleton: Skeleton, factors: NDArray[np.float64]) -> dict[str, float]:
     """What multiplies the coupler of each dependent coordinate that is a length."""
-    tree = skeleton.tree
     return {
-        skeleton.coordinate_names[tree.coupler_dependent[k]]: float(weight @ factors[tree.coupler_body[k]])
-        for k, weight in enumerate(tree.coupler_weight)
-        if weight.any()
+        skeleton.coordinate_names[coupler["dependent"]]: float(coupler["weight"] @ factors[coupler["body"]])
+        for coupler in skeleton.tree.couplers
+        if coupler["weight"].any()
     }
 
 

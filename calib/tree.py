@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,62 +19,70 @@ from calib.functions import (
     compile_function,
     split_multipliers,
 )
-from calib.osim_model import GROUND, BodyFrame, Coupler, Joint, Marker, Offset, TransformAxis
+from calib.osim_model import GROUND, Coupler, Joint, Marker, Offset, TransformAxis
 
 AXIS_X, AXIS_Y, AXIS_Z, AXIS_ROTATION, AXIS_TRANSLATION = range(5)
 
 
-class KinematicTree(NamedTuple):
-    """A model as read-only arrays. Bodies are in topological order, and -1 is ground.
+_ROW, _MATRIX = (3,), (3, 3)
 
-    Every fixed translation is linear in the scale factors of one body, so it is kept as a matrix M:
-    translation = M @ scale_factors[body].
+# Every fixed translation is linear in the scale factors of one body, so it is kept as a matrix M:
+# translation = M @ scale_factors[body].
+BODY = np.dtype(
+    [
+        ("parent", "i8"),  # body that its joint is on, -1 for ground
+        ("R_parent_joint", "f8", _MATRIX),  # the joint's parent frame in the parent body
+        ("M_parent_joint", "f8", _MATRIX),  # its origin, in m per scale factor of the parent body
+        ("R_body_joint", "f8", _MATRIX),  # the joint's child frame in the body
+        ("M_body_joint", "f8", _MATRIX),  # its origin, in m per scale factor of the body
+        ("radii_m", "f8", _ROW),  # of the joint's ellipsoid, zeros where there is none
+        ("first_axis", "i8"),
+        ("end_axis", "i8"),
+        ("first_column", "i8"),
+        ("end_column", "i8"),
+    ],
+    align=True,
+)
+AXIS = np.dtype(
+    [
+        ("kind", "i8"),  # AXIS_X to AXIS_Z and AXIS_ROTATION rotate, AXIS_TRANSLATION translates
+        ("direction", "f8", _ROW),  # a unit vector
+        ("is_scaled", "i8"),  # whether the displacement grows with the parent body
+        ("constant", "f8"),  # displacement that follows no coordinate
+        ("first_term", "i8"),  # the rest is the sum of the terms
+        ("end_term", "i8"),
+    ],
+    align=True,
+)
+TERM = np.dtype([("coordinate", "i8"), ("function", "i8"), ("column", "i8")], align=True)
+COUPLER = np.dtype(
+    [
+        ("dependent", "i8"),  # coordinate
+        ("independent", "i8"),
+        ("function", "i8"),
+        ("body", "i8"),  # parent body of the dependent coordinate's joint
+        ("weight", "f8", _ROW),  # times the body's scale factors it multiplies the function, unless zero
+    ],
+    align=True,
+)
+
+
+class KinematicTree(NamedTuple):
+    """A model as read-only arrays of records. Bodies are in topological order, and -1 is ground.
+
+    Records keep the number of arrays low: handing one to a kernel costs as much as placing a body.
     """
 
-    parent: NDArray[np.int64]
-    """Body that the body's joint is on. Shape: (n_bodies,)."""
-    R_parent_joint: NDArray[np.float64]
-    """Joint's parent frame in the parent body. Shape: (n_bodies, 3, 3)."""
-    M_parent_joint: NDArray[np.float64]
-    """Its origin per scale factor of the parent body, in m. Shape: (n_bodies, 3, 3)."""
-    R_body_joint: NDArray[np.float64]
-    """Joint's child frame in the body. Shape: (n_bodies, 3, 3)."""
-    M_body_joint: NDArray[np.float64]
-    """Its origin per scale factor of the body, in m. Shape: (n_bodies, 3, 3)."""
-    radii_m: NDArray[np.float64]
-    """Of the joint's ellipsoid, zeros where there is none. Shape: (n_bodies, 3)."""
-    axis_start: NDArray[np.int64]
-    """First transform axis of each body, and the end. Shape: (n_bodies + 1,)."""
-    axis_kind: NDArray[np.int64]
-    """AXIS_X to AXIS_Z and AXIS_ROTATION rotate, AXIS_TRANSLATION translates. Shape: (n_axes,)."""
-    axis: NDArray[np.float64]
-    """Unit vectors. Shape: (n_axes, 3)."""
-    axis_is_scaled: NDArray[np.bool_]
-    """Whether the displacement grows with the parent body. Shape: (n_axes,)."""
-    axis_constant: NDArray[np.float64]
-    """Displacement that follows no coordinate. Shape: (n_axes,)."""
-    term_start: NDArray[np.int64]
-    """First term of each axis, and the end; an axis moves by the sum of its terms. Shape: (n_axes + 1,)."""
-    term_coordinate: NDArray[np.int64]
-    """Shape: (n_terms,)."""
-    term_function: NDArray[np.int64]
-    """Shape: (n_terms,)."""
-    term_column: NDArray[np.int64]
-    """Column that the term's slope adds to. Shape: (n_terms,)."""
-    column_start: NDArray[np.int64]
-    """First column of each body, and the end. Shape: (n_bodies + 1,)."""
+    bodies: NDArray[np.void]
+    """Of dtype BODY. Shape: (n_bodies,)."""
+    axes: NDArray[np.void]
+    """Of dtype AXIS. Shape: (n_axes,)."""
+    terms: NDArray[np.void]
+    """Of dtype TERM. Shape: (n_terms,)."""
     column_coordinate: NDArray[np.int64]
     """A column is one independent coordinate that moves a body in its parent. Shape: (n_columns,)."""
-    coupler_dependent: NDArray[np.int64]
-    """Coordinates that follow others, in the order to compute them. Shape: (n_couplers,)."""
-    coupler_independent: NDArray[np.int64]
-    """Shape: (n_couplers,)."""
-    coupler_function: NDArray[np.int64]
-    """Shape: (n_couplers,)."""
-    coupler_body: NDArray[np.int64]
-    """Parent body of the dependent coordinate's joint. Shape: (n_couplers,)."""
-    coupler_weight: NDArray[np.float64]
-    """Times that body's scale factors it multiplies the function, unless zero. Shape: (n_couplers, 3)."""
+    couplers: NDArray[np.void]
+    """Of dtype COUPLER, in the order to compute them. Shape: (n_couplers,)."""
     marker_body: NDArray[np.int64]
     """Shape: (n_markers,)."""
     M_marker: NDArray[np.float64]
@@ -82,25 +90,34 @@ class KinematicTree(NamedTuple):
     functions: FunctionTable
     """Every function that terms and couplers use."""
 
+    @property
+    def parent(self) -> NDArray[np.int64]:
+        """Body that each body's joint is on. Shape: (n_bodies,)."""
+        return self.bodies["parent"]
+
+    @property
+    def M_parent_joint(self) -> NDArray[np.float64]:
+        """Origin of each joint in the parent body, per scale factor of that. Shape: (n_bodies, 3, 3)."""
+        return self.bodies["M_parent_joint"]
+
+    @property
+    def M_body_joint(self) -> NDArray[np.float64]:
+        """Origin of each joint in its body, per scale factor of that. Shape: (n_bodies, 3, 3)."""
+        return self.bodies["M_body_joint"]
+
 
 @dataclass(slots=True)
 class _Builder:
-    """Collects axes, terms and columns body by body."""
+    """Collects records body by body."""
 
     coordinate_index: dict[str, int]
+    body_index: dict[str, int]
     root: dict[int, int]
     """Independent coordinate that each dependent one follows in the end."""
     functions: list[PiecewisePolynomial] = field(default_factory=list)
-    axis_start: list[int] = field(default_factory=lambda: [0])
-    axis_kind: list[int] = field(default_factory=list)
-    axis: list[NDArray[np.float64]] = field(default_factory=list)
-    axis_is_scaled: list[bool] = field(default_factory=list)
-    axis_constant: list[float] = field(default_factory=list)
-    term_start: list[int] = field(default_factory=lambda: [0])
-    term_coordinate: list[int] = field(default_factory=list)
-    term_function: list[int] = field(default_factory=list)
-    term_column: list[int] = field(default_factory=list)
-    column_start: list[int] = field(default_factory=lambda: [0])
+    bodies: list[tuple[object, ...]] = field(default_factory=list)
+    axes: list[tuple[object, ...]] = field(default_factory=list)
+    terms: list[tuple[int, int, int]] = field(default_factory=list)
     column_coordinate: list[int] = field(default_factory=list)
 
     def add_function(self, function: Function) -> int:
@@ -108,57 +125,35 @@ class _Builder:
         return len(self.functions) - 1
 
     def add_joint(self, joint: Joint) -> None:
-        """Add the axes of the next body's joint."""
-        for axis in joint.rotations:
-            self._add_axis(axis, rotates=True, is_scaled=False)
+        """Add the next body, and the axes of its joint."""
+        first_axis, first_column = len(self.axes), len(self.column_coordinate)
         on_ground = joint.parent.body == GROUND
+        for axis in joint.rotations:
+            self._add_axis(axis, first_column, rotates=True, is_scaled=False)
         for axis in joint.translations:
-            self._add_axis(axis, rotates=False, is_scaled=not (on_ground or is_free(axis)))
-        self.axis_start.append(len(self.axis_kind))
-        self.column_start.append(len(self.column_coordinate))
+            self._add_axis(axis, first_column, rotates=False, is_scaled=not (on_ground or is_free(axis)))
+        frames = *_chain(joint.parent.offsets), *_chain(joint.child.offsets)
+        ends = first_axis, len(self.axes), first_column, len(self.column_coordinate)
+        self.bodies.append((self.body_index[joint.parent.body], *frames, joint.radii, *ends))
 
-    def _add_axis(self, axis: TransformAxis, *, rotates: bool, is_scaled: bool) -> None:
+    def _add_axis(self, axis: TransformAxis, first_column: int, *, rotates: bool, is_scaled: bool) -> None:
         constant, terms = _split_terms(axis)
         if constant == 0.0 and not terms:
             return
-        unit = np.array(axis.axis) / np.linalg.norm(axis.axis)
-        self.axis_kind.append(_rotation_kind(unit) if rotates else AXIS_TRANSLATION)
-        self.axis.append(unit)
-        self.axis_is_scaled.append(is_scaled)
-        self.axis_constant.append(constant)
+        first_term = len(self.terms)
         for name, function in terms:
             coordinate = self.coordinate_index[name]
-            self.term_coordinate.append(coordinate)
-            self.term_function.append(self.add_function(function))
-            self.term_column.append(self._column(self.root.get(coordinate, coordinate)))
-        self.term_start.append(len(self.term_coordinate))
+            column = self._column(self.root.get(coordinate, coordinate), first_column)
+            self.terms.append((coordinate, self.add_function(function), column))
+        unit = np.array(axis.axis) / np.linalg.norm(axis.axis)
+        kind = _rotation_kind(unit) if rotates else AXIS_TRANSLATION
+        self.axes.append((kind, unit, is_scaled, constant, first_term, len(self.terms)))
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays of `KinematicTree` that were collected, by name."""
-        return {
-            "axis_start": _integers(self.axis_start),
-            "axis_kind": _integers(self.axis_kind),
-            "axis": np.array(self.axis).reshape(-1, 3),
-            "axis_is_scaled": np.array(self.axis_is_scaled, dtype=np.bool_),
-            "axis_constant": np.array(self.axis_constant, dtype=np.float64),
-            "term_start": _integers(self.term_start),
-            "term_coordinate": _integers(self.term_coordinate),
-            "term_function": _integers(self.term_function),
-            "term_column": _integers(self.term_column),
-            "column_start": _integers(self.column_start),
-            "column_coordinate": _integers(self.column_coordinate),
-        }
-
-    def _column(self, coordinate: int) -> int:
+    def _column(self, coordinate: int, first_column: int) -> int:
         """The current body's column of an independent coordinate."""
-        first = self.column_start[-1]
-        if coordinate not in self.column_coordinate[first:]:
+        if coordinate not in self.column_coordinate[first_column:]:
             self.column_coordinate.append(coordinate)
-        return self.column_coordinate.index(coordinate, first)
-
-
-def _integers(values: Iterable[int]) -> NDArray[np.int64]:
-    return np.array(list(values), dtype=np.int64)
+        return self.column_coordinate.index(coordinate, first_column)
 
 
 def is_free(axis: TransformAxis) -> bool:
@@ -208,14 +203,6 @@ def _chain(offsets: Iterable[Offset]) -> tuple[NDArray[np.float64], NDArray[np.f
     return R, M
 
 
-def _frames(frames: Iterable[BodyFrame]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    pairs = [_chain(frame.offsets) for frame in frames]
-    return (
-        np.array([R for R, _ in pairs]).reshape(-1, 3, 3),
-        np.array([M for _, M in pairs]).reshape(-1, 3, 3),
-    )
-
-
 def _marker_matrix(marker: Marker) -> NDArray[np.float64]:
     R, M = _chain(marker.frame.offsets)
     return M + R * np.array(marker.location)
@@ -257,28 +244,22 @@ def build_tree(
     index = {name: k for k, name in enumerate(coordinate_names)}
     body_index = {GROUND: -1} | {joint.child.body: k for k, joint in enumerate(joints)}
     joint_of = {c.name: joint for joint in joints for c in joint.coordinates}
-    builder = _Builder(index, _roots(couplers, index))
+    builder = _Builder(index, body_index, _roots(couplers, index))
     for joint in joints:
         builder.add_joint(joint)
-    coupler_function = [builder.add_function(c.function) for c in couplers]
-    R_parent, M_parent = _frames(joint.parent for joint in joints)
-    R_body, M_body = _frames(joint.child for joint in joints)
+    coupled = []
+    for coupler in couplers:
+        joint = joint_of[coupler.dependent]
+        coordinates = index[coupler.dependent], index[coupler.independent]
+        function, body = builder.add_function(coupler.function), body_index[joint.parent.body]
+        coupled.append((*coordinates, function, body, _coupler_weight(joint, coupler.dependent)))
     tree = KinematicTree(
-        parent=_integers(body_index[joint.parent.body] for joint in joints),
-        R_parent_joint=R_parent,
-        M_parent_joint=M_parent,
-        R_body_joint=R_body,
-        M_body_joint=M_body,
-        radii_m=np.array([joint.radii for joint in joints]).reshape(-1, 3),
-        **builder.arrays(),
-        coupler_dependent=_integers(index[c.dependent] for c in couplers),
-        coupler_independent=_integers(index[c.independent] for c in couplers),
-        coupler_function=_integers(coupler_function),
-        coupler_body=_integers(body_index[joint_of[c.dependent].parent.body] for c in couplers),
-        coupler_weight=np.array(
-            [_coupler_weight(joint_of[c.dependent], c.dependent) for c in couplers]
-        ).reshape(-1, 3),
-        marker_body=_integers(body_index[m.frame.body] for m in markers),
+        bodies=np.array(builder.bodies, BODY),
+        axes=np.array(builder.axes, AXIS),
+        terms=np.array(builder.terms, TERM),
+        column_coordinate=np.array(builder.column_coordinate, np.int64),
+        couplers=np.array(coupled, COUPLER),
+        marker_body=np.array([body_index[m.frame.body] for m in markers], np.int64),
         M_marker=np.array([_marker_matrix(m) for m in markers]).reshape(-1, 3, 3),
         functions=build_table(builder.functions),
     )

@@ -167,8 +167,8 @@ def _tip_markers(skeleton: Skeleton) -> list[tuple[int, int]]:
 
 
 def _coordinates_of(skeleton: Skeleton, body: int) -> list[int]:
-    first, last = skeleton.tree.column_start[body : body + 2]
-    return skeleton.tree.column_coordinate[first:last].tolist()
+    record = skeleton.tree.bodies[body]
+    return skeleton.tree.column_coordinate[record["first_column"] : record["end_column"]].tolist()
 
 
 def _places(uv_px: NDArray[np.float64]) -> list[Point | None]:

@@ -117,9 +117,9 @@ JOINTS = {
 def random_scale_factors(skeleton: Skeleton, rng: np.random.Generator) -> np.ndarray:
     """Unequal along the three axes, except for bodies on which couplers of lengths depend."""
     factors = rng.uniform(0.7, 1.3, (skeleton.n_bodies, 3))
-    for body, weight in zip(skeleton.tree.coupler_body, skeleton.tree.coupler_weight, strict=True):
-        if weight.any():
-            factors[body] = factors[body, 0]
+    for coupler in skeleton.tree.couplers:
+        if coupler["weight"].any():
+            factors[coupler["body"]] = factors[coupler["body"], 0]
     return factors
 
 
