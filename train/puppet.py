@@ -121,7 +121,7 @@ class PuppetPool:
 
 def _fit_code_hash() -> str:
     """Changes whenever the fit's own source does, so that no stale fit is used."""
-    names = ("fit_body", "fit_targets", "landmarks", "bodies")
+    names = ("fit_body", "fit_targets", "landmarks")
     sources = [Path(__file__).with_name(f"{name}.py") for name in names]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
@@ -130,7 +130,9 @@ def _load_fits(
     skeleton: Skeleton, model: BodyModel, model_path: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Resting coordinates and scale factors of all adults, from the cache or anew."""
-    key = hashlib.sha256((skeleton.sha + _fit_code_hash()).encode() + model.scores.tobytes()).hexdigest()[:16]
+    # One whole shape stands for everything that makes shapes of the scores.
+    shapes = model.scores.tobytes() + model.shape(0).vertices_m.tobytes()
+    key = hashlib.sha256((skeleton.sha + _fit_code_hash()).encode() + shapes).hexdigest()[:16]
     path = model_path.with_name(f"fits_{key}.npz")
     if not path.exists():
         _log.info("fitting the skeleton to %d adults: a minute or two, once", model.n_adults)
