@@ -62,8 +62,8 @@ LANDMARK_STATIONS: tuple[LandmarkStation, ...] = (
 stations by least squares across the lines of sight, the deviations as medians of what was left. The
 hips carry the error of the whole body's depth instead of their own."""
 
-SHARED_ERROR_ACROSS, SHARED_ERROR_ALONG = 2.0, 3.0
-"""Landmarks of a limb err together; taken for independent they would count too much. These factors on the
+SHARED_ERROR = 2.0
+"""Landmarks of a limb err together; taken for independent they would count too much. This factor on the
 deviations gave the least error on pictures of synthetic people."""
 
 REQUIRED_BODIES = ("pelvis", "femur_r", "femur_l", "tibia_r", "tibia_l", "torso")
@@ -145,8 +145,8 @@ def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
         landmark=np.array([s.landmark for s in stations]),
         station_body=np.array([skeleton.body_index(s.body) for s in stations]),
         station_m=np.array([s.station_m for s in stations]),
-        sigma_m=SHARED_ERROR_ACROSS * np.array([s.sigma_m for s in stations]),
-        sigma_depth_m=SHARED_ERROR_ALONG * np.array([s.sigma_depth_m for s in stations]),
+        sigma_m=SHARED_ERROR * np.array([s.sigma_m for s in stations]),
+        sigma_depth_m=SHARED_ERROR * np.array([s.sigma_depth_m for s in stations]),
         q_prior=q_prior,
         prior_weight=prior_weight,
     )

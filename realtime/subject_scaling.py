@@ -18,9 +18,10 @@ N_FRAMES_FROZEN = 90
 N_FRAMES_WARM_UP = 10
 SIZE_LIMITS = (0.75, 1.25)
 """Overall size against the skeleton's own, when the stature is not given."""
-PROPORTION_TRUST = 0.5
-PROPORTION_LIMIT = 0.12
-"""Measured proportions are noisy: half of a segment's deviation is believed, up to 12 %."""
+PROPORTION_TRUST = 0.15
+PROPORTION_LIMIT = 0.08
+"""On synthetic people BlazePose's proportions told almost nothing about the person's own in one picture: it
+gives everybody much the same body. So only a little of a segment's deviation is believed."""
 SHOULDER_OVER_ANKLE_PER_STATURE = 0.818 - 0.039
 """Drillis and Contini 1966, heights of the joints in standing."""
 
@@ -31,6 +32,8 @@ class Segment:
 
     landmark_pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     """Each end is the mean of its landmarks; pairs (right, left) are averaged."""
+    shown: float
+    """How long BlazePose shows it, over how long it is: the median over synthetic people."""
     bodies: tuple[str, ...]
     axes: tuple[int, ...] = (0, 1, 2)
 
@@ -42,14 +45,14 @@ def _sides(
 
 
 SEGMENTS = (
-    Segment(_sides((24, 26), (23, 25)), ("femur_r", "femur_l", "patella_r", "patella_l")),
-    Segment(_sides((26, 28), (25, 27)), ("tibia_r", "tibia_l")),
-    Segment(_sides((30, 32), (29, 31)), ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")),
-    Segment(_sides((12, 14), (11, 13)), ("humerus_r", "humerus_l")),
-    Segment(_sides((14, 16), (13, 15)), ("ulna_r", "ulna_l", "radius_r", "radius_l")),
-    Segment((((23, 24), (11, 12)),), ("torso", "pelvis"), (0, 1)),
-    Segment((((24,), (23,)),), ("pelvis",), (2,)),
-    Segment((((12,), (11,)),), ("torso",), (2,)),
+    Segment(_sides((24, 26), (23, 25)), 1.01, ("femur_r", "femur_l", "patella_r", "patella_l")),
+    Segment(_sides((26, 28), (25, 27)), 0.93, ("tibia_r", "tibia_l")),
+    Segment(_sides((30, 32), (29, 31)), 0.61, ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")),
+    Segment(_sides((12, 14), (11, 13)), 0.87, ("humerus_r", "humerus_l")),
+    Segment(_sides((14, 16), (13, 15)), 0.89, ("ulna_r", "ulna_l", "radius_r", "radius_l")),
+    Segment((((23, 24), (11, 12)),), 0.97, ("torso", "pelvis"), (0, 1)),
+    Segment((((24,), (23,)),), 1.08, ("pelvis",), (2,)),
+    Segment((((12,), (11,)),), 0.97, ("torso",), (2,)),
 )
 N_LANDMARKS = 33
 
@@ -87,7 +90,7 @@ class SubjectScaling:
         points[model.landmark] = (
             np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
         )
-        self._reference_m = segment_lengths(points)
+        self._reference_m = segment_lengths(points) * np.array([segment.shown for segment in SEGMENTS])
         self._size = None if height_m is None else height_m / reference_stature_m(points)
         self._usable = np.isfinite(self._reference_m)
         self.reset()

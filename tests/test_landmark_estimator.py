@@ -115,16 +115,32 @@ def test_hidden_legs_have_little_confidence_and_stay_near_habit(
     assert confidence[skeleton.coordinate_index("elbow_flex_r")] > 0.5
 
 
-def test_scale_factors_follow_known_segments_then_freeze(skeleton: Skeleton, model: LandmarkModel) -> None:
-    scaling = SubjectScaling(skeleton, model)
-    scale_factors = np.full((skeleton.n_bodies, 3), 1.1)
+def test_scale_factors_follow_the_size_seen_then_freeze(skeleton: Skeleton, model: LandmarkModel) -> None:
     world_m = np.full((33, 3), np.nan)
-    world_m[model.landmark] = landmarks(skeleton, model, person(skeleton), scale_factors)
+    world_m[model.landmark] = landmarks(skeleton, model, person(skeleton), np.ones((skeleton.n_bodies, 3)))
+    small, large = SubjectScaling(skeleton, model), SubjectScaling(skeleton, model)
     for _ in range(N_FRAMES_FROZEN):
-        scaling.update(world_m, np.ones(33))
-    assert scaling.is_frozen
-    np.testing.assert_allclose(scaling.scale_factors, 1.1, atol=0.01)
-    assert not scaling.update(world_m * 2.0, np.ones(33))
+        small.update(world_m, np.ones(33))
+        large.update(1.1 * world_m, np.ones(33))
+    np.testing.assert_allclose(large.scale_factors, 1.1 * small.scale_factors, rtol=1e-9)
+    assert small.scale_factors.min() > 0.85 and small.scale_factors.max() < 1.15
+    assert small.is_frozen and not small.update(world_m * 2.0, np.ones(33))
+
+
+def test_long_thighs_lengthen_the_femur_and_little_else(skeleton: Skeleton, model: LandmarkModel) -> None:
+    ordinary, long_thighs = (np.full((33, 3), np.nan) for _ in range(2))
+    factors = np.ones((skeleton.n_bodies, 3))
+    ordinary[model.landmark] = landmarks(skeleton, model, person(skeleton), factors)
+    for side in "rl":
+        factors[skeleton.body_index(f"femur_{side}")] = 1.2
+    long_thighs[model.landmark] = landmarks(skeleton, model, person(skeleton), factors)
+    before, after = SubjectScaling(skeleton, model, 1.75), SubjectScaling(skeleton, model, 1.75)
+    for _ in range(N_FRAMES_FROZEN):
+        before.update(ordinary, np.ones(33))
+        after.update(long_thighs, np.ones(33))
+    change = (after.scale_factors / before.scale_factors).mean(1)
+    assert change[skeleton.body_index("femur_r")] > 1.02
+    assert change[skeleton.body_index("tibia_r")] == pytest.approx(1.0, abs=0.005)
 
 
 def test_a_given_height_sets_the_size(skeleton: Skeleton, model: LandmarkModel) -> None:
