@@ -22,10 +22,10 @@ def _start_status(problem: Problem, q: NDArray[np.float64], work: Workspace) -> 
     """Hold what is locked, dependent or unobserved, and what its gradient pushes against a bound."""
     largest = 0.0
     for j in range(q.shape[0]):
-        largest = max(largest, work.gauss_newton[j, j] - problem.prior_weight[j])
+        largest = max(largest, work.diagonal[j] - problem.prior_weight[j])
     for j in range(q.shape[0]):
         slope = work.gradient[j]
-        if not problem.is_free[j] or work.gauss_newton[j, j] <= UNOBSERVED * largest:
+        if not problem.is_free[j] or work.diagonal[j] <= UNOBSERVED * largest:
             work.status[j] = HELD
         elif q[j] <= problem.lower[j] and slope > 0.0:
             work.status[j] = AT_LOWER
@@ -36,21 +36,22 @@ def _start_status(problem: Problem, q: NDArray[np.float64], work: Workspace) -> 
 
 
 @njit(cache=True, nogil=True)
-def _solve_free(work: Workspace, H: NDArray[np.float64], count: int, damping: float) -> bool:
+def _solve_free(work: Workspace, count: int, n_bound: int, damping: float) -> bool:
     """Solve (H + damping diag J'WJ) step = -gradient for the free coordinates, by Cholesky.
 
     The steps of the others are given. Returns False where the matrix is not positive definite.
     """
-    U, x = work.factor, work.right
+    U, x, H = work.factor, work.right, work.hessian
     for a in range(count):
         i = work.active[a]
         for b in range(a, count):
             U[a, b] = H[i, work.active[b]]
-        U[a, a] += damping * work.gauss_newton[i, i]
+        U[a, a] += damping * work.diagonal[i]
         x[a] = -work.gradient[i]
-        for j in range(work.step.shape[0]):
-            if work.status[j] == AT_LOWER or work.status[j] == AT_UPPER:
-                x[a] -= H[min(i, j), max(i, j)] * work.step[j]
+        if n_bound > 0:
+            for j in range(work.step.shape[0]):
+                if work.status[j] == AT_LOWER or work.status[j] == AT_UPPER:
+                    x[a] -= H[min(i, j), max(i, j)] * work.step[j]
     if not _cholesky_solve(U, x, count):
         return False
     for a in range(count):
@@ -65,10 +66,10 @@ def _cholesky_solve(U: NDArray[np.float64], x: NDArray[np.float64], count: int) 
         pivot = U[k, k]
         if not pivot > 0.0:
             return False
-        root = np.sqrt(pivot)
+        inverse = 1.0 / np.sqrt(pivot)
         for j in range(k, count):
-            U[k, j] /= root
-        x[k] /= root
+            U[k, j] *= inverse
+        x[k] *= inverse
         for i in range(k + 1, count):
             factor = U[k, i]
             if factor != 0.0:
@@ -83,9 +84,7 @@ def _cholesky_solve(U: NDArray[np.float64], x: NDArray[np.float64], count: int) 
 
 
 @njit(cache=True, nogil=True)
-def _update_status(
-    problem: Problem, q: NDArray[np.float64], work: Workspace, H: NDArray[np.float64], damping: float
-) -> bool:
+def _update_status(problem: Problem, q: NDArray[np.float64], work: Workspace, damping: float) -> bool:
     """Hold steps that leave the bounds, free those that a bound no longer stops; whether any changed."""
     changed = False
     for j in range(q.shape[0]):
@@ -97,19 +96,20 @@ def _update_status(
             elif work.step[j] > highest:
                 work.status[j], work.step[j], changed = AT_UPPER, highest, True
         elif work.status[j] != HELD:
-            slope = work.gradient[j] + damping * work.gauss_newton[j, j] * work.step[j]
+            slope = work.gradient[j] + damping * work.diagonal[j] * work.step[j]
             for k in range(q.shape[0]):
-                slope += H[min(j, k), max(j, k)] * work.step[k]
+                slope += work.hessian[min(j, k), max(j, k)] * work.step[k]
             if (work.status[j] == AT_LOWER and slope < 0.0) or (work.status[j] == AT_UPPER and slope > 0.0):
                 work.status[j], changed = FREE, True
     return changed
 
 
 @njit(cache=True, nogil=True)
-def solve_step(
-    problem: Problem, q: NDArray[np.float64], work: Workspace, H: NDArray[np.float64], damping: float
-) -> bool:
-    """Minimise the quadratic model within the bounds (Voglis and Lagaris, BOXCQP, 2004)."""
+def solve_step(problem: Problem, q: NDArray[np.float64], work: Workspace, damping: float) -> bool:
+    """Minimise the quadratic model within the bounds (Voglis and Lagaris, BOXCQP, 2004).
+
+    Returns False where the damped matrix is not positive definite.
+    """
     _start_status(problem, q, work)
     for j in range(q.shape[0]):
         work.step[j] = 0.0
@@ -118,14 +118,16 @@ def solve_step(
         elif work.status[j] == AT_UPPER:
             work.step[j] = problem.upper[j] - q[j]
     for _ in range(MAX_BOUND_CHANGES):
-        count = 0
+        count, n_bound = 0, 0
         for j in range(q.shape[0]):
             if work.status[j] == FREE:
                 work.active[count] = j
                 count += 1
-        if not _solve_free(work, H, count, damping):
+            elif work.status[j] != HELD:
+                n_bound += 1
+        if not _solve_free(work, count, n_bound, damping):
             return False
-        if not _update_status(problem, q, work, H, damping):
+        if not _update_status(problem, q, work, damping):
             break
     return True
 

@@ -16,8 +16,8 @@ from calib.scaling import check_scale_factors
 from calib.skeleton import Skeleton
 
 MAX_ITERATIONS = 60
-STEP_TOLERANCE = 1e-4
-"""In rad and m; the last step is usually quadratic, so what remains is far smaller."""
+STEP_TOLERANCE = 5e-5
+"""In rad and m."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,7 +21,8 @@ from calib.ik_problem import Problem, Workspace
 from calib.kinematics import apply_couplers, propagate, station_positions
 from calib.tree import KinematicTree
 
-INITIAL_DAMPING = 1e-4
+INITIAL_DAMPING = 1e-3
+"""The first evaluation lowers it, as every success does."""
 MIN_DAMPING = 1e-9
 MAX_DAMPING = 1e9
 
@@ -89,13 +90,18 @@ def _add_station(
 
 
 @njit(cache=True, nogil=True)
-def _linearise(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace) -> None:
-    """Gradient and second derivatives (halved) where `evaluate` was called last."""
+def _linearise(
+    tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace, second_order: bool
+) -> None:
+    """Gradient and second derivatives (halved) where `evaluate` was called last.
+
+    Without second order, the matrix is Gauss-Newton's J' W J.
+    """
     work.composite[:] = 0.0
     work.wrench[:] = 0.0
     work.moment[:] = 0.0
-    work.gauss_newton[:] = 0.0
-    work.newton[:] = 0.0
+    work.hessian[:] = 0.0
+    work.diagonal[:] = 0.0
     work.gradient[:] = 0.0
     for k in range(problem.station_body.shape[0]):
         body, W = problem.station_body[k], problem.information[k]
@@ -116,15 +122,15 @@ def _linearise(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], wo
             for i in range(3):
                 for j in range(3):
                     work.moment[parent, i, j] += work.moment[body, i, j]
-        _project_body(tree, body, work)
+        _project_body(tree, body, work, second_order)
     for j in range(q.shape[0]):
-        work.gauss_newton[j, j] += problem.prior_weight[j]
-        work.newton[j, j] += problem.prior_weight[j]
+        work.diagonal[j] += problem.prior_weight[j]
+        work.hessian[j, j] += problem.prior_weight[j]
         work.gradient[j] += problem.prior_weight[j] * (q[j] - problem.q_prior[j])
 
 
 @njit(cache=True, nogil=True)
-def _project_body(tree: KinematicTree, body: int, work: Workspace) -> None:
+def _project_body(tree: KinematicTree, body: int, work: Workspace, second_order: bool) -> None:
     """Add what moves one body's subtree: its own columns, by themselves and with those of its ancestors."""
     A, wrench, B = work.composite[body], work.wrench[body], work.moment[body]
     if A[3, 3] + A[4, 4] + A[5, 5] == 0.0:
@@ -145,19 +151,21 @@ def _project_body(tree: KinematicTree, body: int, work: Workspace) -> None:
         m0 = (B[0, 0] - trace) * S[0] + B[0, 1] * S[1] + B[0, 2] * S[2] + S[4] * wrench[5] - S[5] * wrench[4]
         m1 = B[1, 0] * S[0] + (B[1, 1] - trace) * S[1] + B[1, 2] * S[2] + S[5] * wrench[3] - S[3] * wrench[5]
         m2 = B[2, 0] * S[0] + B[2, 1] * S[1] + (B[2, 2] - trace) * S[2] + S[3] * wrench[4] - S[4] * wrench[3]
+        if not second_order:
+            m0, m1, m2 = 0.0, 0.0, 0.0
         turns = S[0] != 0.0 or S[1] != 0.0 or S[2] != 0.0
         ancestor, end = body, c + 1
         while ancestor >= 0:
             for d in range(tree.bodies[ancestor].first_column, end):
                 i, Z = tree.column_coordinate[d], work.twists[d]
                 value = Z[0] * f0 + Z[1] * f1 + Z[2] * f2 + Z[3] * f3 + Z[4] * f4 + Z[5] * f5
-                second = 0.0
+                twice = 2.0 if i == j and d != c else 1.0
+                if i == j:
+                    work.diagonal[j] += twice * value
                 # A joint's own turns do not turn its translations.
                 if turns or ancestor != body:
-                    second = Z[0] * m0 + Z[1] * m1 + Z[2] * m2
-                twice = 2.0 if i == j and d != c else 1.0
-                work.gauss_newton[min(i, j), max(i, j)] += twice * value
-                work.newton[min(i, j), max(i, j)] += twice * (value + second)
+                    value += Z[0] * m0 + Z[1] * m1 + Z[2] * m2
+                work.hessian[min(i, j), max(i, j)] += twice * value
             ancestor = tree.bodies[ancestor].parent
             if ancestor >= 0:
                 end = tree.bodies[ancestor].end_column
@@ -174,6 +182,14 @@ def _rms(problem: Problem, work: Workspace) -> float:
             for i in range(3):
                 total += (work.positions_m[k, i] - problem.targets_m[k, i]) ** 2
     return np.sqrt(total / count) if count > 0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _is_last(moved: float, last_moved: float, tolerance: float) -> bool:
+    """Whether the step after this one would be too small: it is shorter by at least as much again."""
+    if last_moved < np.inf and last_moved > moved:
+        moved *= moved / last_moved
+    return moved < tolerance
 
 
 @njit(cache=True, nogil=True)
@@ -197,25 +213,32 @@ def solve(
     for j in range(q.shape[0]):
         if problem.is_free[j]:
             q[j] = min(max(q[j], problem.lower[j]), problem.upper[j])
-    damping, converged, n_iterations = INITIAL_DAMPING, False, 0
-    cost = evaluate(tree, problem, q, work)
-    _linearise(tree, problem, q, work)
-    while not converged and n_iterations < max_iterations and damping <= MAX_DAMPING:
-        n_iterations += 1
-        if not solve_step(problem, q, work, work.newton, damping):
-            while not solve_step(problem, q, work, work.gauss_newton, damping) and damping <= MAX_DAMPING:
-                damping *= 10.0
-        moved = try_step(problem, q, work)
-        converged = moved < step_tolerance and np.isfinite(cost)
+        work.q_trial[j] = q[j]
+    cost, rms_m, moved, last_moved = np.inf, np.nan, np.inf, np.inf
+    damping, n_iterations, converged, use_gauss_newton = INITIAL_DAMPING, 0, False, False
+    # Every part is called in one place: code that is there several times is slow to fetch.
+    while True:
         trial_cost = evaluate(tree, problem, work.q_trial, work)
-        if trial_cost < cost:
+        accepted = trial_cost < cost
+        if accepted:
+            converged = _is_last(moved, last_moved, step_tolerance)
+            cost, rms_m, last_moved = trial_cost, _rms(problem, work), moved
+            damping = max(0.1 * damping, MIN_DAMPING)
             for j in range(q.shape[0]):
                 q[j] = work.q_trial[j]
-            cost = trial_cost
-            damping = max(0.1 * damping, MIN_DAMPING)
-            if not converged:
-                _linearise(tree, problem, q, work)
-        else:
+        elif not use_gauss_newton:
+            converged = moved < step_tolerance
             damping *= 10.0
-    evaluate(tree, problem, q, work)
-    return n_iterations, converged, _rms(problem, work)
+        if converged or n_iterations == max_iterations or damping > MAX_DAMPING or cost == np.inf:
+            return n_iterations, converged, rms_m
+        if accepted or use_gauss_newton:
+            _linearise(tree, problem, q, work, not use_gauss_newton)
+        use_gauss_newton = not solve_step(problem, q, work, damping)
+        if use_gauss_newton:
+            # Back to q, for a matrix that is positive definite, if need be by more damping.
+            damping *= 10.0
+            for j in range(q.shape[0]):
+                work.q_trial[j] = q[j]
+        else:
+            moved = try_step(problem, q, work)
+            n_iterations += 1

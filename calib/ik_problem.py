@@ -55,10 +55,10 @@ class Workspace(NamedTuple):
     """Gradient of their cost, over twists. Shape: (n_bodies, 6)."""
     moment: NDArray[np.float64]
     """Sum of p f' over them, where f = W r: what second derivatives need. Shape: (n_bodies, 3, 3)."""
-    gauss_newton: NDArray[np.float64]
-    """J' W J and the prior's weights; the upper triangle is filled. Shape: (n_q, n_q)."""
-    newton: NDArray[np.float64]
-    """The same with second derivatives. Shape: (n_q, n_q)."""
+    hessian: NDArray[np.float64]
+    """Second derivatives of half the cost; the upper triangle is filled. Shape: (n_q, n_q)."""
+    diagonal: NDArray[np.float64]
+    """Of J' W J and the prior's weights, which is never negative. Shape: (n_q,)."""
     gradient: NDArray[np.float64]
     """Shape: (n_q,)."""
     factor: NDArray[np.float64]
@@ -85,8 +85,8 @@ def make_workspace(tree: KinematicTree, n_q: int, n_stations: int) -> Workspace:
         composite=np.zeros((n_bodies, 6, 6)),
         wrench=np.zeros((n_bodies, 6)),
         moment=np.zeros((n_bodies, 3, 3)),
-        gauss_newton=np.zeros((n_q, n_q)),
-        newton=np.zeros((n_q, n_q)),
+        hessian=np.zeros((n_q, n_q)),
+        diagonal=np.zeros(n_q),
         gradient=np.zeros(n_q),
         factor=np.zeros((n_q, n_q)),
         step=np.zeros(n_q),
