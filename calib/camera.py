@@ -79,8 +79,12 @@ def load_camera(path: Path) -> CameraCalibration:
     try:
         data = json.loads(Path(path).read_text())
         intrinsics = Intrinsics(
-            int(data["width_px"]), int(data["height_px"]),
-            float(data["fx"]), float(data["fy"]), float(data["cx"]), float(data["cy"]),
+            int(data["width_px"]),
+            int(data["height_px"]),
+            float(data["fx"]),
+            float(data["fy"]),
+            float(data["cx"]),
+            float(data["cy"]),
             tuple(float(v) for v in data.get("distortion", ())),
         )
         T_ground_cam = np.array(data.get("T_ground_cam", T_GROUND_LEVEL_CAM), dtype=np.float64)

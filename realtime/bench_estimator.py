@@ -57,7 +57,8 @@ def demo_images(n: int) -> list[NDArray[np.uint8]]:
             height, width = frame.image.shape[:2]
             margin = max(0, (width * HEIGHT_PX // WIDTH_PX - height) // 2)
             padded = cv2.copyMakeBorder(frame.image, margin, margin, 0, 0, cv2.BORDER_REPLICATE)
-            images.append(cv2.resize(padded, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA))
+            resized = cv2.resize(padded, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA)
+            images.append(np.asarray(resized, dtype=np.uint8))
     finally:
         source.close()
     return images

@@ -83,11 +83,14 @@ def _opensim_forward_task(opensim: Any, skeleton: Skeleton, q: Array) -> Task:
     model = opensim.Model(str(default_skeleton_path()))
     state = model.initSystem()
     coordinates = [model.getCoordinateSet().get(name) for name in skeleton.coordinate_names]
+    bodies = [model.getBodySet().get(name) for name in skeleton.body_names]
 
-    def place(k: int) -> None:
+    def place(k: int) -> list[Any]:
         for coordinate, value in zip(coordinates, q[k].tolist(), strict=True):
             coordinate.setValue(state, value, False)
         model.realizePosition(state)
+        # Coordinates in, transforms out, as kinecast's kernel does.
+        return [body.getTransformInGround(state) for body in bodies]
 
     return place
 
@@ -107,9 +110,9 @@ def _opensim_inverse_task(opensim: Any, skeleton: Skeleton, markers_m: Array) ->
     state.setTime(0.0)
     solver.assemble(state)
 
-    def track(k: int) -> None:
+    def track(k: int) -> tuple[Any, Any]:
         state.setTime(float(time_s[k]))
         solver.track(state)
+        return model, reference  # which opensim's solver only borrows: the closure keeps them alive
 
-    # The lambda keeps what opensim's solver only borrows alive.
-    return lambda k: (track(k), model, reference)
+    return track

@@ -112,7 +112,7 @@ def remove_heading(estimate_deg: Array, reference_deg: Array) -> Array:
     return pelvis_angles_deg(turned)
 
 
-def wrapped_difference_deg(a: Array, b: Array) -> Array:
+def wrapped_difference_deg(a: Array, b: Array | float) -> Array:
     """`a - b` in the range -180 to 180."""
     return (a - b + 180.0) % 360.0 - 180.0
 

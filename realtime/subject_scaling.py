@@ -47,7 +47,9 @@ def _sides(
 SEGMENTS = (
     Segment(_sides((24, 26), (23, 25)), 1.01, ("femur_r", "femur_l", "patella_r", "patella_l")),
     Segment(_sides((26, 28), (25, 27)), 0.93, ("tibia_r", "tibia_l")),
-    Segment(_sides((30, 32), (29, 31)), 0.61, ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")),
+    Segment(
+        _sides((30, 32), (29, 31)), 0.61, ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")
+    ),
     Segment(_sides((12, 14), (11, 13)), 0.87, ("humerus_r", "humerus_l")),
     Segment(_sides((14, 16), (13, 15)), 0.89, ("ulna_r", "ulna_l", "radius_r", "radius_l")),
     Segment((((23, 24), (11, 12)),), 0.97, ("torso", "pelvis"), (0, 1)),

@@ -88,7 +88,14 @@ def test_exact_landmarks_give_the_pose_back(skeleton: Skeleton, model: LandmarkM
     p_cam = landmarks(skeleton, model, truth, scale_factors)
     weights = np.ones(len(p_cam))
     # Sure of everything: the prior must not pull.
-    seen = observe(pixels(p_cam), p_cam - p_cam.mean(0), np.full(len(p_cam), 1e-4), np.full(len(p_cam), 1e-4), weights, CAMERA)
+    seen = observe(
+        pixels(p_cam),
+        p_cam - p_cam.mean(0),
+        np.full(len(p_cam), 1e-4),
+        np.full(len(p_cam), 1e-4),
+        weights,
+        CAMERA,
+    )
     q, confidence = PoseSolver(skeleton, model).solve(seen)
     # What no landmark shows (toes, rotation of the forearm) stays with the prior.
     shown = [
