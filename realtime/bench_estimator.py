@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from engines.assets import fetch
-from realtime.benchmark import BenchResult, Timing
+from engines.benchmark import BenchResult, Timing
 from realtime.estimators import make_estimator
 from realtime.publisher import Publisher
 from realtime.sources import parse_source

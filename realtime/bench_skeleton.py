@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from calib.storage import MarkerTable, write_trc
 from numpy.typing import NDArray
 
 from calib.ik import InverseKinematics
 from calib.kinematics import forward_kinematics, marker_positions
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
-from realtime.benchmark import BenchResult, Ratio, time_in_turn
+from calib.storage import MarkerTable, write_trc
+from engines.benchmark import BenchResult, Ratio, time_in_turn
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
-from realtime.benchmark import BenchResult, Timing
+from engines.benchmark import BenchResult, Timing
 from realtime.client import subscribe
 from realtime.errors import StreamError
 from realtime.publisher import Publisher

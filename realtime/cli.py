@@ -19,6 +19,7 @@ COMMANDS = {
     "record": "realtime.commands.record",
     "listen": "realtime.commands.listen",
     "evaluate": "realtime.commands.evaluate",
+    "train": "train.cli",
     "bench": "realtime.commands.bench",
     "assets": "realtime.commands.assets",
     "doctor": "realtime.commands.doctor",
@@ -131,6 +132,7 @@ def _run(arguments: Sequence[str]) -> int:
     args = build_parser(arguments).parse_args(arguments)
     level = logging.DEBUG if args.debug else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[ConsoleHandler()])
+    logging.getLogger("numba").setLevel(logging.WARNING)  # it would tell every instruction that it compiles
     code = args.run(args)
     sys.stdout.flush()
     return int(code)

@@ -7,7 +7,7 @@ number of processes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +15,34 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
 from train.bodies import split_adults
-from train.cameras import Framing
-from train.motion import Motion
+from train.cameras import Framing, recropped
+from train.errors import TrainError
+from train.motion import FloatArray, Motion
 from train.outfits import DressedBody, dress
 from train.poses import MotionLibrary
 from train.puppet import Puppet, PuppetPool
 from train.regions import BodyRegions
-from train.render import Picture, Studio
+from train.render import Picture, Scene, Studio, posed
 
 Array = NDArray[np.float64]
 
+SEED_END = 2**32
+"""Seeds are from 0 to one less."""
 BLOCK_SIZE = 8
 """Pictures of one person in one outfit: dressing takes as long as rendering several pictures."""
 POSE_INTERVAL_S = 0.9
 """Between two pictures of a block, so that they show different poses."""
+CLIP_DURATION_S = 4.0
+_CLIP_RATES_FPS = (25.0, 30.0, 30.0, 60.0)
+_CLIP_MOTION_FPS = 60.0
+_STAMP_JITTER = 0.03
+"""Standard deviation of a webcam's frame interval, as a part of it."""
+_DROPPED_FRAMES = 0.01
+_FLOOR_FRAMES = 8
+"""Moments of a clip at which shoes are asked how deep they reach."""
 SEATED_ACTIVITIES = ("seated",)
 MASCULINE_BELOW = 0.5
+_BLOCKS, _CLIPS = 0, 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +96,9 @@ class PeopleStream:
         panorama_folder: With `.hdr` panoramas; procedural backgrounds alone if left out.
         pool: Adults to draw from; all of them if left out.
         library: Motions to draw from; the procedural ones if left out.
+
+    Raises:
+        TrainError: the seed is out of range, or the folder holds no panoramas.
     """
 
     def __init__(
@@ -96,12 +111,14 @@ class PeopleStream:
         pool: PuppetPool | None = None,
         library: MotionLibrary | None = None,
     ) -> None:
-        self.seed = seed
-        self._pool = pool or PuppetPool()
-        self.skeleton = self._pool.skeleton
-        self._library = library or MotionLibrary(self.skeleton)
-        self._adults = split_adults(self._pool.model)[int(held_out)]
-        self._regions = BodyRegions.of(self._pool.model)
+        if not 0 <= seed < SEED_END:
+            raise TrainError(f"seed {seed}; accepted: whole numbers from 0 to {SEED_END - 1}")
+        self._key = (seed, int(held_out))
+        self.pool = pool or PuppetPool()
+        self.skeleton = self.pool.skeleton
+        self.library = library or MotionLibrary(self.skeleton)
+        self._adults = split_adults(self.pool.model)[int(held_out)]
+        self._regions = BodyRegions.of(self.pool.model)
         self._studio = Studio(size_px=size_px, panorama_folder=panorama_folder)
 
     def block(self, number: int, *, framing: Framing | None = None) -> Iterator[Sample]:
@@ -111,18 +128,55 @@ class PeopleStream:
             number: Which block, from 0.
             framing: Of the cameras; mixed if left out.
         """
-        rng = np.random.default_rng([self.seed, number])
+        rng = np.random.default_rng([*self._key, _BLOCKS, number])
         person = self.draw_person(rng, duration_s=BLOCK_SIZE * POSE_INTERVAL_S, fps=1.0 / POSE_INTERVAL_S)
-        for frame in range(person.motion.n_frames):
-            yield self.photograph(person, frame, rng, framing=framing)
+        for k in range(BLOCK_SIZE):
+            # Captured motion may be shorter than a block: another camera sees the same pose then.
+            yield self.photograph(person, k % person.motion.n_frames, rng, framing=framing)
+
+    def clip(self, number: int, *, framing: Framing | None = None) -> Iterator[Sample]:
+        """The frames of one clip: one camera, which a tracker's crop follows.
+
+        Args:
+            number: Which clip, from 0.
+            framing: Of the camera; mixed if left out.
+        """
+        rng = np.random.default_rng([*self._key, _CLIPS, number])
+        person = self.draw_person(rng, duration_s=CLIP_DURATION_S, fps=_CLIP_MOTION_FPS)
+        person = replace(person, motion=filmed(person.motion, rng))
+        scene = self._clip_scene(person, rng, framing)
+        crop_key = int(rng.integers(SEED_END))
+        view = None
+        for frame, q in enumerate(person.motion.q):
+            nodes = person.puppet.node_transforms(q)
+            anchors = person.dressed.place_anchors(nodes)
+            # A tracker cuts where the frame before showed the person; with the same chance each time.
+            cut = recropped(scene.view, anchors, np.random.default_rng(crop_key))
+            picture = self._studio.render(scene, person.dressed, nodes, rng, view=view or cut)
+            yield Sample(picture, person, frame)
+            view = cut
+
+    def _clip_scene(self, person: Person, rng: np.random.Generator, framing: Framing | None) -> Scene:
+        """Aimed at the middle of the motion, where walkers are closest on average."""
+        motion, puppet, dressed = person.motion, person.puppet, person.dressed
+        moments = np.linspace(0, motion.n_frames - 1, _FLOOR_FRAMES).astype(int)
+        soles_m = [posed(dressed, puppet.node_transforms(motion.q[k]))[:, 1].min() for k in moments]
+        return self._studio.sample_scene(
+            dressed,
+            puppet.node_transforms(motion.q[motion.n_frames // 2]),
+            rng,
+            seated=motion.name in SEATED_ACTIVITIES,
+            floor_y_m=min(0.0, float(min(soles_m))),
+            framing=framing,
+        )
 
     def draw_person(self, rng: np.random.Generator, *, duration_s: float, fps: float) -> Person:
         """Somebody new, in an outfit, with a motion."""
         adult = int(rng.choice(self._adults))
-        puppet = self._pool.puppet(adult)
-        masculine = bool(self._pool.model.femininity[adult] < MASCULINE_BELOW)
+        puppet = self.pool.puppet(adult)
+        masculine = bool(self.pool.model.femininity[adult] < MASCULINE_BELOW)
         dressed = dress(self._regions, puppet, rng, masculine=masculine)
-        motion = self._library.sample(rng, duration_s=duration_s, fps=fps, scale_factors=puppet.scale_factors)
+        motion = self.library.sample(rng, duration_s=duration_s, fps=fps, scale_factors=puppet.scale_factors)
         return Person(puppet, dressed, motion)
 
     def photograph(
@@ -139,3 +193,16 @@ class PeopleStream:
             framing=framing,
         )
         return Sample(picture, person, frame)
+
+
+def filmed(motion: Motion, rng: np.random.Generator) -> Motion:
+    """A motion at the moments at which a webcam takes it: with jitter, and a frame missing now and then."""
+    fps = float(rng.choice(_CLIP_RATES_FPS))
+    n = int(motion.t_s[-1] * fps) + 1
+    intervals = np.maximum(1.0 + rng.normal(0.0, _STAMP_JITTER, n), 0.5) * (
+        1.0 + (rng.random(n) < _DROPPED_FRAMES)
+    )
+    t_s = np.cumsum(intervals / fps) - intervals[0] / fps
+    t_s = t_s[t_s <= motion.t_s[-1]]
+    q: FloatArray = np.stack([np.interp(t_s, motion.t_s, column) for column in motion.q.T], axis=1)
+    return Motion(motion.name, fps, t_s, q, motion.source)

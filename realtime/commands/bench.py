@@ -7,7 +7,7 @@ import importlib
 import json
 from pathlib import Path
 
-from realtime.benchmark import BenchResult, format_result, machine
+from engines.benchmark import BenchResult, format_result, machine
 from realtime.errors import RealtimeError
 
 HELP = "measure speed on this machine"
@@ -16,13 +16,19 @@ BENCHMARKS = {
     "skeleton": "realtime.bench_skeleton",
     "landmarks": "realtime.bench_estimator",
     "stream": "realtime.bench_stream",
+    "synth": "train.bench_synth",
 }
-"""Each module has `measure(quick: bool) -> BenchResult`."""
+"""Each module has `measure(quick: bool) -> BenchResult`; they are imported only when they are asked for."""
+
+ON_REQUEST = ("synth",)
+"""Those that need more than what is always installed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("benchmark", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
+    parser.add_argument(
+        "benchmark", nargs="*", metavar="|".join(BENCHMARKS), help=f"default: all but {', '.join(ON_REQUEST)}"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
 
@@ -35,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     about = machine()
     print(f"{about['processor']}, {about['cores']} cores, {about['system']}")
     results: list[BenchResult] = []
-    for name in args.benchmark or BENCHMARKS:
+    for name in args.benchmark or [name for name in BENCHMARKS if name not in ON_REQUEST]:
         result = importlib.import_module(BENCHMARKS[name]).measure(args.quick)
         print(format_result(result), flush=True)
         results.append(result)

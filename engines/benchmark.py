@@ -1,4 +1,4 @@
-"""Timings side by side: what `kinecast bench` measures with and prints."""
+"""Timings side by side: what every benchmark measures with, and `kinecast bench` prints."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """Any other measured number."""
+
+    name: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class BenchResult:
     """One benchmark's timings, ratios and remarks."""
 
@@ -44,6 +53,7 @@ class BenchResult:
     timings: tuple[Timing, ...]
     ratios: tuple[Ratio, ...] = ()
     notes: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -94,6 +104,7 @@ def format_result(result: BenchResult) -> str:
         values = "".join(f"{_duration(v):>11}" for v in (t.p50_us, t.p95_us, t.p99_us))
         lines.append(f"  {t.name:<50}{t.n:>7}{values}")
     lines += [f"  {r.name}: {r.value:.1f}x" for r in result.ratios]
+    lines += [f"  {f.name}: {f.value:.1f} {f.unit}" for f in result.figures]
     lines += [f"  {note}" for note in result.notes]
     return "\n".join(lines)
 

@@ -1,0 +1,56 @@
+"""`kinecast train`: everything that is made before the first frame. Subcommands are modules of their own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol, cast
+
+from train.errors import TrainError
+
+HELP = "make synthetic people, and train networks on them"
+
+COMMANDS = {
+    "synth": "train.commands.synth",
+    "sheet": "train.commands.sheet",
+}
+"""Command -> module, in the order of the help."""
+
+NEEDED = ("anny", "onnx", "onnxruntime", "safetensors", "tensorboard", "torch")
+"""What comes with the extra `train`."""
+
+
+class CommandModule(Protocol):
+    """What the module of a command has; importing it is cheap."""
+
+    HELP: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the subcommands."""
+    subparsers = parser.add_subparsers(dest="train_command", metavar="|".join(COMMANDS), required=True)
+    for name, path in COMMANDS.items():
+        module = cast(CommandModule, import_module(path))
+        child = subparsers.add_parser(name, help=module.HELP, description=module.HELP, allow_abbrev=False)
+        child.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks")
+        module.add_arguments(child)
+        child.set_defaults(run_train=module.run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the subcommand that was named.
+
+    Raises:
+        TrainError: it needs what is not installed, among others.
+    """
+    try:
+        return int(args.run_train(args))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in NEEDED:
+            raise
+        raise TrainError(
+            f"training needs {error.name}, which is not installed: pip install 'kinecast[train]'"
+        ) from error

@@ -1,0 +1,174 @@
+"""Contact sheets: pictures of a set with the skeleton on top, for people to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.skeleton import Skeleton
+from train.errors import TrainError
+from train.fit_report import centre_residuals_m
+from train.puppet import PuppetPool
+from train.shards import LabelledImage, read_clips, read_images
+from train.synth_set import SetDescription, bodies_sha
+
+Image = NDArray[np.uint8]
+
+_MIDDLE = (("pelvis", "torso"), ("torso", "neck"), ("neck", "head"))
+_SIDE = (
+    ("pelvis", "femur"), ("femur", "tibia"), ("tibia", "talus"), ("talus", "calcn"), ("calcn", "toes"),
+    ("neck", "humerus"), ("humerus", "ulna"), ("ulna", "radius"), ("radius", "hand"),
+)  # fmt: skip
+# Red green blue.
+_PALE, _RIGHT, _LEFT, _MARKER = (245, 240, 236), (255, 128, 92), (72, 198, 242), (190, 255, 120)
+_HIDDEN_SHARE = 0.45
+"""How much of its colour a joint keeps where it is hidden."""
+_SHIFT = 4
+"""Fractional bits of the coordinates that are handed to OpenCV."""
+
+
+def lines(skeleton: Skeleton) -> list[tuple[int, int, tuple[int, int, int]]]:
+    """Pairs of bodies whose joints are connected, and the colour."""
+    pairs = [(a, b, _PALE) for a, b in _MIDDLE]
+    for side, colour in (("_r", _RIGHT), ("_l", _LEFT)):
+        midline = ("pelvis", "neck")
+        pairs += [(a if a in midline else a + side, b + side, colour) for a, b in _SIDE]
+    return [(skeleton.body_index(a), skeleton.body_index(b), colour) for a, b, colour in pairs]
+
+
+def draw_skeleton(picture: LabelledImage, skeleton: Skeleton, scale: int = 1) -> Image:
+    """A picture with joints and markers drawn where the labels say; what is hidden is faint.
+
+    Args:
+        picture: With labels.
+        skeleton: That the labels belong to.
+        scale: Enlarges the picture.
+
+    Returns:
+        Shape (scale * size, scale * size, 3), red green blue.
+    """
+    enlarged = cv2.resize(picture.image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    image: Image = np.asarray(enlarged, np.uint8)
+    labels = picture.labels
+    seen = labels.centres_visible
+    for a, b, colour in lines(skeleton):
+        ends = labels.centres_px[[a, b]] * scale
+        if np.isfinite(ends).all():
+            shade = 1.0 if seen[a] and seen[b] else _HIDDEN_SHARE
+            start, end = _fixed(ends)
+            cv2.line(image, start, end, _faded(colour, shade), scale, cv2.LINE_AA, _SHIFT)
+    for points, visible, colour, radius_px in (
+        (labels.markers_px, labels.markers_visible, _MARKER, 0.7),
+        (labels.centres_px, seen, _PALE, 1.6),
+    ):
+        for point, is_seen in zip(points * scale, visible, strict=True):
+            if is_seen and np.isfinite(point).all():
+                radius = round(radius_px * scale * (1 << _SHIFT))
+                cv2.circle(image, _fixed(point[None])[0], radius, colour, -1, cv2.LINE_AA, _SHIFT)
+    return image
+
+
+def _fixed(points_px: NDArray[np.floating]) -> list[tuple[int, int]]:
+    # Far points are pulled in so that OpenCV's integers hold them; it counts from pixels' centres.
+    fixed = np.rint((np.clip(points_px, -4000.0, 4000.0) - 0.5) * (1 << _SHIFT)).astype(int)
+    return [(int(x), int(y)) for x, y in fixed]
+
+
+def _faded(colour: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+    r, g, b = (round(c * share) for c in colour)
+    return r, g, b
+
+
+def contact_sheet(images: list[Image], gap_px: int = 2) -> Image:
+    """Images of one size in a grid that is about square. Shape: (height, width, 3)."""
+    columns = int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    height, width = images[0].shape[:2]
+    sheet = np.full(
+        (rows * (height + gap_px) - gap_px, columns * (width + gap_px) - gap_px, 3), 255, np.uint8
+    )
+    for k, image in enumerate(images):
+        y, x = k // columns * (height + gap_px), k % columns * (width + gap_px)
+        sheet[y : y + height, x : x + width] = image
+    return sheet
+
+
+def pick(folder: Path, description: SetDescription, n: int) -> list[LabelledImage]:
+    """Pictures spread evenly over a set; moments of its clips where it has no single pictures.
+
+    Raises:
+        TrainError: there are none, or a shard is damaged.
+    """
+    if description.images:
+        picked = list(_every(read_images(folder), description.images, n))
+    else:
+        per_clip = max(1, n // description.clips)
+        picked = []
+        for clip in read_clips(folder):
+            picked += _every(clip.frames, len(clip.frames), per_clip)
+        picked = list(_every(picked, len(picked), n))
+    if not picked:
+        raise TrainError(f"{folder}: no complete shard yet; go on with: kinecast train synth --out {folder}")
+    return picked
+
+
+def _every(items: Iterable[LabelledImage], total: int, n: int) -> Iterator[LabelledImage]:
+    wanted = set(np.linspace(0, total - 1, min(n, total)).round().astype(int).tolist())
+    return (item for k, item in enumerate(items) if k in wanted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worst:
+    """The picture whose skeleton lies farthest from what the skin shows."""
+
+    picture: LabelledImage
+    joint: str
+    residual_m: float
+    n: int
+    """Pictures that were looked at."""
+
+
+def find_worst(folder: Path, description: SetDescription, pool: PuppetPool, n: int) -> Worst:
+    """Of the first `n` pictures, the one with the largest residual of any joint centre.
+
+    Raises:
+        TrainError: the set was made of other bodies, or has no pictures.
+    """
+    if bodies_sha(pool) != description.bodies_sha:
+        raise TrainError(f"{folder}: made of other bodies than those here; give them with --bodies FILE")
+    worst = None
+    for k, picture in enumerate(islice(read_images(folder), n)):
+        labels = picture.labels
+        residuals_m = centre_residuals_m(pool.puppet(labels.adult), labels.q)
+        joint = max(residuals_m, key=lambda name: residuals_m[name])
+        if worst is None or residuals_m[joint] > worst.residual_m:
+            worst = Worst(picture, joint, residuals_m[joint], k + 1)
+    if worst is None:
+        raise TrainError(f"{folder}: no single pictures; make some: kinecast train synth --images N")
+    return Worst(worst.picture, worst.joint, worst.residual_m, k + 1)
+
+
+def save_image(path: Path, image: Image) -> None:
+    """Write a picture.
+
+    Args:
+        path: Ends in .png or .jpg.
+        image: Red green blue. Shape: (height, width, 3).
+
+    Raises:
+        TrainError: it cannot be written, or not in this format.
+    """
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise TrainError(f"{path}: not a name of a picture; accepted: .png, .jpg")
+    options = [cv2.IMWRITE_JPEG_QUALITY, 88]
+    data = cv2.imencode(path.suffix, image[..., ::-1], options)[1].tobytes()
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise TrainError(f"{path}: cannot be written ({error.strerror})") from error
