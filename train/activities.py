@@ -105,10 +105,11 @@ def _deep_knee_bend(style: Style, rng: np.random.Generator, depth: FloatArray) -
     knee_deg = rng.uniform(50.0, 125.0)
     shank_deg = min(rng.uniform(0.18, 0.36) * knee_deg, 38.0)
     thigh = (knee_deg - shank_deg) * depth
-    # Trunk and shank stay nearly parallel, which keeps the body's mass over the feet.
-    trunk = (shank_deg + rng.normal(4.0, 9.0)) * depth
+    # Trunk and shank stay roughly parallel, which keeps the body's mass over the feet; arms held out in front
+    # or weak thighs make it lean much further.
+    trunk = max(5.0, shank_deg + rng.normal(8.0, 13.0)) * depth
     # The pelvis tips forward with the trunk, then tucks under in the depth.
-    share = rng.uniform(0.55, 1.15)
+    share = rng.uniform(0.4, 1.1)
     tuck = rng.uniform(0.0, 14.0) * np.clip(thigh - 60.0, 0.0, None) / 40.0
     style.add("pelvis_tilt", -share * trunk + tuck)
     style.add("lumbar_extension", -(1.0 - share) * trunk - tuck)

@@ -26,6 +26,7 @@ _STANCE_WALKING, _STANCE_RUNNING = 0.62, 0.40
 def walk(style: Style, rng: np.random.Generator) -> None:
     """Walk, slow to brisk."""
     _steps(style, rng, stride_hz=rng.uniform(0.55, 1.05), size=rng.uniform(0.45, 1.2))
+    style.add("lumbar_extension", -rng.uniform(0.0, 9.0))
     if rng.random() < 0.25:
         choose_arms(style, rng, IDLE_ARMS)
 
@@ -36,7 +37,8 @@ def jog(style: Style, rng: np.random.Generator) -> None:
         style, rng, stride_hz=rng.uniform(1.1, 1.5), size=rng.uniform(0.9, 1.3),
         crouch_deg=rng.uniform(6.0, 14.0), elbow_deg=rng.uniform(60.0, 105.0), stance_share=_STANCE_RUNNING,
     )  # fmt: skip
-    style.add("lumbar_extension", -rng.uniform(0.0, 10.0))
+    # Marker-based running has the trunk 12 to 20 deg in front of the vertical.
+    style.add("lumbar_extension", -rng.uniform(2.0, 18.0))
 
 
 def turn(style: Style, rng: np.random.Generator) -> None:
