@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,13 +58,28 @@ class RecordedModel(Protocol):
         """In the order of the samples' markers."""
 
 
+@dataclass(frozen=True, slots=True)
+class _GrowingFiles:
+    """What is written row by row."""
+
+    sto: StoWriter
+    csv: RowFile
+    spool: SpoolWriter
+
+    def close(self) -> None:
+        self.sto.close()
+        self.csv.close()
+        self.spool.close()
+
+
 class Recorder:
     """Writes samples as they come, and what can only be made from all of them at the end.
 
     During the run grow `angles.sto` (true times), `angles.csv` (with confidences), `overlay.mp4` if pictures
     are given, and a spool. Each row is in the system's hands when `write` returns, so a killed process
     loses none. `close` makes from the spool `angles.mot` and `markers.trc` at an even rate and removes it;
-    after a kill, `finish_recording` does the same. `camera.json` tells the camera.
+    after a kill, `finish_recording` does the same. `camera.json` tells the camera. An earlier recording
+    goes when the first sample comes, not before: a run that fails to start costs nothing.
 
     Angles are in degrees, lengths in m, times in s from the first sample. Undefined values are NaN; the
     even files bridge short gaps and begin and end with tracked rows.
@@ -76,7 +93,8 @@ class Recorder:
         replace: whether an earlier recording in the folder may be replaced.
 
     Raises:
-        RecordingError: the folder cannot be written, or holds a recording and `replace` is False.
+        RecordingError: the folder cannot be written, holds a recording and `replace` is False, or holds
+            files with a recording's names that are none.
     """
 
     def __init__(
@@ -105,11 +123,11 @@ class Recorder:
         self._to_degrees = np.where(self.layout.is_rotational, np.degrees(1.0), 1.0)
         self._first_ns = 0
         self._last_ns = 0
+        self._camera = camera
+        self._files: _GrowingFiles | None = None
         self._video: VideoFile | None = None
         self._is_open = True
-        if not replace and (self.folder / STO_NAME).exists():
-            raise RecordingError(f"{self.folder} holds a recording already; choose another folder")
-        self._open(camera)
+        _check_folder(self.folder, replace=replace)
 
     def write(self, sample: PoseSample, picture: NDArray[np.uint8] | None = None) -> None:
         """Add one sample, and the overlay's picture of it if there is one.
@@ -127,7 +145,9 @@ class Recorder:
             self._first_ns = sample.t_capture_ns
         time_s = (sample.t_capture_ns - self._first_ns) * 1e-9
         try:
-            self._write_row(sample, time_s)
+            if self._files is None:
+                self._files = self._open()
+            self._write_row(self._files, sample, time_s)
             if picture is not None:
                 self._write_picture(picture, time_s)
         except (OSError, StorageError, RecordingError) as error:
@@ -139,7 +159,7 @@ class Recorder:
         self._last_ns = sample.t_capture_ns
 
     def close(self) -> None:
-        """Finish the files; may be called twice.
+        """Finish the files, if there was any sample; may be called twice.
 
         Raises:
             RecordingError: the even files could not be written; the spool is kept for `finish_recording`.
@@ -148,7 +168,7 @@ class Recorder:
             return
         self._is_open = False
         self._close_files()
-        if self.error is None:
+        if self.error is None and self._files is not None:
             finish_recording(self.folder)
 
     def __enter__(self) -> Recorder:
@@ -157,32 +177,24 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self, camera: CameraCalibration | None) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for name in FILE_NAMES:
-                (self.folder / name).unlink(missing_ok=True)
-            if camera is not None:
-                (self.folder / CAMERA_NAME).write_bytes(_camera_json(camera))
-            self._sto = StoWriter(self.folder / STO_NAME, self.layout.coordinate_names)
-            self._csv = RowFile(self.folder / CSV_NAME)
-            self._csv.append(csv_header(self.layout))
-            self._spool = SpoolWriter(self.folder / SPOOL_NAME, self.layout)
-        except StorageError as error:
-            raise RecordingError(str(error)) from error
-        except OSError as error:
-            raise RecordingError(
-                f"{self.folder}: cannot record here ({error.strerror}); choose a folder that can be written"
-            ) from error
+    def _open(self) -> _GrowingFiles:
+        for name in FILE_NAMES:
+            (self.folder / name).unlink(missing_ok=True)
+        if self._camera is not None:
+            (self.folder / CAMERA_NAME).write_bytes(_camera_json(self._camera))
+        sto = StoWriter(self.folder / STO_NAME, self.layout.coordinate_names)
+        csv = RowFile(self.folder / CSV_NAME)
+        csv.append(csv_header(self.layout))
+        return _GrowingFiles(sto, csv, SpoolWriter(self.folder / SPOOL_NAME, self.layout))
 
-    def _write_row(self, sample: PoseSample, time_s: float) -> None:
+    def _write_row(self, files: _GrowingFiles, sample: PoseSample, time_s: float) -> None:
         q = np.where(np.isfinite(sample.q), sample.q, np.nan)
         markers_m = np.where(np.isfinite(sample.markers_m), sample.markers_m, np.nan)
         written = q * self._to_degrees
-        self._spool.add(time_s, q, markers_m)
-        self._sto.append(time_s, written)
+        files.spool.add(time_s, q, markers_m)
+        files.sto.append(time_s, written)
         confidence = np.nan_to_num(sample.confidence).tolist()
-        self._csv.append(csv_row(sample.frame_id, time_s, sample.status, written.tolist(), confidence))
+        files.csv.append(csv_row(sample.frame_id, time_s, sample.status, written.tolist(), confidence))
 
     def _write_picture(self, picture: NDArray[np.uint8], time_s: float) -> None:
         if self._video is None:
@@ -192,11 +204,40 @@ class Recorder:
         self._video.write(picture, time_s)
 
     def _close_files(self) -> None:
-        self._sto.close()
-        self._csv.close()
-        self._spool.close()
+        if self._files is not None:
+            self._files.close()
         if self._video is not None:
             self._video.close()
+
+
+def _check_folder(folder: Path, *, replace: bool) -> None:
+    """Make sure that a recording can go there, without touching what is there.
+
+    Raises:
+        RecordingError: it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        present = [name for name in FILE_NAMES if (folder / name).exists()]
+    except OSError as error:
+        raise RecordingError(
+            f"{folder}: cannot record here ({error.strerror}); choose a folder that can be written"
+        ) from error
+    if not present:
+        return
+    directories = [name for name in present if (folder / name).is_dir()]
+    if directories:
+        raise RecordingError(
+            f"{folder}: cannot record here ({directories[0]} is a folder); choose another folder"
+        )
+    if not {STO_NAME, SPOOL_NAME}.intersection(present):
+        raise RecordingError(
+            f"{folder} holds {present[0]}, but no recording; choose another folder, so that it stays"
+        )
+    if not replace:
+        raise RecordingError(f"{folder} holds a recording already; choose another folder")
 
 
 def finish_recording(folder: Path) -> None:
