@@ -7,31 +7,27 @@ own axis) follows how people hold themselves.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
-from engines.preprocess import letterbox_roi
-from realtime.landmark_model import build_landmark_model
-from realtime.observation import observe, rotation_to_ray
+from realtime.landmark_model import LandmarkModel, build_landmark_model
+from realtime.observation import LandmarkObservation, observe, rotation_to_ray
+from realtime.person_tracker import LandmarkFollower, bounding_box
 from realtime.pose_solver import PoseSolver
 from realtime.skeletal_layer import Estimate, SkeletalLayer
 from realtime.subject_scaling import SubjectScaling
-from realtime.types import Frame, PoseSample, Status
+from realtime.types import Status
 
 Array = NDArray[np.float64]
 
 MIN_VISIBILITY = 0.1
 """Hidden landmarks still count a little: the network's guess beats none."""
-LOST_RESET_NS = 2_000_000_000
-"""After 2 s without anybody the next person is taken for another one."""
 
 
-class LandmarksEstimator:
+class LandmarksEstimator(LandmarkFollower):
     """Frames to pose samples through landmarks and inverse kinematics.
 
     Args:
@@ -46,6 +42,7 @@ class LandmarksEstimator:
     """
 
     name = "landmarks"
+    stage = "inverse_kinematics"
 
     def __init__(
         self,
@@ -55,79 +52,27 @@ class LandmarksEstimator:
         layer: SkeletalLayer,
         height_m: float | None = None,
     ) -> None:
-        self.skeleton = skeleton
-        self.camera = camera
-        self._blazepose = blazepose
-        self._layer = layer
+        super().__init__(skeleton, camera, blazepose, layer)
         self._model = build_landmark_model(skeleton)
         self._scaling = SubjectScaling(skeleton, self._model, height_m)
         self._solver = PoseSolver(skeleton, self._model)
         self.reset()
 
-    @property
-    def description(self) -> str:
-        """What the landmark network runs on."""
-        return self._blazepose.description
+    def _lose_sight(self) -> None:
+        self._solver.reset()
 
-    @property
-    def lag_s(self) -> float:
-        """Mean delay that smoothing has added so far."""
-        return self._layer.lag_s
-
-    def warm_up(self) -> None:
-        """Take an empty picture through every stage; see `realtime.types.Estimator`."""
-        k = self.camera.intrinsics
-        image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
-        image.flags.writeable = False  # as frames are: numba compiles for either
-        self._blazepose.step(image)
-        result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
-        if result is not None:
-            # A layer of its own, so that the reported lag is that of real frames.
-            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), self._solve(result), {})
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the person and the region they were in."""
-        self._blazepose.reset()
-        self._forget_person()
-
-    def _forget_person(self) -> None:
+    def _forget_subject(self) -> None:
         self._scaling.reset()
         self._solver.reset()
         self._solver.set_scale_factors(self._scaling.scale_factors)
-        self._layer.reset()
-        self._last_seen_ns: int | None = None
-
-    def step(self, frame: Frame) -> PoseSample:
-        """Estimate one frame; see `realtime.types.Estimator`."""
-        start_ns = time.perf_counter_ns()
-        result = self._blazepose.step(frame.image, frame.t_capture_ns)
-        stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
-        if result is None:
-            self._solver.reset()
-            if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
-                self._forget_person()
-            return self._layer.lost(frame, stage_ns)
-        self._last_seen_ns = frame.t_capture_ns
-        start_ns = time.perf_counter_ns()
-        estimate = self._solve(result)
-        stage_ns["inverse_kinematics"] = time.perf_counter_ns() - start_ns
-        return self._layer.step(frame, estimate, stage_ns)
 
     def _solve(self, result: BlazePoseResult) -> Estimate:
-        used = self._model.landmark
-        roi_centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
-        world_m = result.world_m @ rotation_to_ray(roi_centre_px, self.camera.intrinsics).T
-        visibility = np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence
+        world_m = world_in_camera(result, self.camera)
+        visibility = trust(result)
         if self._scaling.update(world_m, visibility):
             self._solver.set_scale_factors(self._scaling.scale_factors)
-        seen = observe(
-            result.landmarks_px[used, :2],
-            world_m[used] * self._scaling.world_scale,
-            self._model.sigma_m,
-            self._model.sigma_depth_m,
-            visibility[used],
-            self.camera,
+        seen = observe_model(
+            result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
         )
         q, confidence = self._solver.solve(seen)
         return Estimate(
@@ -139,6 +84,31 @@ class LandmarksEstimator:
         )
 
 
-def bounding_box(points_px: Array) -> Array:
-    """Left, top, right, bottom of points. Shape: (4,)."""
-    return np.concatenate([points_px.min(0), points_px.max(0)])
+def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array:
+    """Metric landmarks in the camera's directions instead of the region's. Shape: (33, 3)."""
+    roi_centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
+    return np.asarray(result.world_m @ rotation_to_ray(roi_centre_px, camera.intrinsics).T)
+
+
+def trust(result: BlazePoseResult) -> Array:
+    """How much each landmark counts, 0 to 1. Shape: (33,)."""
+    return np.asarray(np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence)
+
+
+def observe_model(
+    result: BlazePoseResult,
+    world_m: Array,
+    visibility: Array,
+    model: LandmarkModel,
+    camera: CameraCalibration,
+) -> LandmarkObservation:
+    """The landmarks that a model has stations for, placed in ground."""
+    used = model.landmark
+    return observe(
+        result.landmarks_px[used, :2],
+        world_m[used],
+        model.sigma_m,
+        model.sigma_depth_m,
+        visibility[used],
+        camera,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,20 @@ Array = NDArray[np.float64]
 
 FREE_COORDINATE_SIGMA_RAD = 1.0
 """What stands for ignorance where there is no prior, when confidence is computed."""
-LEFT_HIP, RIGHT_HIP, LEFT_SHOULDER, RIGHT_SHOULDER = 23, 24, 11, 12
+LEFT_TO_RIGHT = ((23, 24), (11, 12))
+"""Hips and shoulders; some skeletons have no arms."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prior:
+    """What is believed of the coordinates before the landmarks are looked at: normal distributions."""
+
+    q: Array
+    """Means in rad and m. Shape: (n_q,)."""
+    weight: Array
+    """Inverse variances; 0 where nothing is believed. Shape: (n_q,)."""
+    spread: Array
+    """Standard deviations among people, against which confidence is measured. Shape: (n_q,)."""
 
 
 class PoseSolver:
@@ -34,7 +49,8 @@ class PoseSolver:
             skeleton, model.station_body, model.station_m, bounded=skeleton.is_clamped & ~is_root(skeleton)
         )
         self._free = np.flatnonzero(~skeleton.is_dependent)
-        self._prior = np.maximum(model.prior_weight, FREE_COORDINATE_SIGMA_RAD**-2.0)[self._free]
+        spread = np.maximum(model.prior_weight, FREE_COORDINATE_SIGMA_RAD**-2.0) ** -0.5
+        self._habit = Prior(model.q_prior, model.prior_weight, spread)
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._J = np.empty((len(model.landmark), 3, skeleton.n_q))
         self._row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
@@ -51,33 +67,31 @@ class PoseSolver:
         self._scale_factors = np.array(scale_factors)
         self._station_m = self._model.station_m * scale_factors[self._model.station_body]
 
-    def solve(self, seen: LandmarkObservation) -> tuple[Array, Array]:
+    def solve(self, seen: LandmarkObservation, prior: Prior | None = None) -> tuple[Array, Array]:
         """Coordinates and their confidence.
 
         Args:
             seen: One point for each station of the model.
+            prior: Of this frame; the model's posture prior if left out.
 
         Returns:
             Coordinates in rad and m, and for each 1 - posterior variance / prior variance: 1 where the
             landmarks tell all, 0 where they add nothing to habit. Shapes: (n_q,), (n_q,).
         """
-        start = self._first_guess(seen) if self._q is None else self._q
+        prior = self._habit if prior is None else prior
+        start = self._first_guess(seen, prior.q) if self._q is None else self._q
         solution = self._ik.solve(
-            seen.points_m,
-            seen.information,
-            start,
-            q_prior=self._model.q_prior,
-            prior_weight=self._model.prior_weight,
+            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.weight
         )
         self._q = solution.q
-        return solution.q, self._confidence(solution.q, seen)
+        return solution.q, self._confidence(solution.q, seen, prior)
 
-    def _first_guess(self, seen: LandmarkObservation) -> Array:
-        """Upright, at the hips, facing where hips and shoulders say."""
-        q = self._model.q_prior.copy()
+    def _first_guess(self, seen: LandmarkObservation, q_prior: Array) -> Array:
+        """In the expected pose, at the hips, facing where hips and shoulders say."""
+        q = q_prior.copy()
         row = self._row
-        right = seen.points_m[[row[RIGHT_HIP], row[RIGHT_SHOULDER]]]
-        left = seen.points_m[[row[LEFT_HIP], row[LEFT_SHOULDER]]]
+        pairs = [(row[a], row[b]) for a, b in LEFT_TO_RIGHT if a in row and b in row]
+        left, right = (seen.points_m[list(rows)] for rows in zip(*pairs, strict=True))
         to_right = (right - left).sum(0)
         hips_m = 0.5 * (right[0] + left[0])
         guess = {
@@ -91,14 +105,15 @@ class PoseSolver:
                 q[self._skeleton.coordinate_index(name)] = value
         return q
 
-    def _confidence(self, q: Array, seen: LandmarkObservation) -> Array:
+    def _confidence(self, q: Array, seen: LandmarkObservation, prior: Prior) -> Array:
         model, free = self._model, self._free
         station_jacobian(
             self._skeleton.tree, q, self._scale_factors, model.station_body, self._station_m, self._T, self._J
         )
         J = self._J[:, :, free]
         weighted = np.matmul(seen.information, J)
-        precision = J.reshape(-1, len(free)).T @ weighted.reshape(-1, len(free)) + np.diag(self._prior)
+        belief = np.maximum(prior.weight, prior.spread**-2.0)[free]
+        precision = J.reshape(-1, len(free)).T @ weighted.reshape(-1, len(free)) + np.diag(belief)
         confidence = np.zeros(self._skeleton.n_q)
-        confidence[free] = 1.0 - np.diag(np.linalg.inv(precision)) * self._prior
+        confidence[free] = 1.0 - np.diag(np.linalg.inv(precision)) / prior.spread[free] ** 2
         return np.clip(confidence, 0.0, 1.0)

@@ -16,7 +16,7 @@ from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import observe, rotation_to_ray, solve_translation, undistort_rays
 from realtime.pose_solver import PoseSolver
 from realtime.skeletal_layer import Estimate, SkeletalLayer
-from realtime.subject_scaling import N_FRAMES_FROZEN, SubjectScaling
+from realtime.subject_scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
 from realtime.types import Frame, Status
 
 RNG = np.random.default_rng(11)
@@ -130,7 +130,8 @@ def test_scale_factors_follow_the_size_seen_then_freeze(skeleton: Skeleton, mode
         small.update(world_m, np.ones(33))
         large.update(1.1 * world_m, np.ones(33))
     np.testing.assert_allclose(large.scale_factors, 1.1 * small.scale_factors, rtol=1e-9)
-    assert small.scale_factors.min() > 0.85 and small.scale_factors.max() < 1.15
+    # Proportions stay close together, whatever one picture seems to show.
+    assert np.ptp(small.scale_factors) < 2.0 * PROPORTION_LIMIT * small.scale_factors.mean()
     assert small.is_frozen and not small.update(world_m * 2.0, np.ones(33))
 
 

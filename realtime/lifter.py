@@ -1,0 +1,118 @@
+"""Runs the lifter: from landmarks to coordinates as a network learned them from synthetic people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.skeleton import Skeleton
+from engines.blazepose import BlazePoseResult
+from engines.landmark_features import (
+    N_FEATURES,
+    LandmarkBatch,
+    landmark_features,
+    mirrored,
+    turn_about_vertical,
+)
+from engines.openvino_engine import OpenvinoEngine
+from engines.spec import load_spec
+from realtime.evaluation import PELVIS_ROTATIONS, pelvis_angles_deg, pelvis_rotation_matrices
+
+Array = NDArray[np.float64]
+
+MIRROR_SIGNS = {
+    name: -1.0
+    for name in (
+        "pelvis_list", "pelvis_rotation", "lumbar_bending", "lumbar_rotation", "neck_bending",
+        "neck_rotation",
+    )
+}  # fmt: skip
+"""Coordinates that change their sign in a mirror; those of limbs change sides instead."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """What the network makes of one frame."""
+
+    q: Array
+    """Coordinates in rad; the pelvis's place is 0. Shape: (n_q,)."""
+    sigma: Array
+    """Standard deviation in rad; infinite where the network gives nothing. Shape: (n_q,)."""
+    confidence: Array
+    """1 - variance / variance among people. Shape: (n_q,)."""
+    scale_factors: Array
+    """Shape: (n_bodies, 3)."""
+
+
+class Lifter:
+    """The network and what surrounds it; each frame is also looked at in a mirror, and both are averaged.
+
+    Args:
+        skeleton: The one that the network was trained with.
+        camera: Intrinsics and orientation of the camera.
+        model_path: The network's ONNX file, its spec beside it.
+
+    Raises:
+        EngineError: the network cannot be read, or belongs to another skeleton.
+    """
+
+    def __init__(self, skeleton: Skeleton, camera: CameraCalibration, model_path: Path) -> None:
+        spec = load_spec(model_path)
+        spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
+        self._engine = OpenvinoEngine(model_path, n_threads=1)
+        self._n_q, self._n_bodies = skeleton.n_q, skeleton.n_bodies
+        self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
+        self._mirror_index, self._mirror_sign = _mirror_map(spec.coordinate_names, MIRROR_SIGNS)
+        self._mirror_body, _ = _mirror_map(skeleton.body_names, {})
+        self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
+        k = camera.intrinsics
+        self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
+        self._R_ground_cam = camera.T_ground_cam[None, :3, :3]
+        self._features = np.empty((2, N_FEATURES), dtype=np.float32)
+
+    def lift(self, seen: BlazePoseResult) -> Lifted:
+        """Coordinates of one frame."""
+        batch = LandmarkBatch(
+            landmarks_px=seen.landmarks_px[None, :, :2],
+            world_m=seen.world_m[None],
+            visibility=(seen.visibility * seen.presence)[None],
+            roi_centre_px=np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]]),
+            camera=self._camera,
+            R_ground_cam=self._R_ground_cam,
+        )
+        features = landmark_features(batch)
+        self._features[0], self._features[1] = (
+            features.values[0],
+            landmark_features(mirrored(batch)).values[0],
+        )
+        q, sigma, confidence, scale = (a.astype(np.float64) for a in self._engine.infer(self._features))
+        q = 0.5 * (q[0] + self._mirror_sign * q[1][self._mirror_index])
+        sigma, confidence = (0.5 * (a[0] + a[1][self._mirror_index]) for a in (sigma, confidence))
+        scale = scale.reshape(2, self._n_bodies, 3)
+        scale_factors = 0.5 * (scale[0] + scale[1][self._mirror_body]) * features.size_m[0]
+        q[self._pelvis] = _turn_to_ground(q[self._pelvis], features.heading_rad)
+        return Lifted(
+            self._spread(q, 0.0), self._spread(sigma, np.inf), self._spread(confidence, 0.0), scale_factors
+        )
+
+    def _spread(self, values: Array, elsewhere: float) -> Array:
+        out = np.full(self._n_q, elsewhere)
+        out[self._index] = values
+        return out
+
+
+def _turn_to_ground(pelvis: Array, heading_rad: Array) -> Array:
+    """Tilt, list, rotation in the person's frame to ground. Shape: (3,)."""
+    R = turn_about_vertical(heading_rad) @ pelvis_rotation_matrices(np.degrees(pelvis)[None])
+    return np.asarray(np.radians(pelvis_angles_deg(R)[0]))
+
+
+def _mirror_map(names: tuple[str, ...], signs: dict[str, float]) -> tuple[NDArray[np.int64], Array]:
+    """Where each name's mirrored value comes from, and its sign. Shapes: (n,), (n,)."""
+    other = {"_r": "_l", "_l": "_r"}
+    index = [names.index(n[:-2] + other[n[-2:]]) if n[-2:] in other else k for k, n in enumerate(names)]
+    return np.array(index), np.array([signs.get(n, 1.0) for n in names])
