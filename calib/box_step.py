@@ -20,42 +20,52 @@ FREE, HELD, AT_LOWER, AT_UPPER = range(4)
 @njit(cache=True, nogil=True)
 def _start_status(problem: Problem, q: NDArray[np.float64], work: Workspace) -> None:
     """Hold what is locked, dependent or unobserved, and what its gradient pushes against a bound."""
+    lower, upper, is_free = problem.lower, problem.upper, problem.is_free
+    status, step, gradient, diagonal = work.status, work.step, work.gradient, work.diagonal
     largest = 0.0
     for j in range(q.shape[0]):
-        largest = max(largest, work.diagonal[j] - problem.prior_weight[j])
+        largest = max(largest, diagonal[j] - problem.prior_weight[j])
     for j in range(q.shape[0]):
-        slope = work.gradient[j]
-        if not problem.is_free[j] or work.diagonal[j] <= UNOBSERVED * largest:
-            work.status[j] = HELD
-        elif q[j] <= problem.lower[j] and slope > 0.0:
-            work.status[j] = AT_LOWER
-        elif q[j] >= problem.upper[j] and slope < 0.0:
-            work.status[j] = AT_UPPER
-        else:
-            work.status[j] = FREE
+        status[j], step[j] = FREE, 0.0
+        if not is_free[j] or diagonal[j] <= UNOBSERVED * largest:
+            status[j] = HELD
+        elif q[j] <= lower[j] and gradient[j] > 0.0:
+            status[j], step[j] = AT_LOWER, lower[j] - q[j]
+        elif q[j] >= upper[j] and gradient[j] < 0.0:
+            status[j], step[j] = AT_UPPER, upper[j] - q[j]
 
 
 @njit(cache=True, nogil=True)
-def _solve_free(work: Workspace, count: int, n_bound: int, damping: float) -> bool:
+def _solve_free(work: Workspace, damping: float) -> bool:
     """Solve (H + damping diag J'WJ) step = -gradient for the free coordinates, by Cholesky.
 
     The steps of the others are given. Returns False where the matrix is not positive definite.
     """
-    U, x, H = work.factor, work.right, work.hessian
+    status, active, step, gradient = work.status, work.active, work.step, work.gradient
+    U, x, H, diagonal = work.factor, work.right, work.hessian, work.diagonal
+    count, n_bound = 0, 0
+    # Outermost coordinates first: eliminated in that order, limbs do not fill each other's zeros in
+    # (Featherstone, Rigid Body Dynamics Algorithms, 2008, section 6.5).
+    for j in range(status.shape[0] - 1, -1, -1):
+        if status[j] == FREE:
+            active[count] = j
+            count += 1
+        elif status[j] != HELD:
+            n_bound += 1
     for a in range(count):
-        i = work.active[a]
+        i = active[a]
         for b in range(a, count):
-            U[a, b] = H[i, work.active[b]]
-        U[a, a] += damping * work.diagonal[i]
-        x[a] = -work.gradient[i]
+            U[a, b] = H[active[b], i]
+        U[a, a] += damping * diagonal[i]
+        x[a] = -gradient[i]
         if n_bound > 0:
-            for j in range(work.step.shape[0]):
-                if work.status[j] == AT_LOWER or work.status[j] == AT_UPPER:
-                    x[a] -= H[min(i, j), max(i, j)] * work.step[j]
+            for j in range(status.shape[0]):
+                if status[j] == AT_LOWER or status[j] == AT_UPPER:
+                    x[a] -= H[min(i, j), max(i, j)] * step[j]
     if not _cholesky_solve(U, x, count):
         return False
     for a in range(count):
-        work.step[work.active[a]] = x[a]
+        step[active[a]] = x[a]
     return True
 
 
@@ -72,7 +82,7 @@ def _cholesky_solve(U: NDArray[np.float64], x: NDArray[np.float64], count: int) 
         x[k] *= inverse
         for i in range(k + 1, count):
             factor = U[k, i]
-            if factor != 0.0:
+            if factor != 0.0:  # it mostly is, between limbs
                 x[i] -= factor * x[k]
                 for j in range(i, count):
                     U[i, j] -= factor * U[k, j]
@@ -86,21 +96,22 @@ def _cholesky_solve(U: NDArray[np.float64], x: NDArray[np.float64], count: int) 
 @njit(cache=True, nogil=True)
 def _update_status(problem: Problem, q: NDArray[np.float64], work: Workspace, damping: float) -> bool:
     """Hold steps that leave the bounds, free those that a bound no longer stops; whether any changed."""
+    lower, upper, status, step = problem.lower, problem.upper, work.status, work.step
+    gradient, diagonal, H = work.gradient, work.diagonal, work.hessian
     changed = False
     for j in range(q.shape[0]):
-        lowest = max(problem.lower[j] - q[j], -MAX_STEP)
-        highest = min(problem.upper[j] - q[j], MAX_STEP)
-        if work.status[j] == FREE:
-            if work.step[j] < lowest:
-                work.status[j], work.step[j], changed = AT_LOWER, lowest, True
-            elif work.step[j] > highest:
-                work.status[j], work.step[j], changed = AT_UPPER, highest, True
-        elif work.status[j] != HELD:
-            slope = work.gradient[j] + damping * work.diagonal[j] * work.step[j]
+        lowest, highest = max(lower[j] - q[j], -MAX_STEP), min(upper[j] - q[j], MAX_STEP)
+        if status[j] == FREE:
+            if step[j] < lowest:
+                status[j], step[j], changed = AT_LOWER, lowest, True
+            elif step[j] > highest:
+                status[j], step[j], changed = AT_UPPER, highest, True
+        elif status[j] != HELD:
+            slope = gradient[j] + damping * diagonal[j] * step[j]
             for k in range(q.shape[0]):
-                slope += work.hessian[min(j, k), max(j, k)] * work.step[k]
-            if (work.status[j] == AT_LOWER and slope < 0.0) or (work.status[j] == AT_UPPER and slope > 0.0):
-                work.status[j], changed = FREE, True
+                slope += H[min(j, k), max(j, k)] * step[k]
+            if (status[j] == AT_LOWER and slope < 0.0) or (status[j] == AT_UPPER and slope > 0.0):
+                status[j], changed = FREE, True
     return changed
 
 
@@ -111,21 +122,8 @@ def solve_step(problem: Problem, q: NDArray[np.float64], work: Workspace, dampin
     Returns False where the damped matrix is not positive definite.
     """
     _start_status(problem, q, work)
-    for j in range(q.shape[0]):
-        work.step[j] = 0.0
-        if work.status[j] == AT_LOWER:
-            work.step[j] = problem.lower[j] - q[j]
-        elif work.status[j] == AT_UPPER:
-            work.step[j] = problem.upper[j] - q[j]
     for _ in range(MAX_BOUND_CHANGES):
-        count, n_bound = 0, 0
-        for j in range(q.shape[0]):
-            if work.status[j] == FREE:
-                work.active[count] = j
-                count += 1
-            elif work.status[j] != HELD:
-                n_bound += 1
-        if not _solve_free(work, count, n_bound, damping):
+        if not _solve_free(work, damping):
             return False
         if not _update_status(problem, q, work, damping):
             break
@@ -135,12 +133,12 @@ def solve_step(problem: Problem, q: NDArray[np.float64], work: Workspace, dampin
 @njit(cache=True, nogil=True)
 def try_step(problem: Problem, q: NDArray[np.float64], work: Workspace) -> float:
     """Take the step within the bounds into `q_trial`; the largest change of a coordinate."""
+    lower, upper, step, q_trial = problem.lower, problem.upper, work.step, work.q_trial
     moved = 0.0
     for j in range(q.shape[0]):
-        value = q[j]
-        if work.step[j] != 0.0:
-            step = min(max(work.step[j], -MAX_STEP), MAX_STEP)
-            value = min(max(q[j] + step, problem.lower[j]), problem.upper[j])
-        work.q_trial[j] = value
-        moved = max(moved, abs(value - q[j]))
+        q_trial[j] = q[j]
+        if step[j] != 0.0:
+            short = min(max(step[j], -MAX_STEP), MAX_STEP)
+            q_trial[j] = min(max(q[j] + short, lower[j]), upper[j])
+        moved = max(moved, abs(q_trial[j] - q[j]))
     return moved

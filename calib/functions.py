@@ -203,20 +203,25 @@ def build_table(functions: list[PiecewisePolynomial]) -> FunctionTable:
 
 
 @njit(cache=True, nogil=True)
-def evaluate(table: FunctionTable, index: int, x: float) -> tuple[float, float]:
-    """Value and slope of one function of the table at `x`."""
-    function = table.functions[index]
-    low, high = function.first_segment, function.end_segment - 1
+def evaluate(
+    functions: NDArray[np.void],
+    segments: NDArray[np.void],
+    coefficients: NDArray[np.float64],
+    index: int,
+    x: float,
+) -> tuple[float, float]:
+    """Value and slope of one function of a table, whose arrays come first, at `x`."""
+    low, high = functions[index].first_segment, functions[index].end_segment - 1
     while low < high:
         middle = (low + high) // 2
-        if x > table.segments[middle].upper:
+        if x > segments[middle].upper:
             low = middle + 1
         else:
             high = middle
-    dx = x - table.segments[low].origin
-    degree = function.degree
-    value, slope = table.coefficients[low, degree], 0.0
+    dx = x - segments[low].origin
+    degree = functions[index].degree
+    value, slope = coefficients[low, degree], 0.0
     for power in range(degree - 1, -1, -1):
         slope = slope * dx + value
-        value = value * dx + table.coefficients[low, power]
+        value = value * dx + coefficients[low, power]
     return value, slope

@@ -33,60 +33,78 @@ def evaluate(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work
     apply_couplers(tree, q, problem.scale_factors, work.gain)
     propagate(tree, q, work.gain, problem.scale_factors, work.T, work.twists)
     station_positions(work.T, problem.station_body, problem.station_m, work.positions_m)
+    W, targets, positions = problem.information, problem.targets_m, work.positions_m
     cost = 0.0
-    for k in range(problem.station_body.shape[0]):
-        W = problem.information[k]
-        if W[0, 0] + W[1, 1] + W[2, 2] > 0.0:
-            x = work.positions_m[k, 0] - problem.targets_m[k, 0]
-            y = work.positions_m[k, 1] - problem.targets_m[k, 1]
-            z = work.positions_m[k, 2] - problem.targets_m[k, 2]
-            cost += x * (W[0, 0] * x + 2.0 * (W[0, 1] * y + W[0, 2] * z))
-            cost += y * (W[1, 1] * y + 2.0 * W[1, 2] * z) + W[2, 2] * z * z
+    for k in range(W.shape[0]):
+        if W[k, 0, 0] + W[k, 1, 1] + W[k, 2, 2] > 0.0:
+            x = positions[k, 0] - targets[k, 0]
+            y = positions[k, 1] - targets[k, 1]
+            z = positions[k, 2] - targets[k, 2]
+            cost += x * (W[k, 0, 0] * x + 2.0 * (W[k, 0, 1] * y + W[k, 0, 2] * z))
+            cost += y * (W[k, 1, 1] * y + 2.0 * W[k, 1, 2] * z) + W[k, 2, 2] * z * z
+    is_free, weight, q_prior = problem.is_free, problem.prior_weight, problem.q_prior
     for j in range(q.shape[0]):
-        if problem.is_free[j]:
-            cost += problem.prior_weight[j] * (q[j] - problem.q_prior[j]) ** 2
+        if is_free[j]:
+            cost += weight[j] * (q[j] - q_prior[j]) ** 2
     return cost
 
 
 @njit(cache=True, nogil=True)
-def _add_station(
-    p: NDArray[np.float64], target: NDArray[np.float64], W: NDArray[np.float64],
-    composite: NDArray[np.float64], wrench: NDArray[np.float64], moment: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Add one station to its body: A += P' W P, g += P' W r, where P maps a twist to p's velocity."""
-    f0, f1, f2 = 0.0, 0.0, 0.0
-    for j in range(3):
-        r = p[j] - target[j]
-        f0 += W[0, j] * r
-        f1 += W[1, j] * r
-        f2 += W[2, j] * r
-        # Column j of [p]x W, above row j of W.
-        a = p[1] * W[2, j] - p[2] * W[1, j]
-        b = p[2] * W[0, j] - p[0] * W[2, j]
-        c = p[0] * W[1, j] - p[1] * W[0, j]
-        composite[0, 3 + j] += a
-        composite[1, 3 + j] += b
-        composite[2, 3 + j] += c
+def _add_stations(problem: Problem, work: Workspace) -> None:
+    """Add stations to their bodies: A += P' W P, g += P' f, where P maps a twist to p's velocity, f = W r."""
+    station_body, W, targets = problem.station_body, problem.information, problem.targets_m
+    positions, composite, wrench, moment = work.positions_m, work.composite, work.wrench, work.moment
+    for k in range(W.shape[0]):
+        n = station_body[k]
+        if n < 0 or not W[k, 0, 0] + W[k, 1, 1] + W[k, 2, 2] > 0.0:
+            continue
+        p0, p1, p2 = positions[k, 0], positions[k, 1], positions[k, 2]
+        x, y, z = p0 - targets[k, 0], p1 - targets[k, 1], p2 - targets[k, 2]
+        f0 = W[k, 0, 0] * x + W[k, 0, 1] * y + W[k, 0, 2] * z
+        f1 = W[k, 1, 0] * x + W[k, 1, 1] * y + W[k, 1, 2] * z
+        f2 = W[k, 2, 0] * x + W[k, 2, 1] * y + W[k, 2, 2] * z
+        wrench[n, 0] += p1 * f2 - p2 * f1
+        wrench[n, 1] += p2 * f0 - p0 * f2
+        wrench[n, 2] += p0 * f1 - p1 * f0
+        wrench[n, 3] += f0
+        wrench[n, 4] += f1
+        wrench[n, 5] += f2
         for i in range(3):
-            composite[3 + i, 3 + j] += W[i, j]
-    wrench[0] += p[1] * f2 - p[2] * f1
-    wrench[1] += p[2] * f0 - p[0] * f2
-    wrench[2] += p[0] * f1 - p[1] * f0
-    wrench[3] += f0
-    wrench[4] += f1
-    wrench[5] += f2
-    for i in range(3):
-        moment[i, 0] += p[i] * f0
-        moment[i, 1] += p[i] * f1
-        moment[i, 2] += p[i] * f2
-        # Row i of [p]x W times -[p]x.
-        u, v = (i + 1) % 3, (i + 2) % 3
-        a = p[u] * W[v, 0] - p[v] * W[u, 0]
-        b = p[u] * W[v, 1] - p[v] * W[u, 1]
-        c = p[u] * W[v, 2] - p[v] * W[u, 2]
-        composite[i, 0] += c * p[1] - b * p[2]
-        composite[i, 1] += a * p[2] - c * p[0]
-        composite[i, 2] += b * p[0] - a * p[1]
+            moment[n, i, 0] += positions[k, i] * f0
+            moment[n, i, 1] += positions[k, i] * f1
+            moment[n, i, 2] += positions[k, i] * f2
+            u, v = (i + 1) % 3, (i + 2) % 3
+            # Row i of [p]x W, and times -[p]x.
+            a = positions[k, u] * W[k, v, 0] - positions[k, v] * W[k, u, 0]
+            b = positions[k, u] * W[k, v, 1] - positions[k, v] * W[k, u, 1]
+            c = positions[k, u] * W[k, v, 2] - positions[k, v] * W[k, u, 2]
+            composite[n, i, 0] += c * p1 - b * p2
+            composite[n, i, 1] += a * p2 - c * p0
+            composite[n, i, 2] += b * p0 - a * p1
+            composite[n, i, 3] += a
+            composite[n, i, 4] += b
+            composite[n, i, 5] += c
+            for j in range(3):
+                composite[n, 3 + i, 3 + j] += W[k, i, j]
+
+
+@njit(cache=True, nogil=True)
+def _add_to_parents(tree: KinematicTree, work: Workspace) -> None:
+    """Complete the composites' lower halves, and add every body to its parent, outermost first."""
+    bodies, composite, wrench, moment = tree.bodies, work.composite, work.wrench, work.moment
+    for n in range(bodies.shape[0] - 1, -1, -1):
+        parent = bodies[n].parent
+        for i in range(3, 6):
+            for j in range(3):
+                composite[n, i, j] = composite[n, j, i]
+        if parent >= 0:
+            for i in range(6):
+                wrench[parent, i] += wrench[n, i]
+                for j in range(6):
+                    composite[parent, i, j] += composite[n, i, j]
+            for i in range(3):
+                for j in range(3):
+                    moment[parent, i, j] += moment[n, i, j]
 
 
 @njit(cache=True, nogil=True)
@@ -103,84 +121,89 @@ def _linearise(
     work.hessian[:] = 0.0
     work.diagonal[:] = 0.0
     work.gradient[:] = 0.0
-    for k in range(problem.station_body.shape[0]):
-        body, W = problem.station_body[k], problem.information[k]
-        if body >= 0 and W[0, 0] + W[1, 1] + W[2, 2] > 0.0:
-            p, target = work.positions_m[k], problem.targets_m[k]
-            _add_station(p, target, W, work.composite[body], work.wrench[body], work.moment[body])
-    for body in range(tree.bodies.shape[0] - 1, -1, -1):
-        parent = tree.bodies[body].parent
-        A = work.composite[body]
-        for i in range(3, 6):
-            for j in range(3):
-                A[i, j] = A[j, i]
-        if parent >= 0:
-            for i in range(6):
-                work.wrench[parent, i] += work.wrench[body, i]
-                for j in range(6):
-                    work.composite[parent, i, j] += A[i, j]
-            for i in range(3):
-                for j in range(3):
-                    work.moment[parent, i, j] += work.moment[body, i, j]
+    _add_stations(problem, work)
+    _add_to_parents(tree, work)
+    for body in range(tree.bodies.shape[0]):
         _project_body(tree, body, work, second_order)
+    weight, q_prior = problem.prior_weight, problem.q_prior
+    hessian, diagonal, gradient = work.hessian, work.diagonal, work.gradient
     for j in range(q.shape[0]):
-        work.diagonal[j] += problem.prior_weight[j]
-        work.hessian[j, j] += problem.prior_weight[j]
-        work.gradient[j] += problem.prior_weight[j] * (q[j] - problem.q_prior[j])
+        diagonal[j] += weight[j]
+        hessian[j, j] += weight[j]
+        gradient[j] += weight[j] * (q[j] - q_prior[j])
 
 
 @njit(cache=True, nogil=True)
 def _project_body(tree: KinematicTree, body: int, work: Workspace, second_order: bool) -> None:
     """Add what moves one body's subtree: its own columns, by themselves and with those of its ancestors."""
-    A, wrench, B = work.composite[body], work.wrench[body], work.moment[body]
-    if A[3, 3] + A[4, 4] + A[5, 5] == 0.0:
+    bodies, coordinate, S = tree.bodies, tree.column_coordinate, work.twists
+    A, wrench, gradient = work.composite, work.wrench, work.gradient
+    if A[body, 3, 3] + A[body, 4, 4] + A[body, 5, 5] == 0.0:
         return
-    for c in range(tree.bodies[body].first_column, tree.bodies[body].end_column):
-        j, S = tree.column_coordinate[c], work.twists[c]
-        f0, f1, f2, f3, f4, f5 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for c in range(bodies[body].first_column, bodies[body].end_column):
+        f = work.force
         for i in range(6):
-            work.gradient[j] += S[i] * wrench[i]
-            f0 += A[0, i] * S[i]
-            f1 += A[1, i] * S[i]
-            f2 += A[2, i] * S[i]
-            f3 += A[3, i] * S[i]
-            f4 += A[4, i] * S[i]
-            f5 += A[5, i] * S[i]
-        # Sum of (velocity of p) x f: how turning an outer axis changes this column's gradient.
-        trace = B[0, 0] + B[1, 1] + B[2, 2]
-        m0 = (B[0, 0] - trace) * S[0] + B[0, 1] * S[1] + B[0, 2] * S[2] + S[4] * wrench[5] - S[5] * wrench[4]
-        m1 = B[1, 0] * S[0] + (B[1, 1] - trace) * S[1] + B[1, 2] * S[2] + S[5] * wrench[3] - S[3] * wrench[5]
-        m2 = B[2, 0] * S[0] + B[2, 1] * S[1] + (B[2, 2] - trace) * S[2] + S[3] * wrench[4] - S[4] * wrench[3]
-        if not second_order:
-            m0, m1, m2 = 0.0, 0.0, 0.0
-        turns = S[0] != 0.0 or S[1] != 0.0 or S[2] != 0.0
-        ancestor, end = body, c + 1
-        while ancestor >= 0:
-            for d in range(tree.bodies[ancestor].first_column, end):
-                i, Z = tree.column_coordinate[d], work.twists[d]
-                value = Z[0] * f0 + Z[1] * f1 + Z[2] * f2 + Z[3] * f3 + Z[4] * f4 + Z[5] * f5
-                twice = 2.0 if i == j and d != c else 1.0
-                if i == j:
-                    work.diagonal[j] += twice * value
-                # A joint's own turns do not turn its translations.
-                if turns or ancestor != body:
-                    value += Z[0] * m0 + Z[1] * m1 + Z[2] * m2
-                work.hessian[min(i, j), max(i, j)] += twice * value
-            ancestor = tree.bodies[ancestor].parent
-            if ancestor >= 0:
-                end = tree.bodies[ancestor].end_column
+            f[i] = 0.0
+            for k in range(6):
+                f[i] += A[body, i, k] * S[c, k]
+            gradient[coordinate[c]] += S[c, i] * wrench[body, i]
+        m0, m1, m2 = 0.0, 0.0, 0.0
+        if second_order:
+            m0, m1, m2 = _turned_moment(work.moment, wrench, body, S, c)
+        turns = S[c, 0] != 0.0 or S[c, 1] != 0.0 or S[c, 2] != 0.0
+        _add_pairs(tree, work, body, c, m0, m1, m2, turns)
+
+
+@njit(cache=True, nogil=True)
+def _turned_moment(
+    B: NDArray[np.float64], wrench: NDArray[np.float64], n: int, S: NDArray[np.float64], c: int
+) -> tuple[float, float, float]:
+    """Sum of (velocity of p) x f: how turning an outer axis changes the gradient of column c."""
+    x, y, z, trace = S[c, 0], S[c, 1], S[c, 2], B[n, 0, 0] + B[n, 1, 1] + B[n, 2, 2]
+    f0, f1, f2 = wrench[n, 3], wrench[n, 4], wrench[n, 5]
+    return (
+        B[n, 0, 0] * x + B[n, 0, 1] * y + B[n, 0, 2] * z - trace * x + S[c, 4] * f2 - S[c, 5] * f1,
+        B[n, 1, 0] * x + B[n, 1, 1] * y + B[n, 1, 2] * z - trace * y + S[c, 5] * f0 - S[c, 3] * f2,
+        B[n, 2, 0] * x + B[n, 2, 1] * y + B[n, 2, 2] * z - trace * z + S[c, 3] * f1 - S[c, 4] * f0,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _add_pairs(
+    tree: KinematicTree, work: Workspace, body: int, c: int, m0: float, m1: float, m2: float, turns: bool
+) -> None:
+    """Second derivatives of column c of a body and every column up to it, on the way to ground."""
+    bodies, coordinate, S = tree.bodies, tree.column_coordinate, work.twists
+    hessian, diagonal, j = work.hessian, work.diagonal, coordinate[c]
+    f0, f1, f2 = work.force[0], work.force[1], work.force[2]
+    f3, f4, f5 = work.force[3], work.force[4], work.force[5]
+    ancestor, end = body, c + 1
+    while ancestor >= 0:
+        for d in range(bodies[ancestor].first_column, end):
+            i = coordinate[d]
+            value = S[d, 0] * f0 + S[d, 1] * f1 + S[d, 2] * f2 + S[d, 3] * f3 + S[d, 4] * f4 + S[d, 5] * f5
+            twice = 2.0 if i == j and d != c else 1.0
+            if i == j:
+                diagonal[j] += twice * value
+            # A joint's own turns do not turn its translations.
+            if turns or ancestor != body:
+                value += S[d, 0] * m0 + S[d, 1] * m1 + S[d, 2] * m2
+            hessian[min(i, j), max(i, j)] += twice * value
+        ancestor = bodies[ancestor].parent
+        if ancestor >= 0:
+            end = bodies[ancestor].end_column
 
 
 @njit(cache=True, nogil=True)
 def _rms(problem: Problem, work: Workspace) -> float:
     """Root mean square distance to the targets that count, in m, where `evaluate` was called last."""
+    W, targets, positions = problem.information, problem.targets_m, work.positions_m
     total, count = 0.0, 0
-    for k in range(problem.station_body.shape[0]):
-        W = problem.information[k]
-        if W[0, 0] + W[1, 1] + W[2, 2] > 0.0:
+    for k in range(W.shape[0]):
+        if W[k, 0, 0] + W[k, 1, 1] + W[k, 2, 2] > 0.0:
             count += 1
             for i in range(3):
-                total += (work.positions_m[k, i] - problem.targets_m[k, i]) ** 2
+                total += (positions[k, i] - targets[k, i]) ** 2
     return np.sqrt(total / count) if count > 0 else np.nan
 
 
@@ -210,22 +233,23 @@ def solve(
     Returns:
         How many steps were tried, whether it converged, and the root mean square distance in m.
     """
+    lower, upper, is_free, q_trial = problem.lower, problem.upper, problem.is_free, work.q_trial
     for j in range(q.shape[0]):
-        if problem.is_free[j]:
-            q[j] = min(max(q[j], problem.lower[j]), problem.upper[j])
-        work.q_trial[j] = q[j]
+        if is_free[j]:
+            q[j] = min(max(q[j], lower[j]), upper[j])
+        q_trial[j] = q[j]
     cost, rms_m, moved, last_moved = np.inf, np.nan, np.inf, np.inf
     damping, n_iterations, converged, use_gauss_newton = INITIAL_DAMPING, 0, False, False
     # Every part is called in one place: code that is there several times is slow to fetch.
     while True:
-        trial_cost = evaluate(tree, problem, work.q_trial, work)
+        trial_cost = evaluate(tree, problem, q_trial, work)
         accepted = trial_cost < cost
         if accepted:
             converged = _is_last(moved, last_moved, step_tolerance)
             cost, rms_m, last_moved = trial_cost, _rms(problem, work), moved
             damping = max(0.1 * damping, MIN_DAMPING)
             for j in range(q.shape[0]):
-                q[j] = work.q_trial[j]
+                q[j] = q_trial[j]
         elif not use_gauss_newton:
             converged = moved < step_tolerance
             damping *= 10.0
@@ -238,7 +262,7 @@ def solve(
             # Back to q, for a matrix that is positive definite, if need be by more damping.
             damping *= 10.0
             for j in range(q.shape[0]):
-                work.q_trial[j] = q[j]
+                q_trial[j] = q[j]
         else:
             moved = try_step(problem, q, work)
             n_iterations += 1

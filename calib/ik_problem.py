@@ -55,6 +55,8 @@ class Workspace(NamedTuple):
     """Gradient of their cost, over twists. Shape: (n_bodies, 6)."""
     moment: NDArray[np.float64]
     """Sum of p f' over them, where f = W r: what second derivatives need. Shape: (n_bodies, 3, 3)."""
+    force: NDArray[np.float64]
+    """Composite information times one twist. Shape: (6,)."""
     hessian: NDArray[np.float64]
     """Second derivatives of half the cost; the upper triangle is filled. Shape: (n_q, n_q)."""
     diagonal: NDArray[np.float64]
@@ -85,6 +87,7 @@ def make_workspace(tree: KinematicTree, n_q: int, n_stations: int) -> Workspace:
         composite=np.zeros((n_bodies, 6, 6)),
         wrench=np.zeros((n_bodies, 6)),
         moment=np.zeros((n_bodies, 3, 3)),
+        force=np.zeros(6),
         hessian=np.zeros((n_q, n_q)),
         diagonal=np.zeros(n_q),
         gradient=np.zeros(n_q),
@@ -104,10 +107,10 @@ def fill_information(
     for k in range(weights.shape[0]):
         if not weights[k] >= 0.0 or not np.isfinite(weights[k]):
             return False
-        information[k] = 0.0
-        if np.isfinite(targets_m[k, 0] + targets_m[k, 1] + targets_m[k, 2]):
-            for i in range(3):
-                information[k, i, i] = weights[k]
+        known = np.isfinite(targets_m[k, 0] + targets_m[k, 1] + targets_m[k, 2])
+        for i in range(3):
+            for j in range(3):
+                information[k, i, j] = weights[k] if known and i == j else 0.0
     return True
 
 

@@ -24,14 +24,18 @@ def apply_couplers(
         scale_factors: Shape: (n_bodies, 3).
         gain: Receives the slopes, 1 for independent coordinates. Shape: (n_q,).
     """
-    gain[:] = 1.0
-    for k in range(tree.couplers.shape[0]):
-        coupler = tree.couplers[k]
-        value, slope = evaluate(tree.functions, coupler.function, q[coupler.independent])
+    couplers, (functions, segments, coefficients) = tree.couplers, tree.functions
+    for j in range(gain.shape[0]):
+        gain[j] = 1.0
+    for k in range(couplers.shape[0]):
+        coupler = couplers[k]
+        argument = q[coupler.independent]
+        value, slope = evaluate(functions, segments, coefficients, coupler.function, argument)
         weight, scale = coupler.weight, 1.0
         if weight[0] + weight[1] + weight[2] > 0.0:
-            s = scale_factors[coupler.body]
-            scale = weight[0] * s[0] + weight[1] * s[1] + weight[2] * s[2]
+            scale = 0.0
+            for i in range(3):
+                scale += weight[i] * scale_factors[coupler.body, i]
         q[coupler.dependent] = scale * value
         gain[coupler.dependent] = scale * slope * gain[coupler.independent]
 
@@ -68,9 +72,9 @@ def _scaled(
         for i in range(3):
             out[i] = M[i, 0] + M[i, 1] + M[i, 2]
     else:
-        s = scale_factors[body]
+        x, y, z = scale_factors[body, 0], scale_factors[body, 1], scale_factors[body, 2]
         for i in range(3):
-            out[i] = M[i, 0] * s[0] + M[i, 1] * s[1] + M[i, 2] * s[2]
+            out[i] = M[i, 0] * x + M[i, 1] * y + M[i, 2] * z
 
 
 @njit(cache=True, nogil=True)
@@ -95,28 +99,82 @@ def propagate(
         T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
         twists: Receives the twists, in ground; left alone if it has no rows. Shape: (n_columns, 6).
     """
-    want_twists = twists.shape[0] > 0
+    # Arrays out of the tuple, and subscripts down to single numbers, here and below: a reference to an
+    # array that is taken in a loop costs two atomic operations.
+    bodies, axes, terms = tree.bodies, tree.axes, tree.terms
+    displacement, speed = np.empty(axes.shape[0]), np.empty(terms.shape[0])
+    _displace(tree, q, gain, displacement, speed)
     R, R_F, o, t = np.empty((3, 3)), np.empty((3, 3)), np.empty(3), np.empty(3)
-    for k in range(tree.bodies.shape[0]):
-        body = tree.bodies[k]
+    for k in range(bodies.shape[0]):
+        body = bodies[k]
         parent = body.parent
         _scaled(body.M_parent_joint, scale_factors, parent, t)
         _compose(T_out, parent, body.R_parent_joint, t, R_F, o)
-        columns = twists
-        if want_twists:
-            columns = twists[body.first_column : body.end_column]
-            for c in range(columns.shape[0]):
-                for i in range(6):
-                    columns[c, i] = 0.0
-        _move_along_axes(tree, k, q, gain, scale_factors, R_F, R, o, twists)
+        first, end = (body.first_column, body.end_column) if twists.shape[0] > 0 else (0, 0)
+        for column in range(first, end):
+            for i in range(6):
+                twists[column, i] = 0.0
+        for i in range(3):
+            for j in range(3):
+                R[i, j] = R_F[i, j]
+        for a in range(body.first_axis, body.end_axis):
+            _move(axes[a], displacement[a], scale_factors, parent, R_F, R, o, terms, speed, twists)
         radii = body.radii_m
         if radii[0] != 0.0 or radii[1] != 0.0 or radii[2] != 0.0:
             for i in range(3):
                 t[i] = radii[i] * (scale_factors[parent, i] if parent >= 0 else 1.0)
-            _move_to_ellipsoid(t, R_F, R, o, columns)
-        _refer_to_ground(o, columns)
+            _move_to_ellipsoid(t, R_F, R, o, twists, first, end)
+        _refer_to_ground(o, twists, first, end)
         _scaled(body.M_body_joint, scale_factors, k, t)
-        _place_body(R, o, body.R_body_joint, t, T_out[k])
+        _place_body(R, o, body.R_body_joint, t, T_out, k)
+
+
+@njit(cache=True, nogil=True)
+def _displace(
+    tree: KinematicTree, q: NDArray[np.float64], gain: NDArray[np.float64],
+    displacement: NDArray[np.float64], speed: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """How far each axis moves, and the slope of each of its terms over the independent coordinate."""
+    axes, terms, (functions, segments, coefficients) = tree.axes, tree.terms, tree.functions
+    for a in range(axes.shape[0]):
+        displacement[a] = axes[a].constant
+        for k in range(axes[a].first_term, axes[a].end_term):
+            coordinate = terms[k].coordinate
+            value, slope = evaluate(functions, segments, coefficients, terms[k].function, q[coordinate])
+            displacement[a] += value
+            speed[k] = slope * gain[coordinate]
+
+
+@njit(cache=True, nogil=True)
+def _move(
+    axis: np.void, displacement: float, scale_factors: NDArray[np.float64], parent: int,
+    R_F: NDArray[np.float64], R: NDArray[np.float64], o: NDArray[np.float64],
+    terms: NDArray[np.void], speed: NDArray[np.float64], twists: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Turn R away from the joint's parent frame R_F, or shift o, along one axis; note velocities of o."""
+    direction, kind, scale = axis.direction, axis.kind, 1.0
+    if axis.is_scaled:
+        # OpenSim adds up the axis's components times s, which stretches oblique axes even under
+        # factors of one. This equals it on coordinate axes, and leaves an unscaled model as it is.
+        scale = 0.0
+        for i in range(3):
+            scale += direction[i] ** 2 * scale_factors[parent, i]
+    # Translations are along axes of the parent frame, rotations about axes that turned already.
+    if kind == AXIS_TRANSLATION:
+        x, y, z = _times(R_F, direction, scale)
+        o[0] += displacement * x
+        o[1] += displacement * y
+        o[2] += displacement * z
+    else:
+        x, y, z = _times(R, direction, scale)
+        _rotate(R, kind, direction, displacement)
+    if twists.shape[0] > 0:
+        first = 3 if kind == AXIS_TRANSLATION else 0
+        for k in range(axis.first_term, axis.end_term):
+            column = terms[k].column
+            twists[column, first] += speed[k] * x
+            twists[column, first + 1] += speed[k] * y
+            twists[column, first + 2] += speed[k] * z
 
 
 @njit(cache=True, nogil=True)
@@ -126,48 +184,6 @@ def _times(R: NDArray[np.float64], v: NDArray[np.float64], scale: float) -> tupl
         scale * (R[1, 0] * v[0] + R[1, 1] * v[1] + R[1, 2] * v[2]),
         scale * (R[2, 0] * v[0] + R[2, 1] * v[1] + R[2, 2] * v[2]),
     )
-
-
-@njit(cache=True, nogil=True)
-def _move_along_axes(
-    tree: KinematicTree, body: int, q: NDArray[np.float64], gain: NDArray[np.float64],
-    scale_factors: NDArray[np.float64], R_F: NDArray[np.float64], R: NDArray[np.float64],
-    o: NDArray[np.float64], twists: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Turn R away from the joint's parent frame R_F, and shift o, axis by axis; note velocities of o."""
-    for i in range(3):
-        for j in range(3):
-            R[i, j] = R_F[i, j]
-    for a in range(tree.bodies[body].first_axis, tree.bodies[body].end_axis):
-        record = tree.axes[a]
-        axis, kind, scale = record.direction, record.kind, 1.0
-        if record.is_scaled:
-            # OpenSim adds up the axis's components times s, which stretches oblique axes even under
-            # factors of one. This equals it on coordinate axes, and leaves an unscaled model as it is.
-            s = scale_factors[tree.bodies[body].parent]
-            scale = axis[0] ** 2 * s[0] + axis[1] ** 2 * s[1] + axis[2] ** 2 * s[2]
-        # Translations are along axes of the parent frame, rotations about axes that turned already.
-        if kind == AXIS_TRANSLATION:
-            x, y, z = _times(R_F, axis, scale)
-        else:
-            x, y, z = _times(R, axis, scale)
-        first = 3 if kind == AXIS_TRANSLATION else 0
-        displacement = record.constant
-        for k in range(record.first_term, record.end_term):
-            term = tree.terms[k]
-            value, slope = evaluate(tree.functions, term.function, q[term.coordinate])
-            displacement += value
-            if twists.shape[0] > 0:
-                speed = slope * gain[term.coordinate]
-                twists[term.column, first] += speed * x
-                twists[term.column, first + 1] += speed * y
-                twists[term.column, first + 2] += speed * z
-        if kind == AXIS_TRANSLATION:
-            o[0] += displacement * x
-            o[1] += displacement * y
-            o[2] += displacement * z
-        else:
-            _rotate(R, kind, axis, displacement)
 
 
 @njit(cache=True, nogil=True)
@@ -182,57 +198,58 @@ def _compose(
             for j in range(3):
                 R_out[i, j] = R_body[i, j]
         return
-    T_body = T[body]
     for i in range(3):
-        a, b, c = T_body[i, 0], T_body[i, 1], T_body[i, 2]
+        a, b, c = T[body, i, 0], T[body, i, 1], T[body, i, 2]
         for j in range(3):
             R_out[i, j] = a * R_body[0, j] + b * R_body[1, j] + c * R_body[2, j]
-        t_out[i] = a * t_body[0] + b * t_body[1] + c * t_body[2] + T_body[i, 3]
+        t_out[i] = a * t_body[0] + b * t_body[1] + c * t_body[2] + T[body, i, 3]
 
 
 @njit(cache=True, nogil=True)
 def _move_to_ellipsoid(
     radii: NDArray[np.float64], R_F: NDArray[np.float64], R: NDArray[np.float64],
-    o: NDArray[np.float64], columns: NDArray[np.float64],
+    o: NDArray[np.float64], twists: NDArray[np.float64], first: int, end: int,
 ) -> None:  # fmt: skip
     """Move the joint's origin to the point of the ellipsoid where the child's z axis points outwards."""
     for j in range(3):
         n = R_F[0, j] * R[0, 2] + R_F[1, j] * R[1, 2] + R_F[2, j] * R[2, 2]
         for i in range(3):
             o[i] += radii[j] * n * R_F[i, j]
-        for k in range(columns.shape[0]):
-            w = columns[k]
+        for c in range(first, end):
+            x, y, z = twists[c, 0], twists[c, 1], twists[c, 2]
             n_rate = (
-                R_F[0, j] * (w[1] * R[2, 2] - w[2] * R[1, 2])
-                + R_F[1, j] * (w[2] * R[0, 2] - w[0] * R[2, 2])
-                + R_F[2, j] * (w[0] * R[1, 2] - w[1] * R[0, 2])
+                R_F[0, j] * (y * R[2, 2] - z * R[1, 2])
+                + R_F[1, j] * (z * R[0, 2] - x * R[2, 2])
+                + R_F[2, j] * (x * R[1, 2] - y * R[0, 2])
             )
             for i in range(3):
-                w[3 + i] += radii[j] * n_rate * R_F[i, j]
+                twists[c, 3 + i] += radii[j] * n_rate * R_F[i, j]
 
 
 @njit(cache=True, nogil=True)
-def _refer_to_ground(o: NDArray[np.float64], columns: NDArray[np.float64]) -> None:
+def _refer_to_ground(o: NDArray[np.float64], twists: NDArray[np.float64], first: int, end: int) -> None:
     """Turn velocities of a joint's origin o into those of the point at ground's origin."""
-    for k in range(columns.shape[0]):
-        w = columns[k]
-        w[3] += o[1] * w[2] - o[2] * w[1]
-        w[4] += o[2] * w[0] - o[0] * w[2]
-        w[5] += o[0] * w[1] - o[1] * w[0]
+    for c in range(first, end):
+        x, y, z = twists[c, 0], twists[c, 1], twists[c, 2]
+        twists[c, 3] += o[1] * z - o[2] * y
+        twists[c, 4] += o[2] * x - o[0] * z
+        twists[c, 5] += o[0] * y - o[1] * x
 
 
 @njit(cache=True, nogil=True)
 def _place_body(
     R: NDArray[np.float64], o: NDArray[np.float64], R_body: NDArray[np.float64], t_body: NDArray[np.float64],
-    T_out: NDArray[np.float64],
+    T_out: NDArray[np.float64], body: int,
 ) -> None:  # fmt: skip
     """The body from its joint's child frame in ground, and that frame in the body."""
     for i in range(3):
-        for j in range(3):
-            T_out[i, j] = R[i, 0] * R_body[j, 0] + R[i, 1] * R_body[j, 1] + R[i, 2] * R_body[j, 2]
-        T_out[i, 3] = o[i] - T_out[i, 0] * t_body[0] - T_out[i, 1] * t_body[1] - T_out[i, 2] * t_body[2]
-        T_out[3, i] = 0.0
-    T_out[3, 3] = 1.0
+        x = R[i, 0] * R_body[0, 0] + R[i, 1] * R_body[0, 1] + R[i, 2] * R_body[0, 2]
+        y = R[i, 0] * R_body[1, 0] + R[i, 1] * R_body[1, 1] + R[i, 2] * R_body[1, 2]
+        z = R[i, 0] * R_body[2, 0] + R[i, 1] * R_body[2, 1] + R[i, 2] * R_body[2, 2]
+        T_out[body, i, 0], T_out[body, i, 1], T_out[body, i, 2] = x, y, z
+        T_out[body, i, 3] = o[i] - x * t_body[0] - y * t_body[1] - z * t_body[2]
+        T_out[body, 3, i] = 0.0
+    T_out[body, 3, 3] = 1.0
 
 
 @njit(cache=True, nogil=True)
@@ -278,9 +295,8 @@ def station_positions(
         if body < 0:
             out[k, 0], out[k, 1], out[k, 2] = x, y, z
             continue
-        T_body = T[body]
         for i in range(3):
-            out[k, i] = T_body[i, 0] * x + T_body[i, 1] * y + T_body[i, 2] * z + T_body[i, 3]
+            out[k, i] = T[body, i, 0] * x + T[body, i, 1] * y + T[body, i, 2] * z + T[body, i, 3]
 
 
 @njit(cache=True, nogil=True)

@@ -42,7 +42,7 @@ FUNCTIONS: dict[str, Function] = {
 def value_and_slope(function: Function, x: float) -> tuple[float, float]:
     # A second function checks that each reads its own segments.
     table = build_table([compile_function(SimmSpline(X, Y)), compile_function(function)])
-    return evaluate(table, 1, x)
+    return evaluate(*table, 1, x)
 
 
 def opensims(opensim: Any, function: Function) -> Any:
