@@ -14,6 +14,9 @@ from calib.errors import CameraError
 DEFAULT_FOV_DEG = 60.0
 """Diagonal-free guess: most webcams and phones see 55 to 70 degrees along the longer side."""
 
+DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
+"""As OpenCV accepts them."""
+
 # Ground seen from an uncalibrated, level camera: the person who faces it looks along +X.
 T_GROUND_LEVEL_CAM = np.array(
     [[0.0, 0.0, -1.0, 0.0], [0.0, -1.0, 0.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
@@ -89,8 +92,28 @@ def load_camera(path: Path) -> CameraCalibration:
         )
         T_ground_cam = np.array(data.get("T_ground_cam", T_GROUND_LEVEL_CAM), dtype=np.float64)
         rms_px = float(data.get("rms_px", "nan"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CameraError(f"{path}: not a camera calibration ({error!r})") from error
-    if T_ground_cam.shape != (4, 4) or not np.isfinite(T_ground_cam).all() or intrinsics.fx <= 0:
-        raise CameraError(f"{path}: fx must be positive and T_ground_cam 4 x 4 and finite")
+    except OSError as error:
+        raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise CameraError(
+            f"{path}: not a camera calibration ({type(error).__name__}: {error}); accepted: JSON with "
+            "width_px, height_px, fx, fy, cx, cy, and perhaps distortion and T_ground_cam"
+        ) from error
+    _check(path, intrinsics, T_ground_cam)
     return CameraCalibration(intrinsics, T_ground_cam, rms_px)
+
+
+def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]) -> None:
+    k = intrinsics
+    if k.width_px < 1 or k.height_px < 1 or not (np.isfinite(k.matrix).all() and min(k.fx, k.fy) > 0.0):
+        raise CameraError(
+            f"{path}: {k.width_px} x {k.height_px} pixels, fx {k.fx}, fy {k.fy}, cx {k.cx}, cy {k.cy}; "
+            "accepted: finite numbers, sizes and focal lengths above 0"
+        )
+    if len(k.distortion) not in DISTORTION_LENGTHS or not np.isfinite(k.distortion).all():
+        raise CameraError(
+            f"{path}: distortion {k.distortion}; accepted: none, or as many finite numbers as OpenCV uses: "
+            f"{', '.join(map(str, DISTORTION_LENGTHS[1:]))}"
+        )
+    if T_ground_cam.shape != (4, 4) or not np.isfinite(T_ground_cam).all():
+        raise CameraError(f"{path}: T_ground_cam is not a finite 4 x 4 matrix")

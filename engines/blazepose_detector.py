@@ -61,8 +61,8 @@ class SearchRegion:
         inside = min(self.left, self.top) >= 0.0 and max(right, bottom) <= 1.0 + 1e-9
         if not (inside and min(self.width, self.height) >= MIN_SEARCHED_SHARE):
             raise EngineError(
-                f"search region {self.left:g},{self.top:g},{self.width:g},{self.height:g} is not in it"
-                "; accepted: left, top, width, height from 0 to 1, width and height at least "
+                f"search region {self.left:g},{self.top:g},{self.width:g},{self.height:g} is not inside the "
+                "picture; accepted: left, top, width, height from 0 to 1, width and height at least "
                 f"{MIN_SEARCHED_SHARE:g}"
             )
 

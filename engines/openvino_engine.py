@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engines.errors import EngineError
 
 PRECISIONS = ("f32", "bf16", "f16")
+SUFFIXES = (".onnx", ".tflite", ".xml")
 
 
 class OpenvinoEngine:
@@ -102,6 +103,8 @@ class OpenvinoEngine:
 def _read(core: Any, path: str | Path) -> Any:
     if not Path(path).is_file():
         raise EngineError(f"no model file at {path}")
+    if Path(path).suffix not in SUFFIXES:  # OpenVINO's readers would guess, and complain on the console
+        raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
     try:
         return core.read_model(path)
     except RuntimeError as error:

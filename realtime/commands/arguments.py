@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from realtime.errors import RealtimeError
 from realtime.publisher import DEFAULT_ADDRESS
@@ -48,6 +50,16 @@ def size_px(text: str) -> tuple[int, int]:
 def names(text: str) -> tuple[str, ...]:
     """Names separated by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def check_can_write(path: Path | None) -> None:
+    """Refuse a file that cannot be written, before minutes of work and not after.
+
+    Raises:
+        RealtimeError: naming it.
+    """
+    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+        raise RealtimeError(f"{path}: cannot be written; name a file in a folder that exists and is yours")
 
 
 def check_coordinates(asked: Sequence[str], existing: Sequence[str]) -> None:

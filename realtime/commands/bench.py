@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from engines.benchmark import BenchResult, format_result, machine
+from realtime.commands.arguments import check_can_write
 from realtime.errors import RealtimeError
 
 HELP = "measure speed on this machine"
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     unknown = [name for name in args.benchmark if name not in BENCHMARKS]
     if unknown:
         raise RealtimeError(f"no benchmark {unknown[0]!r}; accepted: {', '.join(BENCHMARKS)}")
+    check_can_write(args.json)
     about = machine()
     print(f"{about['processor']}, {about['cores']} cores, {about['system']}")
     results: list[BenchResult] = []

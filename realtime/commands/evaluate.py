@@ -13,6 +13,7 @@ from tqdm import tqdm
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from calib.storage import read_mot
+from realtime.commands.arguments import check_can_write
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 from realtime.errors import RealtimeError
 from realtime.evaluation import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track the video, compare, print a table and write the JSON."""
+    check_can_write(args.json)
     reference = read_reference(args.reference)
     source = parse_source(args.video)
     source.open()

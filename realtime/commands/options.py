@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration, load_camera
@@ -15,10 +16,15 @@ HEIGHT_RANGE_M = (0.5, 2.5)
 
 def height_m(text: str) -> float:
     """A person's stature for argparse."""
-    value = float(text)
     low, high = HEIGHT_RANGE_M
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"{value} m is outside {low} to {high} m; give metres, such as 1.75")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a stature from {low} to {high} m; give metres, such as 1.75"
+        )
     return value
 
 

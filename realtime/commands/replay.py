@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.slot import SlotPolicy
 
     source = session.source_of(args)
+    require_other_folder(args.source, args.out)
     require_end(source, has_limit=args.frames is not None or args.duration is not None)
     with session.opened(source):
         estimator = session.build_estimator(args, source)
@@ -63,6 +64,19 @@ def run(args: argparse.Namespace) -> int:
     write_report(args.out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, args.out)
     return 1 if stats.interrupted else 0
+
+
+def require_other_folder(source: str, out: Path) -> None:
+    """Refuse to replace the video that is read.
+
+    Raises:
+        RecordingError: saying so.
+    """
+    from realtime.errors import RecordingError
+    from realtime.recorder import FILE_NAMES
+
+    if Path(source).resolve() in [(out / name).resolve() for name in FILE_NAMES]:
+        raise RecordingError(f"{source} would be replaced; choose another folder than {out}")
 
 
 def require_end(source: FrameSource, *, has_limit: bool) -> None:

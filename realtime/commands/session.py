@@ -165,13 +165,15 @@ def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
 
 def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -> None:
     """Tell people what came out."""
-    from realtime.report import format_stats
+    from realtime.recorder import FILE_NAMES
+    from realtime.report import REPORT_NAME, format_stats
 
     if stats.note:
         logger.warning("%s", stats.note)
     print(f"\n{ranges.as_table()}\n\n{format_stats(stats, is_recorded=out is not None)}")
     if out is not None:
-        print(f"written to {out}: {', '.join(sorted(path.name for path in out.iterdir()))}")
+        written = [name for name in (*FILE_NAMES, REPORT_NAME) if (out / name).exists()]
+        print(f"written to {out}: {', '.join(sorted(written))}")
 
 
 @contextmanager
