@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -147,7 +149,7 @@ def _displace(
 
 @njit(cache=True, nogil=True)
 def _move(
-    axis: np.void, displacement: float, scale_factors: NDArray[np.float64], parent: int,
+    axis: Any, displacement: float, scale_factors: NDArray[np.float64], parent: int,
     R_F: NDArray[np.float64], R: NDArray[np.float64], o: NDArray[np.float64],
     terms: NDArray[np.void], speed: NDArray[np.float64], twists: NDArray[np.float64],
 ) -> None:  # fmt: skip
