@@ -1,4 +1,4 @@
-"""Whole pictures: geometry against OpenCV, labels in constructed scenes, determinism, the torch rasteriser."""
+"""Whole pictures: geometry against OpenCV, labels in constructed scenes, determinism, torch parity."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 from train.environment import directions, harmonics_of, load_panorama, panorama_files, split_sun, turned
 from train.errors import TrainError
-from train.ground import contact_map, floor_brightness
+from train.ground import Ground, contact_map, floor_brightness
 from train.materials import Material, Pattern, cloth, material_table, second_share, srgb
 from train.noise import noise3, noise3_gradient, noise_lattice
 from train.raster import NO_CLIP
@@ -137,8 +137,9 @@ def test_floor_darkens_under_what_is_close_to_it():
         contact = contact_map(p_m.astype(np.float32), 0.0)
         quad_m, faces = quad(height_m, 0.3)
         shadow = shadow_map(quad_m, faces, NO_CLIP, light.sun_direction, 1.0)
-        brightness.append(floor_brightness(0.0, 0.0, 0.0, light, shadow, contact))
-        assert floor_brightness(1.2, 0.0, 0.0, light, shadow, contact) == pytest.approx(1.0, abs=1e-4)
+        ground = Ground(0.0, light, shadow, contact)
+        brightness.append(floor_brightness(0.0, 0.0, ground))
+        assert floor_brightness(1.2, 0.0, ground) == pytest.approx(1.0, abs=1e-4)
     assert brightness[0] < 0.3 < brightness[1] < brightness[2] < 1.0
 
 
@@ -146,7 +147,7 @@ def test_floor_darkens_under_what_is_close_to_it():
 def test_patterns_stay_between_their_two_colours(pattern):
     rng = np.random.default_rng(int(pattern))
     shares = [
-        second_share(int(pattern), *rng.uniform(-0.5, 0.5, 3), rng.uniform(5, 60), LATTICE)
+        second_share(int(pattern), *rng.uniform(-0.5, 0.5, 3), rng.uniform(5, 60), LATTICE, 0.001)
         for _ in range(400)
     ]
     assert min(shares) >= 0.0 and max(shares) <= 1.0

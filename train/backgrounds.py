@@ -93,17 +93,14 @@ def _sample_panorama(radiance, dx, dy, dz, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def paint_panorama(ray, eye_m, floor_y_m, place, light, shadow, contact, lattice, needed, out):  # type: ignore[no-untyped-def]
+def paint_panorama(ray, eye_m, place, ground, lattice, needed, out):  # type: ignore[no-untyped-def]
     """A panorama whose lower half is laid out on the floor.
 
     Args:
         ray: ground direction from homogeneous pixels. Shape: (3, 3).
         eye_m: camera centre. Shape: (3,).
-        floor_y_m: height of the floor.
         place: the panorama and how it is turned.
-        light: already turned.
-        shadow: of the scene.
-        contact: under the person.
+        ground: the floor.
         lattice: of the noise.
         needed: pixels to paint. Shape: (height, width), bool.
         out: output, linear. Shape: (height, width, 3), float32.
@@ -118,11 +115,11 @@ def paint_panorama(ray, eye_m, floor_y_m, place, light, shadow, contact, lattice
             dy = ray[1, 0] * px + ray[1, 1] * py + ray[1, 2]
             dz = ray[2, 0] * px + ray[2, 1] * py + ray[2, 2]
             brightness = 1.0
-            t = (floor_y_m - eye_m[1]) / dy if dy < -1e-5 else 1e9
+            t = (ground.y_m - eye_m[1]) / dy if dy < -1e-5 else 1e9
             hx, hz = eye_m[0] + t * dx, eye_m[2] + t * dz
             rx, rz = hx - place.centre_m[0], hz - place.centre_m[2]
             if t < 1e8 and rx * rx + rz * rz < 900.0:
-                brightness = floor_brightness(hx, floor_y_m, hz, light, shadow, contact)
+                brightness = floor_brightness(hx, hz, ground)
                 brightness *= 0.93 + 0.14 * noise3(lattice, hx * 37.0, hz * 37.0, 1.0)
                 dx, dy, dz = rx, -PANORAMA_HEIGHT_M, rz
             _sample_panorama(place.radiance, c * dx + s * dz, dy, c * dz - s * dx, out[y, x])

@@ -19,13 +19,17 @@ EYE_HALF_DISTANCE_M = 0.0296
 """From the middle of the mean head to each eye's centre."""
 
 
+RGB = tuple[float, float, float]
+"""A linear colour as the kernels pass it on."""
+
+
 class FacePaint(NamedTuple):
     """How one person's face is coloured."""
 
-    brow: Colour
-    lips: Colour
-    iris: Colour
-    hair: Colour
+    brow: RGB
+    lips: RGB
+    iris: RGB
+    hair: RGB
     brow_strength: float
     brow_height_m: float
     """Half the brow's thickness."""
@@ -34,9 +38,16 @@ class FacePaint(NamedTuple):
     moustache: float
     scalp: float
     """Cropped hair painted on the scalp, 0 to 1."""
+    eye_white: float
+    """Albedo of the eyes' white, lower where dark lids shade it."""
     blush: float
     eyeliner: float
     freckles: float
+
+
+def rgb(colour: Colour) -> RGB:
+    """The three numbers of a colour."""
+    return float(colour[0]), float(colour[1]), float(colour[2])
 
 
 def face_paint(rng: np.random.Generator, skin: Colour, hair: Colour, *, masculine: bool) -> FacePaint:
@@ -51,15 +62,16 @@ def face_paint(rng: np.random.Generator, skin: Colour, hair: Colour, *, masculin
     if not masculine and rng.random() < 0.3:
         lips = lips * np.float32(0.5) + srgb(150, 40, 52) * np.float32(0.5)
     return FacePaint(
-        brow=hair * np.float32(0.7),
-        lips=lips.astype(np.float32),
-        iris=srgb(*irises[rng.choice(6, p=weight / weight.sum())]),
-        hair=hair,
+        brow=rgb(hair * np.float32(0.7)),
+        lips=rgb(lips),
+        iris=rgb(srgb(*irises[rng.choice(6, p=weight / weight.sum())])),
+        hair=rgb(hair),
         brow_strength=float(rng.uniform(0.6, 0.95)),
         brow_height_m=float(rng.uniform(0.0028, 0.0045) if masculine else rng.uniform(0.0018, 0.0032)),
         beard=float(rng.choice([0.3, 0.5, 0.9])) if bearded else 0.0,
         moustache=float(rng.choice([0.4, 0.9])) if bearded else 0.0,
         scalp=0.0,
+        eye_white=float(0.34 + 0.16 * min(skin.mean() / 0.4, 1.0)),
         blush=float(rng.uniform(0.1, 0.35)),
         eyeliner=float(rng.uniform(0.2, 0.6) if masculine else rng.uniform(0.4, 1.0)),
         freckles=float(max(0.0, rng.uniform(-0.6, 0.25))),
@@ -116,11 +128,9 @@ def paint_eye(x, y, z, paint):  # type: ignore[no-untyped-def]
     radius = math.sqrt(y * y + side * side)
     if x < 0.0:
         radius = 1.0
-    shade = 0.50 - 0.24 * _ramp(0.004, 0.014, radius)
+    shade = paint.eye_white * (1.0 - 0.48 * _ramp(0.004, 0.014, radius))
     colour = (shade, shade * 0.94, shade * 0.9)
-    colour = _toward(
-        colour, (paint.iris[0], paint.iris[1], paint.iris[2]), 1.0 - _ramp(0.0058, 0.0068, radius)
-    )
+    colour = _toward(colour, paint.iris, 1.0 - _ramp(0.0058, 0.0068, radius))
     return _toward(colour, (0.006, 0.005, 0.005), 1.0 - _ramp(0.0024, 0.0032, radius))
 
 
@@ -140,6 +150,8 @@ def _brow_share(x, y, side, paint, lattice):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _beard_share(x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
     """Chin and jaw below a line from the mouth's corners to the ears, and the upper lip."""
+    if (paint.beard == 0.0 and paint.moustache == 0.0) or y > 0.0:
+        return 0.0
     side = abs(z)
     jaw_line = -0.062 + 0.55 * max(side - 0.035, 0.0) + 0.02 * _ramp(0.0, 0.07, -x - 0.02)
     rough = 0.006 * (noise3(lattice, x * 160.0, y * 160.0, z * 160.0) - 0.5)
@@ -176,36 +188,39 @@ def paint_skin(colour, x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
         return colour
     side = abs(z)
     front = _ramp(-0.05, -0.01, x)
+    if front > 0.0:
+        colour = _paint_front(colour, x, y, z, front, paint, lattice)
+    colour = _toward(colour, paint.hair, min(_beard_share(x, y, z, paint, lattice), 1.0))
+    colour = _toward(colour, paint.brow, min(_brow_share(x, y, side, paint, lattice), 1.0))
+    if paint.scalp > 0.0:
+        rough = 0.012 * (noise3(lattice, x * 130.0, y * 130.0, z * 130.0) - 0.5)
+        return _toward(colour, paint.hair, paint.scalp * _ramp(-0.007, 0.005, y - hairline_m(x, z) + rough))
+    return colour
+
+
+@njit(cache=True, nogil=True)
+def _paint_front(colour, x, y, z, front, paint, lattice):  # type: ignore[no-untyped-def]
+    """Blush, freckles, shaded hollows, lips and lashes."""
+    side = abs(z)
     cheek = math.exp(-((side - 0.038) ** 2 + (y + 0.032) ** 2) / 0.0006)
     nose = math.exp(-(z * z / 0.00022 + (y + 0.036) ** 2 / 0.0003))
     red = paint.blush * front * (cheek + 0.7 * nose)
     colour = (colour[0] * (1.0 + 0.12 * red), colour[1] * (1.0 - 0.30 * red), colour[2] * (1.0 - 0.30 * red))
     if paint.freckles > 0.0 and noise3(lattice, x * 420.0, y * 420.0, z * 420.0) > 0.74:
-        colour = _toward(colour, (colour[0] * 0.6, colour[1] * 0.5, colour[2] * 0.45), paint.freckles * front)
+        spot = (colour[0] * 0.6, colour[1] * 0.5, colour[2] * 0.45)
+        colour = _toward(colour, spot, paint.freckles * front)
     # Sockets, nostrils and the mouth's line catch less light than their geometry says.
-    socket = math.exp(-((side - 0.0296) ** 2 / 0.00030 + (y - 0.004) ** 2 / 0.00016)) * front
-    colour = (
-        colour[0] * (1.0 - 0.22 * socket),
-        colour[1] * (1.0 - 0.26 * socket),
-        colour[2] * (1.0 - 0.24 * socket),
-    )
-    nostril = math.exp(-((side - 0.0075) ** 2 / 0.0000090 + (y + 0.0455) ** 2 / 0.0000060)) * front
-    colour = _toward(colour, (0.02, 0.008, 0.006), 0.75 * nostril)
-    line = (
-        math.exp(-((y + 0.0685 + 4.0 * z * z) ** 2) / 0.0000016) * (1.0 - _ramp(0.020, 0.026, side)) * front
-    )
-    colour = _toward(colour, (paint.lips[0], paint.lips[1], paint.lips[2]), 0.85 * _lip_share(x, y, side))
-    colour = _toward(colour, (0.05, 0.015, 0.012), 0.55 * line)
-    lid = abs(math.sqrt(((side - 0.0296) / 0.0165) ** 2 + ((y - 0.0005) / 0.0065) ** 2) - 1.0)
-    upper = _ramp(-0.004, 0.002, y)
-    colour = _toward(
-        colour, (0.02, 0.014, 0.012), paint.eyeliner * (1.0 - _ramp(0.05, 0.28, lid)) * upper * front
-    )
-    hair = (paint.hair[0], paint.hair[1], paint.hair[2])
-    colour = _toward(colour, hair, min(_beard_share(x, y, z, paint, lattice), 1.0))
-    brow = (paint.brow[0], paint.brow[1], paint.brow[2])
-    colour = _toward(colour, brow, min(_brow_share(x, y, side, paint, lattice), 1.0))
-    if paint.scalp > 0.0:
-        rough = 0.012 * (noise3(lattice, x * 130.0, y * 130.0, z * 130.0) - 0.5)
-        return _toward(colour, hair, paint.scalp * _ramp(-0.007, 0.005, y - hairline_m(x, z) + rough))
+    if abs(y) < 0.04:
+        socket = front * math.exp(-((side - 0.0296) ** 2 / 0.00030 + (y - 0.004) ** 2 / 0.00016))
+        hollow = (colour[0] * 0.78, colour[1] * 0.74, colour[2] * 0.76)
+        colour = _toward(colour, hollow, socket)
+        lid = abs(math.sqrt(((side - 0.0296) / 0.0165) ** 2 + ((y - 0.0005) / 0.0065) ** 2) - 1.0)
+        lashes = (1.0 - _ramp(0.05, 0.28, lid)) * _ramp(-0.004, 0.002, y)
+        colour = _toward(colour, (0.02, 0.014, 0.012), paint.eyeliner * lashes * front)
+    if -0.1 < y < -0.035 and side < 0.03:
+        nostril = math.exp(-((side - 0.0075) ** 2 / 0.0000090 + (y + 0.0455) ** 2 / 0.0000060))
+        colour = _toward(colour, (0.02, 0.008, 0.006), 0.75 * nostril * front)
+        colour = _toward(colour, paint.lips, 0.85 * _lip_share(x, y, side))
+        line = math.exp(-((y + 0.0685 + 4.0 * z * z) ** 2) / 0.0000016) * (1.0 - _ramp(0.020, 0.026, side))
+        colour = _toward(colour, (0.05, 0.015, 0.012), 0.55 * line * front)
     return colour

@@ -21,7 +21,7 @@ Field = NDArray[np.float32]
 
 HEM_MARGIN_M = 0.06
 """Cloth is meshed this far beyond its edge, to be clipped there."""
-HIDDEN_MARGIN_M = 0.05
+HIDDEN_MARGIN_M = 0.035
 """What lies deeper than this under opaque cloth is left out."""
 _FAR_M = 1.0
 
@@ -155,6 +155,7 @@ class Tailor:
         slack: float = 0.0,
         crease: Field | None = None,
         hides: bool = True,
+        margin_m: float = HEM_MARGIN_M,
     ) -> None:
         """Add cloth wherever the field is positive.
 
@@ -168,13 +169,14 @@ class Tailor:
             slack: how much free cloth narrows per metre.
             crease: strength of folds per vertex, or None. Shape: (n_vertices,).
             hides: False where the cloth stands open.
+            margin_m: how far it is meshed beyond its edge; more than the mesh's cells there.
         """
         adjacency = self.regions.adjacency
-        cloth = where > -HEM_MARGIN_M
-        even = smooth(self.worn_m, adjacency.row_start, adjacency.neighbour, smoothing)
+        cloth = where > -margin_m
         # Smoothing also slides vertices along the surface: the field has to slide with them.
-        clamped = np.clip(where, -0.1, 0.1).astype(np.float32)[:, None]
-        edge = smooth(clamped, adjacency.row_start, adjacency.neighbour, smoothing)[:, 0]
+        both = np.column_stack([self.worn_m, np.clip(where, -0.1, 0.1)]).astype(np.float32)
+        both = smooth(both, adjacency.row_start, adjacency.neighbour, smoothing)
+        even, edge = np.ascontiguousarray(both[:, :3]), np.ascontiguousarray(both[:, 3])
         relief = np.maximum(((self.worn_m - even) * self.normal).sum(1), 0.0)
         outside = even + self.normal * (relief + offset_m)[:, None]
         if looseness > 0.0:
@@ -196,7 +198,7 @@ class Tailor:
     def hide(self, covered: NDArray[np.bool_]) -> None:
         """Leave out what the latest piece covers: the body and all earlier pieces, away from the border."""
         adjacency = self.regions.adjacency
-        share = smooth(covered[:, None].astype(np.float32), adjacency.row_start, adjacency.neighbour, 2)[:, 0]
+        share = smooth(covered[:, None].astype(np.float32), adjacency.row_start, adjacency.neighbour, 1)[:, 0]
         self.hidden_below[share > 0.999] = len(self.pieces) - 1
 
     def visible(self, piece: Piece, index: int) -> Piece:

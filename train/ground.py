@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from train.mesh import bounds
-from train.shading import irradiance, lit_share
+from train.shading import Light, ShadowMap, irradiance, lit_share
 
 _CONTACT_CELL_M = 0.03
 _CONTACT_CELLS = 96
@@ -24,6 +24,15 @@ class Contact(NamedTuple):
     """1 open, 0 covered; square cells. Shape: (n, n)."""
     corner_m: NDArray[np.float32]
     """X and Z of cell (0, 0). Shape: (2,)."""
+
+
+class Ground(NamedTuple):
+    """A level floor and what falls on it."""
+
+    y_m: float
+    light: Light
+    shadow: ShadowMap
+    contact: Contact
 
 
 def contact_map(p_m: NDArray[np.float32], floor_y_m: float) -> Contact:
@@ -63,9 +72,10 @@ def _spread(p_m, floor_y_m, corner, share):  # type: ignore[no-untyped-def]
                         share[u, v] = row[u]
 
 
-@njit(cache=True, nogil=True)
-def floor_brightness(x, y, z, light, shadow, contact):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def floor_brightness(x, z, ground):  # type: ignore[no-untyped-def]
     """Light on the floor as a share of what it gets without the person."""
+    light, contact = ground.light, ground.contact
     u, v = (
         (x - contact.corner_m[0]) / _CONTACT_CELL_M - 0.5,
         (z - contact.corner_m[1]) / _CONTACT_CELL_M - 0.5,
@@ -79,7 +89,9 @@ def floor_brightness(x, y, z, light, shadow, contact):  # type: ignore[no-untype
         open_share += fv * ((1 - fu) * contact.share[j + 1, i] + fu * contact.share[j + 1, i + 1])
     sky = irradiance(light.harmonics, 0.0, 1.0, 0.0, 1)
     sun = light.sun[1] * light.sun_direction[1]
-    lit = lit_share(shadow, x, y, z, 2.0 * shadow.blur_px, FLOOR_BIAS_M) if sun > 0.02 * sky else 1.0
+    lit = 1.0
+    if sun > 0.02 * sky:
+        lit = lit_share(ground.shadow, x, ground.y_m, z, 2.0 * ground.shadow.blur_px, FLOOR_BIAS_M)
     return (sky * open_share + sun * lit) / (sky + sun + 1e-6)
 
 

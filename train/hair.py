@@ -16,6 +16,8 @@ MASCULINE = np.array([0.06, 0.2, 0.46, 0.04, 0.02, 0.01, 0.01, 0.06, 0.06, 0.05,
 FEMININE = np.array([0.0, 0.03, 0.12, 0.22, 0.29, 0.1, 0.11, 0.07, 0.0, 0.03, 0.03])
 
 _CURTAIN_ROWS, _CURTAIN_COLUMNS = 14, 25
+_MARGIN_M = 0.02
+"""Heads are finely meshed."""
 
 
 def hair_material(rng: np.random.Generator, colour: Colour) -> Material:
@@ -57,7 +59,9 @@ def _cap(
     uneven = sum(np.sin(p @ rng.normal(0, f, 3) + rng.uniform(0, 6)) for f in (30, 60, 90)) / 3.0
     taper = np.clip(where / 0.02, 0.25, 1.0)
     offset = thickness_m * (0.45 + 0.55 * top) * (1.0 + 0.3 * uneven) * taper
-    tailor.shell(where, material, category, offset_m=offset.astype(np.float32), smoothing=2)
+    tailor.shell(
+        where, material, category, offset_m=offset.astype(np.float32), smoothing=2, margin_m=_MARGIN_M
+    )
 
 
 def _curtain(tailor: Tailor, material: int, end_y_m: float, opening: float, thickness_m: float) -> None:
@@ -170,7 +174,7 @@ def _put_on_hat(tailor: Tailor, style: str, rng: np.random.Generator) -> None:
     where = np.where(on_head, band, -0.05).astype(np.float32)
     fabric = tailor.add_material(cloth(rng, [Pattern.PLAIN, Pattern.PLAIN, Pattern.KNIT], bump=0.15))
     offset = np.float32(0.008 if style == "cap" else 0.012)
-    tailor.shell(where, fabric, Category.ACCESSORY, offset_m=float(offset), smoothing=5)
+    tailor.shell(where, fabric, Category.ACCESSORY, offset_m=float(offset), smoothing=5, margin_m=_MARGIN_M)
     if style == "cap":
         _visor(tailor, fabric)
 

@@ -70,6 +70,9 @@ class MaterialTable(NamedTuple):
     """Shift into the noise. Shape: (n_materials, 3)."""
 
 
+FINEST_M = 0.005
+"""Grain and weave are left out where pixels are wider."""
+
 FREQUENCY, GRAIN, BUMP, BUMP_FREQUENCY, SPECULAR, GLOSS, SHEEN, HEM = range(8)
 
 
@@ -218,8 +221,11 @@ def _tiled_share(pattern, u, v, w, frequency):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def second_share(pattern, x, y, z, frequency, lattice):  # type: ignore[no-untyped-def]
-    """Share of the second colour of `Pattern` at material coordinates (m), 0 to 1."""
+def second_share(pattern, x, y, z, frequency, lattice, pixel_m):  # type: ignore[no-untyped-def]
+    """Share of the second colour of `Pattern` at material coordinates (m), 0 to 1.
+
+    Patterns finer than `pixel_m`, the width of a pixel on the surface, give their mean.
+    """
     u, v, w = x * frequency, y * frequency, z * frequency
     if pattern == 0:
         return 0.0
@@ -232,12 +238,13 @@ def second_share(pattern, x, y, z, frequency, lattice):  # type: ignore[no-untyp
     if pattern == 4:
         return min(max((noise3(lattice, u, v, w) - 0.5) * 12.0 + 0.5, 0.0), 1.0)
     if pattern == 5:
-        return noise3(lattice, x * 300.0, y * 300.0, z * 300.0)
+        return noise3(lattice, x * 300.0, y * 300.0, z * 300.0) if pixel_m < FINEST_M else 0.5
     if pattern == 6:  # faded on the front, twill lines
         faded = noise3(lattice, x * 6.0, y * 5.0, z * 9.0) - 0.35 + 2.0 * x
-        return min(max(faded, 0.0), 0.8) + 0.2 * noise3(lattice, x * 260.0, y * 60.0, z * 260.0)
+        twill = noise3(lattice, x * 260.0, y * 60.0, z * 260.0) if pixel_m < FINEST_M else 0.5
+        return min(max(faded, 0.0), 0.8) + 0.2 * twill
     if pattern == 8:
-        return 0.35 + 0.2 * math.sin(2.0 * math.pi * w)
+        return 0.35 + 0.2 * math.sin(2.0 * math.pi * w) if pixel_m < FINEST_M else 0.35
     if pattern == 9:
         rings = noise3(lattice, x * 1.5, y * 22.0, z * 22.0) * 4.0
         return abs(rings - math.floor(rings) - 0.5) * 1.4

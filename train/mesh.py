@@ -62,18 +62,17 @@ def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped
         New array of the same shape.
     """
     old, new = values.copy(), values.copy()
-    columns = values.shape[1]
     for _ in range(iterations):
         for i in range(old.shape[0]):
             first, last = row_start[i], row_start[i + 1]
             if first == last:
                 continue
-            new[i] = 0.0
-            for j in range(first, last):
-                for k in range(columns):
-                    new[i, k] += old[neighbour[j], k]
-            for k in range(columns):
-                new[i, k] /= np.float32(last - first)
+            share = np.float32(1.0) / np.float32(last - first)
+            for k in range(old.shape[1]):
+                total = np.float32(0.0)
+                for j in range(first, last):
+                    total += old[neighbour[j], k]
+                new[i, k] = total * share
         old, new = new, old
     return old
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,35 +51,16 @@ class Solids:
             material: row of the material table.
             category: label of the segmentation.
         """
-        half = 0.5 * np.asarray(size_m)
-        for axis in range(3):
-            u, v = (axis + 1) % 3, (axis + 2) % 3
-            nu, nv = (int(np.clip(np.ceil(size_m[k] / _CELL_M), 1, 16)) for k in (u, v))
-            a, b = np.meshgrid(
-                np.linspace(-half[u], half[u], nu + 1), np.linspace(-half[v], half[v], nv + 1), indexing="ij"
-            )
-            cells = grid_faces(nu + 1, nv + 1)
-            for sign in (1.0, -1.0):
-                local = np.empty((a.size, 3))
-                local[:, axis], local[:, u], local[:, v] = sign * half[axis], a.ravel(), b.ravel()
-                outward = sign * rotation[:, axis]
-                self._add(
-                    centre_m + local @ rotation.T,
-                    np.tile(outward, (len(local), 1)),
-                    local,
-                    cells,
-                    material,
-                    category,
-                )
-
-    def _add(self, p_m, normal, local_m, faces, material, category) -> None:  # type: ignore[no-untyped-def]
-        self._p_m.append(p_m.astype(np.float32))
-        self._normal.append(normal.astype(np.float32))
-        self._local_m.append(local_m.astype(np.float32))
-        self._faces.append((faces + self._n_vertices).astype(np.int32))
+        cells = tuple(int(np.clip(np.ceil(length / _CELL_M), 1, 16)) for length in size_m)
+        unit, unit_normal, faces = _unit_box(*cells)
+        local = unit * (0.5 * np.asarray(size_m))
+        self._p_m.append((centre_m + local @ rotation.T).astype(np.float32))
+        self._normal.append((unit_normal @ rotation.T).astype(np.float32))
+        self._local_m.append(local.astype(np.float32))
+        self._faces.append(faces + np.int32(self._n_vertices))
         self._material.append(np.full(len(faces), material, np.int32))
         self._category.append(np.full(len(faces), category, np.uint8))
-        self._n_vertices += len(p_m)
+        self._n_vertices += len(local)
 
     def mesh(
         self,
@@ -98,6 +80,26 @@ class Solids:
             np.concatenate(self._p_m), np.concatenate(self._normal), np.concatenate(self._local_m),
             np.concatenate(self._faces), np.concatenate(self._material), np.concatenate(self._category),
         )  # fmt: skip
+
+
+@lru_cache(maxsize=512)
+def _unit_box(
+    n_x: int, n_y: int, n_z: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
+    """Vertices in [-1, 1], normals (n, 3) and faces of a box with this many cells along each axis."""
+    points, normals, faces = [], [], []
+    for axis in range(3):
+        u, v = (axis + 1) % 3, (axis + 2) % 3
+        n_u, n_v = (n_x, n_y, n_z)[u], (n_x, n_y, n_z)[v]
+        a, b = np.meshgrid(np.linspace(-1, 1, n_u + 1), np.linspace(-1, 1, n_v + 1), indexing="ij")
+        for sign in (1.0, -1.0):
+            side, normal = np.empty((a.size, 3)), np.zeros((a.size, 3))
+            side[:, axis], side[:, u], side[:, v] = sign, a.ravel(), b.ravel()
+            normal[:, axis] = sign
+            faces.append(grid_faces(n_u + 1, n_v + 1) + sum(len(p) for p in points))
+            points.append(side)
+            normals.append(normal)
+    return np.concatenate(points), np.concatenate(normals), np.concatenate(faces).astype(np.int32)
 
 
 def yaw_rotation(yaw: float) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ class Outdoors(NamedTuple):
     seed: float
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _horizon(outdoors, azimuth, elevation, lattice):  # type: ignore[no-untyped-def]
     """Colour of the far line in a direction, and whether the direction meets it."""
     o = outdoors
@@ -74,8 +74,9 @@ def _horizon(outdoors, azimuth, elevation, lattice):  # type: ignore[no-untyped-
 
 
 @njit(cache=True, nogil=True)
-def paint_outdoors(ray, eye_m, floor_y_m, outdoors, light, shadow, contact, lattice, needed, out):  # type: ignore[no-untyped-def]
+def paint_outdoors(ray, eye_m, outdoors, ground, lattice, needed, out):  # type: ignore[no-untyped-def]
     """Ground, horizon and sky; arguments as for `paint_panorama`."""
+    light = ground.light
     o = outdoors
     pixel = math.sqrt(ray[0, 0] ** 2 + ray[1, 0] ** 2 + ray[2, 0] ** 2)
     for y in range(out.shape[0]):
@@ -88,7 +89,7 @@ def paint_outdoors(ray, eye_m, floor_y_m, outdoors, light, shadow, contact, latt
             dz = ray[2, 0] * px + ray[2, 1] * py + ray[2, 2]
             flat = math.sqrt(dx * dx + dz * dz) + 1e-9
             elevation, azimuth = dy / flat, math.atan2(dz, dx) * 2.0 + 8.0
-            t = (floor_y_m - eye_m[1]) / dy if dy < -1e-6 else 1e9
+            t = (ground.y_m - eye_m[1]) / dy if dy < -1e-6 else 1e9
             if t * flat < o.distance_m:
                 hx, hz = eye_m[0] + t * dx, eye_m[2] + t * dz
                 f = o.ground_frequency
@@ -96,7 +97,7 @@ def paint_outdoors(ray, eye_m, floor_y_m, outdoors, light, shadow, contact, latt
                 share = min(
                     max(0.5 + 0.7 * fine + 0.8 * (noise3(lattice, hx * 0.9, hz * 0.9, 6.0) - 0.5), 0.0), 1.0
                 )
-                k = floor_brightness(hx, floor_y_m, hz, light, shadow, contact)
+                k = floor_brightness(hx, hz, ground)
                 for c in range(3):
                     up = irradiance(light.harmonics, 0.0, 1.0, 0.0, c) + light.sun[c] * light.sun_direction[1]
                     out[y, x, c] = k * up * (o.ground[0, c] + share * (o.ground[1, c] - o.ground[0, c]))

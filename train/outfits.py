@@ -147,7 +147,9 @@ def _anchors(tailor: Tailor) -> tuple[NDArray[np.float32], NDArray[np.int32], ND
     sets = []
     for point in points:
         distance = distances_m(tailor.rest_m, point)
-        near = distance < max(0.07, float(np.partition(distance, 20)[20]))
+        near = distance < 0.07
+        if near.sum() < 20:
+            near = distance <= np.partition(distance, 20)[20]
         sets.append(mean_weights(tailor.node_index[near], tailor.node_weight[near]))
     return points.astype(np.float32), np.stack([s[0] for s in sets]), np.stack([s[1] for s in sets])
 

@@ -42,6 +42,8 @@ class BodyRegions:
     """The mean shape at rest; painted details are placed on it. Shape: (n_vertices, 3)."""
     weights: Mapping[str, NDArray[np.float32]]
     """Share of each region of `REGION_PREFIXES` in each vertex, 0 to 1. Shape of each: (n_vertices,)."""
+    sides: Mapping[tuple[str, int], NDArray[np.float32]]
+    """The same on the right (+1) or left (-1) half only."""
     adjacency: Adjacency
 
     @classmethod
@@ -59,11 +61,18 @@ class BodyRegions:
                 raise TrainError(f"no bone for region {region!r} (looked for {prefixes}) among {names}")
             weights[region] = (model.bone_weight * belongs[model.bone_index]).sum(1).astype(np.float32)
         canonical_m = model.mean[: model.n_vertices].astype(np.float32)
-        return cls(model.faces, canonical_m, weights, Adjacency.from_faces(model.faces, model.n_vertices))
+        sides = {
+            (name, sign): np.where(canonical_m[:, 2] * sign > 0, weight, np.float32(0.0))
+            for name, weight in weights.items()
+            for sign in (1, -1)
+        }
+        return cls(
+            model.faces, canonical_m, weights, sides, Adjacency.from_faces(model.faces, model.n_vertices)
+        )
 
     def side(self, name: str, sign: int) -> NDArray[np.float32]:
         """Weights of a region on the right (`sign` +1) or left (-1) half only."""
-        return np.where(self.canonical_m[:, 2] * sign > 0, self.weights[name], np.float32(0.0))
+        return self.sides[name, sign]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

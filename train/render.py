@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from train import occluders
@@ -14,14 +15,14 @@ from train.backgrounds import Backdrop, sample_backdrop
 from train.cameras import Framing, View, sample_view
 from train.environment import panorama_files
 from train.garments import Category
-from train.ground import contact_map
+from train.ground import Ground, contact_map
 from train.materials import MaterialTable, material_table
 from train.mesh import bounds, vertex_normals
 from train.noise import noise_lattice
 from train.occluders import Solids
 from train.outfits import DressedBody
 from train.raster import rasterise
-from train.shading import Geometry, ShadowMap, occlusion_taps, screen_occlusion, shade, shadow_map
+from train.shading import Geometry, ShadowMap, Stage, occlusion_taps, screen_occlusion, shade, shadow_map
 from train.skinning import skin
 from train.webcam import Webcam, expose, sample_webcam
 
@@ -175,15 +176,15 @@ class Studio:
         shadow = shadow_map(geometry.p_m, geometry.faces, clip, light.sun_direction, scene.shadow_blur_px)
         coarse = self._inverse_depth[::2, ::2].copy()
         screen_occlusion(coarse, _OCCLUSION_RADIUS_M, view.focal_px, self._taps, self._occlusion)
-        shade(
-            self._face_id, self._inverse_depth, p_px, geometry, materials, person.paint, light, shadow,
-            self._occlusion, eye, self.lattice, self._shaded,
-        )  # fmt: skip
+        stage = Stage(
+            geometry, p_px, materials, person.paint, light, shadow, eye, view.focal_px, self.lattice
+        )
+        shade(self._face_id, self._inverse_depth, stage, self._occlusion, self._shaded)
         outside = outside_frame(view)
         self._paint_background(scene, view, p_m, shadow, outside)
         behind = cv2.GaussianBlur(self._background, (0, 0), scene.background_blur_px)
-        linear = self._shaded[..., :3] + (1.0 - self._shaded[..., 3:]) * behind
-        linear[outside] = 0.0
+        linear = np.empty_like(self._background)
+        _compose(self._shaded, behind, outside, linear)
         image = expose(linear, scene.webcam, view.scale, rng)
         image[outside] = 0
         return Picture(image, self._labels(category, outside), _depth_m(coarse), view)
@@ -215,20 +216,27 @@ class Studio:
         """Fill `_background` where it can be seen; it is blurred later, so also a little under edges."""
         covered = (self._shaded[..., 3] > 0.999).astype(np.uint8)
         needed = (cv2.erode(covered, np.ones((9, 9), np.uint8)) == 0) & ~outside
-        contact = contact_map(p_m, scene.floor_y_m)
+        ground = Ground(scene.floor_y_m, scene.backdrop.light, shadow, contact_map(p_m, scene.floor_y_m))
         ray = np.linalg.inv(view.matrix[:, :3]).astype(np.float32)
         eye = view.camera.T_ground_cam[:3, 3].astype(np.float32)
         self._background[:] = 0.0
-        scene.backdrop.paint(
-            ray, eye, np.float32(scene.floor_y_m), scene.backdrop.place, scene.backdrop.light, shadow,
-            contact, self.lattice, needed, self._background,
-        )  # fmt: skip
+        scene.backdrop.paint(ray, eye, scene.backdrop.place, ground, self.lattice, needed, self._background)
 
     def _labels(self, category: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         seen = self._face_id[::2, ::2]
         labels = np.where(seen >= 0, category[np.maximum(seen, 0)], np.uint8(Category.BACKGROUND))
         labels[outside] = Category.BACKGROUND
         return labels.astype(np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def _compose(shaded, behind, outside, out):  # type: ignore[no-untyped-def]
+    """Premultiplied foreground over background; black outside the frame."""
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            rest = 1.0 - shaded[y, x, 3]
+            for k in range(3):
+                out[y, x, k] = 0.0 if outside[y, x] else shaded[y, x, k] + rest * behind[y, x, k]
 
 
 def posed(person: DressedBody, node_transforms: NDArray[np.float32]) -> NDArray[np.float32]:

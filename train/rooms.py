@@ -32,7 +32,7 @@ class Room(NamedTuple):
     """wall, u, v, half width, half height, kind, red, green, blue, seed. Shape: (n, 10)."""
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _decorate(decoration, wall, u, v, colour, lattice):  # type: ignore[no-untyped-def]
     """Pictures, windows, doors, shelves and curtains on a wall: colour and whether it shines."""
     r, g, b = colour
@@ -82,7 +82,7 @@ def _decorate(decoration, wall, u, v, colour, lattice):  # type: ignore[no-untyp
     return r, g, b, shines
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _wall_hit(room, ex, ez, dx, dz):  # type: ignore[no-untyped-def]
     """Distance along the ray and number (0 to 3) of the wall it meets."""
     best, wall = 1e9, 0
@@ -100,10 +100,11 @@ def _wall_hit(room, ex, ez, dx, dz):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def paint_room(ray, eye_m, floor_y_m, room, light, shadow, contact, lattice, needed, out):  # type: ignore[no-untyped-def]
+def paint_room(ray, eye_m, room, ground, lattice, needed, out):  # type: ignore[no-untyped-def]
     """The inside of a room; arguments as for `paint_panorama`."""
+    light = ground.light
     c, s = math.cos(room.yaw), math.sin(room.yaw)
-    ex, ey, ez = c * eye_m[0] + s * eye_m[2], eye_m[1] - floor_y_m, c * eye_m[2] - s * eye_m[0]
+    ex, ey, ez = c * eye_m[0] + s * eye_m[2], eye_m[1] - ground.y_m, c * eye_m[2] - s * eye_m[0]
     pixel = math.sqrt(ray[0, 0] ** 2 + ray[1, 0] ** 2 + ray[2, 0] ** 2)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
@@ -124,7 +125,7 @@ def paint_room(ray, eye_m, floor_y_m, room, light, shadow, contact, lattice, nee
             nx = ny = nz = 0.0
             if wall == 5:
                 f = room.floor_frequency
-                share = second_share(room.floor_pattern, hx, hz, hz, f, lattice) * texture_contrast(
+                share = second_share(room.floor_pattern, hx, hz, hz, f, lattice, 0.0) * texture_contrast(
                     f, pixel * t * 3.0
                 )
                 tone = 0.9 + 0.2 * noise3(lattice, hx * 3.0, hz * 3.0, 2.0)
@@ -132,7 +133,7 @@ def paint_room(ray, eye_m, floor_y_m, room, light, shadow, contact, lattice, nee
                 g = tone * (room.floor[0, 1] + share * (room.floor[1, 1] - room.floor[0, 1]))
                 b = tone * (room.floor[0, 2] + share * (room.floor[1, 2] - room.floor[0, 2]))
                 wx, wz = eye_m[0] + t * gx, eye_m[2] + t * gz
-                k = floor_brightness(wx, floor_y_m, wz, light, shadow, contact)
+                k = floor_brightness(wx, wz, ground)
                 r, g, b, ny = r * k, g * k, b * k, 1.0
             elif wall == 4:
                 r, g, b, ny = room.wall[4, 0], room.wall[4, 1], room.wall[4, 2], -1.0

@@ -13,16 +13,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.faces import paint_eye, paint_skin
+from train.faces import FacePaint, paint_eye, paint_skin
 from train.materials import (
     BUMP,
     BUMP_FREQUENCY,
+    FINEST_M,
     FREQUENCY,
     GLOSS,
     GRAIN,
     HEM,
     SHEEN,
     SPECULAR,
+    MaterialTable,
     second_share,
 )
 from train.mesh import bounds
@@ -74,7 +76,25 @@ class Geometry(NamedTuple):
     """Row of the material table. Shape: (n_faces,)."""
 
 
-@njit(cache=True, nogil=True)
+class Stage(NamedTuple):
+    """All that decides a surface's radiance."""
+
+    geometry: Geometry
+    p_px: NDArray[np.float32]
+    """Projected vertices as given to the rasteriser. Shape: (n_vertices, 3)."""
+    materials: MaterialTable
+    paint: FacePaint
+    light: Light
+    shadow: ShadowMap
+    eye_m: NDArray[np.float32]
+    """The camera's centre. Shape: (3,)."""
+    focal_px: float
+    """Of the picture, not of the finer visibility buffer."""
+    lattice: NDArray[np.float32]
+    """Of the noise."""
+
+
+@njit(cache=True, nogil=True, inline="always")
 def irradiance(harmonics, x, y, z, k):  # type: ignore[no-untyped-def]
     """Environment's irradiance over pi on a surface with this unit normal, channel `k`."""
     h = harmonics
@@ -84,24 +104,28 @@ def irradiance(harmonics, x, y, z, k):  # type: ignore[no-untyped-def]
     return max(value, 0.15 * h[0, k])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def lit_share(shadow, x, y, z, blur_px, bias_m):  # type: ignore[no-untyped-def]
-    """Share of the sun seen from a point: nine taps of the shadow map."""
+    """Share of the sun seen from a point: the shadow map's texels around it, weighed by nearness."""
     m = shadow.to_map
-    u = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]
-    v = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]
+    u = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3] - 0.5 * blur_px
+    v = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3] - 0.5 * blur_px
     height = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3] + bias_m
     size = shadow.nearness_m.shape[0]
     lit = 0.0
-    for i in range(-1, 2):
-        for j in range(-1, 2):
-            # Floor, not truncation: columns left of the map are outside it.
-            column, row = math.floor(u + j * blur_px), math.floor(v + i * blur_px)
-            if column < 0 or row < 0 or column >= size or row >= size:
-                lit += 1.0
-            elif shadow.nearness_m[row, column] <= height:
-                lit += 1.0
-    return lit / 9.0
+    for i in range(2):
+        row = math.floor(v + i * blur_px)
+        for j in range(2):
+            column = math.floor(u + j * blur_px)
+            if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
+                lit += 0.25
+                continue
+            fu, fv = u + j * blur_px - column, v + i * blur_px - row
+            for dv in range(2):
+                for du in range(2):
+                    if shadow.nearness_m[row + dv, column + du] <= height:
+                        lit += 0.25 * (fu if du else 1.0 - fu) * (fv if dv else 1.0 - fv)
+    return lit
 
 
 def shadow_map(
@@ -165,8 +189,8 @@ def _unit(x, y, z):  # type: ignore[no-untyped-def]
     return x / length, y / length, z / length
 
 
-@njit(cache=True, nogil=True)
-def albedo(materials, m, q, edge, paint, lattice):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def albedo(materials, m, q, edge, pixel_m, paint, lattice):  # type: ignore[no-untyped-def]
     """Colour of material `m` at its coordinates `q`; `edge` is the first of `Geometry.detail`."""
     pattern = materials.pattern[m]
     x, y, z = q
@@ -175,107 +199,109 @@ def albedo(materials, m, q, edge, paint, lattice):  # type: ignore[no-untyped-de
         return paint_skin(base, x, y, z, paint, lattice)
     if pattern == _EYE:
         return paint_eye(x, y, z, paint)
-    scalar, offset = materials.scalar[m], materials.offset[m]
-    ox, oy, oz = x + offset[0], y + offset[1], z + offset[2]
+    shift = materials.offset
+    ox, oy, oz = x + shift[m, 0], y + shift[m, 1], z + shift[m, 2]
     if pattern == _HAIR:
         strands = noise3(lattice, ox * 310.0, oy * 24.0, oz * 310.0) + noise3(
             lattice, ox * 90.0, oy * 11.0, oz * 90.0
         )
         share = 1.3 * strands - 0.8
     else:
-        share = second_share(pattern, x, y, z, scalar[FREQUENCY], lattice)
+        share = second_share(pattern, x, y, z, materials.scalar[m, FREQUENCY], lattice, pixel_m)
     share = min(max(share, 0.0), 1.0)
-    grain = (
-        noise3(lattice, ox * 220.0, oy * 220.0, oz * 220.0)
-        + noise3(lattice, ox * 21.0, oy * 21.0, oz * 21.0)
-        - 1.0
-    )
-    tone = 1.0 + scalar[GRAIN] * 2.0 * grain
+    grain = noise3(lattice, ox * 21.0, oy * 21.0, oz * 21.0) - 0.5
+    if pixel_m < FINEST_M:
+        grain += noise3(lattice, ox * 220.0, oy * 220.0, oz * 220.0) - 0.5
+    tone = 1.0 + materials.scalar[m, GRAIN] * 2.0 * grain
     if 0.0 <= edge < HEM_WIDTH_M:
-        tone *= 1.0 - scalar[HEM] * (0.4 if edge < 0.8 * HEM_WIDTH_M else 1.0)
-    second = materials.second[m]
+        tone *= 1.0 - materials.scalar[m, HEM] * (0.4 if edge < 0.8 * HEM_WIDTH_M else 1.0)
     return (
-        tone * (base[0] + share * (second[0] - base[0])),
-        tone * (base[1] + share * (second[1] - base[1])),
-        tone * (base[2] + share * (second[2] - base[2])),
+        tone * (base[0] + share * (materials.second[m, 0] - base[0])),
+        tone * (base[1] + share * (materials.second[m, 1] - base[1])),
+        tone * (base[2] + share * (materials.second[m, 2] - base[2])),
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _wrinkled(n, q, materials, m, crease, lattice):  # type: ignore[no-untyped-def]
     """Normal tilted by wrinkles: broad ones everywhere, finer ones across creases."""
-    scalar = materials.scalar[m]
-    f = scalar[BUMP_FREQUENCY]
-    o = materials.offset[m]
-    gx, gy, gz = noise3_gradient(lattice, q[0] * f + o[0], q[1] * 0.6 * f + o[1], q[2] * f + o[2])
-    k = 0.55 * scalar[BUMP]
+    f, strength = materials.scalar[m, BUMP_FREQUENCY], materials.scalar[m, BUMP]
+    ox, oy, oz = materials.offset[m, 0], materials.offset[m, 1], materials.offset[m, 2]
+    gx, gy, gz = noise3_gradient(lattice, q[0] * f + ox, q[1] * 0.6 * f + oy, q[2] * f + oz)
+    k = 0.55 * strength
     dx, dy, dz = k * gx, k * 0.6 * gy, k * gz
     if crease > 0.02:
-        gx, gy, gz = noise3_gradient(lattice, q[0] * 18.0 + o[1], q[1] * 55.0 + o[2], q[2] * 18.0 + o[0])
-        k = 1.1 * scalar[BUMP] * crease
+        gx, gy, gz = noise3_gradient(lattice, q[0] * 18.0 + oy, q[1] * 55.0 + oz, q[2] * 18.0 + ox)
+        k = 1.1 * strength * crease
         dx, dy, dz = dx + 0.4 * k * gx, dy + k * gy, dz + 0.4 * k * gz
     along = dx * n[0] + dy * n[1] + dz * n[2]
     return _unit(n[0] - dx + along * n[0], n[1] - dy + along * n[1], n[2] - dz + along * n[2])
 
 
 @njit(cache=True, nogil=True)
-def _radiance(colour, n, view, lit, ambient, pattern, scalar, light):  # type: ignore[no-untyped-def]
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _channel(k, albedo_k, n, facing, shine, grazing, lit, ambient, materials, m, light):  # type: ignore[no-untyped-def]
+    """Radiance of one colour channel."""
+    skin = materials.pattern[m] == _SKIN
+    wrap = (0.34 - 0.1 * k) if skin else 0.0  # light spreads in skin, red the farthest
+    sun = light.sun[k] * lit
+    around = irradiance(light.harmonics, n[0], n[1], n[2], k) * ambient
+    diffuse = sun * max((facing + wrap) / (1.0 + wrap), 0.0) + around
+    fibres = 1.0 + materials.scalar[m, SHEEN] * grazing
+    mirrored = around * (0.3 + 3.0 * grazing) + 3.0 * sun * shine
+    return albedo_k * fibres * diffuse + materials.scalar[m, SPECULAR] * mirrored
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _radiance(colour, n, view, lit, ambient, materials, m, light):  # type: ignore[no-untyped-def]
     """Light leaving a surface towards the viewer."""
-    s = light.sun_direction
-    facing = n[0] * s[0] + n[1] * s[1] + n[2] * s[2]
-    hx, hy, hz = _unit(s[0] + view[0], s[1] + view[1], s[2] + view[2])
+    sun = (light.sun_direction[0], light.sun_direction[1], light.sun_direction[2])
+    facing = _dot(n, sun)
+    half = _unit(sun[0] + view[0], sun[1] + view[1], sun[2] + view[2])
     # Schlick's rational stand-in for the power function of Phong's highlight.
-    shine = max(n[0] * hx + n[1] * hy + n[2] * hz, 0.0)
-    shine = shine / (scalar[GLOSS] - scalar[GLOSS] * shine + shine) * scalar[SPECULAR] * max(facing, 0.0)
-    grazing = 1.0 - max(n[0] * view[0] + n[1] * view[1] + n[2] * view[2], 0.0)
-    grazing = grazing * grazing * grazing
-    n0, n1, n2 = n
-    first = second = third = 0.0
-    for k in range(3):
-        wrap = (0.34 - 0.1 * k) if pattern == _SKIN else 0.0  # light spreads in skin, red the farthest
-        direct = max((facing + wrap) / (1.0 + wrap), 0.0) * lit
-        around = irradiance(light.harmonics, n0, n1, n2, k) * ambient
-        value = colour[k] * (1.0 + scalar[SHEEN] * grazing) * (light.sun[k] * direct + around)
-        value += light.sun[k] * lit * shine * 3.0 + around * scalar[SPECULAR] * (0.3 + 3.0 * grazing)
-        if k == 0:
-            first = value
-        elif k == 1:
-            second = value
-        else:
-            third = value
-    return first, second, third
+    shine, gloss = max(_dot(n, half), 0.0), materials.scalar[m, GLOSS]
+    shine = shine / (gloss - gloss * shine + shine) * max(facing, 0.0)
+    grazing = (1.0 - max(_dot(n, view), 0.0)) ** 3
+    return (
+        _channel(0, colour[0], n, facing, shine, grazing, lit, ambient, materials, m, light),
+        _channel(1, colour[1], n, facing, shine, grazing, lit, ambient, materials, m, light),
+        _channel(2, colour[2], n, facing, shine, grazing, lit, ambient, materials, m, light),
+    )
 
 
-@njit(cache=True, nogil=True)
-def _shade_point(f, x, y, p_px, geometry, materials, paint, light, shadow, ambient, eye_m, lattice):  # type: ignore[no-untyped-def]
-    """Radiance of triangle `f` at a picture position."""
-    a, b, c = geometry.faces[f, 0], geometry.faces[f, 1], geometry.faces[f, 2]
-    w = barycentric(p_px, a, b, c, x, y)
-    p = _mix(geometry.p_m, a, b, c, w)
-    q = _mix(geometry.coordinates_m, a, b, c, w)
-    n = _mix(geometry.normal, a, b, c, w)
+@njit(cache=True, nogil=True, inline="always")
+def _shade_point(stage, f, x, y, inverse_depth, ambient):  # type: ignore[no-untyped-def]
+    """Radiance of triangle `f` at a position in the visibility buffer."""
+    g, materials, lattice = stage.geometry, stage.materials, stage.lattice
+    a, b, c = g.faces[f, 0], g.faces[f, 1], g.faces[f, 2]
+    w = barycentric(stage.p_px, a, b, c, x, y)
+    p = _mix(g.p_m, a, b, c, w)
+    q = _mix(g.coordinates_m, a, b, c, w)
+    n = _mix(g.normal, a, b, c, w)
     n = _unit(n[0], n[1], n[2])
-    view = _unit(eye_m[0] - p[0], eye_m[1] - p[1], eye_m[2] - p[2])
-    if n[0] * view[0] + n[1] * view[1] + n[2] * view[2] < -0.05:
+    view = _unit(stage.eye_m[0] - p[0], stage.eye_m[1] - p[1], stage.eye_m[2] - p[2])
+    if _dot(n, view) < -0.05:
         n = (-n[0], -n[1], -n[2])  # the inside of a garment
-    d = geometry.detail
-    edge = w[0] * d[a, 0] + w[1] * d[b, 0] + w[2] * d[c, 0]
-    crease = w[0] * d[a, 1] + w[1] * d[b, 1] + w[2] * d[c, 1]
-    m = geometry.material[f]
+    edge = w[0] * g.detail[a, 0] + w[1] * g.detail[b, 0] + w[2] * g.detail[c, 0]
+    m = g.material[f]
     if materials.scalar[m, BUMP] > 0.0:
+        crease = w[0] * g.detail[a, 1] + w[1] * g.detail[b, 1] + w[2] * g.detail[c, 1]
         n = _wrinkled(n, q, materials, m, crease, lattice)
-    colour = albedo(materials, m, q, edge, paint, lattice)
-    s = light.sun_direction
+    pixel_m = 1.0 / (inverse_depth * stage.focal_px)
+    colour = albedo(materials, m, q, edge, pixel_m, stage.paint, lattice)
+    sun = stage.light.sun_direction
     lit = 0.0
-    if n[0] * s[0] + n[1] * s[1] + n[2] * s[2] > -0.35:
-        lit = lit_share(shadow, p[0], p[1], p[2], shadow.blur_px, SHADOW_BIAS_M)
-    return _radiance(colour, n, view, lit, ambient, materials.pattern[m], materials.scalar[m], light)
+    if n[0] * sun[0] + n[1] * sun[1] + n[2] * sun[2] > -0.35:
+        lit = lit_share(stage.shadow, p[0], p[1], p[2], stage.shadow.blur_px, SHADOW_BIAS_M)
+    return _radiance(colour, n, view, lit, ambient, materials, m, stage.light)
 
 
 @njit(cache=True, nogil=True)
-def shade(
-    face_id, inverse_depth, p_px, geometry, materials, paint, light, shadow, occlusion, eye_m, lattice, out
-):  # type: ignore[no-untyped-def]
+def shade(face_id, inverse_depth, stage, occlusion, out):  # type: ignore[no-untyped-def]
     """Radiance and coverage of a picture of half the visibility buffer's size.
 
     Each output pixel gathers four samples; those of one material at one depth are shaded once, in the middle.
@@ -283,58 +309,32 @@ def shade(
     Args:
         face_id: triangle seen, -1 where empty. Shape: (2 height, 2 width), int32.
         inverse_depth: 1/depth. Shape: (2 height, 2 width), float32.
-        p_px: projected vertices as given to the rasteriser.
-        geometry: the posed scene.
-        materials: the table its faces point into.
-        paint: the face's colours.
-        light: sun and environment.
-        shadow: shadow map of the same scene.
+        stage: what is seen, and in which light.
         occlusion: share of the environment that is seen. Shape: (height, width), float32.
-        eye_m: the camera's centre. Shape: (3,), float32.
-        lattice: of the noise.
         out: output, linear and premultiplied, and share of the pixel covered. Shape: (height, width, 4),
             float32.
     """
     out[:] = 0.0
+    material = stage.geometry.material
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             done = 0
             for k in range(4):
-                if done >> k & 1:
-                    continue
                 v, u = 2 * y + (k >> 1), 2 * x + (k & 1)
-                f = face_id[v, u]
-                if f < 0:
+                f, depth = face_id[v, u], inverse_depth[v, u]
+                if done >> k & 1 or f < 0:
                     continue
-                m, depth = geometry.material[f], inverse_depth[v, u]
                 share, sum_x, sum_y = 0, 0, 0
                 for j in range(k, 4):
                     vj, uj = 2 * y + (j >> 1), 2 * x + (j & 1)
                     g = face_id[vj, uj]
-                    if (
-                        done >> j & 1
-                        or g < 0
-                        or geometry.material[g] != m
-                        or abs(inverse_depth[vj, uj] - depth) > 0.02 * depth
-                    ):
+                    if done >> j & 1 or g < 0 or material[g] != material[f]:
+                        continue
+                    if abs(inverse_depth[vj, uj] - depth) > 0.02 * depth:
                         continue
                     done |= 1 << j
                     share, sum_x, sum_y = share + 1, sum_x + uj, sum_y + vj
-                cx, cy = sum_x / share + 0.5, sum_y / share + 0.5
-                r = _shade_point(
-                    f,
-                    cx,
-                    cy,
-                    p_px,
-                    geometry,
-                    materials,
-                    paint,
-                    light,
-                    shadow,
-                    occlusion[y, x],
-                    eye_m,
-                    lattice,
-                )
+                r = _shade_point(stage, f, sum_x / share + 0.5, sum_y / share + 0.5, depth, occlusion[y, x])
                 for channel in range(3):
                     out[y, x, channel] += 0.25 * share * r[channel]
                 out[y, x, 3] += 0.25 * share
