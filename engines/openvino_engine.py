@@ -103,12 +103,19 @@ class OpenvinoEngine:
 def _read(core: Any, path: str | Path) -> Any:
     if not Path(path).is_file():
         raise EngineError(f"no model file at {path}")
-    if Path(path).suffix not in SUFFIXES:  # OpenVINO's readers would guess, and complain on the console
+    # OpenVINO would let all its readers guess, and they complain on the console.
+    if Path(path).suffix not in SUFFIXES or not _is_plausible(Path(path)):
         raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
     try:
         return core.read_model(path)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
+
+
+def _is_plausible(path: Path) -> bool:
+    """False for a `.tflite` file without the mark of a TensorFlow Lite flatbuffer."""
+    with path.open("rb") as file:
+        return path.suffix != ".tflite" or file.read(8)[4:] == b"TFL3"
 
 
 def _cut(network: Any, outputs: Sequence[str]) -> Any:

@@ -344,5 +344,5 @@ def test_only_the_search_region_is_searched(pictures: dict[int, np.ndarray]) -> 
 
 @pytest.mark.parametrize("region", [(0.0, 0.5, 1.0, 0.6), (-0.1, 0.0, 1.0, 1.0), (0.2, 0.2, 0.0, 0.5)])
 def test_a_search_region_outside_the_picture_is_refused(region: tuple[float, float, float, float]) -> None:
-    with pytest.raises(EngineError, match="is not in it"):
+    with pytest.raises(EngineError, match="is not inside the picture"):
         SearchRegion(*region)

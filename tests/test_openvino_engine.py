@@ -94,7 +94,7 @@ def test_what_cannot_be_built_is_refused(build: Any, message: str, tmp_path: Pat
 
 
 def test_file_that_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "bad.tflite").write_bytes(b"nonsense")
+    (tmp_path / "bad.tflite").write_bytes(b"\0\0\0\0TFL3nonsense")
     with pytest.raises(EngineError, match=r"cannot read .*bad\.tflite"):
         OpenvinoEngine(tmp_path / "bad.tflite")
 
