@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from calib.camera import CameraCalibration
-from engines.assets import find
 from realtime.estimators import ESTIMATOR_NAMES, make_estimator
 from realtime.pipeline import Pipeline, PipelineOptions
 from realtime.slot import SlotPolicy
 from realtime.sources import parse_source, read_frames
 from realtime.types import Estimator, Frame, LiveStats, PoseSample, Status
+from tests.published import published
 
 N_FRAMES = 40
 
@@ -31,8 +29,11 @@ class Keep:
 
 
 @pytest.fixture
-def clip(shared_data: Path) -> str:
-    return str(shared_data / "real" / "clips" / "walk_sagittal" / "demo.mp4")
+def clip() -> str:
+    """A person moving; the networks that watch them are fetched, too."""
+    published("pose_landmark_full")
+    published("pose_detection")
+    return str(published("demo_clip"))
 
 
 def build(name: str, clip: str) -> Estimator:
@@ -57,8 +58,6 @@ def bits(sample: PoseSample) -> bytes:
 
 @pytest.mark.parametrize("name", ESTIMATOR_NAMES)
 def test_live_and_replay_of_the_same_frames_are_bit_identical(name: str, clip: str):
-    if find("pose_landmark_full") is None or find("pose_detection") is None:
-        pytest.skip("the networks are not here: kinecast assets fetch")
     live, keep = build(name, clip), Keep()
     live.warm_up()
     options = PipelineOptions(SlotPolicy.LATEST, paced=True, max_frames=N_FRAMES, output_depth=N_FRAMES)
@@ -77,8 +76,6 @@ def test_live_and_replay_of_the_same_frames_are_bit_identical(name: str, clip: s
 
 @pytest.mark.parametrize("name", ESTIMATOR_NAMES)
 def test_warming_up_and_resetting_leave_no_trace(name: str, clip: str):
-    if find("pose_landmark_full") is None or find("pose_detection") is None:
-        pytest.skip("the networks are not here: kinecast assets fetch")
     frames = [frame for frame, _ in zip(read_frames(parse_source(clip)), range(8), strict=False)]
     warmed, plain = build(name, clip), build(name, clip)
     warmed.warm_up()

@@ -1,0 +1,24 @@
+"""Elsewhere tests may skip what is not installed; in continuous integration nothing may be missing."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+
+import pytest
+
+from tests.published import published
+
+IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+pytestmark = pytest.mark.skipif(not IS_CI, reason="only where CI=true")
+
+
+@pytest.mark.parametrize("module", ["anny", "onnxruntime", "opensim", "scipy", "torch"])
+def test_the_packages_that_tests_compare_with_are_installed(module: str) -> None:
+    import_module(module)
+
+
+@pytest.mark.parametrize("name", ["pose_detection", "pose_landmark_full", "demo_clip"])
+def test_networks_and_clips_are_at_hand(name: str) -> None:
+    assert published(name).is_file()
