@@ -14,6 +14,8 @@ HELP = "make synthetic people, and train networks on them"
 COMMANDS = {
     "synth": "train.commands.synth",
     "sheet": "train.commands.sheet",
+    "lift-data": "train.commands.lift_data",
+    "lift": "train.commands.lift",
 }
 """Command -> module, in the order of the help."""
 

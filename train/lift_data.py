@@ -70,6 +70,10 @@ class LiftData:
         np.savez_compressed(partial, **{f.name: getattr(self, f.name) for f in fields(self)})
         partial.replace(path)
 
+    def rows(self, mask: NDArray[np.bool_]) -> LiftData:
+        """Some of the observations."""
+        return LiftData(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
+
     @classmethod
     def load(cls, folder: Path) -> LiftData:
         """All files of a folder, one after another.

@@ -1,0 +1,51 @@
+"""`kinecast train lift`: fit the lifter and export it for live use."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from train.commands.arguments import positive_int
+from train.errors import TrainError
+
+HELP = "fit the network from landmarks to coordinates, and export it"
+HELD_OUT_EVERY = 12
+"""Every twelfth adult is kept to measure the error on people that were not learnt from."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("data", type=Path, metavar="DIR", help="made by kinecast train lift-data")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
+    parser.add_argument("--epochs", type=positive_int, default=40, metavar="N", help="default: %(default)s")
+    parser.add_argument("--networks", type=positive_int, default=1, metavar="N", help="averaged in one file")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, measure on other adults, export."""
+    from calib.skeleton import load_skeleton
+    from train.export_lift import export_lifter
+    from train.fit_lift import LiftOptions, fit_lifter, score
+    from train.lift_data import LiftData
+
+    if args.out.suffix != ".onnx":
+        raise TrainError(f"{args.out}: the name must end in .onnx")
+    skeleton = load_skeleton()
+    data = LiftData.load(args.data)
+    held_out = data.adult % HELD_OUT_EVERY == 0
+    learnt, other = data.rows(~held_out), data.rows(held_out)
+    print(f"{len(learnt)} pictures to learn from, {len(other)} of other people to measure on")
+    models = []
+    for k in range(args.networks):
+        options = LiftOptions(epochs=args.epochs, seed=args.seed + k)
+        models.append(
+            fit_lifter(
+                learnt, skeleton, options, lambda epoch, loss, _: print(f"{epoch + 1:>4} loss {loss:.4f}")
+            )
+        )
+        for name, value in score(models[-1], other, skeleton).items():
+            print(f"  {name:<20}{value:6.1f} deg")
+    export_lifter(models, skeleton, args.out, args.out.stem)
+    print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
+    return 0

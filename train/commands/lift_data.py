@@ -1,0 +1,47 @@
+"""`kinecast train lift-data`: what BlazePose says about synthetic people, with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from train.commands.arguments import positive_int
+
+HELP = "run BlazePose over pictures of synthetic people, for the lifter to learn from"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    parser.add_argument(
+        "--pictures", type=positive_int, default=24000, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument("--workers", type=positive_int, metavar="W", help="processes; default: one a core")
+    parser.add_argument("--held-out", action="store_true", help="people kept for evaluation")
+    parser.add_argument(
+        "--backgrounds", type=Path, metavar="DIR", help="with .hdr panoramas; default: procedural ones alone"
+    )
+    parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the data, or what is missing of them."""
+    from tqdm import tqdm
+
+    from train.lift_data import PICTURE_PX
+    from train.lift_pictures import make_lift_data
+    from train.people import BLOCK_SIZE
+    from train.synth import Recipe
+
+    recipe = Recipe(args.seed, args.held_out, PICTURE_PX, args.backgrounds, args.motions)
+    n_blocks = -(-args.pictures // BLOCK_SIZE)
+    workers = args.workers or os.cpu_count() or 1
+    with tqdm(total=n_blocks * BLOCK_SIZE, unit="picture", disable=None) as progress:
+        for done in make_lift_data(args.out, recipe, n_blocks, workers):
+            progress.update(done * BLOCK_SIZE - progress.n)
+    print(
+        f"{args.out}: {n_blocks * BLOCK_SIZE} pictures taken; learn from them: kinecast train lift {args.out}"
+    )
+    return 0

@@ -1,0 +1,89 @@
+"""Makes the lifter's data: pictures of synthetic people, looked at by BlazePose as in live use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engines.blazepose import BlazePose
+from train.cameras import Framing
+from train.errors import TrainError
+from train.lift_data import LiftData, observe, upright_view, within_frame
+from train.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream
+from train.synth import Recipe
+
+BLOCKS_PER_FILE = 16
+FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)
+"""Mostly whole people: what is out of the picture cannot be learnt."""
+MIN_PICTURE_PX = 48
+_LIFT_BLOCKS = 2
+"""Keeps the generator's numbers apart from those of other uses of the same seed."""
+
+
+def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) -> Iterator[int]:
+    """Write what is missing of `n_blocks` blocks of pictures, a file for every `BLOCKS_PER_FILE`.
+
+    Args:
+        folder: Where the files go; complete ones are kept.
+        recipe: What people are drawn; its size is not used.
+        n_blocks: In all.
+        workers: Processes.
+
+    Yields:
+        How many blocks are done, after every file.
+
+    Raises:
+        TrainError: the folder cannot be written, or what is drawn from is missing.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainError(f"{folder}: cannot be written ({error.strerror})") from error
+    starts = [k for k in range(0, n_blocks, BLOCKS_PER_FILE) if not _file(folder, recipe, k).exists()]
+    done = n_blocks - BLOCKS_PER_FILE * len(starts)
+    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as executor:
+        for _ in executor.map(partial(_make_file, folder, recipe), starts):
+            done += BLOCKS_PER_FILE
+            yield min(done, n_blocks)
+
+
+def lift_block(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:
+    """The rows of one block: one person in one outfit, a camera for each pose."""
+    rng = np.random.default_rng([*key, _LIFT_BLOCKS])
+    person = people.draw_person(rng, duration_s=BLOCK_SIZE * POSE_INTERVAL_S, fps=1.0 / POSE_INTERVAL_S)
+    rows = []
+    for frame in range(person.motion.n_frames):
+        framing = FRAMINGS[int(rng.integers(len(FRAMINGS)))]
+        sample = people.photograph_with(
+            person, frame, rng, lambda view, points: upright_view(view, points, rng), framing=framing
+        )
+        rows_px, columns_px = within_frame(sample.picture.view)
+        if min(rows_px.stop - rows_px.start, columns_px.stop - columns_px.start) < MIN_PICTURE_PX:
+            continue
+        row = observe(sample, blazepose, key[-1])
+        if row is not None:
+            rows.append(row)
+    return rows
+
+
+def _file(folder: Path, recipe: Recipe, start: int) -> Path:
+    return folder / f"{recipe.seed:04d}-{start:07d}.npz"
+
+
+@lru_cache(maxsize=1)
+def _tools(recipe: Recipe) -> tuple[PeopleStream, BlazePose]:
+    return recipe.open(), BlazePose(n_threads=1)
+
+
+def _make_file(folder: Path, recipe: Recipe, start: int) -> None:
+    people, blazepose = _tools(recipe)
+    rows = []
+    for block in range(start, start + BLOCKS_PER_FILE):
+        rows += lift_block(people, blazepose, (recipe.seed, int(recipe.held_out), block))
+    LiftData.from_rows(rows).save(_file(folder, recipe, start))
