@@ -82,7 +82,7 @@ def fit_lifter(
             noisy = features[rows] + noise
             loss = lift_loss(model, noisy, q[rows], scale[rows])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             schedule.step()
             losses.append(float(loss.detach()))
@@ -116,7 +116,7 @@ def lift_loss(model: Lifter, features: Tensor, q: Tensor, scale: Tensor) -> Tens
 def predict(model: Lifter, features: Tensor) -> tuple[Array, Array, Array]:
     """Coordinates, uncertainties and scale factors as float64 arrays."""
     model.eval()
-    return tuple(t.numpy().astype(np.float64) for t in model(features))  # type: ignore[return-value]
+    return tuple(t.numpy().astype(np.float64) for t in model(features))
 
 
 def score(model: Lifter, data: LiftData, skeleton: Skeleton) -> dict[str, float]:

@@ -158,10 +158,11 @@ def observe(sample: Sample, blazepose: BlazePose, block: int) -> dict[str, objec
         "world_m": seen.world_m.astype(np.float32),
         "visibility": seen.visibility.astype(np.float32),
         "presence": seen.presence.astype(np.float32),
-        "roi": np.float32(
-            [seen.roi.centre_x_px, seen.roi.centre_y_px, seen.roi.size_px, seen.roi.rotation_rad]
+        "roi": np.array(
+            [seen.roi.centre_x_px, seen.roi.centre_y_px, seen.roi.size_px, seen.roi.rotation_rad],
+            dtype=np.float32,
         ),
-        "camera": np.float32([k.fx, k.cx, k.cy]),
+        "camera": np.array([k.fx, k.cx, k.cy], dtype=np.float32),
         "R_ground_cam": T[:3, :3].astype(np.float32),
         "q": sample.q.astype(np.float32),
         "scale_factors": sample.person.puppet.scale_factors.astype(np.float32),
