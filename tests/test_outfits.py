@@ -10,7 +10,7 @@ from train.garments import Category, Tailor
 from train.hair import STYLES, hairline_field, put_on_hair
 from train.lofts import blend_weights, grid_faces, mean_weights
 from train.materials import Material, Pattern, srgb
-from train.mesh import Adjacency, bounds, cut, distances_m, smooth, vertex_normals
+from train.mesh import Adjacency, bounds, cut, distances_m, smooth, surrounded, vertex_normals
 from train.outfits import DressedBody, dress
 from train.puppet import PuppetPool
 from train.regions import BodyRegions, Landmarks
@@ -42,11 +42,17 @@ def test_mesh_kernels_on_an_octahedron():
     p_m, faces = octahedron()
     adjacency = Adjacency.from_faces(faces, 6)
     assert (np.diff(adjacency.row_start) == 4).all()
+    edges = (adjacency.row_start, adjacency.neighbour)
+    inside = np.array([True, True, True, True, True, False])
+    assert np.flatnonzero(surrounded(inside, *edges)).tolist() == [4]  # the only one that does not touch 5
+    inside[:] = True
+    assert surrounded(inside, *edges).all()
     normal = np.empty_like(p_m)
     vertex_normals(p_m, faces, normal)
     np.testing.assert_allclose(normal, p_m, atol=1e-6)
     # Each vertex's four neighbours lie symmetrically about the origin.
-    np.testing.assert_allclose(smooth(p_m, adjacency.row_start, adjacency.neighbour, 1), 0.0, atol=1e-7)
+    np.testing.assert_allclose(smooth(p_m, *edges, np.arange(6), 1), 0.0, atol=1e-7)
+    np.testing.assert_allclose(smooth(p_m, *edges, np.array([2]), 3)[[0, 1, 3, 4, 5]], p_m[[0, 1, 3, 4, 5]])
     part, kept = cut(faces, np.array([True, True, True, True, True, False]))
     assert len(part) == 4 and kept.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(

@@ -49,6 +49,8 @@ class Backdrop:
     place: PanoramaPlace | Room | Outdoors
     paint: Callable[..., None]
     """Kernel with the arguments of `paint_panorama`."""
+    coarseness: int = 1
+    """Pixels per side that are painted as one: panoramas are softer than pictures."""
 
 
 def sample_backdrop(
@@ -69,7 +71,7 @@ def sample_backdrop(
         panorama = load_panorama(panoramas[int(rng.integers(len(panoramas)))])
         yaw = float(rng.uniform(-np.pi, np.pi))
         place = PanoramaPlace(panorama.radiance, yaw, person_m.astype(np.float32))
-        return Backdrop(turned(panorama.light, yaw), place, paint_panorama)
+        return Backdrop(turned(panorama.light, yaw), place, paint_panorama, coarseness=2)
     if rng.random() < _ROOM_ODDS:
         return Backdrop(room_light(rng), sample_room(eye_m, person_m, rng), paint_room)
     outdoors, light = sample_outdoors(rng)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from train.drape import TubeCoordinates, hanging_radius_m
 from train.materials import Material
-from train.mesh import cut, distances_m, smooth, vertex_normals
+from train.mesh import cut, distances_m, faces_within, smooth, surrounded, vertex_normals
 from train.regions import BodyRegions, Landmarks
 
 Field = NDArray[np.float32]
@@ -141,7 +141,7 @@ class Tailor:
             radius = hanging_radius_m(tube, chosen, from_m=from_m, slack=tube_slack)
             moved += ((radius - tube.radius_m) * looseness)[:, None] * tube.outward
         adjacency = self.regions.adjacency
-        return smooth(moved, adjacency.row_start, adjacency.neighbour, 3)
+        return smooth(moved, adjacency.row_start, adjacency.neighbour, np.flatnonzero(cloth), 3)
 
     def shell(
         self,
@@ -175,7 +175,8 @@ class Tailor:
         cloth = where > -margin_m
         # Smoothing also slides vertices along the surface: the field has to slide with them.
         both = np.column_stack([self.worn_m, np.clip(where, -0.1, 0.1)]).astype(np.float32)
-        both = smooth(both, adjacency.row_start, adjacency.neighbour, smoothing)
+        chosen = np.flatnonzero(cloth)
+        both = smooth(both, adjacency.row_start, adjacency.neighbour, chosen, smoothing)
         even, edge = np.ascontiguousarray(both[:, :3]), np.ascontiguousarray(both[:, 3])
         relief = np.maximum(((self.worn_m - even) * self.normal).sum(1), 0.0)
         outside = even + self.normal * (relief + offset_m)[:, None]
@@ -198,15 +199,15 @@ class Tailor:
     def hide(self, covered: NDArray[np.bool_]) -> None:
         """Leave out what the latest piece covers: the body and all earlier pieces, away from the border."""
         adjacency = self.regions.adjacency
-        share = smooth(covered[:, None].astype(np.float32), adjacency.row_start, adjacency.neighbour, 1)[:, 0]
-        self.hidden_below[share > 0.999] = len(self.pieces) - 1
+        inner = surrounded(covered, adjacency.row_start, adjacency.neighbour)
+        self.hidden_below[inner] = len(self.pieces) - 1
 
     def visible(self, piece: Piece, index: int) -> Piece:
         """The piece without the faces that later pieces hide."""
         if piece.source is None:
             return piece
         hidden = self.hidden_below[piece.source] > index
-        keep = ~hidden[piece.faces].all(1)
+        keep = ~faces_within(piece.faces, hidden)
         used = np.zeros(len(hidden), bool)
         used[piece.faces[keep]] = True
         kept = np.flatnonzero(used)

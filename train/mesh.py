@@ -49,13 +49,14 @@ def vertex_normals(p_m, faces, normal):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped-def]
-    """Repeatedly replace each vertex's values by the mean of its neighbours' (uniform Laplacian).
+def smooth(values, row_start, neighbour, chosen, iterations):  # type: ignore[no-untyped-def]
+    """Repeatedly replace chosen vertices' values by the mean of their neighbours' (uniform Laplacian).
 
     Args:
         values: per vertex. Shape: (n_vertices, k), float32.
         row_start: of the adjacency.
         neighbour: of the adjacency.
+        chosen: indices of the vertices to change. Shape: (n_chosen,).
         iterations: how often.
 
     Returns:
@@ -63,7 +64,7 @@ def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped
     """
     old, new = values.copy(), values.copy()
     for _ in range(iterations):
-        for i in range(old.shape[0]):
+        for i in chosen:
             first, last = row_start[i], row_start[i + 1]
             if first == last:
                 continue
@@ -75,6 +76,28 @@ def smooth(values, row_start, neighbour, iterations):  # type: ignore[no-untyped
                 new[i, k] = total * share
         old, new = new, old
     return old
+
+
+@njit(cache=True, nogil=True)
+def surrounded(inside, row_start, neighbour):  # type: ignore[no-untyped-def]
+    """Vertices that are inside with all their neighbours. Shape: (n_vertices,), bool."""
+    out = inside.copy()
+    for i in range(inside.shape[0]):
+        if inside[i]:
+            for j in range(row_start[i], row_start[i + 1]):
+                if not inside[neighbour[j]]:
+                    out[i] = False
+                    break
+    return out
+
+
+@njit(cache=True, nogil=True)
+def faces_within(faces, inside):  # type: ignore[no-untyped-def]
+    """Faces whose vertices are all inside. Shape: (n_faces,), bool."""
+    out = np.empty(faces.shape[0], np.bool_)
+    for f in range(faces.shape[0]):
+        out[f] = inside[faces[f, 0]] and inside[faces[f, 1]] and inside[faces[f, 2]]
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -105,4 +128,4 @@ def cut(
     kept = np.flatnonzero(keep_vertex).astype(np.int32)
     renumbered = np.full(len(keep_vertex), -1, np.int32)
     renumbered[kept] = np.arange(len(kept), dtype=np.int32)
-    return renumbered[faces[keep_vertex[faces].all(axis=1)]], kept
+    return renumbered[faces[faces_within(faces, keep_vertex)]], kept

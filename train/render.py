@@ -215,12 +215,22 @@ class Studio:
     ) -> None:
         """Fill `_background` where it can be seen; it is blurred later, so also a little under edges."""
         covered = (self._shaded[..., 3] > 0.999).astype(np.uint8)
+        step = scene.backdrop.coarseness
         needed = (cv2.erode(covered, np.ones((9, 9), np.uint8)) == 0) & ~outside
+        canvas = self._background
+        if step > 1:
+            needed = cv2.dilate(needed.astype(np.uint8), np.ones((5, 5), np.uint8))[::step, ::step] > 0
+            canvas = np.empty((*needed.shape, 3), np.float32)
+        canvas[:] = 0.0
         ground = Ground(scene.floor_y_m, scene.backdrop.light, shadow, contact_map(p_m, scene.floor_y_m))
-        ray = np.linalg.inv(view.matrix[:, :3]).astype(np.float32)
+        ray = np.linalg.inv(view.matrix[:, :3]) @ np.diag([step, step, 1.0])
         eye = view.camera.T_ground_cam[:3, 3].astype(np.float32)
-        self._background[:] = 0.0
-        scene.backdrop.paint(ray, eye, scene.backdrop.place, ground, self.lattice, needed, self._background)
+        scene.backdrop.paint(
+            ray.astype(np.float32), eye, scene.backdrop.place, ground, self.lattice, needed, canvas
+        )
+        if step > 1:
+            size = (self.size_px, self.size_px)
+            cv2.resize(canvas, size, dst=self._background, interpolation=cv2.INTER_LINEAR)
 
     def _labels(self, category: NDArray[np.uint8], outside: NDArray[np.bool_]) -> NDArray[np.uint8]:
         seen = self._face_id[::2, ::2]
