@@ -40,11 +40,18 @@ def body_model() -> BodyModel:
 
 
 @pytest.fixture(scope="session")
-def pool(body_model: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> PuppetPool:
-    """The 24 adults with the skeleton fitted to them."""
+def bodies_path(body_model: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The 24 adults as a file."""
     from train.bodies import save_body_model
-    from train.puppet import PuppetPool
 
     path = tmp_path_factory.mktemp("bodies") / "adults.npz"
     save_body_model(body_model, path)
-    return PuppetPool(path=path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def pool(bodies_path: Path) -> PuppetPool:
+    """The 24 adults with the skeleton fitted to them."""
+    from train.puppet import PuppetPool
+
+    return PuppetPool(path=bodies_path)

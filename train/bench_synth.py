@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from engines.benchmark import BenchResult, Figure, Timing
-from train import people, render, synth
+from train import people, recipe, render
 from train.people import BLOCK_SIZE
 from train.poses import MotionLibrary
+from train.recipe import Recipe, Shard, write_shard
 from train.render import Studio
 from train.shards import Kind, ShardWriter
-from train.synth import Recipe, Shard, write_shard
-from train.synth_workers import ShardPool
+from train.synth import make_shards
+from train.synth_workers import Workers
 
 RECIPE = Recipe(seed=0)
 WORKERS = (1, 2)
@@ -32,7 +33,7 @@ STAGES: dict[str, tuple[Any, str]] = {
     "shading": (render, "shade"),
     "background": (Studio, "_paint_background"),
     "webcam": (render, "expose"),
-    "labels and JPEG": (synth, "coded"),
+    "labels and JPEG": (recipe, "coded"),
     "writing": (ShardWriter, "add_image"),
 }
 """Where each stage is called from; none calls another."""
@@ -52,11 +53,11 @@ def _rate(folder: Path, workers: int, blocks: int) -> Figure:
     """Pictures a second of warm workers, from drawing to complete shards."""
     n = 4 * BLOCK_SIZE
     shards = [Shard(Kind.IMAGES, k, k * n, n) for k in range(workers * blocks // 4)]
-    with ShardPool(folder, RECIPE, workers) as pool:
-        for _ in pool.make(shards[: 2 * workers]):
+    with Workers(RECIPE, workers) as pool:
+        for _ in make_shards(pool, shards[: 2 * workers], folder):
             pass
         start_s = time.perf_counter()
-        for _ in pool.make(shards):
+        for _ in make_shards(pool, shards, folder):
             pass
         took_s = time.perf_counter() - start_s
     name = f"{workers} worker{'s' if workers > 1 else ''}, everything included"

@@ -223,7 +223,7 @@ def decode_clip_labels(data: bytes) -> ClipLabels:
 def _decoded(decoder: msgspec.msgpack.Decoder[AnyLabels], data: bytes) -> AnyLabels:
     try:
         labels = decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise TrainError(f"not labels of a synthetic picture: {error}") from error
     if labels.schema != SCHEMA:
         raise TrainError(f"labels of schema {labels.schema}; this kinecast reads {SCHEMA}")

@@ -6,7 +6,7 @@ number of processes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
 from train.bodies import split_adults
-from train.cameras import Framing, recropped
+from train.cameras import Framing, View, recropped
 from train.errors import TrainError
 from train.motion import FloatArray, Motion
 from train.outfits import DressedBody, dress
@@ -38,8 +38,11 @@ _CLIP_MOTION_FPS = 60.0
 _STAMP_JITTER = 0.03
 """Standard deviation of a webcam's frame interval, as a part of it."""
 _DROPPED_FRAMES = 0.01
-_FLOOR_FRAMES = 8
-"""Moments of a clip at which shoes are asked how deep they reach."""
+_CLIP_MOMENTS = 9
+"""At which a clip's camera and floor are checked."""
+_CLIP_TRIES = 6
+_FRAMED_SHARE = 0.75
+"""Of a clip's moments: people do leave the frame now and then."""
 SEATED_ACTIVITIES = ("seated",)
 MASCULINE_BELOW = 0.5
 _BLOCKS, _CLIPS = 0, 1
@@ -146,29 +149,36 @@ class PeopleStream:
         person = replace(person, motion=filmed(person.motion, rng))
         scene = self._clip_scene(person, rng, framing)
         crop_key = int(rng.integers(SEED_END))
-        view = None
+        cut = None
         for frame, q in enumerate(person.motion.q):
             nodes = person.puppet.node_transforms(q)
             anchors = person.dressed.place_anchors(nodes)
             # A tracker cuts where the frame before showed the person; with the same chance each time.
-            cut = recropped(scene.view, anchors, np.random.default_rng(crop_key))
-            picture = self._studio.render(scene, person.dressed, nodes, rng, view=view or cut)
+            seen = in_front(scene.view, anchors)
+            ahead = recropped(scene.view, anchors, np.random.default_rng(crop_key)) if seen else cut
+            picture = self._studio.render(scene, person.dressed, nodes, rng, view=cut or ahead)
             yield Sample(picture, person, frame)
-            view = cut
+            cut = ahead
 
     def _clip_scene(self, person: Person, rng: np.random.Generator, framing: Framing | None) -> Scene:
-        """Aimed at the middle of the motion, where walkers are closest on average."""
-        motion, puppet, dressed = person.motion, person.puppet, person.dressed
-        moments = np.linspace(0, motion.n_frames - 1, _FLOOR_FRAMES).astype(int)
-        soles_m = [posed(dressed, puppet.node_transforms(motion.q[k]))[:, 1].min() for k in moments]
-        return self._studio.sample_scene(
-            dressed,
-            puppet.node_transforms(motion.q[motion.n_frames // 2]),
-            rng,
-            seated=motion.name in SEATED_ACTIVITIES,
-            floor_y_m=min(0.0, float(min(soles_m))),
-            framing=framing,
-        )
+        """Aimed at the middle of the motion, and drawn again where the person walks out of the frame."""
+        motion, dressed = person.motion, person.dressed
+        moments = np.linspace(0, motion.n_frames - 1, _CLIP_MOMENTS).astype(int)
+        poses = [person.puppet.node_transforms(motion.q[k]) for k in moments]
+        soles_m = [float(posed(dressed, nodes)[:, 1].min()) for nodes in poses]
+        places = [dressed.place_anchors(nodes) for nodes in poses]
+        for _ in range(_CLIP_TRIES):
+            scene = self._studio.sample_scene(
+                dressed,
+                poses[_CLIP_MOMENTS // 2],
+                rng,
+                seated=motion.name in SEATED_ACTIVITIES,
+                floor_y_m=min(0.0, *soles_m),
+                framing=framing,
+            )
+            if np.mean([is_framed(scene.view, anchors) for anchors in places]) >= _FRAMED_SHARE:
+                break
+        return scene
 
     def draw_person(self, rng: np.random.Generator, *, duration_s: float, fps: float) -> Person:
         """Somebody new, in an outfit, with a motion."""
@@ -193,6 +203,46 @@ class PeopleStream:
             framing=framing,
         )
         return Sample(picture, person, frame)
+
+    def photograph_with(
+        self,
+        person: Person,
+        frame: int,
+        rng: np.random.Generator,
+        cut: Callable[[View, Array], View],
+        *,
+        framing: Framing | None = None,
+    ) -> Sample:
+        """Like `photograph`, with a crop of one's own.
+
+        Args:
+            person: Who.
+            frame: Of their motion.
+            rng: Where all choices come from.
+            cut: The view to render, from a random camera's view and points of the person in ground, (n, 3).
+            framing: Of the camera; mixed if left out.
+        """
+        nodes = person.puppet.node_transforms(person.motion.q[frame])
+        seated = person.motion.name in SEATED_ACTIVITIES
+        scene = self._studio.sample_scene(
+            person.dressed, nodes, rng, seated=seated, floor_y_m=0.0, framing=framing
+        )
+        anchors = np.array(list(person.dressed.place_anchors(nodes).values()))
+        joints = joint_centres(person.puppet.skeleton, person.motion.q[frame], person.puppet.scale_factors)
+        view = cut(scene.view, np.concatenate([anchors, joints]))
+        return Sample(self._studio.render(scene, person.dressed, nodes, rng, view=view), person, frame)
+
+
+def in_front(view: View, anchors: dict[str, Array]) -> bool:
+    """Whether any part of a person is before the camera."""
+    return bool(np.isfinite(view.camera.project(np.stack(list(anchors.values())))).any())
+
+
+def is_framed(view: View, anchors: dict[str, Array]) -> bool:
+    """Whether the camera's frame shows the middle of a person's shoulders."""
+    u, v = view.camera.project(0.5 * (anchors["shoulder_r"] + anchors["shoulder_l"]))
+    k = view.camera.intrinsics
+    return bool(0 <= u < k.width_px and 0 <= v < k.height_px)
 
 
 def filmed(motion: Motion, rng: np.random.Generator) -> Motion:

@@ -1,8 +1,8 @@
 """Sets of synthetic pictures on disk: WebDataset tar files of JPEG pictures and msgpack labels.
 
-A shard of pictures holds, for each key, `KEY.jpg` and `KEY.msgpack`. A shard of clips holds, for each key,
-`KEY.clip.msgpack` and, for each frame, `KEY.FRAME.jpg` and `KEY.FRAME.msgpack`. Shards appear whole or not
-at all, and the same content always makes the same bytes.
+A shard of pictures holds, for each key, `KEY.jpg` and `KEY.mp` (WebDataset's name for msgpack). A shard of
+clips holds, for each key, `KEY.clip.mp` and, for each frame, `KEY.FRAME.jpg` and `KEY.FRAME.mp`. Shards
+appear whole or not at all, and the same content always makes the same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 import os
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,15 +93,15 @@ class ShardWriter:
             OSError: the disk is full, for instance.
         """
         self._add(f"{key}.jpg", picture.jpeg)
-        self._add(f"{key}.msgpack", encode(picture.labels))
+        self._add(f"{key}.mp", encode(picture.labels))
 
-    def add_clip(self, key: str, labels: ClipLabels, frames: list[CodedImage]) -> None:
+    def add_clip(self, key: str, labels: ClipLabels, frames: Iterable[CodedImage]) -> None:
         """Append a clip; nothing else may have its key.
 
         Raises:
             OSError: the disk is full, for instance.
         """
-        self._add(f"{key}.clip.msgpack", encode(labels))
+        self._add(f"{key}.clip.mp", encode(labels))
         for k, frame in enumerate(frames):
             self.add_image(f"{key}.{k:04d}", frame)
 
@@ -175,7 +175,7 @@ def read_clips(folder: Path) -> Iterator[LabelledClip]:
     """
     for path in shard_paths(folder, Kind.CLIPS):
         for key, parts in _samples(path):
-            labels = decode_clip_labels(_part(path, key, parts, "clip.msgpack"))
+            labels = decode_clip_labels(_part(path, key, parts, "clip.mp"))
             frames = tuple(_image(path, key, parts, f"{k:04d}.") for k in range(len(labels.t_s)))
             yield LabelledClip(key, labels, frames)
 
@@ -222,7 +222,7 @@ def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
 def _image(path: Path, key: str, parts: dict[str, bytes], prefix: str) -> LabelledImage:
     try:
         image = decode_image(_part(path, key, parts, f"{prefix}jpg"))
-        labels = decode_labels(_part(path, key, parts, f"{prefix}msgpack"))
+        labels = decode_labels(_part(path, key, parts, f"{prefix}mp"))
     except TrainError as error:
         raise TrainError(f"{path}: {key}: {error}") from error
     return LabelledImage(key, image, labels)

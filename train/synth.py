@@ -1,159 +1,79 @@
-"""Makes synthetic people: on the fly as a stream, or as a set of shards on disk by many processes.
+"""Makes synthetic people: on the fly as a stream, or as a set of shards on disk.
 
-A picture depends on the recipe and its number alone. So a set that was interrupted goes on where it
-stopped, any number of workers makes the same bytes, and the stream gives what the shards hold.
+from train.synth import Recipe, stream
+for picture in stream(Recipe(seed=1), workers=4):
+picture.image, picture.labels.q
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import count, islice
+from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 
-from calib.skeleton import load_skeleton
-from train.errors import TrainError
-from train.labels import ClipLabels, Labels
-from train.motion_choice import PROCEDURAL, choose_motions
-from train.people import BLOCK_SIZE, PeopleStream, Sample
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
-from train.shards import CodedImage, Kind, LabelledClip, LabelledImage, ShardWriter, open_shard
+from train.labels import ClipLabels
+from train.people import BLOCK_SIZE, PeopleStream
+from train.recipe import Recipe, Shard, clip_key, draw_block, draw_clip, image_key, write_shard
+from train.shards import CodedImage, LabelledClip, LabelledImage
+from train.synth_set import explain
+from train.synth_workers import Workers, check_stop
 
-IMAGES_PER_SHARD = 256
-CLIPS_PER_SHARD = 4
-SMALLEST_PX, LARGEST_PX = 64, 1024
-HELD_OUT_IMAGES, HELD_OUT_CLIPS = 2000, 40
-"""The set that every network is evaluated on."""
+__all__ = ["Recipe", "make_shards", "stream", "stream_clips"]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What people are drawn."""
-
-    seed: int
-    held_out: bool = False
-    """Adults and motions kept for evaluation, instead of those for training."""
-    size_px: int = 256
-    backgrounds: Path | None = None
-    """Folder with `.hdr` panoramas; procedural backgrounds alone if None."""
-    motions: str = PROCEDURAL
-    """Captured motion to add: as for `train.motion_choice.choose_motions`."""
-    bodies: Path | None = None
-    """Exported adults; the user's cache if None."""
-
-    def open(self) -> PeopleStream:
-        """Load everything that is drawn from.
-
-        Raises:
-            TrainError: the seed or the size is out of range, or something is missing.
-        """
-        if not SMALLEST_PX <= self.size_px <= LARGEST_PX:
-            raise TrainError(f"pictures of {self.size_px} px; accepted: {SMALLEST_PX} to {LARGEST_PX}")
-        skeleton = load_skeleton()
-        captured = choose_motions(self.motions, skeleton, held_out=self.held_out)
-        return PeopleStream(
-            self.seed,
-            held_out=self.held_out,
-            size_px=self.size_px,
-            panorama_folder=self.backgrounds,
-            pool=PuppetPool(skeleton, self.bodies),
-            library=MotionLibrary(skeleton, captured=captured),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A part of a set: so many pictures, or clips, from the first."""
-
-    kind: Kind
-    number: int
-    first: int
-    """A multiple of `train.people.BLOCK_SIZE` if pictures."""
-    n: int
-
-    @property
-    def name(self) -> str:
-        """Its file."""
-        return f"{self.kind}-{self.number:06d}.tar"
-
-
-def plan(kind: Kind, n: int, n_per_shard: int) -> list[Shard]:
-    """The shards of `n` pictures or clips."""
-    starts = range(0, n, n_per_shard)
-    return [Shard(kind, k, first, min(n_per_shard, n - first)) for k, first in enumerate(starts)]
-
-
-def stream(recipe: Recipe, *, first: int = 0, step: int = 1) -> Iterator[LabelledImage]:
-    """Endless pictures, the same as a set of this recipe holds.
+def stream(recipe: Recipe, *, first: int = 0, step: int = 1, workers: int = 1) -> Iterator[LabelledImage]:
+    """Endless pictures, bit for bit those that a set of this recipe holds.
 
     Args:
         recipe: What to draw.
         first: Block to start with; a block is `train.people.BLOCK_SIZE` pictures of one person.
         step: Draw every `step`-th block, so that several streams share the work.
+        workers: Processes that draw.
 
     Raises:
         TrainError: as `Recipe.open`.
     """
-    people = recipe.open()
-    for block in count(first, step):
-        for k, sample in enumerate(people.block(block)):
-            yield coded(sample).decoded(image_key(block * BLOCK_SIZE + k))
+    with Workers(recipe, workers) as pool:
+        blocks = pool.in_order(_block, count(first, step))
+        for number, block in zip(count(first, step), blocks, strict=False):
+            for k, picture in enumerate(block):
+                yield picture.decoded(image_key(number * BLOCK_SIZE + k))
 
 
-def stream_clips(recipe: Recipe, *, first: int = 0, step: int = 1) -> Iterator[LabelledClip]:
-    """Endless clips, the same as a set of this recipe holds; arguments as for `stream`."""
-    people = recipe.open()
-    for number in count(first, step):
-        key = clip_key(number)
-        samples = list(people.clip(number))
-        frames = (coded(sample).decoded(f"{key}.{k:04d}") for k, sample in enumerate(samples))
-        yield LabelledClip(key, ClipLabels.of(samples[0].person.motion), tuple(frames))
+def stream_clips(
+    recipe: Recipe, *, first: int = 0, step: int = 1, workers: int = 1
+) -> Iterator[LabelledClip]:
+    """Endless clips, bit for bit those that a set of this recipe holds; arguments as for `stream`."""
+    with Workers(recipe, workers) as pool:
+        clips = pool.in_order(_clip, count(first, step))
+        for number, (labels, frames) in zip(count(first, step), clips, strict=False):
+            key = clip_key(number)
+            pictures = (frame.decoded(f"{key}.{k:04d}") for k, frame in enumerate(frames))
+            yield LabelledClip(key, labels, tuple(pictures))
 
 
-def image_key(index: int) -> str:
-    """Key of a picture in its set."""
-    return f"{index:09d}"
-
-
-def clip_key(index: int) -> str:
-    """Key of a clip in its set."""
-    return f"clip{index:06d}"
-
-
-def coded(sample: Sample) -> CodedImage:
-    """A picture and its labels as they are stored."""
-    return CodedImage.of(sample.picture.image, Labels.of(sample))
-
-
-def write_shard(people: PeopleStream, shard: Shard, folder: Path, check: Callable[[], None]) -> None:
-    """Draw one shard and put it in its place.
-
-    Args:
-        people: To draw from.
-        shard: Which.
-        folder: Of the set.
-        check: Called before each picture; raises to give up.
+def make_shards(pool: Workers, shards: list[Shard], folder: Path) -> Iterator[Shard]:
+    """Make shards and tell each as it is done, in any order.
 
     Raises:
-        OSError: it cannot be written.
+        TrainError: the disk is full, a worker was killed, or what is drawn from is missing.
     """
-    numbers = range(shard.first, shard.first + shard.n)
-    with open_shard(folder / shard.name) as writer:
-        if shard.kind is Kind.CLIPS:
-            for number in numbers:
-                _write_clip(people, number, writer, check)
-        else:
-            for start in numbers[::BLOCK_SIZE]:
-                n = min(BLOCK_SIZE, numbers.stop - start)
-                for k, sample in enumerate(islice(people.block(start // BLOCK_SIZE), n)):
-                    check()
-                    writer.add_image(image_key(start + k), coded(sample))
+    try:
+        for shard, _ in pool.in_any_order(partial(_shard, folder), shards):
+            yield shard
+    except OSError as error:
+        raise explain(error, folder) from error
 
 
-def _write_clip(people: PeopleStream, number: int, writer: ShardWriter, check: Callable[[], None]) -> None:
-    frames = []
-    for sample in people.clip(number):
-        check()
-        frames.append(coded(sample))
-    writer.add_clip(clip_key(number), ClipLabels.of(sample.person.motion), frames)
+def _block(people: PeopleStream, number: int) -> list[CodedImage]:
+    return list(draw_block(people, number))
+
+
+def _clip(people: PeopleStream, number: int) -> tuple[ClipLabels, list[CodedImage]]:
+    labels, frames = draw_clip(people, number)
+    return labels, list(frames)
+
+
+def _shard(folder: Path, people: PeopleStream, shard: Shard) -> None:
+    write_shard(people, shard, folder, check_stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -18,11 +19,10 @@ from train.errors import TrainError
 from train.motion import Motion
 from train.people import PeopleStream
 from train.puppet import PuppetPool
+from train.recipe import CLIPS_PER_SHARD, IMAGES_PER_SHARD, Recipe, Shard, plan
 from train.shards import Kind, remove_partial
-from train.synth import CLIPS_PER_SHARD, IMAGES_PER_SHARD, Recipe, Shard, plan
 
 DESCRIPTION = "set.json"
-_LOCK = ".lock"
 
 
 class SetDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +101,6 @@ def begin(folder: Path, description: SetDescription) -> list[Shard]:
         TrainError: the folder holds another set, or cannot be written to.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         if (folder / DESCRIPTION).exists():
             _compare(folder, read_description(folder), description)
         else:
@@ -126,23 +125,30 @@ def _compare(folder: Path, there: SetDescription, asked: SetDescription) -> None
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from making the same set at once; the system lets go if this one is killed.
+    """A folder, made if need be, in which no other process makes a set now.
+
+    The system lets go of it if this process is killed.
 
     Raises:
-        TrainError: another process is at it.
+        TrainError: another process is at it, or it cannot be made.
     """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(error, folder) from error
     try:
         import fcntl
     except ImportError:  # Windows: there, what is open cannot be removed under it
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise TrainError(f"{folder}: another kinecast is making this set; let it end first") from error
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError as error:
+        raise TrainError(f"{folder}: another kinecast is making this set; let it end first") from error
+    finally:
+        os.close(place)
 
 
 def explain(error: OSError, folder: Path) -> TrainError:

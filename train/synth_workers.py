@@ -1,89 +1,109 @@
-"""The processes that make a set's shards."""
+"""The processes that draw synthetic people."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
-from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import cv2
 
 from train.errors import TrainError
 from train.people import PeopleStream
-from train.synth import Recipe, Shard, write_shard
-from train.synth_set import explain
+from train.recipe import Recipe
 
-# Each worker is one thread; libraries that start more would fight over the cores.
+Result = TypeVar("Result")
+Key = TypeVar("Key")
+Task = Callable[[PeopleStream, Key], Result]
+"""A function of a module, called in a worker."""
+
+# Each worker is one thread. More would fight over the cores, and sums of several threads round otherwise:
+# pictures would depend on the number of cores.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+_AHEAD = 2
 
 
-class ShardPool:
-    """Processes that make shards; used as a context.
+class Workers:
+    """Processes that draw from one recipe; used as a context.
 
     Args:
-        folder: Of the set.
         recipe: What is drawn.
-        workers: Number of processes.
+        n: Number of processes.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, workers: int) -> None:
-        self._folder, self._recipe = folder, recipe
+    def __init__(self, recipe: Recipe, n: int) -> None:
+        self._recipe, self._n = recipe, n
         context = get_context("spawn")
         self._stop = context.Event()
-        self._executor = ProcessPoolExecutor(workers, context, _start_worker, (self._stop,))
+        self._executor = ProcessPoolExecutor(n, context, _start, (self._stop,))
 
     def __enter__(self) -> Self:
-        self._environment = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        with _one_thread_each():
+            for _ in range(self._n):
+                self._executor.submit(_draw, self._recipe, _nothing, None)
         return self
 
-    def make(self, shards: list[Shard]) -> Iterator[Shard]:
-        """Make shards and tell each as it is done, in any order.
+    def in_any_order(self, task: Task[Key, Result], keys: Iterable[Key]) -> Iterator[tuple[Key, Result]]:
+        """What a task gives for each key, as it is done.
 
         Raises:
-            TrainError: the disk is full, a worker was killed, or what is drawn from is missing.
+            TrainError: a worker was killed; and whatever the task raises.
         """
-        jobs = {self._executor.submit(_make, self._recipe, self._folder, s): s for s in shards}
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                yield jobs[job]
-        except OSError as error:
-            raise explain(error, self._folder) from error
-        except BrokenProcessPool as error:
-            raise TrainError(
-                f"{self._folder}: a worker process died, perhaps for want of memory; complete "
-                "shards are kept: run the same command again, with fewer --workers"
-            ) from error
+        jobs = {self._submit(task, key): key for key in keys}
+        for job in as_completed(jobs):
+            yield jobs[job], _result(job)
+
+    def in_order(self, task: Task[Key, Result], keys: Iterable[Key]) -> Iterator[Result]:
+        """What a task gives for each key, which may be endless, a little ahead of when it is asked for.
+
+        Raises:
+            TrainError: a worker was killed; and whatever the task raises.
+        """
+        jobs: deque[Future[Result]] = deque()
+        for key in keys:
+            jobs.append(self._submit(task, key))
+            if len(jobs) > _AHEAD * self._n:
+                yield _result(jobs.popleft())
+        while jobs:
+            yield _result(jobs.popleft())
+
+    def _submit(self, task: Task[Key, Result], key: Key) -> Future[Result]:
+        return self._executor.submit(_draw, self._recipe, task, key)
 
     def __exit__(self, *error: object) -> None:
-        """Stop the processes; shards that are not complete are dropped."""
+        """Stop the processes; what they are at is dropped."""
         self._stop.set()
         self._executor.shutdown(cancel_futures=True)
-        for name, value in self._environment.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class StoppedError(Exception):
-    """Another shard failed, or the user gave up."""
+    """Another worker failed, or the user gave up."""
+
+
+def check_stop() -> None:
+    """Give up if nobody waits for what this process draws.
+
+    Raises:
+        StoppedError: in a worker that is to stop.
+    """
+    if _stop is not None and _stop.is_set():
+        raise StoppedError
 
 
 _stop: Event | None = None
-"""Of a worker process: set when it should give up."""
+"""Of a worker process."""
 
 
-def _start_worker(stop: Event) -> None:
+def _start(stop: Event) -> None:
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and stops this process in order
@@ -104,10 +124,35 @@ def _people(recipe: Recipe) -> PeopleStream:
     return recipe.open()
 
 
-def _make(recipe: Recipe, folder: Path, shard: Shard) -> None:
-    write_shard(_people(recipe), shard, folder, _check)
+def _draw(recipe: Recipe, task: Task[Key, Result], key: Key) -> Result:
+    check_stop()
+    return task(_people(recipe), key)
 
 
-def _check() -> None:
-    if _stop is not None and _stop.is_set():
-        raise StoppedError
+def _nothing(people: PeopleStream, key: None) -> None:
+    """Loads what is drawn from."""
+
+
+def _result(job: Future[Result]) -> Result:
+    try:
+        return job.result()
+    except BrokenProcessPool as error:
+        raise TrainError(
+            "a worker process died, perhaps for want of memory; "
+            "run the same command again, with fewer --workers"
+        ) from error
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """For processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -47,9 +47,10 @@ def run(args: argparse.Namespace) -> int:
     """Make the set, or what is missing of it."""
     from tqdm import tqdm
 
-    from train.synth import HELD_OUT_CLIPS, HELD_OUT_IMAGES, Recipe
+    from train.recipe import HELD_OUT_CLIPS, HELD_OUT_IMAGES, Recipe
+    from train.synth import make_shards
     from train.synth_set import SetDescription, begin, locked
-    from train.synth_workers import ShardPool
+    from train.synth_workers import Workers
 
     images, clips = args.images or 0, args.clips or 0
     if not images and not clips:
@@ -57,17 +58,18 @@ def run(args: argparse.Namespace) -> int:
             raise TrainError("nothing to make: give --images N, --clips N or --held-out")
         images, clips = HELD_OUT_IMAGES, HELD_OUT_CLIPS
     recipe = Recipe(args.seed, args.held_out, args.size, args.backgrounds, args.motions, args.bodies)
+    description = SetDescription.of(recipe, recipe.open(), images=images, clips=clips)
     with locked(args.out):
-        description = SetDescription.of(recipe, recipe.open(), images=images, clips=clips)
         missing = begin(args.out, description)
         start_s = time.perf_counter()
-        workers = min(args.workers or os.cpu_count() or 1, max(1, len(missing)))
-        with (
-            ShardPool(args.out, recipe, workers) as pool,
-            tqdm(total=sum(shard.n for shard in missing), unit=" samples", disable=None) as progress,
-        ):
-            for shard in pool.make(missing):
-                progress.update(shard.n)
+        workers = min(args.workers or os.cpu_count() or 1, len(missing))
+        if missing:
+            with (
+                Workers(recipe, workers) as pool,
+                tqdm(total=sum(shard.n for shard in missing), unit=" samples", disable=None) as progress,
+            ):
+                for shard in make_shards(pool, missing, args.out):
+                    progress.update(shard.n)
     took_s = time.perf_counter() - start_s
     size_mb = sum(path.stat().st_size for path in args.out.glob("*.tar")) / 1e6
     print(f"{args.out}: {images} images and {clips} clips, {size_mb:.0f} MB; took {took_s:.0f} s")

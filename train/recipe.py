@@ -1,0 +1,142 @@
+"""What synthetic people are drawn, numbered: pictures come in blocks, and clips one by one.
+
+A picture depends on the recipe and its number alone. So a set that was interrupted goes on where it stopped,
+and any number of processes makes the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from calib.skeleton import load_skeleton
+from train.errors import TrainError
+from train.labels import ClipLabels, Labels
+from train.motion_choice import PROCEDURAL, choose_motions
+from train.people import BLOCK_SIZE, PeopleStream, Sample
+from train.poses import MotionLibrary
+from train.puppet import PuppetPool
+from train.shards import CodedImage, Kind, open_shard
+
+IMAGES_PER_SHARD = 256
+CLIPS_PER_SHARD = 4
+SMALLEST_PX, LARGEST_PX = 64, 1024
+HELD_OUT_IMAGES, HELD_OUT_CLIPS = 2000, 40
+"""The set that every network is evaluated on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What people are drawn."""
+
+    seed: int
+    held_out: bool = False
+    """Adults and motions kept for evaluation, instead of those for training."""
+    size_px: int = 256
+    backgrounds: Path | None = None
+    """Folder with `.hdr` panoramas; procedural backgrounds alone if None."""
+    motions: str = PROCEDURAL
+    """Captured motion to add: as for `train.motion_choice.choose_motions`."""
+    bodies: Path | None = None
+    """Exported adults; the user's cache if None."""
+
+    def open(self) -> PeopleStream:
+        """Load everything that is drawn from.
+
+        Raises:
+            TrainError: the seed or the size is out of range, or something is missing.
+        """
+        if not SMALLEST_PX <= self.size_px <= LARGEST_PX:
+            raise TrainError(f"pictures of {self.size_px} px; accepted: {SMALLEST_PX} to {LARGEST_PX}")
+        skeleton = load_skeleton()
+        captured = choose_motions(self.motions, skeleton, held_out=self.held_out)
+        return PeopleStream(
+            self.seed,
+            held_out=self.held_out,
+            size_px=self.size_px,
+            panorama_folder=self.backgrounds,
+            pool=PuppetPool(skeleton, self.bodies),
+            library=MotionLibrary(skeleton, captured=captured),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of a set: so many pictures, or clips, from the first."""
+
+    kind: Kind
+    number: int
+    first: int
+    """A multiple of `train.people.BLOCK_SIZE` if pictures."""
+    n: int
+
+    @property
+    def name(self) -> str:
+        """Its file."""
+        return f"{self.kind}-{self.number:06d}.tar"
+
+
+def plan(kind: Kind, n: int, n_per_shard: int) -> list[Shard]:
+    """The shards of `n` pictures or clips."""
+    starts = range(0, n, n_per_shard)
+    return [Shard(kind, k, first, min(n_per_shard, n - first)) for k, first in enumerate(starts)]
+
+
+def image_key(index: int) -> str:
+    """Key of a picture in its set."""
+    return f"{index:09d}"
+
+
+def clip_key(index: int) -> str:
+    """Key of a clip in its set."""
+    return f"clip{index:06d}"
+
+
+def coded(sample: Sample) -> CodedImage:
+    """A picture and its labels as they are stored."""
+    return CodedImage.of(sample.picture.image, Labels.of(sample))
+
+
+def draw_block(people: PeopleStream, number: int, n: int = BLOCK_SIZE) -> Iterator[CodedImage]:
+    """The first `n` pictures of a block."""
+    return map(coded, islice(people.block(number), n))
+
+
+def draw_clip(people: PeopleStream, number: int) -> tuple[ClipLabels, Iterator[CodedImage]]:
+    """A clip and its frames."""
+    samples = people.clip(number)
+    first = next(samples)
+    return ClipLabels.of(first.person.motion), map(coded, chain([first], samples))
+
+
+def write_shard(people: PeopleStream, shard: Shard, folder: Path, check: Callable[[], None]) -> None:
+    """Draw one shard and put it in its place.
+
+    Args:
+        people: To draw from.
+        shard: Which.
+        folder: Of the set.
+        check: Called before each picture; raises to give up.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    numbers = range(shard.first, shard.first + shard.n)
+    with open_shard(folder / shard.name) as writer:
+        if shard.kind is Kind.CLIPS:
+            for number in numbers:
+                labels, frames = draw_clip(people, number)
+                writer.add_clip(clip_key(number), labels, _checked(frames, check))
+        else:
+            for start in numbers[::BLOCK_SIZE]:
+                pictures = draw_block(people, start // BLOCK_SIZE, min(BLOCK_SIZE, numbers.stop - start))
+                for k, picture in enumerate(_checked(pictures, check)):
+                    writer.add_image(image_key(start + k), picture)
+
+
+def _checked(pictures: Iterator[CodedImage], check: Callable[[], None]) -> Iterator[CodedImage]:
+    for picture in pictures:
+        check()
+        yield picture
