@@ -14,12 +14,13 @@ from realtime.errors import RealtimeError
 HELP = "measure speed on this machine"
 
 BENCHMARKS = {
-    "skeleton": "realtime.bench_skeleton",
-    "landmarks": "realtime.bench_estimator",
-    "stream": "realtime.bench_stream",
-    "synth": "train.bench_synth",
+    "skeleton": "realtime.bench_skeleton:measure",
+    "landmarks": "realtime.bench_estimator:measure_landmarks",
+    "lifted": "realtime.bench_estimator:measure_lifted",
+    "stream": "realtime.bench_stream:measure",
+    "synth": "train.bench_synth:measure",
 }
-"""Each module has `measure(quick: bool) -> BenchResult`; they are imported only when they are asked for."""
+"""Functions of `quick: bool` that give a BenchResult; imported only when they are asked for."""
 
 ON_REQUEST = ("synth",)
 """Those that need more than what is always installed."""
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{about['processor']}, {about['cores']} cores, {about['system']}")
     results: list[BenchResult] = []
     for name in args.benchmark or [name for name in BENCHMARKS if name not in ON_REQUEST]:
-        result = importlib.import_module(BENCHMARKS[name]).measure(args.quick)
+        module, function = BENCHMARKS[name].split(":")
+        result = getattr(importlib.import_module(module), function)(args.quick)
         print(format_result(result), flush=True)
         results.append(result)
     if args.json is not None:
