@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 from calib.camera import CameraCalibration
@@ -9,8 +10,18 @@ from calib.skeleton import load_skeleton
 from realtime.errors import RealtimeError
 from realtime.types import Estimator
 
-ESTIMATOR_NAMES = ("landmarks",)
-"""The first is the default."""
+ESTIMATOR_NAMES = ("lifted", "landmarks")
+"""The first is the default with kinecast's own skeleton, the second with any other."""
+
+
+def default_estimator(skeleton_path: Path | None) -> str:
+    """The best estimator for a skeleton: the lifter is trained with kinecast's own."""
+    return ESTIMATOR_NAMES[0] if skeleton_path is None else ESTIMATOR_NAMES[1]
+
+
+def lifter_path() -> Path:
+    """The lifter that ships with kinecast."""
+    return Path(str(files("engines") / "data" / "lifter.onnx"))
 
 
 def make_estimator(
@@ -47,6 +58,7 @@ def make_estimator(
     from engines.blazepose import BlazePose
     from engines.blazepose_detector import WHOLE_PICTURE, SearchRegion
     from realtime.landmarks import LandmarksEstimator
+    from realtime.lifted import LiftedEstimator
     from realtime.skeletal_layer import SkeletalLayer
 
     if name not in ESTIMATOR_NAMES:
@@ -59,4 +71,6 @@ def make_estimator(
         search_region=region,
     )
     layer = SkeletalLayer(skeleton, smoothing=smoothing)
+    if name == "lifted":
+        return LiftedEstimator(skeleton, camera, blazepose, layer, lifter_path(), height_m)
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m)

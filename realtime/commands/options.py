@@ -8,7 +8,7 @@ from pathlib import Path
 
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration, load_camera
 from calib.errors import CameraError
-from realtime.estimators import ESTIMATOR_NAMES, make_estimator
+from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
 from realtime.types import Estimator
 
 HEIGHT_RANGE_M = (0.5, 2.5)
@@ -42,7 +42,11 @@ def region(text: str) -> tuple[float, float, float, float]:
 def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose and set up an estimator."""
     group = parser.add_argument_group("estimator")
-    group.add_argument("--estimator", choices=ESTIMATOR_NAMES, default=ESTIMATOR_NAMES[0])
+    group.add_argument(
+        "--estimator",
+        choices=ESTIMATOR_NAMES,
+        help="default: lifted; landmarks with a skeleton of your own, which the lifter does not know",
+    )
     group.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
     group.add_argument(
         "--height", type=height_m, metavar="M", help="the person's stature in metres, if known"
@@ -83,7 +87,7 @@ def camera_from_options(args: argparse.Namespace, width_px: int, height_px: int)
 def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) -> Estimator:
     """Build the estimator that the options describe."""
     return make_estimator(
-        args.estimator,
+        args.estimator or default_estimator(args.skeleton),
         skeleton_path=args.skeleton,
         camera=camera,
         height_m=args.height,
