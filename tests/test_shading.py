@@ -11,10 +11,10 @@ import pytest
 from train.environment import directions, harmonics_of, load_panorama, panorama_files, split_sun, turned
 from train.errors import TrainError
 from train.ground import Ground, contact_map, floor_brightness
+from train.lighting import Light, irradiance, lit_share, shadow_map
 from train.materials import Material, Pattern, cloth, material_table, second_share, srgb
 from train.noise import noise3, noise3_gradient, noise_lattice
 from train.raster import NO_CLIP
-from train.shading import Light, irradiance, lit_share, shadow_map
 from train.webcam import Webcam, expose, sample_webcam
 
 LATTICE = noise_lattice()

@@ -17,11 +17,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from train.environment import load_panorama, turned
-from train.ground import floor_brightness
+from train.ground import Ground, floor_brightness
+from train.lighting import Light
 from train.noise import noise3
 from train.outdoors import Outdoors, paint_outdoors, sample_outdoors
 from train.rooms import Room, paint_room, room_light, sample_room
-from train.shading import Light
 
 PANORAMA_HEIGHT_M = 1.6
 """Height above the ground at which panoramas are taken as photographed."""
@@ -79,7 +79,9 @@ def sample_backdrop(
 
 
 @njit(cache=True, nogil=True)
-def _sample_panorama(radiance, dx, dy, dz, out):  # type: ignore[no-untyped-def]
+def _sample_panorama(
+    radiance: NDArray[np.float32], dx: float, dy: float, dz: float, out: NDArray[np.float32]
+) -> None:
     height, width = radiance.shape[0], radiance.shape[1]
     length = math.sqrt(dx * dx + dy * dy + dz * dz)
     u = math.atan2(dz, dx) / (2.0 * math.pi) * width - 0.5
@@ -95,7 +97,15 @@ def _sample_panorama(radiance, dx, dy, dz, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def paint_panorama(ray, eye_m, place, ground, lattice, needed, out):  # type: ignore[no-untyped-def]
+def paint_panorama(
+    ray: NDArray[np.float32],
+    eye_m: NDArray[np.float32],
+    place: PanoramaPlace,
+    ground: Ground,
+    lattice: NDArray[np.float32],
+    needed: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
     """A panorama whose lower half is laid out on the floor.
 
     Args:

@@ -43,7 +43,9 @@ class TubeCoordinates:
 
 
 @njit(cache=True, nogil=True)
-def _around(p_m, chain, side, out):  # type: ignore[no-untyped-def]
+def _around(
+    p_m: NDArray[np.float32], chain: NDArray[np.float64], side: NDArray[np.float64], out: NDArray[np.float32]
+) -> None:
     """Along, angle, radius and outward direction around the nearest axis of a chain."""
     last = chain.shape[0] - 2
     for i in range(p_m.shape[0]):
@@ -75,7 +77,14 @@ def _around(p_m, chain, side, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _envelope(row, sector, radius, n_rows, first_row, slack):  # type: ignore[no-untyped-def]
+def _envelope(
+    row: NDArray[np.int64],
+    sector: NDArray[np.int64],
+    radius: NDArray[np.float32],
+    n_rows: int,
+    first_row: int,
+    slack: float,
+) -> NDArray[np.float32]:
     """Largest radius by row and sector, filled, hung from above and smoothed. Shape: (n_rows, _SECTORS)."""
     wall = np.zeros((n_rows, _SECTORS), np.float32)
     for i in range(row.shape[0]):
@@ -126,7 +135,7 @@ def hanging_radius_m(
     n_rows = int(row.max()) + 2
     wall = _envelope(
         row.astype(np.int64), column.astype(np.int64) % _SECTORS, radius[index], n_rows,
-        int((from_m - start) / _STEP_M), np.float32(slack * _STEP_M),
+        int((from_m - start) / _STEP_M), slack * _STEP_M,
     )  # fmt: skip
     r0, s0 = np.floor(row - 0.5), np.floor(column - 0.5)
     fr, fs = row - 0.5 - r0, column - 0.5 - s0

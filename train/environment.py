@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.errors import TrainError
-from train.shading import Light
+from train.lighting import Light
 
 _BRIGHTEST = 60.0
 # Convolution with the clamped cosine, over pi (Ramamoorthi and Hanrahan, eq. 8), times the basis constants.

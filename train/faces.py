@@ -11,16 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from train.materials import Colour, srgb
+from train.materials import RGB, Colour, srgb
 from train.noise import noise3
 
 EYE_HALF_DISTANCE_M = 0.0296
 """From the middle of the mean head to each eye's centre."""
-
-
-RGB = tuple[float, float, float]
-"""A linear colour as the kernels pass it on."""
 
 
 class FacePaint(NamedTuple):
@@ -79,13 +76,13 @@ def face_paint(rng: np.random.Generator, skin: Colour, hair: Colour, *, masculin
 
 
 @njit(cache=True, nogil=True)
-def _ramp(low, high, x):  # type: ignore[no-untyped-def]
+def _ramp(low: float, high: float, x: float) -> float:
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 @njit(cache=True, nogil=True)
-def _toward(colour, goal, share):  # type: ignore[no-untyped-def]
+def _toward(colour: RGB, goal: RGB, share: float) -> RGB:
     return (
         colour[0] + share * (goal[0] - colour[0]),
         colour[1] + share * (goal[1] - colour[1]),
@@ -99,7 +96,7 @@ HAIRLINE_Y_M = (-0.075, -0.075, -0.05, 0.012, 0.010, -0.012, 0.030, 0.048, 0.060
 
 
 @njit(cache=True, nogil=True)
-def hairline_m(x, z):  # type: ignore[no-untyped-def]
+def hairline_m(x: float, z: float) -> float:
     """Height of the hairline above the eyes at a place of the head."""
     temple = min(max((abs(z) - 0.035) / 0.03, 0.0), 1.0) * min(max((x + 0.045) / 0.03, 0.0), 1.0)
     last = len(HAIRLINE_X_M) - 1
@@ -113,7 +110,7 @@ def hairline_m(x, z):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def hairlines_m(p_m):  # type: ignore[no-untyped-def]
+def hairlines_m(p_m: NDArray[np.float32]) -> NDArray[np.float32]:
     """`hairline_m` at many places. Shape: (n,), from (n, 3)."""
     out = np.empty(p_m.shape[0], np.float32)
     for i in range(p_m.shape[0]):
@@ -122,7 +119,7 @@ def hairlines_m(p_m):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def paint_eye(x, y, z, paint):  # type: ignore[no-untyped-def]
+def paint_eye(x: float, y: float, z: float, paint: FacePaint) -> RGB:
     """Colour of the eyeball: white, iris, pupil."""
     side = abs(z) - EYE_HALF_DISTANCE_M
     radius = math.sqrt(y * y + side * side)
@@ -135,7 +132,7 @@ def paint_eye(x, y, z, paint):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _brow_share(x, y, side, paint, lattice):  # type: ignore[no-untyped-def]
+def _brow_share(x: float, y: float, side: float, paint: FacePaint, lattice: NDArray[np.float32]) -> float:
     along = (side - 0.010) / 0.044
     if along < 0.0 or along > 1.0 or x < -0.03:
         return 0.0
@@ -148,7 +145,7 @@ def _brow_share(x, y, side, paint, lattice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _beard_share(x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
+def _beard_share(x: float, y: float, z: float, paint: FacePaint, lattice: NDArray[np.float32]) -> float:
     """Chin and jaw below a line from the mouth's corners to the ears, and the upper lip."""
     if (paint.beard == 0.0 and paint.moustache == 0.0) or y > 0.0:
         return 0.0
@@ -168,7 +165,7 @@ def _beard_share(x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _lip_share(x, y, side):  # type: ignore[no-untyped-def]
+def _lip_share(x: float, y: float, side: float) -> float:
     reach = side / 0.0235
     if reach >= 1.0 or x < -0.01:
         return 0.0
@@ -179,7 +176,9 @@ def _lip_share(x, y, side):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def paint_skin(colour, x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
+def paint_skin(
+    colour: RGB, x: float, y: float, z: float, paint: FacePaint, lattice: NDArray[np.float32]
+) -> RGB:
     """Skin colour with what is painted on the head."""
     blotch = noise3(lattice, x * 26.0, y * 26.0, z * 26.0) - 0.5
     tone = 1.0 + 0.10 * blotch
@@ -199,7 +198,9 @@ def paint_skin(colour, x, y, z, paint, lattice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _paint_front(colour, x, y, z, front, paint, lattice):  # type: ignore[no-untyped-def]
+def _paint_front(
+    colour: RGB, x: float, y: float, z: float, front: float, paint: FacePaint, lattice: NDArray[np.float32]
+) -> RGB:
     """Blush, freckles, shaded hollows, lips and lashes."""
     side = abs(z)
     cheek = math.exp(-((side - 0.038) ** 2 + (y + 0.032) ** 2) / 0.0006)

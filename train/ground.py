@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from train.lighting import Light, ShadowMap, irradiance, lit_share
 from train.mesh import bounds
-from train.shading import Light, ShadowMap, irradiance, lit_share
 
 _CONTACT_CELL_M = 0.03
 _CONTACT_CELLS = 96
@@ -46,7 +46,9 @@ def contact_map(p_m: NDArray[np.float32], floor_y_m: float) -> Contact:
 
 
 @njit(cache=True, nogil=True)
-def _spread(p_m, floor_y_m, corner, share):  # type: ignore[no-untyped-def]
+def _spread(
+    p_m: NDArray[np.float32], floor_y_m: float, corner: NDArray[np.float32], share: NDArray[np.float32]
+) -> None:
     """Lowest height over each cell, turned into covering and blurred over 9 cells twice."""
     n = share.shape[0]
     share[:] = 1.0
@@ -73,7 +75,7 @@ def _spread(p_m, floor_y_m, corner, share):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def floor_brightness(x, z, ground):  # type: ignore[no-untyped-def]
+def floor_brightness(x: float, z: float, ground: Ground) -> float:
     """Light on the floor as a share of what it gets without the person."""
     light, contact = ground.light, ground.contact
     u, v = (
@@ -96,6 +98,6 @@ def floor_brightness(x, z, ground):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def texture_contrast(frequency, footprint_m):  # type: ignore[no-untyped-def]
+def texture_contrast(frequency: float, footprint_m: float) -> float:
     """Contrast left of a texture when a pixel covers `footprint_m`."""
     return min(max(1.5 - 2.5 * frequency * footprint_m, 0.0), 1.0)

@@ -16,6 +16,9 @@ from train.noise import noise3
 Colour = NDArray[np.float32]
 """Linear albedo or radiance, red green blue. Shape: (3,)."""
 
+RGB = tuple[float, float, float]
+"""The same as kernels pass it on."""
+
 
 class Pattern(IntEnum):
     """How the two colours of a material are laid out over its coordinates (m)."""
@@ -195,14 +198,14 @@ def denim(rng: np.random.Generator) -> Material:
 
 
 @njit(cache=True, nogil=True)
-def _wave(x):  # type: ignore[no-untyped-def]
+def _wave(x: float) -> float:
     """1 in the first half of each period, 0 in the second, with soft flanks."""
     t = x - math.floor(x)
     return min(max((0.5 - abs(t - 0.5) * 2.0) * 8.0 + 0.5, 0.0), 1.0)
 
 
 @njit(cache=True, nogil=True)
-def _print_share(x, y, z, v, w, lattice):  # type: ignore[no-untyped-def]
+def _print_share(x: float, y: float, z: float, v: float, w: float, lattice: NDArray[np.float32]) -> float:
     """A print on the chest; coordinates are from the neck's base."""
     if x < 0.04 or abs(z) > 0.1 or abs(y + 0.2) > 0.09:
         return 0.0
@@ -210,7 +213,7 @@ def _print_share(x, y, z, v, w, lattice):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _tiled_share(pattern, u, v, w, frequency):  # type: ignore[no-untyped-def]
+def _tiled_share(pattern: int, u: float, v: float, w: float, frequency: float) -> float:
     """Dots, tile joints and buttons."""
     du, dv, dw = u - math.floor(u), v - math.floor(v) - 0.5, w - math.floor(w)
     if pattern == 10:
@@ -221,7 +224,9 @@ def _tiled_share(pattern, u, v, w, frequency):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def second_share(pattern, x, y, z, frequency, lattice, pixel_m):  # type: ignore[no-untyped-def]
+def second_share(
+    pattern: int, x: float, y: float, z: float, frequency: float, lattice: NDArray[np.float32], pixel_m: float
+) -> float:
     """Share of the second colour of `Pattern` at material coordinates (m), 0 to 1.
 
     Patterns finer than `pixel_m`, the width of a pixel on the surface, give their mean.

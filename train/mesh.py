@@ -30,7 +30,7 @@ class Adjacency:
 
 
 @njit(cache=True, nogil=True)
-def vertex_normals(p_m, faces, normal):  # type: ignore[no-untyped-def]
+def vertex_normals(p_m: NDArray[np.float32], faces: NDArray[np.int32], normal: NDArray[np.float32]) -> None:
     """Area-weighted unit normals into `normal` (n_vertices, 3), float32; zero where no face touches."""
     normal[:] = 0.0
     for f in range(faces.shape[0]):
@@ -49,7 +49,13 @@ def vertex_normals(p_m, faces, normal):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def smooth(values, row_start, neighbour, chosen, iterations):  # type: ignore[no-untyped-def]
+def smooth(
+    values: NDArray[np.float32],
+    row_start: NDArray[np.int32],
+    neighbour: NDArray[np.int32],
+    chosen: NDArray[np.int64],
+    iterations: int,
+) -> NDArray[np.float32]:
     """Repeatedly replace chosen vertices' values by the mean of their neighbours' (uniform Laplacian).
 
     Args:
@@ -79,7 +85,9 @@ def smooth(values, row_start, neighbour, chosen, iterations):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
-def surrounded(inside, row_start, neighbour):  # type: ignore[no-untyped-def]
+def surrounded(
+    inside: NDArray[np.bool_], row_start: NDArray[np.int32], neighbour: NDArray[np.int32]
+) -> NDArray[np.bool_]:
     """Vertices that are inside with all their neighbours. Shape: (n_vertices,), bool."""
     out = inside.copy()
     for i in range(inside.shape[0]):
@@ -92,7 +100,7 @@ def surrounded(inside, row_start, neighbour):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def faces_within(faces, inside):  # type: ignore[no-untyped-def]
+def faces_within(faces: NDArray[np.int32], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Faces whose vertices are all inside. Shape: (n_faces,), bool."""
     out = np.empty(faces.shape[0], np.bool_)
     for f in range(faces.shape[0]):
@@ -101,7 +109,7 @@ def faces_within(faces, inside):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def distances_m(p_m, point_m):  # type: ignore[no-untyped-def]
+def distances_m(p_m: NDArray[np.float32], point_m: NDArray[np.float64]) -> NDArray[np.float32]:
     """Distance of each vertex from a point. Shape: (n_vertices,), float32."""
     out = np.empty(p_m.shape[0], np.float32)
     for i in range(p_m.shape[0]):
@@ -111,7 +119,7 @@ def distances_m(p_m, point_m):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def bounds(p_m):  # type: ignore[no-untyped-def]
+def bounds(p_m: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Lowest and highest coordinates of vertices. Shapes: (3,), (3,)."""
     low, high = p_m[0].copy(), p_m[0].copy()
     for i in range(1, p_m.shape[0]):

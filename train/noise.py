@@ -8,6 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Vector = tuple[float, float, float]
+"""Three numbers as kernels pass them on."""
+
 LATTICE = 32
 """Period of the noise in lattice cells (a power of two); 32^3 float32 stay in the cache."""
 
@@ -18,14 +21,14 @@ def noise_lattice(seed: int = 20) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _cell(x):  # type: ignore[no-untyped-def]
+def _cell(x: float) -> tuple[int, int, float, float]:
     low = math.floor(x)
     t = x - low
     return int(low) & (LATTICE - 1), (int(low) + 1) & (LATTICE - 1), t, t * t * (3.0 - 2.0 * t)
 
 
 @njit(cache=True, nogil=True)
-def noise3(lattice, x, y, z):  # type: ignore[no-untyped-def]
+def noise3(lattice: NDArray[np.float32], x: float, y: float, z: float) -> float:
     """Smooth noise in [0, 1) at one point, period `LATTICE`."""
     x0, x1, _, u = _cell(x)
     y0, y1, _, v = _cell(y)
@@ -39,7 +42,7 @@ def noise3(lattice, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def noise3_gradient(lattice, x, y, z):  # type: ignore[no-untyped-def]
+def noise3_gradient(lattice: NDArray[np.float32], x: float, y: float, z: float) -> Vector:
     """Gradient (three numbers) of `noise3` at one point."""
     x0, x1, tx, u = _cell(x)
     y0, y1, ty, v = _cell(y)

@@ -87,7 +87,10 @@ def _unit_box(
     n_x: int, n_y: int, n_z: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int32]]:
     """Vertices in [-1, 1], normals (n, 3) and faces of a box with this many cells along each axis."""
-    points, normals, faces = [], [], []
+    points: list[NDArray[np.float64]] = []
+    normals: list[NDArray[np.float64]] = []
+    faces: list[NDArray[np.int32]] = []
+    n_points = 0
     for axis in range(3):
         u, v = (axis + 1) % 3, (axis + 2) % 3
         n_u, n_v = (n_x, n_y, n_z)[u], (n_x, n_y, n_z)[v]
@@ -96,10 +99,11 @@ def _unit_box(
             side, normal = np.empty((a.size, 3)), np.zeros((a.size, 3))
             side[:, axis], side[:, u], side[:, v] = sign, a.ravel(), b.ravel()
             normal[:, axis] = sign
-            faces.append(grid_faces(n_u + 1, n_v + 1) + sum(len(p) for p in points))
+            faces.append(grid_faces(n_u + 1, n_v + 1) + np.int32(n_points))
             points.append(side)
             normals.append(normal)
-    return np.concatenate(points), np.concatenate(normals), np.concatenate(faces).astype(np.int32)
+            n_points += len(side)
+    return np.concatenate(points), np.concatenate(normals), np.concatenate(faces)
 
 
 def yaw_rotation(yaw: float) -> NDArray[np.float64]:

@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.ground import floor_brightness, texture_contrast
-from train.materials import srgb
-from train.noise import noise3
-from train.shading import Light, irradiance
+from train.ground import Ground, floor_brightness, texture_contrast
+from train.lighting import Light, irradiance
+from train.materials import RGB, srgb
+from train.noise import Vector, noise3
 
 
 class Outdoors(NamedTuple):
@@ -34,91 +34,118 @@ class Outdoors(NamedTuple):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _horizon(outdoors, azimuth, elevation, lattice):  # type: ignore[no-untyped-def]
-    """Colour of the far line in a direction, and whether the direction meets it."""
-    o = outdoors
-    if o.houses > 0.5:
-        across = azimuth * 0.5 * o.distance_m  # metres along the line
-        block = math.floor(across / 9.0)
-        height = o.height_m * (0.6 + 0.9 * noise3(lattice, block * 1.3, o.seed, 0.0)) / o.distance_m
-        if elevation > height:
-            return 0.0, 0.0, 0.0, False
-        tone = 0.75 + 0.4 * noise3(lattice, block * 2.7, o.seed, 4.0)
-        tone *= 0.93 + 0.14 * noise3(lattice, across * 2.0, elevation * o.distance_m * 2.0, 1.0)
-        u, v = across / 2.3, elevation * o.distance_m / 2.9
-        window = 0.3 < u - math.floor(u) < 0.75 and 0.25 < v - math.floor(v) < 0.75
-        tone *= 0.4 if window else 1.0
-        return o.far[0, 0] * tone, o.far[0, 1] * tone, o.far[0, 2] * tone, True
-    outline = (
-        0.55
-        + 0.6 * noise3(lattice, azimuth * 6.0, o.seed, 0.0)
-        + 0.3 * noise3(lattice, azimuth * 31.0, o.seed, 3.0)
-    )
+def _house(o: Outdoors, across_m: float, height_m: float, lattice: NDArray[np.float32]) -> tuple[RGB, bool]:
+    """Colour of a row of houses at a place of its front, and whether it reaches that high."""
+    block = math.floor(across_m / 9.0)
+    if height_m > o.height_m * (0.6 + 0.9 * noise3(lattice, block * 1.3, o.seed, 0.0)):
+        return (0.0, 0.0, 0.0), False
+    tone = 0.75 + 0.4 * noise3(lattice, block * 2.7, o.seed, 4.0)
+    tone *= 0.93 + 0.14 * noise3(lattice, across_m * 2.0, height_m * 2.0, 1.0)
+    u, v = across_m / 2.3, height_m / 2.9
+    window = 0.3 < u - math.floor(u) < 0.75 and 0.25 < v - math.floor(v) < 0.75
+    tone *= 0.4 if window else 1.0
+    return (o.far[0, 0] * tone, o.far[0, 1] * tone, o.far[0, 2] * tone), True
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _trees(o: Outdoors, azimuth: float, elevation: float, lattice: NDArray[np.float32]) -> tuple[RGB, bool]:
+    """Colour of a line of trees in a direction, and whether the direction meets it."""
+    outline = 0.55 + 0.6 * noise3(lattice, azimuth * 6.0, o.seed, 0.0)
+    outline += 0.3 * noise3(lattice, azimuth * 31.0, o.seed, 3.0)
     outline += 0.14 * noise3(lattice, azimuth * 140.0, elevation * 120.0, 5.0)
     if elevation > outline * o.height_m / o.distance_m:
-        return 0.0, 0.0, 0.0, False
-    leaves = noise3(lattice, azimuth * 45.0, elevation * 60.0, o.seed)
-    share = min(
-        max(
-            2.0 * leaves * (0.6 + 0.8 * noise3(lattice, azimuth * 160.0, elevation * 200.0, o.seed)) - 0.4,
-            0.0,
-        ),
-        1.0,
-    )
+        return (0.0, 0.0, 0.0), False
+    twigs = 0.6 + 0.8 * noise3(lattice, azimuth * 160.0, elevation * 200.0, o.seed)
+    leaves = 2.0 * noise3(lattice, azimuth * 45.0, elevation * 60.0, o.seed) * twigs
+    share = min(max(leaves - 0.4, 0.0), 1.0)
     return (
         o.far[0, 0] + share * (o.far[1, 0] - o.far[0, 0]),
         o.far[0, 1] + share * (o.far[1, 1] - o.far[0, 1]),
         o.far[0, 2] + share * (o.far[1, 2] - o.far[0, 2]),
-        True,
+    ), True
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _soil(
+    o: Outdoors, x: float, z: float, pixel_m: float, ground: Ground, lattice: NDArray[np.float32]
+) -> RGB:
+    """Radiance of the ground at a place."""
+    f = o.ground_frequency
+    fine = (noise3(lattice, x * f, z * f, 0.0) - 0.5) * texture_contrast(f, pixel_m)
+    share = 0.5 + 0.7 * fine + 0.8 * (noise3(lattice, x * 0.9, z * 0.9, 6.0) - 0.5)
+    share = min(max(share, 0.0), 1.0)
+    bright, light = floor_brightness(x, z, ground), ground.light
+    high = light.sun_direction[1]
+    r = bright * (irradiance(light.harmonics, 0.0, 1.0, 0.0, 0) + light.sun[0] * high)
+    g = bright * (irradiance(light.harmonics, 0.0, 1.0, 0.0, 1) + light.sun[1] * high)
+    b = bright * (irradiance(light.harmonics, 0.0, 1.0, 0.0, 2) + light.sun[2] * high)
+    return (
+        r * (o.ground[0, 0] + share * (o.ground[1, 0] - o.ground[0, 0])),
+        g * (o.ground[0, 1] + share * (o.ground[1, 1] - o.ground[0, 1])),
+        b * (o.ground[0, 2] + share * (o.ground[1, 2] - o.ground[0, 2])),
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _sky(o: Outdoors, x: float, z: float, elevation: float, lattice: NDArray[np.float32]) -> RGB:
+    """Radiance of the sky; x and z are the direction's horizontal part, of unit length."""
+    high = min(max(elevation, 0.0) * 1.6, 1.0)
+    far = 1.0 / (0.25 + max(elevation, 0.0))  # clouds lie on a plane above
+    n = noise3(lattice, x * 2.0 * far, z * 2.0 * far, o.seed)
+    n += 0.5 * noise3(lattice, x * 5.0 * far, z * 5.0 * far, o.seed)
+    veil = o.cloud * min(max(2.2 * n - 1.2, 0.0), 1.0)
+    r = o.sky[1, 0] + high * (o.sky[0, 0] - o.sky[1, 0])
+    g = o.sky[1, 1] + high * (o.sky[0, 1] - o.sky[1, 1])
+    b = o.sky[1, 2] + high * (o.sky[0, 2] - o.sky[1, 2])
+    return r + veil * (1.1 - r), g + veil * (1.1 - g), b + veil * (1.1 - b)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _outdoor_radiance(
+    o: Outdoors, ground: Ground, eye_m: NDArray[np.float32], ray: Vector, pixel: float,
+    lattice: NDArray[np.float32],
+) -> RGB:  # fmt: skip
+    dx, dy, dz = ray
+    flat = math.sqrt(dx * dx + dz * dz) + 1e-9
+    t = (ground.y_m - eye_m[1]) / dy if dy < -1e-6 else 1e9
+    if t * flat < o.distance_m:
+        return _soil(o, eye_m[0] + t * dx, eye_m[2] + t * dz, pixel * t, ground, lattice)
+    elevation, azimuth = dy / flat, math.atan2(dz, dx) * 2.0 + 8.0
+    if o.houses > 0.5:
+        colour, met = _house(o, 0.5 * azimuth * o.distance_m, elevation * o.distance_m, lattice)
+    else:
+        colour, met = _trees(o, azimuth, elevation, lattice)
+    if not met:
+        return _sky(o, dx / flat, dz / flat, elevation, lattice)
+    light, nx, nz = ground.light, -dx / flat, -dz / flat
+    return (
+        colour[0] * (irradiance(light.harmonics, nx, 0.2, nz, 0) + 0.3 * light.sun[0]),
+        colour[1] * (irradiance(light.harmonics, nx, 0.2, nz, 1) + 0.3 * light.sun[1]),
+        colour[2] * (irradiance(light.harmonics, nx, 0.2, nz, 2) + 0.3 * light.sun[2]),
     )
 
 
 @njit(cache=True, nogil=True)
-def paint_outdoors(ray, eye_m, outdoors, ground, lattice, needed, out):  # type: ignore[no-untyped-def]
-    """Ground, horizon and sky; arguments as for `paint_panorama`."""
-    light = ground.light
-    o = outdoors
+def paint_outdoors(
+    ray: NDArray[np.float32],
+    eye_m: NDArray[np.float32],
+    outdoors: Outdoors,
+    ground: Ground,
+    lattice: NDArray[np.float32],
+    needed: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
+    """Ground, horizon and sky; arguments as for `train.backgrounds.paint_panorama`."""
     pixel = math.sqrt(ray[0, 0] ** 2 + ray[1, 0] ** 2 + ray[2, 0] ** 2)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             if not needed[y, x]:
                 continue
-            px, py = x + 0.5, y + 0.5
-            dx = ray[0, 0] * px + ray[0, 1] * py + ray[0, 2]
-            dy = ray[1, 0] * px + ray[1, 1] * py + ray[1, 2]
-            dz = ray[2, 0] * px + ray[2, 1] * py + ray[2, 2]
-            flat = math.sqrt(dx * dx + dz * dz) + 1e-9
-            elevation, azimuth = dy / flat, math.atan2(dz, dx) * 2.0 + 8.0
-            t = (ground.y_m - eye_m[1]) / dy if dy < -1e-6 else 1e9
-            if t * flat < o.distance_m:
-                hx, hz = eye_m[0] + t * dx, eye_m[2] + t * dz
-                f = o.ground_frequency
-                fine = (noise3(lattice, hx * f, hz * f, 0.0) - 0.5) * texture_contrast(f, pixel * t)
-                share = min(
-                    max(0.5 + 0.7 * fine + 0.8 * (noise3(lattice, hx * 0.9, hz * 0.9, 6.0) - 0.5), 0.0), 1.0
-                )
-                k = floor_brightness(hx, hz, ground)
-                for c in range(3):
-                    up = irradiance(light.harmonics, 0.0, 1.0, 0.0, c) + light.sun[c] * light.sun_direction[1]
-                    out[y, x, c] = k * up * (o.ground[0, c] + share * (o.ground[1, c] - o.ground[0, c]))
-                continue
-            r, g, b, met = _horizon(o, azimuth, elevation, lattice)
-            if met:
-                for c in range(3):
-                    bright = irradiance(light.harmonics, -dx / flat, 0.2, -dz / flat, c) + 0.3 * light.sun[c]
-                    out[y, x, c] = bright * (r if c == 0 else (g if c == 1 else b))
-                continue
-            high = min(max(elevation, 0.0) * 1.6, 1.0)
-            n = noise3(
-                lattice, dx / flat * 2.0 / (0.25 + elevation), dz / flat * 2.0 / (0.25 + elevation), o.seed
-            )
-            n += 0.5 * noise3(
-                lattice, dx / flat * 5.0 / (0.25 + elevation), dz / flat * 5.0 / (0.25 + elevation), o.seed
-            )
-            veil = o.cloud * min(max(2.2 * n - 1.2, 0.0), 1.0)
-            for c in range(3):
-                blue = o.sky[1, c] + high * (o.sky[0, c] - o.sky[1, c])
-                out[y, x, c] = blue + veil * (1.1 - blue)
+            dx = ray[0, 0] * (x + 0.5) + ray[0, 1] * (y + 0.5) + ray[0, 2]
+            dy = ray[1, 0] * (x + 0.5) + ray[1, 1] * (y + 0.5) + ray[1, 2]
+            dz = ray[2, 0] * (x + 0.5) + ray[2, 1] * (y + 0.5) + ray[2, 2]
+            r = _outdoor_radiance(outdoors, ground, eye_m, (dx, dy, dz), pixel, lattice)
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r[0], r[1], r[2]
 
 
 def sample_outdoors(rng: np.random.Generator) -> tuple[Outdoors, Light]:
@@ -143,14 +170,14 @@ def sample_outdoors(rng: np.random.Generator) -> tuple[Outdoors, Light]:
         if houses
         else np.stack([srgb(34, 46, 26), srgb(104, 122, 66)])
     )
-    distance = float(rng.uniform(7.0, 30.0))
+    distance = float(rng.uniform(10.0, 60.0))
     outdoors = Outdoors(
         ground=np.stack([srgb(*c) for c in pair]),
         ground_frequency=float(rng.uniform(12, 40)),
         sky=np.stack([zenith, horizon]).astype(np.float32),
         cloud=float(cloud),
         houses=houses,
-        height_m=float(rng.uniform(2.0, 9.0)),
+        height_m=float(rng.uniform(2.5, 9.0)),
         distance_m=distance,
         far=far.astype(np.float32),
         seed=float(rng.uniform(0, 30)),

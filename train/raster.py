@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from train.noise import Vector
+
 SUBPIXEL_BITS = 8
 SUBPIXELS = 1 << SUBPIXEL_BITS
 """Steps per pixel to which vertices are snapped."""
@@ -32,7 +34,16 @@ def _fill_bias(dx: int, dy: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _scan(v, iw, clip, has_clip, face, box, inverse_depth, face_id):  # type: ignore[no-untyped-def]
+def _scan(
+    v: tuple[int, int, int, int, int, int],
+    iw: Vector,
+    clip: Vector,
+    has_clip: bool,
+    face: int,
+    box: tuple[int, int, int, int],
+    inverse_depth: NDArray[np.float32],
+    face_id: NDArray[np.int32],
+) -> None:
     """Fill one triangle of positive area. `v`: six snapped coordinates; `box`: x0, x1, y0, y1."""
     ax, ay, bx, by, cx, cy = v
     abx, aby, bcx, bcy, cax, cay = bx - ax, by - ay, cx - bx, cy - by, ax - cx, ay - cy
@@ -67,7 +78,32 @@ def _snap(value: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-untyped-def]
+def _may_show(p_px: NDArray[np.float32], a: int, b: int, c: int, width: int, height: int) -> bool:
+    """Whether a triangle is finite, within reach, on the picture and wide enough to touch a pixel's centre."""
+    x_min, x_max = min(p_px[a, 0], p_px[b, 0], p_px[c, 0]), max(p_px[a, 0], p_px[b, 0], p_px[c, 0])
+    y_min, y_max = min(p_px[a, 1], p_px[b, 1], p_px[c, 1]), max(p_px[a, 1], p_px[b, 1], p_px[c, 1])
+    if x_max < 0.0 or y_max < 0.0 or x_min > width or y_min > height:
+        return False
+    # Most triangles are smaller than a pixel. Snapping moves vertices by less than 0.002 px.
+    if math.floor(x_max - 0.498) < math.ceil(x_min - 0.502):
+        return False
+    if math.floor(y_max - 0.498) < math.ceil(y_min - 0.502):
+        return False
+    limit = COORDINATE_LIMIT_PX
+    if not (x_min > -limit and y_min > -limit and x_max < limit and y_max < limit):
+        return False
+    # min and max skip NaN
+    return not np.isnan(p_px[a, 0] + p_px[b, 0] + p_px[c, 0] + p_px[a, 1] + p_px[b, 1] + p_px[c, 1])
+
+
+@njit(cache=True, nogil=True)
+def rasterise(
+    p_px: NDArray[np.float32],
+    faces: NDArray[np.int32],
+    clip: NDArray[np.float32],
+    inverse_depth: NDArray[np.float32],
+    face_id: NDArray[np.int32],
+) -> None:
     """Draw all triangles, both sides; the nearest wins, at equal depth the one with the lower index.
 
     Args:
@@ -83,26 +119,12 @@ def rasterise(p_px, faces, clip, inverse_depth, face_id):  # type: ignore[no-unt
     inverse_depth[:] = 0.0
     face_id[:] = -1
     has_clip = clip.shape[0] > 0
-    limit = COORDINATE_LIMIT_PX
     for face in range(faces.shape[0]):
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
         if not (p_px[a, 2] > 0.0 and p_px[b, 2] > 0.0 and p_px[c, 2] > 0.0):
             continue
-        x_min = min(p_px[a, 0], p_px[b, 0], p_px[c, 0])
-        x_max = max(p_px[a, 0], p_px[b, 0], p_px[c, 0])
-        y_min = min(p_px[a, 1], p_px[b, 1], p_px[c, 1])
-        y_max = max(p_px[a, 1], p_px[b, 1], p_px[c, 1])
-        if x_max < 0.0 or y_max < 0.0 or x_min > width or y_min > height:
+        if not _may_show(p_px, a, b, c, width, height):
             continue
-        # Most triangles are smaller than a pixel: leave early where no centre is near (snapping: < 0.002 px).
-        if math.floor(x_max - 0.498) < math.ceil(x_min - 0.502):
-            continue
-        if math.floor(y_max - 0.498) < math.ceil(y_min - 0.502):
-            continue
-        if not (x_min > -limit and y_min > -limit and x_max < limit and y_max < limit):
-            continue
-        if np.isnan(p_px[a, 0] + p_px[b, 0] + p_px[c, 0] + p_px[a, 1] + p_px[b, 1] + p_px[c, 1]):
-            continue  # min and max skip NaN
         ax, ay = _snap(p_px[a, 0]), _snap(p_px[a, 1])
         bx, by = _snap(p_px[b, 0]), _snap(p_px[b, 1])
         cx, cy = _snap(p_px[c, 0]), _snap(p_px[c, 1])

@@ -16,13 +16,14 @@ from train.cameras import Framing, View, sample_view
 from train.environment import panorama_files
 from train.garments import Category
 from train.ground import Ground, contact_map
+from train.lighting import ShadowMap, occlusion_taps, screen_occlusion, shadow_map
 from train.materials import MaterialTable, material_table
 from train.mesh import bounds, vertex_normals
 from train.noise import noise_lattice
 from train.occluders import Solids
 from train.outfits import DressedBody
 from train.raster import rasterise
-from train.shading import Geometry, ShadowMap, Stage, occlusion_taps, screen_occlusion, shade, shadow_map
+from train.shading import Geometry, Stage, shade
 from train.skinning import skin
 from train.webcam import Webcam, expose, sample_webcam
 
@@ -182,7 +183,7 @@ class Studio:
         shade(self._face_id, self._inverse_depth, stage, self._occlusion, self._shaded)
         outside = outside_frame(view)
         self._paint_background(scene, view, p_m, shadow, outside)
-        behind = cv2.GaussianBlur(self._background, (0, 0), scene.background_blur_px)
+        behind = np.asarray(cv2.GaussianBlur(self._background, (0, 0), scene.background_blur_px), np.float32)
         linear = np.empty_like(self._background)
         _compose(self._shaded, behind, outside, linear)
         image = expose(linear, scene.webcam, view.scale, rng)
@@ -240,7 +241,12 @@ class Studio:
 
 
 @njit(cache=True, nogil=True)
-def _compose(shaded, behind, outside, out):  # type: ignore[no-untyped-def]
+def _compose(
+    shaded: NDArray[np.float32],
+    behind: NDArray[np.float32],
+    outside: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
     """Premultiplied foreground over background; black outside the frame."""
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):

@@ -9,10 +9,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.ground import floor_brightness, texture_contrast
-from train.materials import second_share, srgb
-from train.noise import noise3
-from train.shading import Light, irradiance
+from train.ground import Ground, floor_brightness, texture_contrast
+from train.lighting import Light, irradiance
+from train.materials import RGB, second_share, srgb
+from train.noise import Vector, noise3
+
+_PICTURE, _WINDOW, _DOOR, _SHELF, _CURTAIN = range(5)
+_SKIRTING_M = 0.08
+_DECORATION_ODDS = (0.34, 0.2, 0.14, 0.16, 0.16)
 
 
 class Room(NamedTuple):
@@ -32,61 +36,72 @@ class Room(NamedTuple):
     """wall, u, v, half width, half height, kind, red, green, blue, seed. Shape: (n, 10)."""
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _decorate(decoration, wall, u, v, colour, lattice):  # type: ignore[no-untyped-def]
-    """Pictures, windows, doors, shelves and curtains on a wall: colour and whether it shines."""
-    r, g, b = colour
+@njit(cache=True, nogil=True)
+def _picture(
+    u: float, v: float, border_m: float, seed: float, frame: RGB, lattice: NDArray[np.float32]
+) -> RGB:
+    if border_m <= 0.03:
+        return frame
+    n, m = noise3(lattice, u * 4.0, v * 4.0, seed), noise3(lattice, u * 9.0, v * 9.0, seed + 5.0)
+    return 0.6 * n + 0.1, 0.5 * m * n + 0.1, 0.3 * m + 0.1
+
+
+@njit(cache=True, nogil=True)
+def _shelf(u: float, v: float, border_m: float, seed: float, board: RGB, lattice: NDArray[np.float32]) -> RGB:
+    """Rows of books, with gaps."""
+    row = math.floor(v * 3.1)
+    height = v * 3.1 - row
+    if height <= 0.1 or border_m <= 0.03:
+        return board
+    spine = math.floor(u * 26.0 + 7.0 * noise3(lattice, u * 11.0, row * 3.0, seed))
+    n = noise3(lattice, spine * 1.7, row * 5.3, seed)
+    m = noise3(lattice, spine * 2.9, row * 4.1, seed + 9.0)
+    if height > 0.62 + 0.3 * n:
+        return 0.25 * board[0], 0.25 * board[1], 0.25 * board[2]
+    return 0.05 + 0.5 * n, 0.05 + 0.4 * m, 0.05 + 0.35 * n * m
+
+
+@njit(cache=True, nogil=True)
+def _scaled(colour: RGB, factor: float) -> RGB:
+    return colour[0] * factor, colour[1] * factor, colour[2] * factor
+
+
+@njit(cache=True, nogil=True)
+def _decorate(
+    decoration: NDArray[np.float32], wall: int, u: float, v: float, colour: RGB, lattice: NDArray[np.float32]
+) -> tuple[RGB, bool]:
+    """What hangs or stands at a place of a wall: its colour, and whether it shines by itself."""
     shines = False
     for k in range(decoration.shape[0]):
         d = decoration[k]
-        if int(d[0]) != wall:
-            continue
         du, dv = (u - d[1]) / d[3], (v - d[2]) / d[4]
-        if abs(du) > 1.0 or abs(dv) > 1.0:
+        if int(d[0]) != wall or abs(du) > 1.0 or abs(dv) > 1.0:
             continue
         kind, seed = int(d[5]), d[9]
-        border = min(d[3] * (1.0 - abs(du)), d[4] * (1.0 - abs(dv)))
-        r, g, b, shines = d[6], d[7], d[8], False
-        if kind == 0:  # picture
-            if border > 0.03:
-                n, m = noise3(lattice, u * 4.0, v * 4.0, seed), noise3(lattice, u * 9.0, v * 9.0, seed + 5.0)
-                r, g, b = 0.6 * n + 0.1, 0.5 * m * n + 0.1, 0.3 * m + 0.1
-        elif kind == 1:  # window
+        border_m = min(d[3] * (1.0 - abs(du)), d[4] * (1.0 - abs(dv)))
+        own, shines = (d[6], d[7], d[8]), False
+        if kind == _PICTURE:
+            colour = _picture(u, v, border_m, seed, own, lattice)
+        elif kind == _WINDOW:
             bar = abs(du) * d[3] < 0.03 or abs(dv) * d[4] < 0.02
-            if border > 0.05 and not bar:
-                n = noise3(lattice, u * 3.0, v * 3.0, seed)
-                low = 0.35 if v < d[2] - 0.2 * d[4] + 0.3 * n else 1.0
-                r, g, b, shines = 1.7 * low, 1.8 * low, 1.9 * low, True
-        elif kind == 2:  # door
+            shines = border_m > 0.05 and not bar
+            ground = v < d[2] - 0.2 * d[4] + 0.3 * noise3(lattice, u * 3.0, v * 3.0, seed)
+            colour = _scaled((1.7, 1.8, 1.9), 0.35 if ground else 1.0) if shines else own
+        elif kind == _DOOR:
             panel = abs(abs(dv) - 0.5) < 0.4 and abs(du) < 0.75
-            tone = 0.92 if panel else 1.0
-            r, g, b = r * tone, g * tone, b * tone
-            if border < 0.04:
-                r, g, b = 0.8 * r, 0.8 * g, 0.8 * b
-        elif kind == 3:  # shelves with books
-            level = v * 3.1
-            board = level - math.floor(level)
-            spine = u * 26.0 + 7.0 * noise3(lattice, u * 11.0, math.floor(level) * 3.0, seed)
-            n = noise3(lattice, math.floor(spine) * 1.7, math.floor(level) * 5.3, seed)
-            m = noise3(lattice, math.floor(spine) * 2.9, math.floor(level) * 4.1, seed + 9.0)
-            if board > 0.1 and border > 0.03:
-                empty = board > 0.62 + 0.3 * n
-                r, g, b = (
-                    (0.25 * r, 0.25 * g, 0.25 * b)
-                    if empty
-                    else (0.05 + 0.5 * n, 0.05 + 0.4 * m, 0.05 + 0.35 * n * m)
-                )
-        else:  # curtain
-            fold = 0.7 + 0.3 * math.sin(u * 45.0 + 4.0 * noise3(lattice, u * 6.0, v * 0.7, seed))
-            r, g, b = r * fold, g * fold, b * fold
-    return r, g, b, shines
+            colour = _scaled(own, (0.92 if panel else 1.0) * (0.8 if border_m < 0.04 else 1.0))
+        elif kind == _SHELF:
+            colour = _shelf(u, v, border_m, seed, own, lattice)
+        else:
+            wave = math.sin(u * 45.0 + 4.0 * noise3(lattice, u * 6.0, v * 0.7, seed))
+            colour = _scaled(own, 0.7 + 0.3 * wave)
+    return colour, shines
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _wall_hit(room, ex, ez, dx, dz):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True)
+def _wall_hit(limits: NDArray[np.float32], ex: float, ez: float, dx: float, dz: float) -> tuple[float, int]:
     """Distance along the ray and number (0 to 3) of the wall it meets."""
     best, wall = 1e9, 0
-    limits = room.limits_m
     for k in range(2):
         if abs(dx) > 1e-9 and (dx > 0.0) == (k == 1):
             t = (limits[k] - ex) / dx
@@ -99,63 +114,94 @@ def _wall_hit(room, ex, ez, dx, dz):  # type: ignore[no-untyped-def]
     return best, wall
 
 
-@njit(cache=True, nogil=True)
-def paint_room(ray, eye_m, room, ground, lattice, needed, out):  # type: ignore[no-untyped-def]
-    """The inside of a room; arguments as for `paint_panorama`."""
+@njit(cache=True, nogil=True, inline="always")
+def _floor_colour(room: Room, x: float, z: float, footprint_m: float, lattice: NDArray[np.float32]) -> RGB:
+    share = second_share(room.floor_pattern, x, z, z, room.floor_frequency, lattice, 0.0)
+    share *= texture_contrast(room.floor_frequency, footprint_m)
+    tone = 0.9 + 0.2 * noise3(lattice, x * 3.0, z * 3.0, 2.0)
+    a, b = room.floor[0], room.floor[1]
+    return (
+        tone * (a[0] + share * (b[0] - a[0])),
+        tone * (a[1] + share * (b[1] - a[1])),
+        tone * (a[2] + share * (b[2] - a[2])),
+    )
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _wall_colour(
+    room: Room, wall: int, along_m: float, height_m: float, lattice: NDArray[np.float32]
+) -> tuple[RGB, bool]:
+    """Paint, skirting board and decorations of a wall, and whether they shine; darker near edges."""
+    tone = 0.94 + 0.12 * noise3(lattice, along_m * 1.1, height_m * 1.1, wall * 3.0)
+    colour = (room.wall[wall, 0] * tone, room.wall[wall, 1] * tone, room.wall[wall, 2] * tone)
+    if height_m < _SKIRTING_M:
+        colour = (0.75, 0.74, 0.72)
+    colour, shines = _decorate(room.decoration, wall, along_m, height_m, colour, lattice)
+    if shines:
+        return colour, True
+    return _scaled(colour, 1.0 - 0.25 * math.exp(-4.0 * min(height_m, room.limits_m[4] - height_m))), False
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _room_radiance(
+    room: Room, ground: Ground, eye: Vector, ray: Vector, turn: tuple[float, float], pixel: float,
+    lattice: NDArray[np.float32],
+) -> RGB:  # fmt: skip
+    """Radiance along a ray; `eye` and `ray` in the room's axes, `turn` its cosine and sine."""
+    t, wall = _wall_hit(room.limits_m, eye[0], eye[2], ray[0], ray[2])
+    level = room.limits_m[4] if ray[1] > 0.0 else 0.0
+    t_level = (level - eye[1]) / ray[1] if abs(ray[1]) > 1e-9 else 1e9
+    if t_level < t:
+        t, wall = t_level, 4 if ray[1] > 0.0 else 5
+    x, y, z = eye[0] + t * ray[0], eye[1] + t * ray[1], eye[2] + t * ray[2]
+    c, s = turn
+    nx = ny = nz = 0.0
+    if wall == 5:
+        ny = 1.0
+        bright = floor_brightness(c * x - s * z, s * x + c * z, ground)
+        colour = _scaled(_floor_colour(room, x, z, 3.0 * pixel * t, lattice), bright)
+    elif wall == 4:
+        ny, colour = -1.0, (room.wall[4, 0], room.wall[4, 1], room.wall[4, 2])
+    else:
+        colour, shines = _wall_colour(room, wall, z if wall < 2 else x, y, lattice)
+        if shines:
+            return colour
+        inward = -1.0 if wall % 2 else 1.0
+        nx, nz = (inward * c, inward * s) if wall < 2 else (-inward * s, inward * c)
     light = ground.light
+    facing = nx * light.sun_direction[0] + ny * light.sun_direction[1] + nz * light.sun_direction[2]
+    sun = 0.8 * max(facing, 0.0)
+    return (
+        colour[0] * (irradiance(light.harmonics, nx, ny, nz, 0) + sun * light.sun[0]),
+        colour[1] * (irradiance(light.harmonics, nx, ny, nz, 1) + sun * light.sun[1]),
+        colour[2] * (irradiance(light.harmonics, nx, ny, nz, 2) + sun * light.sun[2]),
+    )
+
+
+@njit(cache=True, nogil=True)
+def paint_room(
+    ray: NDArray[np.float32],
+    eye_m: NDArray[np.float32],
+    room: Room,
+    ground: Ground,
+    lattice: NDArray[np.float32],
+    needed: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> None:
+    """The inside of a room; arguments as for `train.backgrounds.paint_panorama`."""
     c, s = math.cos(room.yaw), math.sin(room.yaw)
-    ex, ey, ez = c * eye_m[0] + s * eye_m[2], eye_m[1] - ground.y_m, c * eye_m[2] - s * eye_m[0]
+    eye = (c * eye_m[0] + s * eye_m[2], eye_m[1] - ground.y_m, c * eye_m[2] - s * eye_m[0])
     pixel = math.sqrt(ray[0, 0] ** 2 + ray[1, 0] ** 2 + ray[2, 0] ** 2)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             if not needed[y, x]:
                 continue
-            px, py = x + 0.5, y + 0.5
-            gx = ray[0, 0] * px + ray[0, 1] * py + ray[0, 2]
-            dy = ray[1, 0] * px + ray[1, 1] * py + ray[1, 2]
-            gz = ray[2, 0] * px + ray[2, 1] * py + ray[2, 2]
-            dx, dz = c * gx + s * gz, c * gz - s * gx
-            t, wall = _wall_hit(room, ex, ez, dx, dz)
-            level = room.limits_m[4] if dy > 0.0 else 0.0
-            t_level = (level - ey) / dy if abs(dy) > 1e-9 else 1e9
-            if t_level < t:
-                t, wall = t_level, 4 if dy > 0.0 else 5
-            hx, hy, hz = ex + t * dx, ey + t * dy, ez + t * dz
-            shines = False
-            nx = ny = nz = 0.0
-            if wall == 5:
-                f = room.floor_frequency
-                share = second_share(room.floor_pattern, hx, hz, hz, f, lattice, 0.0) * texture_contrast(
-                    f, pixel * t * 3.0
-                )
-                tone = 0.9 + 0.2 * noise3(lattice, hx * 3.0, hz * 3.0, 2.0)
-                r = tone * (room.floor[0, 0] + share * (room.floor[1, 0] - room.floor[0, 0]))
-                g = tone * (room.floor[0, 1] + share * (room.floor[1, 1] - room.floor[0, 1]))
-                b = tone * (room.floor[0, 2] + share * (room.floor[1, 2] - room.floor[0, 2]))
-                wx, wz = eye_m[0] + t * gx, eye_m[2] + t * gz
-                k = floor_brightness(wx, wz, ground)
-                r, g, b, ny = r * k, g * k, b * k, 1.0
-            elif wall == 4:
-                r, g, b, ny = room.wall[4, 0], room.wall[4, 1], room.wall[4, 2], -1.0
-            else:
-                u = hz if wall < 2 else hx
-                tone = 0.94 + 0.12 * noise3(lattice, u * 1.1, hy * 1.1, wall * 3.0)
-                base = (room.wall[wall, 0] * tone, room.wall[wall, 1] * tone, room.wall[wall, 2] * tone)
-                if hy < 0.08:
-                    base = (0.75, 0.74, 0.72)
-                r, g, b, shines = _decorate(room.decoration, wall, u, hy, base, lattice)
-                sign = -1.0 if wall % 2 else 1.0
-                nx, nz = (sign * c, sign * s) if wall < 2 else (-sign * s, sign * c)
-            if not shines:
-                corner = 1.0 - 0.25 * math.exp(-4.0 * min(hy, room.limits_m[4] - hy)) if wall < 4 else 1.0
-                facing = max(
-                    nx * light.sun_direction[0] + ny * light.sun_direction[1] + nz * light.sun_direction[2],
-                    0.0,
-                )
-                r *= corner * (irradiance(light.harmonics, nx, ny, nz, 0) + 0.8 * facing * light.sun[0])
-                g *= corner * (irradiance(light.harmonics, nx, ny, nz, 1) + 0.8 * facing * light.sun[1])
-                b *= corner * (irradiance(light.harmonics, nx, ny, nz, 2) + 0.8 * facing * light.sun[2])
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r, g, b
+            gx = ray[0, 0] * (x + 0.5) + ray[0, 1] * (y + 0.5) + ray[0, 2]
+            gy = ray[1, 0] * (x + 0.5) + ray[1, 1] * (y + 0.5) + ray[1, 2]
+            gz = ray[2, 0] * (x + 0.5) + ray[2, 1] * (y + 0.5) + ray[2, 2]
+            direction = (c * gx + s * gz, gy, c * gz - s * gx)
+            r = _room_radiance(room, ground, eye, direction, (c, s), pixel, lattice)
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = r[0], r[1], r[2]
 
 
 def sample_room(eye_m: NDArray[np.float64], person_m: NDArray[np.float64], rng: np.random.Generator) -> Room:
@@ -204,16 +250,18 @@ def _decorations(limits: NDArray[np.float32], rng: np.random.Generator) -> NDArr
     for wall in range(4):
         start, end = (limits[2], limits[3]) if wall < 2 else (limits[0], limits[1])
         for _ in range(rng.integers(0, 4)):
-            kind = int(rng.choice(5, p=[0.34, 0.2, 0.14, 0.16, 0.16]))
+            kind = int(rng.choice(5, p=_DECORATION_ODDS))
             half_u, half_v, v = {
-                0: (rng.uniform(0.15, 0.5), rng.uniform(0.15, 0.45), rng.uniform(1.3, 1.8)),
-                1: (rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.75), 1.5),
-                2: (0.44, 1.02, 1.02),
-                3: (rng.uniform(0.3, 0.9), rng.uniform(0.5, 1.05), 1.05),
-                4: (rng.uniform(0.25, 0.7), 1.1, 1.2),
+                _PICTURE: (rng.uniform(0.15, 0.5), rng.uniform(0.15, 0.45), rng.uniform(1.3, 1.8)),
+                _WINDOW: (rng.uniform(0.4, 0.9), rng.uniform(0.4, 0.75), 1.5),
+                _DOOR: (0.44, 1.02, 1.02),
+                _SHELF: (rng.uniform(0.3, 0.9), rng.uniform(0.5, 1.05), 1.05),
+                _CURTAIN: (rng.uniform(0.25, 0.7), 1.1, 1.2),
             }[kind]
-            colour = srgb(*np.clip(np.array([140, 120, 100]) + rng.normal(0, 45, 3), 20, 235))
-            if kind in (1, 2) and rng.random() < 0.6:
+            tint = 45 if rng.random() < 0.12 else 12
+            shade = np.array([140, 124, 108]) + rng.normal(0, 40) + rng.normal(0, tint, 3)
+            colour = srgb(*np.clip(shade, 20, 235))
+            if kind in (_WINDOW, _DOOR) and rng.random() < 0.6:
                 colour = srgb(222, 220, 215)
             rows.append([wall, rng.uniform(start, end), v, half_u, half_v, kind, *colour, rng.uniform(0, 30)])
     return np.array(rows, np.float32).reshape(-1, 10)

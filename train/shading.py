@@ -1,8 +1,4 @@
-"""Deferred shading: from the triangle seen at each pixel to linear radiance.
-
-Light is a sun (or lamp) with a shadow map, and an environment given by spherical harmonics of order two
-(Ramamoorthi and Hanrahan, "An efficient representation for irradiance environment maps", 2001).
-"""
+"""Deferred shading: from the triangle seen at each pixel to linear radiance."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from train.faces import FacePaint, paint_eye, paint_skin
+from train.lighting import Light, ShadowMap, irradiance, lit_share
 from train.materials import (
     BUMP,
     BUMP_FREQUENCY,
@@ -22,41 +19,17 @@ from train.materials import (
     GLOSS,
     GRAIN,
     HEM,
+    RGB,
     SHEEN,
     SPECULAR,
     MaterialTable,
     second_share,
 )
-from train.mesh import bounds
-from train.noise import noise3, noise3_gradient
-from train.raster import visibility
+from train.noise import Vector, noise3, noise3_gradient
 
-SHADOW_MAP_PX = 256
 SHADOW_BIAS_M = 0.018
-_TAPS = 10
 HEM_WIDTH_M = 0.018
 _EYE, _SKIN, _HAIR = 13, 12, 14
-
-
-class Light(NamedTuple):
-    """Illumination of a scene, linear."""
-
-    sun_direction: NDArray[np.float32]
-    """Unit vector towards the sun or lamp. Shape: (3,)."""
-    sun: NDArray[np.float32]
-    """Its irradiance over pi at normal incidence. Shape: (3,)."""
-    harmonics: NDArray[np.float32]
-    """Irradiance of the rest over pi. Shape: (9, 3)."""
-
-
-class ShadowMap(NamedTuple):
-    """Orthographic depth seen from the sun."""
-
-    nearness_m: NDArray[np.float32]
-    """Height towards the sun of the nearest surface, plus one; 0 where empty. Shape: (size, size)."""
-    to_map: NDArray[np.float32]
-    """Ground point to column, row, nearness. Shape: (3, 4)."""
-    blur_px: float
 
 
 class Geometry(NamedTuple):
@@ -94,72 +67,8 @@ class Stage(NamedTuple):
     """Of the noise."""
 
 
-@njit(cache=True, nogil=True, inline="always")
-def irradiance(harmonics, x, y, z, k):  # type: ignore[no-untyped-def]
-    """Environment's irradiance over pi on a surface with this unit normal, channel `k`."""
-    h = harmonics
-    value = h[0, k] + h[1, k] * y + h[2, k] * z + h[3, k] * x
-    value += h[4, k] * x * y + h[5, k] * y * z + h[6, k] * (3.0 * y * y - 1.0)
-    value += h[7, k] * x * z + h[8, k] * (x * x - z * z)
-    return max(value, 0.15 * h[0, k])
-
-
-@njit(cache=True, nogil=True, inline="always")
-def lit_share(shadow, x, y, z, blur_px, bias_m):  # type: ignore[no-untyped-def]
-    """Share of the sun seen from a point: the shadow map's texels around it, weighed by nearness."""
-    m = shadow.to_map
-    u = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3] - 0.5 * blur_px
-    v = m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3] - 0.5 * blur_px
-    height = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3] + bias_m
-    size = shadow.nearness_m.shape[0]
-    lit = 0.0
-    for i in range(2):
-        row = math.floor(v + i * blur_px)
-        for j in range(2):
-            column = math.floor(u + j * blur_px)
-            if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
-                lit += 0.25
-                continue
-            fu, fv = u + j * blur_px - column, v + i * blur_px - row
-            for dv in range(2):
-                for du in range(2):
-                    if shadow.nearness_m[row + dv, column + du] <= height:
-                        lit += 0.25 * (fu if du else 1.0 - fu) * (fv if dv else 1.0 - fv)
-    return lit
-
-
-def shadow_map(
-    p_m: NDArray[np.float32],
-    faces: NDArray[np.int32],
-    clip: NDArray[np.float32],
-    sun_direction: NDArray[np.float32],
-    blur_px: float,
-) -> ShadowMap:
-    """Draw the scene as the sun sees it."""
-    towards = sun_direction.astype(np.float64)
-    right = np.cross(towards, [0.31, 0.12, 0.94])
-    right /= np.linalg.norm(right)
-    axes = np.stack([right, np.cross(towards, right), towards])
-    seen = p_m @ axes.T.astype(np.float32)
-    low, high = bounds(seen)
-    scale = (SHADOW_MAP_PX - 8) / max(float((high - low)[:2].max()), 1e-3)
-    to_map = np.empty((3, 4), np.float32)
-    to_map[:, :3] = axes * np.array([scale, scale, 1.0])[:, None]
-    to_map[:, 3] = (4.0 - low[0] * scale, 4.0 - low[1] * scale, 1.0 - low[2])
-    p_px = p_m @ to_map[:, :3].T + to_map[:, 3]
-    nearness_m, _ = visibility(
-        np.ascontiguousarray(p_px, np.float32), faces, SHADOW_MAP_PX, SHADOW_MAP_PX, clip
-    )
-    return ShadowMap(nearness_m, to_map, blur_px)
-
-
-def no_shadow() -> ShadowMap:
-    """A shadow map that shades nothing."""
-    return ShadowMap(np.zeros((1, 1), np.float32), np.zeros((3, 4), np.float32), 0.0)
-
-
 @njit(cache=True, nogil=True)
-def barycentric(p_px, a, b, c, x, y):  # type: ignore[no-untyped-def]
+def barycentric(p_px: NDArray[np.float32], a: int, b: int, c: int, x: float, y: float) -> Vector:
     """Perspective-correct weights of a triangle's corners at a pixel position."""
     ax, ay, bx, by, cx, cy = p_px[a, 0], p_px[a, 1], p_px[b, 0], p_px[b, 1], p_px[c, 0], p_px[c, 1]
     wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * p_px[a, 2]
@@ -175,7 +84,7 @@ def barycentric(p_px, a, b, c, x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _mix(values, a, b, c, w):  # type: ignore[no-untyped-def]
+def _mix(values: NDArray[np.float32], a: int, b: int, c: int, w: Vector) -> Vector:
     return (
         w[0] * values[a, 0] + w[1] * values[b, 0] + w[2] * values[c, 0],
         w[0] * values[a, 1] + w[1] * values[b, 1] + w[2] * values[c, 1],
@@ -184,13 +93,21 @@ def _mix(values, a, b, c, w):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _unit(x, y, z):  # type: ignore[no-untyped-def]
+def _unit(x: float, y: float, z: float) -> Vector:
     length = math.sqrt(x * x + y * y + z * z) + 1e-12
     return x / length, y / length, z / length
 
 
 @njit(cache=True, nogil=True, inline="always")
-def albedo(materials, m, q, edge, pixel_m, paint, lattice):  # type: ignore[no-untyped-def]
+def albedo(
+    materials: MaterialTable,
+    m: int,
+    q: Vector,
+    edge: float,
+    pixel_m: float,
+    paint: FacePaint,
+    lattice: NDArray[np.float32],
+) -> RGB:
     """Colour of material `m` at its coordinates `q`; `edge` is the first of `Geometry.detail`."""
     pattern = materials.pattern[m]
     x, y, z = q
@@ -223,7 +140,9 @@ def albedo(materials, m, q, edge, pixel_m, paint, lattice):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _wrinkled(n, q, materials, m, crease, lattice):  # type: ignore[no-untyped-def]
+def _wrinkled(
+    n: Vector, q: Vector, materials: MaterialTable, m: int, crease: float, lattice: NDArray[np.float32]
+) -> Vector:
     """Normal tilted by wrinkles: broad ones everywhere, finer ones across creases."""
     f, strength = materials.scalar[m, BUMP_FREQUENCY], materials.scalar[m, BUMP]
     ox, oy, oz = materials.offset[m, 0], materials.offset[m, 1], materials.offset[m, 2]
@@ -239,12 +158,24 @@ def _wrinkled(n, q, materials, m, crease, lattice):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, nogil=True)
-def _dot(a, b):  # type: ignore[no-untyped-def]
+def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _channel(k, albedo_k, n, facing, shine, grazing, lit, ambient, materials, m, light):  # type: ignore[no-untyped-def]
+def _channel(
+    k: int,
+    albedo_k: float,
+    n: Vector,
+    facing: float,
+    shine: float,
+    grazing: float,
+    lit: float,
+    ambient: float,
+    materials: MaterialTable,
+    m: int,
+    light: Light,
+) -> float:
     """Radiance of one colour channel."""
     skin = materials.pattern[m] == _SKIN
     wrap = (0.34 - 0.1 * k) if skin else 0.0  # light spreads in skin, red the farthest
@@ -257,7 +188,16 @@ def _channel(k, albedo_k, n, facing, shine, grazing, lit, ambient, materials, m,
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _radiance(colour, n, view, lit, ambient, materials, m, light):  # type: ignore[no-untyped-def]
+def _radiance(
+    colour: RGB,
+    n: Vector,
+    view: Vector,
+    lit: float,
+    ambient: float,
+    materials: MaterialTable,
+    m: int,
+    light: Light,
+) -> RGB:
     """Light leaving a surface towards the viewer."""
     sun = (light.sun_direction[0], light.sun_direction[1], light.sun_direction[2])
     facing = _dot(n, sun)
@@ -274,7 +214,7 @@ def _radiance(colour, n, view, lit, ambient, materials, m, light):  # type: igno
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _shade_point(stage, f, x, y, inverse_depth, ambient):  # type: ignore[no-untyped-def]
+def _shade_point(stage: Stage, f: int, x: float, y: float, inverse_depth: float, ambient: float) -> RGB:
     """Radiance of triangle `f` at a position in the visibility buffer."""
     g, materials, lattice = stage.geometry, stage.materials, stage.lattice
     a, b, c = g.faces[f, 0], g.faces[f, 1], g.faces[f, 2]
@@ -301,7 +241,13 @@ def _shade_point(stage, f, x, y, inverse_depth, ambient):  # type: ignore[no-unt
 
 
 @njit(cache=True, nogil=True)
-def shade(face_id, inverse_depth, stage, occlusion, out):  # type: ignore[no-untyped-def]
+def shade(
+    face_id: NDArray[np.int32],
+    inverse_depth: NDArray[np.float32],
+    stage: Stage,
+    occlusion: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
     """Radiance and coverage of a picture of half the visibility buffer's size.
 
     Each output pixel gathers four samples; those of one material at one depth are shaded once, in the middle.
@@ -338,49 +284,3 @@ def shade(face_id, inverse_depth, stage, occlusion, out):  # type: ignore[no-unt
                 for channel in range(3):
                     out[y, x, channel] += 0.25 * share * r[channel]
                 out[y, x, 3] += 0.25 * share
-
-
-def occlusion_taps() -> NDArray[np.float32]:
-    """Sixteen turns of a spiral of `_TAPS` points in the unit disc. Shape: (16, _TAPS, 2)."""
-    k = np.arange(_TAPS)
-    angle = 2.399963 * k + 2.0 * np.pi / 16.0 * np.arange(16)[:, None]
-    return (
-        (np.sqrt((k + 0.5) / _TAPS) * np.stack([np.cos(angle), np.sin(angle)]))
-        .transpose(1, 2, 0)
-        .astype(np.float32)
-    )
-
-
-@njit(cache=True, nogil=True)
-def screen_occlusion(inverse_depth, radius_m, focal_px, offsets, out):  # type: ignore[no-untyped-def]
-    """Share of the environment seen, judged from nearer surfaces around each pixel.
-
-    Args:
-        inverse_depth: 1/depth, 0 where empty. Shape: (height, width), float32.
-        radius_m: how far a surface darkens others.
-        focal_px: of this picture.
-        offsets: from `occlusion_taps`.
-        out: output, 0.35 to 1. Shape: (height, width), float32.
-    """
-    height, width = inverse_depth.shape
-    for y in range(height):
-        for x in range(width):
-            near = inverse_depth[y, x]
-            if near <= 0.0:
-                out[y, x] = 1.0
-                continue
-            depth = 1.0 / near
-            reach = min(max(radius_m * focal_px * near, 2.0), 40.0)
-            total = 0.0
-            taps = offsets[(x * 3 + y * 5 + (x * y >> 2)) & 15]
-            for k in range(_TAPS):
-                u, v = int(x + reach * taps[k, 0]), int(y + reach * taps[k, 1])
-                if u < 0 or v < 0 or u >= width or v >= height:
-                    continue
-                there = inverse_depth[v, u]
-                if there <= near:
-                    continue
-                nearer = depth - 1.0 / there
-                if 0.01 < nearer < 2.5 * radius_m:
-                    total += min((nearer - 0.01) / (0.4 * radius_m), 1.0)
-            out[y, x] = 1.0 - 0.65 * min(total / (0.66 * _TAPS), 1.0)

@@ -71,12 +71,18 @@ def develop(linear: NDArray[np.float32], webcam: Webcam) -> NDArray[np.float32]:
     """Linear light to display values in 0..1: gains, shoulder, gamma, contrast, saturation."""
     gain = (meter(linear) * webcam.exposure * np.array(webcam.white_balance)).astype(np.float32)
     out = np.empty_like(linear)
-    _tone(linear, gain, np.float32(webcam.contrast), np.float32(webcam.saturation), out)
+    _tone(linear, gain, webcam.contrast, webcam.saturation, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _tone(linear, gain, contrast, saturation, out):  # type: ignore[no-untyped-def]
+def _tone(
+    linear: NDArray[np.float32],
+    gain: NDArray[np.float32],
+    contrast: float,
+    saturation: float,
+    out: NDArray[np.float32],
+) -> None:
     for y in range(linear.shape[0]):
         for x in range(linear.shape[1]):
             for k in range(3):
