@@ -43,7 +43,8 @@ _CLIP_MOMENTS = 9
 _CLIP_TRIES = 6
 _FRAMED_SHARE = 0.75
 """Of a clip's moments: people do leave the frame now and then."""
-SEATED_ACTIVITIES = ("seated",)
+SITTING_KNEES_RAD = np.radians(75.0)
+"""Who gets up or sits down is on the seat when the knees bend more."""
 MASCULINE_BELOW = 0.5
 _BLOCKS, _CLIPS = 0, 1
 
@@ -55,6 +56,17 @@ class Person:
     puppet: Puppet
     dressed: DressedBody
     motion: Motion
+
+    def knees_rad(self, frame: int) -> float:
+        """How far the less bent knee bends."""
+        skeleton = self.puppet.skeleton
+        knees = [skeleton.coordinate_index(f"knee_angle_{side}") for side in "rl"]
+        return float(self.motion.q[frame, knees].min())
+
+    def sits(self, frame: int) -> bool:
+        """Whether a seat carries the person."""
+        rises = self.motion.name == "sit_to_stand" and self.knees_rad(frame) > SITTING_KNEES_RAD
+        return self.motion.name == "seated" or rises
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,16 +175,19 @@ class PeopleStream:
     def _clip_scene(self, person: Person, rng: np.random.Generator, framing: Framing | None) -> Scene:
         """Aimed at the middle of the motion, and drawn again where the person walks out of the frame."""
         motion, dressed = person.motion, person.dressed
-        moments = np.linspace(0, motion.n_frames - 1, _CLIP_MOMENTS).astype(int)
+        moments = np.linspace(0, motion.n_frames - 1, _CLIP_MOMENTS).astype(int).tolist()
+        aim = _CLIP_MOMENTS // 2
+        if motion.name == "sit_to_stand":  # the seat is put under the person
+            aim = int(np.argmax([person.knees_rad(k) for k in moments]))
         poses = [person.puppet.node_transforms(motion.q[k]) for k in moments]
         soles_m = [float(posed(dressed, nodes)[:, 1].min()) for nodes in poses]
         places = [dressed.place_anchors(nodes) for nodes in poses]
         for _ in range(_CLIP_TRIES):
             scene = self._studio.sample_scene(
                 dressed,
-                poses[_CLIP_MOMENTS // 2],
+                poses[aim],
                 rng,
-                seated=motion.name in SEATED_ACTIVITIES,
+                seated=person.sits(moments[aim]),
                 floor_y_m=min(0.0, *soles_m),
                 framing=framing,
             )
@@ -198,7 +213,7 @@ class PeopleStream:
             person.dressed,
             nodes,
             rng,
-            seated=person.motion.name in SEATED_ACTIVITIES,
+            seated=person.sits(frame),
             floor_y_m=0.0,
             framing=framing,
         )
@@ -223,9 +238,8 @@ class PeopleStream:
             framing: Of the camera; mixed if left out.
         """
         nodes = person.puppet.node_transforms(person.motion.q[frame])
-        seated = person.motion.name in SEATED_ACTIVITIES
         scene = self._studio.sample_scene(
-            person.dressed, nodes, rng, seated=seated, floor_y_m=0.0, framing=framing
+            person.dressed, nodes, rng, seated=person.sits(frame), floor_y_m=0.0, framing=framing
         )
         anchors = np.array(list(person.dressed.place_anchors(nodes).values()))
         joints = joint_centres(person.puppet.skeleton, person.motion.q[frame], person.puppet.scale_factors)

@@ -25,10 +25,14 @@ _SIDE = (
     ("pelvis", "femur"), ("femur", "tibia"), ("tibia", "talus"), ("talus", "calcn"), ("calcn", "toes"),
     ("neck", "humerus"), ("humerus", "ulna"), ("ulna", "radius"), ("radius", "hand"),
 )  # fmt: skip
+_HANGS_ON = {
+    "hip": "femur", "knee": "tibia", "ankle": "talus", "shoulder": "humerus", "elbow": "ulna", "wrist": "hand"
+}  # fmt: skip
 # Red green blue.
 _PALE, _RIGHT, _LEFT, _MARKER = (245, 240, 236), (255, 128, 92), (72, 198, 242), (190, 255, 120)
 _HIDDEN_SHARE = 0.45
 """How much of its colour a joint keeps where it is hidden."""
+_SHEET_QUALITY = 85
 _SHIFT = 4
 """Fractional bits of the coordinates that are handed to OpenCV."""
 
@@ -72,6 +76,12 @@ def draw_skeleton(picture: LabelledImage, skeleton: Skeleton, scale: int = 1) ->
                 radius = round(radius_px * scale * (1 << _SHIFT))
                 cv2.circle(image, _fixed(point[None])[0], radius, colour, -1, cv2.LINE_AA, _SHIFT)
     return image
+
+
+def ring(image: Image, centre_px: NDArray[np.floating], radius_px: float) -> None:
+    """Mark a place in a picture."""
+    radius = round(radius_px * (1 << _SHIFT))
+    cv2.circle(image, _fixed(centre_px[None])[0], radius, _MARKER, 2, cv2.LINE_AA, _SHIFT)
 
 
 def _fixed(points_px: NDArray[np.floating]) -> list[tuple[int, int]]:
@@ -125,7 +135,7 @@ def _every(items: Iterable[LabelledImage], total: int, n: int) -> Iterator[Label
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worst:
-    """The picture whose skeleton lies farthest from what the skin shows."""
+    """The picture with the joint centre that lies farthest from what the skin shows."""
 
     picture: LabelledImage
     joint: str
@@ -135,23 +145,38 @@ class Worst:
 
 
 def find_worst(folder: Path, description: SetDescription, pool: PuppetPool, n: int) -> Worst:
-    """Of the first `n` pictures, the one with the largest residual of any joint centre.
+    """Of the first `n` pictures, the one with the largest residual of any joint centre that is visible.
 
     Raises:
         TrainError: the set was made of other bodies, or has no pictures.
     """
     if bodies_sha(pool) != description.bodies_sha:
         raise TrainError(f"{folder}: made of other bodies than those here; give them with --bodies FILE")
-    worst = None
-    for k, picture in enumerate(islice(read_images(folder), n)):
-        labels = picture.labels
-        residuals_m = centre_residuals_m(pool.puppet(labels.adult), labels.q)
-        joint = max(residuals_m, key=lambda name: residuals_m[name])
-        if worst is None or residuals_m[joint] > worst.residual_m:
-            worst = Worst(picture, joint, residuals_m[joint], k + 1)
-    if worst is None:
+    found = [(shown_residuals_m(picture, pool), picture) for picture in islice(read_images(folder), n)]
+    residual_m, joint, k = max(
+        ((value, joint, k) for k, (shown, _) in enumerate(found) for joint, value in shown.items()),
+        default=(0.0, "", -1),
+    )
+    if k < 0:
         raise TrainError(f"{folder}: no single pictures; make some: kinecast train synth --images N")
-    return Worst(worst.picture, worst.joint, worst.residual_m, k + 1)
+    return Worst(found[k][1], joint, residual_m, len(found))
+
+
+def shown_residuals_m(picture: LabelledImage, pool: PuppetPool) -> dict[str, float]:
+    """How far the joint centres that a picture shows are from the middle of the skin around, in m."""
+    labels = picture.labels
+    residuals_m = centre_residuals_m(pool.puppet(labels.adult), labels.q)
+    return {
+        joint: value
+        for joint, value in residuals_m.items()
+        if labels.centres_visible[joint_body(joint, pool.skeleton)]
+    }
+
+
+def joint_body(joint: str, skeleton: Skeleton) -> int:
+    """The body that hangs on a joint such as knee_r."""
+    stem, side = joint.rsplit("_", 1)
+    return skeleton.body_index(f"{_HANGS_ON[stem]}_{side}")
 
 
 def save_image(path: Path, image: Image) -> None:
@@ -164,10 +189,10 @@ def save_image(path: Path, image: Image) -> None:
     Raises:
         TrainError: it cannot be written, or not in this format.
     """
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+    options = {".png": [], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, _SHEET_QUALITY]}
+    if path.suffix not in options:
         raise TrainError(f"{path}: not a name of a picture; accepted: .png, .jpg")
-    options = [cv2.IMWRITE_JPEG_QUALITY, 88]
-    data = cv2.imencode(path.suffix, image[..., ::-1], options)[1].tobytes()
+    data = cv2.imencode(path.suffix, image[..., ::-1], options[path.suffix])[1].tobytes()
     try:
         path.write_bytes(data)
     except OSError as error:

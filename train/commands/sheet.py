@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"pictures, default: {_SHEET_IMAGES}; with --worst: to choose from, default: {_WORST_IMAGES}",
     )  # fmt: skip
     parser.add_argument(
-        "--worst", action="store_true", help="only the one whose skin is farthest from a joint centre"
+        "--worst",
+        action="store_true",
+        help="only the one that shows a joint centre farthest from its skin",
     )
     parser.add_argument(
         "--bodies", type=Path, metavar="FILE", help="exported adults of the set; default: Anny's"
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Draw."""
     from calib.skeleton import load_skeleton
     from train.puppet import PuppetPool
-    from train.sheet import contact_sheet, draw_skeleton, find_worst, pick, save_image
+    from train.sheet import contact_sheet, draw_skeleton, find_worst, joint_body, pick, ring, save_image
     from train.synth_set import read_description
 
     description, skeleton = read_description(args.folder), load_skeleton()
@@ -43,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     pool = PuppetPool(skeleton, args.bodies)
     worst = find_worst(args.folder, description, pool, args.n or _WORST_IMAGES)
-    save_image(args.out, draw_skeleton(worst.picture, skeleton, _WORST_SCALE))
+    image = draw_skeleton(worst.picture, skeleton, _WORST_SCALE)
+    centre_px = worst.picture.labels.centres_px[joint_body(worst.joint, skeleton)]
+    ring(image, centre_px * _WORST_SCALE, 8.0 * _WORST_SCALE)
+    save_image(args.out, image)
     print(
         f"{args.out}: {worst.picture.key}, {worst.picture.labels.motion}: {worst.joint} is "
         f"{1e3 * worst.residual_m:.1f} mm from the skin's, the worst of {worst.n}"
