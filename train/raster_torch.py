@@ -38,31 +38,46 @@ def _snapped_triangles(p_px: torch.Tensor, faces: torch.Tensor) -> tuple[torch.T
     return snapped, order, area.abs(), valid
 
 
+def _covered(
+    x: torch.Tensor, y: torch.Tensor, corners: torch.Tensor, on_picture: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Candidate pixels that triangles cover.
+
+    Args:
+        x: columns. Shape: (n, 1, k), int64.
+        y: rows. Shape: (n, k, 1), int64.
+        corners: snapped. Shape: (n, 3, 2), int64.
+        on_picture: shape (n, k, k), bool.
+
+    Returns:
+        Indices into (n, k, k), shape (m, 3), and the three edge functions there, shape (m, 3), int64.
+    """
+    px, py = x * SUBPIXELS + _HALF, y * SUBPIXELS + _HALF
+    edges, inside = [], on_picture
+    for i, j in ((1, 2), (2, 0), (0, 1)):
+        start, step = corners[:, i, None, None], (corners[:, j] - corners[:, i])[:, None, None]
+        edge = step[..., 0] * (py - start[..., 1]) - step[..., 1] * (px - start[..., 0])
+        inside = inside & (edge + _fill_bias(step[..., 0], step[..., 1]) >= 0)
+        edges.append(edge)
+    return inside.nonzero(), torch.stack([edge[inside] for edge in edges], -1)
+
+
 def _keys(
-    pixel_x: torch.Tensor,
-    pixel_y: torch.Tensor,
-    corners: torch.Tensor,
-    weights: torch.Tensor,
+    edges: torch.Tensor,
+    inverse_depth: torch.Tensor,
     area: torch.Tensor,
     clip: torch.Tensor | None,
     face: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Keys of candidate pixels and which of them the triangles cover."""
-    px, py = pixel_x * SUBPIXELS + _HALF, pixel_y * SUBPIXELS + _HALF
-    edges = []
-    for i, j in ((1, 2), (2, 0), (0, 1)):
-        start, step = corners[:, i, None, None], (corners[:, j] - corners[:, i])[:, None, None]
-        edge = step[..., 0] * (py - start[..., 1]) - step[..., 1] * (px - start[..., 0])
-        edges.append((edge, edge + _fill_bias(step[..., 0], step[..., 1]) >= 0))
-    inside = edges[0][1] & edges[1][1] & edges[2][1]
-    wa, wb, wc = (edge.double() * weights[:, k, None, None] for k, (edge, _) in enumerate(edges))
-    depth = ((wa + wb + wc) * (1.0 / area.double())[:, None, None]).float()
+    """Keys of covered pixels, and which of them are kept; all arguments one row for each pixel."""
+    wa, wb, wc = (edges[:, k].double() * inverse_depth[:, k].double() for k in range(3))
+    depth = ((wa + wb + wc) * (1.0 / area.double())).float()
+    kept = depth > 0
     if clip is not None:
-        a, b, c = (clip[:, k, None, None] for k in range(3))
-        inside = inside & ~(wa * a + wb * b + wc * c < 0.0)
-    inside = inside & (depth > 0)
+        a, b, c = (clip[:, k].double() for k in range(3))
+        kept = kept & ~(wa * a + wb * b + wc * c < 0.0)
     bits = depth.contiguous().view(torch.int32).long()
-    return (bits << 32) | (_FACE_LIMIT - face)[:, None, None], inside
+    return (bits << 32) | (_FACE_LIMIT - face), kept
 
 
 def rasterise_batch(
@@ -101,15 +116,23 @@ def rasterise_batch(
         steps = torch.arange(size, device=device)
         for part in chosen.split(max(1, _CANDIDATES_PER_PASS // (size * size))):
             view, face = part[:, 0], part[:, 1]
-            vertices = torch.gather(faces[face], 1, order[view, face])
-            inverse_depth = p_px[view[:, None], vertices, 2].double()
             x = first[view, face, 0, None, None] + steps[None, None, :]
             y = first[view, face, 1, None, None] + steps[None, :, None]
-            field = None if clip is None else clip[vertices].double()
-            key, inside = _keys(x, y, corners[view, face], inverse_depth, area[view, face], field, face)
-            inside = inside & (x < width_px) & (y < height_px)
-            index = (view[:, None, None] * height_px + y) * width_px + x
-            buffer.scatter_reduce_(0, index[inside], key[inside], "amax")
+            on_picture = (x < width_px) & (y < height_px)
+            pixel, edges = _covered(x, y, corners[view, face], on_picture)
+            row = pixel[:, 0]
+            view, face = view[row], face[row]
+            vertices = torch.gather(faces[face], 1, order[view, face])
+            key, kept = _keys(
+                edges,
+                p_px[view[:, None], vertices, 2],
+                area[view, face],
+                None if clip is None else clip[vertices],
+                face,
+            )
+            column, line = x[row, 0, pixel[:, 2]], y[row, pixel[:, 1], 0]
+            index = (view * height_px + line) * width_px + column
+            buffer.scatter_reduce_(0, index[kept], key[kept], "amax")
     buffer = buffer.view(n_views, height_px, width_px)
     face_id = torch.where(buffer > 0, _FACE_LIMIT - (buffer & 0xFFFFFFFF), -1).int()
     return (buffer >> 32).int().view(torch.float32), face_id
