@@ -160,7 +160,7 @@ def hair_colour(rng: np.random.Generator, skin: Colour) -> Colour:
     """A natural hair colour; fair hair only on fair skin."""
     weight = HAIR_WEIGHTS.copy()
     if skin[0] < srgb(196, 0, 0)[0]:
-        weight[4:9] *= 0.04
+        weight[4:9] *= 0.01
     picked = HAIR_COLOURS[rng.choice(len(HAIR_COLOURS), p=weight / weight.sum())] * rng.uniform(0.85, 1.15)
     return srgb(*np.clip(picked, 8, 240))
 
