@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+TURN = 20
+"""Calls of one task before the next has its turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -60,23 +63,23 @@ class BenchResult:
         return asdict(self)
 
 
-def time_in_turn(
-    tasks: Mapping[str, Callable[[int], object]], n: int, *, n_warm_up: int = 5
-) -> tuple[Timing, ...]:
-    """Time tasks call by call in turn, so that what disturbs the machine disturbs all alike.
+def time_in_turn(tasks: Mapping[str, Callable[[int], object]], n: int) -> tuple[Timing, ...]:
+    """Time tasks by turns of `TURN` calls, so that what disturbs the machine disturbs all alike.
+
+    The first call of each turn is not counted: it finds the processor's caches full of another task's data.
 
     Args:
-        tasks: Names and functions of the call's index.
-        n: Timed calls of each.
-        n_warm_up: Untimed calls of each before.
+        tasks: Names and functions of the call's index, which counts up.
+        n: Calls of each, including those not counted.
     """
     durations_ns: dict[str, list[int]] = {name: [] for name in tasks}
-    for k in range(-n_warm_up, n):
+    for start in range(0, n, TURN):
         for name, task in tasks.items():
-            start_ns = time.perf_counter_ns()
-            task(k % n)
-            if k >= 0:
-                durations_ns[name].append(time.perf_counter_ns() - start_ns)
+            for k in range(start, min(start + TURN, n)):
+                start_ns = time.perf_counter_ns()
+                task(k)
+                if k > start:
+                    durations_ns[name].append(time.perf_counter_ns() - start_ns)
     return tuple(Timing.from_ns(name, durations) for name, durations in durations_ns.items())
 
 
