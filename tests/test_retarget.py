@@ -215,9 +215,13 @@ def test_our_own_motion_comes_back(skeleton: Skeleton) -> None:
     followed = Retargeter(skeleton, capture_of(skeleton, q, known, scale)).follow(
         capture_of(skeleton, q, known, scale), source="cmu"
     )
-    difference = np.degrees(np.abs(followed.q - face_forward(skeleton, q)))[:, skeleton.is_rotational]
-    assert difference.mean() < 0.6
-    assert np.percentile(difference, 99) < 6.0
+    difference = np.degrees(np.abs(followed.q - face_forward(skeleton, q)))
+    # Turns about the axis of an arm that hangs almost straight hardly show.
+    hidden = np.array([n.startswith(("arm_rot", "pro_sup")) for n in skeleton.coordinate_names])
+    shown = skeleton.is_rotational & ~hidden
+    assert difference[:, shown].mean() < 0.6
+    assert np.percentile(difference[:, shown], 99) < 3.0
+    assert difference[:, hidden].max() < 12.0
 
 
 def test_face_forward_looks_along_x_and_changes_no_shape(skeleton: Skeleton) -> None:
