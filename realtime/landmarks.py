@@ -7,27 +7,31 @@ own axis) follows how people hold themselves.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
+from engines.preprocess import letterbox_roi
 from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import LandmarkObservation, observe, rotation_to_ray
-from realtime.person_tracker import LandmarkFollower, bounding_box
-from realtime.pose_solver import PoseSolver
+from realtime.pose_solver import PoseSolver, Prior
 from realtime.skeletal_layer import Estimate, SkeletalLayer
 from realtime.subject_scaling import SubjectScaling
-from realtime.types import Status
+from realtime.types import Frame, PoseSample, Status
 
 Array = NDArray[np.float64]
 
 MIN_VISIBILITY = 0.1
 """Hidden landmarks still count a little: the network's guess beats none."""
+LOST_RESET_NS = 2_000_000_000
+"""After 2 s without anybody the next person is taken for another one."""
 
 
-class LandmarksEstimator(LandmarkFollower):
+class LandmarksEstimator:
     """Frames to pose samples through landmarks and inverse kinematics.
 
     Args:
@@ -43,6 +47,7 @@ class LandmarksEstimator(LandmarkFollower):
 
     name = "landmarks"
     stage = "inverse_kinematics"
+    """What the time from landmarks to coordinates is called in reports."""
 
     def __init__(
         self,
@@ -52,19 +57,70 @@ class LandmarksEstimator(LandmarkFollower):
         layer: SkeletalLayer,
         height_m: float | None = None,
     ) -> None:
-        super().__init__(skeleton, camera, blazepose, layer)
+        self.skeleton = skeleton
+        self.camera = camera
+        self._blazepose = blazepose
+        self._layer = layer
+        self._last_seen_ns: int | None = None
         self._model = build_landmark_model(skeleton)
         self._scaling = SubjectScaling(skeleton, self._model, height_m)
         self._solver = PoseSolver(skeleton, self._model)
         self.reset()
 
-    def _lose_sight(self) -> None:
-        self._solver.reset()
+    @property
+    def description(self) -> str:
+        """What the landmark network runs on."""
+        return self._blazepose.description
 
-    def _forget_subject(self) -> None:
+    @property
+    def lag_s(self) -> float:
+        """Mean delay that smoothing has added so far."""
+        return self._layer.lag_s
+
+    def warm_up(self) -> None:
+        """Take an empty picture through every stage; see `realtime.types.Estimator`."""
+        k = self.camera.intrinsics
+        image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
+        image.flags.writeable = False  # as frames are: numba compiles for either
+        self._blazepose.step(image)
+        result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
+        if result is not None:
+            # A layer of its own, so that the reported lag is that of real frames.
+            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), self._solve(result), {})
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person and the region they were in."""
+        self._blazepose.reset()
+        self._forget_person()
+
+    def step(self, frame: Frame) -> PoseSample:
+        """Estimate one frame; see `realtime.types.Estimator`."""
+        start_ns = time.perf_counter_ns()
+        result = self._blazepose.step(frame.image, frame.t_capture_ns)
+        stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
+        if result is None:
+            # Nothing of the frame before may be used for the next.
+            self._solver.reset()
+            if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
+                self._forget_person()
+            return self._layer.lost(frame, stage_ns)
+        self._last_seen_ns = frame.t_capture_ns
+        start_ns = time.perf_counter_ns()
+        estimate = self._solve(result)
+        stage_ns[self.stage] = time.perf_counter_ns() - start_ns
+        return self._layer.step(frame, estimate, stage_ns)
+
+    def _forget_person(self) -> None:
         self._scaling.reset()
         self._solver.reset()
         self._solver.set_scale_factors(self._scaling.scale_factors)
+        self._layer.reset()
+        self._last_seen_ns = None
+
+    def _prior(self, result: BlazePoseResult) -> Prior | None:
+        """What is expected of this frame before the solver runs; None for how people hold themselves."""
+        return None
 
     def _solve(self, result: BlazePoseResult) -> Estimate:
         world_m = world_in_camera(result, self.camera)
@@ -74,7 +130,7 @@ class LandmarksEstimator(LandmarkFollower):
         seen = observe_model(
             result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
         )
-        q, confidence = self._solver.solve(seen)
+        q, confidence = self._solver.solve(seen, self._prior(result))
         return Estimate(
             q=q,
             confidence=confidence,
@@ -112,3 +168,8 @@ def observe_model(
         visibility[used],
         camera,
     )
+
+
+def bounding_box(points_px: Array) -> Array:
+    """Left, top, right, bottom of points. Shape: (4,)."""
+    return np.concatenate([points_px.min(0), points_px.max(0)])

@@ -2,9 +2,9 @@
 
 Run in an environment of its own (its numpy is older than kinecast's), from the repository root:
 
-    python -m venv /tmp/mediapipe && /tmp/mediapipe/bin/pip install mediapipe==0.10.21
+    python -m venv mediapipe-env && mediapipe-env/bin/pip install mediapipe==0.10.21
     kinecast assets fetch demo_clip
-    /tmp/mediapipe/bin/python tests/data/make_blazepose_golden.py PATH/TO/demo.mp4
+    mediapipe-env/bin/python tests/data/make_blazepose_golden.py PATH/TO/demo.mp4
 """
 
 import sys
