@@ -170,6 +170,19 @@ def test_a_skeleton_without_legs_is_refused(skeleton: Skeleton, shared_data: Pat
         build_landmark_model(arm)
 
 
+def test_a_skeleton_without_arms_is_tracked(shared_data: Path) -> None:
+    legs = load_skeleton(shared_data / "models" / "gait10dof18musc.osim")
+    model = build_landmark_model(legs)
+    truth = person(legs, hip_flexion_r=30, hip_flexion_l=-10, knee_angle_r=-40, knee_angle_l=-15)
+    trunk = legs.coordinate_index("lumbar_extension")
+    truth[trunk] = model.q_prior[trunk]  # no landmark shows it
+    p_cam = landmarks(legs, model, truth, np.ones((legs.n_bodies, 3)))
+    sure = np.full(len(p_cam), 1e-4)
+    seen = observe(pixels(p_cam), p_cam - p_cam.mean(0), sure, sure, np.ones(len(p_cam)), CAMERA)
+    q, _ = PoseSolver(legs, model).solve(seen)
+    np.testing.assert_allclose(q, truth, atol=0.02)
+
+
 def test_the_layer_smooths_but_keeps_lost_frames_undefined(skeleton: Skeleton) -> None:
     layer = SkeletalLayer(skeleton)
     image = np.zeros((4, 4, 3), np.uint8)
