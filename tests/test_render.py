@@ -154,6 +154,16 @@ def test_webcams_stand_in_front(people):
             assert towards @ ahead > 0.4 * np.linalg.norm(towards)
 
 
+def test_cameras_see_people_who_touch_the_floor(people):
+    puppet, person = people[1]
+    nodes = nodes_of(puppet, {**STANDING, "pelvis_tilt": -2.2, "hip_flexion_r": 2.0, "hip_flexion_l": 2.0})
+    anchors = person.place_anchors(nodes)
+    assert anchors["shoulder_r"][1] < anchors["hip_r"][1]
+    for seed in range(10):
+        view = sample_view(anchors, 0.0, np.random.default_rng(seed), framing=Framing.THREE_QUARTER)
+        assert np.isfinite(view.crop_from_frame).all()
+
+
 def test_recropping_keeps_the_camera_and_follows(people):
     puppet, person = people[1]
     anchors = person.place_anchors(nodes_of(puppet, STANDING))

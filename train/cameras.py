@@ -110,7 +110,8 @@ def _place(
         turn = rng.normal(0.0, 0.8)
         height = rng.uniform(0.6 * (head[1] - floor_y_m), 1.1 * (head[1] - floor_y_m)) + floor_y_m
         target = rng.uniform(0.3, 0.8) * shoulders + rng.uniform(0.2, 0.5) * pelvis
-        target[1] = rng.uniform(pelvis[1], shoulders[1])
+        # Who touches the floor has the pelvis above the shoulders.
+        target[1] = rng.uniform(*sorted((pelvis[1], shoulders[1])))
     else:
         distance, fov = rng.uniform(2.2, 4.2), rng.uniform(50, 75)
         turn = rng.uniform(-np.pi, np.pi)

@@ -98,7 +98,7 @@ class MotionLibrary:
             raise TrainError("no captured motion is loaded; give MotionLibrary(captured=...)")
         motion = self.captured[int(rng.choice(len(self.captured), p=self._captured_p))]
         length = min(duration_s, motion.t_s[-1] - motion.t_s[0])
-        start = rng.uniform(motion.t_s[0], motion.t_s[-1] - length)
+        start = motion.t_s[0] + rng.uniform(0.0, max(motion.t_s[-1] - motion.t_s[0] - length, 0.0))
         t_s = np.arange(max(1, round(length * fps))) / fps
         q = np.stack([np.interp(start + t_s, motion.t_s, column) for column in motion.q.T], axis=1)
         if rng.random() < 0.5:
