@@ -15,6 +15,7 @@ COMMANDS = {
     "synth": "train.commands.synth",
     "sheet": "train.commands.sheet",
     "lift-data": "train.commands.lift_data",
+    "lift-clips": "train.commands.lift_clips",
     "lift": "train.commands.lift",
 }
 """Command -> module, in the order of the help."""

@@ -6,6 +6,7 @@ and followed on a second, so that the lifter meets the errors that it will meet 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
-from engines.blazepose import BlazePose
+from engines.blazepose import BlazePose, BlazePoseResult
 from train.cameras import View, crop_similarity
 from train.errors import TrainError
 from train.people import Sample
@@ -57,9 +58,11 @@ class LiftData:
     adult: NDArray[np.int32]
     """Shape: (n,)."""
     block: NDArray[np.int32]
-    """Shape: (n,)."""
+    """Number of the block of pictures, or of the clip. Shape: (n,)."""
     activity: NDArray[np.str_]
     """Shape: (n,)."""
+    t_s: Floats
+    """Time since the clip began; 0 for pictures that stand alone. Shape: (n,)."""
 
     def __len__(self) -> int:
         return len(self.q)
@@ -84,8 +87,14 @@ class LiftData:
         paths = [p for p in sorted(folder.glob("*.npz")) if not p.name.endswith(".partial.npz")]
         if not paths:
             raise TrainError(f"{folder}: no lift data; make some: kinecast train lift-data --out {folder}")
-        files = [np.load(path) for path in paths]
+        files = [file for file in map(np.load, paths) if len(file["q"])]
         return cls(**{f.name: np.concatenate([file[f.name] for file in files]) for f in fields(cls)})
+
+    def clips(self) -> Iterator[slice]:
+        """The rows of each clip, in the order of time."""
+        ends = (np.flatnonzero((np.diff(self.block) != 0) | (np.diff(self.t_s) <= 0)) + 1).tolist()
+        for start, stop in zip([0, *ends], [*ends, len(self)], strict=True):
+            yield slice(start, stop)
 
     @classmethod
     def from_rows(cls, rows: list[dict[str, object]]) -> LiftData:
@@ -147,29 +156,37 @@ def observe(sample: Sample, blazepose: BlazePose, block: int) -> dict[str, objec
     # The first look goes through the detector, the second follows: live, nearly all frames are followed.
     if blazepose.step(image) is None or (seen := blazepose.step(image)) is None:
         return None
-    camera = picture_camera(view)
-    skeleton = sample.person.puppet.skeleton
+    return seen_row(sample, seen, block, 0.0)
+
+
+def seen_row(sample: Sample, seen: BlazePoseResult, block: int, t_s: float) -> dict[str, object] | None:
+    """What was seen in a picture that was cut by `within_frame`, with the truth.
+
+    Returns:
+        A row of `LiftData`, or None where somebody else was seen.
+    """
+    camera = picture_camera(sample.picture.view)
+    puppet = sample.person.puppet
     centres_m = sample.joint_centres_m
-    if _misses(seen.landmarks_px, camera.project(centres_m), skeleton.body_names):
+    if _misses(seen.landmarks_px, camera.project(centres_m), puppet.skeleton.body_names):
         return None
     k, T = camera.intrinsics, camera.T_ground_cam
+    roi = seen.roi
     return {
         "landmarks_px": seen.landmarks_px.astype(np.float32),
         "world_m": seen.world_m.astype(np.float32),
         "visibility": seen.visibility.astype(np.float32),
         "presence": seen.presence.astype(np.float32),
-        "roi": np.array(
-            [seen.roi.centre_x_px, seen.roi.centre_y_px, seen.roi.size_px, seen.roi.rotation_rad],
-            dtype=np.float32,
-        ),
+        "roi": np.array([roi.centre_x_px, roi.centre_y_px, roi.size_px, roi.rotation_rad], dtype=np.float32),
         "camera": np.array([k.fx, k.cx, k.cy], dtype=np.float32),
         "R_ground_cam": T[:3, :3].astype(np.float32),
         "q": sample.q.astype(np.float32),
-        "scale_factors": sample.person.puppet.scale_factors.astype(np.float32),
+        "scale_factors": puppet.scale_factors.astype(np.float32),
         "centres_cam_m": ((centres_m - T[:3, 3]) @ T[:3, :3]).astype(np.float32),
-        "adult": np.int32(sample.person.puppet.adult),
+        "adult": np.int32(puppet.adult),
         "block": np.int32(block),
         "activity": sample.person.motion.name,
+        "t_s": np.float32(t_s),
     }
 
 

@@ -77,12 +77,13 @@ def _file(folder: Path, recipe: Recipe, start: int) -> Path:
 
 
 @lru_cache(maxsize=1)
-def _tools(recipe: Recipe) -> tuple[PeopleStream, BlazePose]:
+def lift_tools(recipe: Recipe) -> tuple[PeopleStream, BlazePose]:
+    """What draws people and what looks at them, opened once in each process."""
     return recipe.open(), BlazePose(n_threads=1)
 
 
 def _make_file(folder: Path, recipe: Recipe, start: int) -> None:
-    people, blazepose = _tools(recipe)
+    people, blazepose = lift_tools(recipe)
     rows = []
     for block in range(start, start + BLOCKS_PER_FILE):
         rows += lift_block(people, blazepose, (recipe.seed, int(recipe.held_out), block))

@@ -34,7 +34,8 @@ POSE_INTERVAL_S = 0.9
 """Between two pictures of a block, so that they show different poses."""
 CLIP_DURATION_S = 4.0
 _CLIP_RATES_FPS = (25.0, 30.0, 30.0, 60.0)
-_CLIP_MOTION_FPS = 60.0
+CLIP_MOTION_FPS = 60.0
+"""Of the motion, before a camera takes it at its own rate."""
 _STAMP_JITTER = 0.03
 """Standard deviation of a webcam's frame interval, as a part of it."""
 _DROPPED_FRAMES = 0.01
@@ -157,9 +158,9 @@ class PeopleStream:
             framing: Of the camera; mixed if left out.
         """
         rng = np.random.default_rng([*self._key, _CLIPS, number])
-        person = self.draw_person(rng, duration_s=CLIP_DURATION_S, fps=_CLIP_MOTION_FPS)
+        person = self.draw_person(rng, duration_s=CLIP_DURATION_S, fps=CLIP_MOTION_FPS)
         person = replace(person, motion=filmed(person.motion, rng))
-        scene = self._clip_scene(person, rng, framing)
+        scene = self.clip_scene(person, rng, framing)
         crop_key = int(rng.integers(SEED_END))
         cut = None
         for frame, q in enumerate(person.motion.q):
@@ -172,7 +173,7 @@ class PeopleStream:
             yield Sample(picture, person, frame)
             cut = ahead
 
-    def _clip_scene(self, person: Person, rng: np.random.Generator, framing: Framing | None) -> Scene:
+    def clip_scene(self, person: Person, rng: np.random.Generator, framing: Framing | None) -> Scene:
         """Aimed at the middle of the motion, and drawn again where the person walks out of the frame."""
         motion, dressed = person.motion, person.dressed
         moments = np.linspace(0, motion.n_frames - 1, _CLIP_MOMENTS).astype(int).tolist()
@@ -194,6 +195,13 @@ class PeopleStream:
             if np.mean([is_framed(scene.view, anchors) for anchors in places]) >= _FRAMED_SHARE:
                 break
         return scene
+
+    def render(
+        self, scene: Scene, person: Person, frame: int, rng: np.random.Generator, view: View
+    ) -> Sample:
+        """One frame of a person's motion in a scene, cut as one likes."""
+        nodes = person.puppet.node_transforms(person.motion.q[frame])
+        return Sample(self._studio.render(scene, person.dressed, nodes, rng, view=view), person, frame)
 
     def draw_person(self, rng: np.random.Generator, *, duration_s: float, fps: float) -> Person:
         """Somebody new, in an outfit, with a motion."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 
 def positive_int(text: str) -> int:
@@ -11,3 +12,15 @@ def positive_int(text: str) -> int:
     if not re.fullmatch(r"\d{1,12}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
+
+
+def add_lift_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the commands that run BlazePose over synthetic people have in common."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument("--workers", type=positive_int, metavar="W", help="processes; default: one a core")
+    parser.add_argument("--held-out", action="store_true", help="people kept for evaluation")
+    parser.add_argument(
+        "--backgrounds", type=Path, metavar="DIR", help="with .hdr panoramas; default: procedural ones alone"
+    )
+    parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")

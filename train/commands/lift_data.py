@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
-from train.commands.arguments import positive_int
+from train.commands.arguments import add_lift_data_arguments, positive_int
 
 HELP = "run BlazePose over pictures of synthetic people, for the lifter to learn from"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    add_lift_data_arguments(parser)
     parser.add_argument(
         "--pictures", type=positive_int, default=24000, metavar="N", help="default: %(default)s"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
-    parser.add_argument("--workers", type=positive_int, metavar="W", help="processes; default: one a core")
-    parser.add_argument("--held-out", action="store_true", help="people kept for evaluation")
-    parser.add_argument(
-        "--backgrounds", type=Path, metavar="DIR", help="with .hdr panoramas; default: procedural ones alone"
-    )
-    parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,0 +1,32 @@
+"""`kinecast train lift-clips`: what BlazePose says about filmed synthetic people, with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from train.commands.arguments import add_lift_data_arguments, positive_int
+
+HELP = "run BlazePose over films of synthetic people, for the temporal network to learn from"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add_lift_data_arguments(parser)
+    parser.add_argument("--clips", type=positive_int, default=400, metavar="N", help="default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the clips, or what is missing of them."""
+    from tqdm import tqdm
+
+    from train.lift_clips import CLIP_PX, make_lift_clips
+    from train.synth import Recipe
+
+    recipe = Recipe(args.seed, args.held_out, CLIP_PX, args.backgrounds, args.motions)
+    workers = args.workers or os.cpu_count() or 1
+    with tqdm(total=args.clips, unit="clip", disable=None) as progress:
+        for done in make_lift_clips(args.out, recipe, args.clips, workers):
+            progress.update(done - progress.n)
+    print(f"{args.out}: {args.clips} clips taken")
+    return 0

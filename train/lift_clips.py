@@ -1,0 +1,174 @@
+"""Films synthetic people and runs BlazePose over every frame: what the temporal network learns from.
+
+The frames go through the live code. A clip has one camera, which stands still; now and then something comes between it and the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.blazepose import BlazePose
+from train.cameras import View, crop_similarity
+from train.errors import TrainError
+from train.lift_data import LiftData, seen_row, within_frame
+from train.lift_pictures import FRAMINGS, lift_tools
+from train.people import CLIP_MOTION_FPS, PeopleStream, Person, Sample, filmed
+from train.synth import Recipe
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+CLIP_S = 8.0
+CLIP_PX = 384
+"""Side of the pictures: who walks through them is still as large as the network needs."""
+COVERED_SHARE = 0.3
+"""Of the clips: something hides a part of the person for a while."""
+MIN_ROWS = 20
+_LIFT_CLIPS = 3
+"""Keeps the generator's numbers apart from those of other uses of the same seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Something flat before the camera for some time; shares of the picture, from the left and the top."""
+
+    start_s: float
+    stop_s: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: tuple[int, int, int]
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator, duration_s: float, hips_from_top: float) -> Cover:
+        """Mostly over the legs, as a table that is stepped behind; else a strip or the whole person."""
+        start_s = float(rng.uniform(0.5, max(duration_s - 2.0, 0.6)))
+        stop_s = start_s + float(rng.uniform(0.3, 3.5))
+        colour = tuple(int(c) for c in rng.integers(10, 240, 3))
+        kind = rng.random()
+        if kind < 0.6:
+            box = (0.0, hips_from_top + float(rng.uniform(-0.05, 0.1)), 1.0, 1.0)
+        elif kind < 0.9:
+            left = float(rng.uniform(0.1, 0.6))
+            box = (left, 0.0, left + float(rng.uniform(0.1, 0.3)), 1.0)
+        else:
+            box = (0.0, 0.0, 1.0, 1.0)
+            stop_s = min(stop_s, start_s + 1.0)
+        return cls(start_s, stop_s, *box, colour)  # type: ignore[arg-type]
+
+    def hide(self, image: Image, t_s: float) -> None:
+        """Paint over the picture while it is there."""
+        if self.start_s <= t_s < self.stop_s:
+            height, width = image.shape[:2]
+            rows = slice(int(self.top * height), int(self.bottom * height))
+            image[rows, int(self.left * width) : int(self.right * width)] = self.colour
+
+
+def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) -> Iterator[int]:
+    """Write what is missing of `n_clips` clips, a file for each.
+
+    Args:
+        folder: Where the files go; complete ones are kept.
+        recipe: What people are drawn, in pictures of `CLIP_PX`.
+        n_clips: In all.
+        workers: Processes.
+
+    Yields:
+        How many clips are done, after every one.
+
+    Raises:
+        TrainError: the folder cannot be written, or what is drawn from is missing.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainError(f"{folder}: cannot be written ({error.strerror})") from error
+    numbers = [k for k in range(n_clips) if not _file(folder, recipe, k).exists()]
+    done = n_clips - len(numbers)
+    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as executor:
+        for _ in executor.map(partial(_make_file, folder, recipe), numbers):
+            done += 1
+            yield done
+
+
+def lift_clip(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:
+    """The rows of one clip, each with `t_s`; frames without the person are left out."""
+    rng = np.random.default_rng([*key, _LIFT_CLIPS])
+    person = people.draw_person(rng, duration_s=CLIP_S, fps=CLIP_MOTION_FPS)
+    person = replace(person, motion=filmed(person.motion, rng))
+    framing = FRAMINGS[int(rng.integers(len(FRAMINGS)))]
+    scene = people.clip_scene(person, rng, framing)
+    places_m = _places(person)
+    view = standing_view(scene.view, places_m)
+    cover = None
+    if rng.random() < COVERED_SHARE:
+        hips_px = view.crop_from_frame @ [*view.camera.project(places_m[:, :2].mean((0, 1))[None])[0], 1.0]
+        hips_from_top = float(np.nan_to_num(hips_px[1] / view.size_px, nan=0.5))
+        cover = Cover.sample(rng, float(person.motion.t_s[-1]), hips_from_top)
+    blazepose.reset()
+    rows: list[dict[str, object]] = []
+    for frame, t_s in enumerate(person.motion.t_s.tolist()):
+        sample = people.render(scene, person, frame, rng, view)
+        row = _look(sample, blazepose, cover, t_s, key[-1])
+        if row is not None:
+            rows.append(row)
+    return rows
+
+
+def _places(person: Person) -> Array:
+    """Hips first, then the rest of the body, through the motion. Shape: (n_frames, n_anchors, 3)."""
+    places = []
+    for q in person.motion.q[:: max(1, person.motion.n_frames // 40)]:
+        anchors = person.dressed.place_anchors(person.puppet.node_transforms(q))
+        names = ["hip_r", "hip_l", *(name for name in anchors if not name.startswith("hip"))]
+        places.append([anchors[name] for name in names])
+    return np.array(places)
+
+
+def standing_view(view: View, places_m: Array) -> View:
+    """A crop of the camera's frame, upright and square, that holds the whole motion as far as the frame does.
+
+    Args:
+        view: Of the camera.
+        places_m: Points of the person through the motion, in ground. Shape: (n_frames, n, 3).
+    """
+    k = view.camera.intrinsics
+    limits = np.array([k.width_px, k.height_px], dtype=np.float64)
+    uv_px = view.camera.project(places_m.reshape(-1, 3)).reshape(*places_m.shape[:2], 2)
+    uv_px = np.clip(uv_px, 0.0, limits)
+    low, high = np.nanmin(uv_px, (0, 1)), np.nanmax(uv_px, (0, 1))
+    side = float(np.clip(1.2 * (high - low).max(), 64.0, limits.max()))
+    crop = crop_similarity(0.5 * (low + high), side, 0.0, view.size_px)
+    return replace(view, crop_from_frame=crop)
+
+
+def _look(
+    sample: Sample, blazepose: BlazePose, cover: Cover | None, t_s: float, clip: int
+) -> dict[str, object] | None:
+    rows, columns = within_frame(sample.picture.view)
+    image = np.ascontiguousarray(sample.picture.image[rows, columns, ::-1])
+    if cover is not None:
+        cover.hide(image, t_s)
+    seen = blazepose.step(image, int(t_s * 1e9))
+    return None if seen is None else seen_row(sample, seen, clip, t_s)
+
+
+def _file(folder: Path, recipe: Recipe, number: int) -> Path:
+    return folder / f"clip-{recipe.seed:04d}-{number:06d}.npz"
+
+
+def _make_file(folder: Path, recipe: Recipe, number: int) -> None:
+    people, blazepose = lift_tools(recipe)
+    rows = lift_clip(people, blazepose, (recipe.seed, int(recipe.held_out), number))
+    # A file without rows says that this clip was tried.
+    LiftData.from_rows(rows if len(rows) >= MIN_ROWS else []).save(_file(folder, recipe, number))
