@@ -1,6 +1,7 @@
 """Films synthetic people and runs BlazePose over every frame: what the temporal network learns from.
 
-The frames go through the live code. A clip has one camera, which stands still; now and then something comes between it and the person.
+The frames go through the live code. A clip has one camera, which stands still; now and then something comes
+between it and the person.
 """
 
 from __future__ import annotations
