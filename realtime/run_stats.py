@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from realtime.metrics import DurationTracker, Percentiles, RateMeter
+from realtime.run_history import RunHistory
 from realtime.types import LiveStats, PoseSample, Status
 
 UPDATE_NS = 250_000_000
@@ -38,6 +39,8 @@ class PipelineStats:
     latency_from: str
     """`capture`: from the frame's stamp to its publication. `hand-over`: from when the estimator took it."""
     stages: dict[str, Percentiles]
+    history: dict[str, object]
+    """Latency and losses over time; see `RunHistory`."""
     note: str
     interrupted: bool
 
@@ -54,6 +57,7 @@ class PipelineStats:
             "latency_ms": self.latency.as_dict(),
             "latency_from": self.latency_from,
             "stages_ms": {name: stage.as_dict() for name, stage in self.stages.items()},
+            "history": self.history,
             "note": self.note,
             "interrupted": self.interrupted,
         }
@@ -77,16 +81,19 @@ class RunStats:
         self._recent_ns: deque[int] = deque(maxlen=RECENT_SAMPLES)
         self._stages: dict[str, DurationTracker] = {}
         self._output = DurationTracker()
+        self._history = RunHistory()
         self._updated_ns = 0
         self._fps: float | None = None
         self._latency_ms: float | None = None
 
     def record(self, sample: PoseSample, t_taken_ns: int, t_estimated_ns: int, t_published_ns: int) -> None:
         """Count one sample."""
+        is_lost = sample.status is Status.LOST
         self.n_estimated += 1
-        self._n_lost += sample.status is Status.LOST
+        self._n_lost += is_lost
         latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
         self._latency.record(latency_ns)
+        self._history.record(t_published_ns, latency_ns, sample.frame_id, is_lost=is_lost)
         self._recent_ns.append(latency_ns)
         self._rate.tick(t_published_ns)
         if self._from_capture:
@@ -142,6 +149,7 @@ class RunStats:
             latency=self._latency.percentiles(),
             latency_from="capture" if self._from_capture else "hand-over",
             stages=stages,
+            history=self._history.as_dict(),
             note=note,
             interrupted=interrupted,
         )

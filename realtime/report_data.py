@@ -1,0 +1,180 @@
+"""Reads a recording back for its report, also one whose process was killed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.errors import StorageError
+from calib.storage import read_sto
+from realtime.errors import RecordingError
+from realtime.recorder import CAMERA_NAME, CSV_NAME, STO_NAME, VIDEO_NAME
+from realtime.report import REPORT_NAME
+from realtime.types import Status
+
+Array = NDArray[np.float64]
+
+_UNITS = ("deg", "m")
+_STATUSES = frozenset(status.value for status in Status)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What a recording's files hold; what a file does not tell is None."""
+
+    folder: Path
+    names: tuple[str, ...]
+    """Of the coordinates."""
+    units: tuple[str, ...]
+    """`deg` or `m` for each coordinate."""
+    time_s: Array
+    """Since the first sample. Shape: (n,)."""
+    values: Array
+    """In the units above; NaN where unknown. Shape: (n, n_q)."""
+    is_lost: NDArray[np.bool_]
+    """Samples without a person. Shape: (n,)."""
+    confidence: Array | None
+    """From 0 to 1. Shape: (n, n_q)."""
+    frame_id: NDArray[np.int64] | None
+    """Of the source's frames. Shape: (n,)."""
+    run: dict[str, Any]
+    """report.json; empty where the recorder did not get to write it."""
+    camera: dict[str, Any]
+    """camera.json; empty where there is none."""
+    video: Path | None
+    """The overlay video."""
+
+
+def read_recording(folder: Path) -> Recording:
+    """Read the files of a recording.
+
+    Raises:
+        RecordingError: the folder is not a recording, holds no samples, or a file in it is damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        inside = folder.name in (CSV_NAME, STO_NAME)
+        hint = f"name its folder: {folder.parent}" if inside else "name the folder that `--out` named"
+        raise RecordingError(f"{folder} is not a folder of a recording; {hint}")
+    if (folder / CSV_NAME).is_file():
+        columns = _read_csv(folder / CSV_NAME)
+    elif (folder / STO_NAME).is_file():
+        columns = _read_sto(folder / STO_NAME)
+    else:
+        raise RecordingError(
+            f"{folder} holds no recording ({CSV_NAME} or {STO_NAME}); make one with: kinecast live --out DIR"
+        )
+    if not len(columns["time_s"]):
+        raise RecordingError(
+            f"{folder}: the recording ended before its first sample; there is nothing to tell"
+        )
+    video = folder / VIDEO_NAME
+    return Recording(
+        folder=folder,
+        run=_read_json(folder / REPORT_NAME),
+        camera=_read_json(folder / CAMERA_NAME),
+        video=video if video.is_file() else None,
+        **columns,
+    )
+
+
+def _read_csv(path: Path) -> dict[str, Any]:
+    """Columns of angles.csv; a last row that was cut short is left out.
+
+    Raises:
+        RecordingError: naming the line.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: cannot be read ({error})") from error
+    lines = text.split("\n")[:-1]
+    header = lines[0].split(",") if lines else []
+    names, units = _coordinates_of(path, header)
+    statuses = [line.partition(",")[2].partition(",")[2].partition(",")[0] for line in lines[1:]]
+    for number, (line, status) in enumerate(zip(lines[1:], statuses, strict=True), start=2):
+        if line.count(",") != len(header) - 1 or status not in _STATUSES:
+            raise RecordingError(
+                f"{path}: line {number} is not a sample; the file has been changed or damaged"
+            )
+    columns = [k for k in range(len(header)) if k != 2]
+    try:
+        numbers = np.loadtxt(lines[1:], delimiter=",", usecols=columns, ndmin=2, comments=None)
+    except ValueError as error:
+        raise RecordingError(f"{path}: {error}; the file has been changed or damaged") from error
+    numbers = numbers.reshape(len(statuses), len(columns))
+    n_q = len(names)
+    return {
+        "names": names,
+        "units": units,
+        "time_s": _increasing(path, numbers[:, 1]),
+        "values": numbers[:, 2 : 2 + n_q],
+        "is_lost": np.array([status == Status.LOST for status in statuses], dtype=np.bool_),
+        "confidence": numbers[:, 2 + n_q :],
+        "frame_id": numbers[:, 0].astype(np.int64),
+    }
+
+
+def _coordinates_of(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names and units out of the first line of angles.csv."""
+    n_q = (len(header) - 3) // 2
+    pairs = [column.rpartition("_")[::2] for column in header[3 : 3 + n_q]]
+    names = tuple(name for name, _ in pairs)
+    units = tuple(unit for _, unit in pairs)
+    expected = ["frame_id", "time_s", "status", *header[3 : 3 + n_q], *(f"{n}_confidence" for n in names)]
+    if not n_q or header != expected or not set(units) <= set(_UNITS):
+        raise RecordingError(
+            f"{path}: its first line is not that of a recording; the file is damaged or not ours"
+        )
+    return names, units
+
+
+def _read_sto(path: Path) -> dict[str, Any]:
+    """Columns of angles.sto, which tells neither status nor confidence."""
+    try:
+        table = read_sto(path)
+    except StorageError as error:
+        raise RecordingError(str(error)) from error
+    units = tuple("m" if _is_translation(name) else "deg" for name in table.names)
+    to_degrees = 1.0 if table.in_degrees else np.where(np.array(units) == "deg", np.degrees(1.0), 1.0)
+    return {
+        "names": table.names,
+        "units": units,
+        "time_s": table.time_s,
+        "values": table.values * to_degrees,
+        "is_lost": np.isnan(table.values).all(axis=1),
+        "confidence": None,
+        "frame_id": None,
+    }
+
+
+def _is_translation(name: str) -> bool:
+    return name.endswith(("_tx", "_ty", "_tz"))
+
+
+def _increasing(path: Path, time_s: Array) -> Array:
+    if not np.isfinite(time_s).all() or (np.diff(time_s) <= 0.0).any():
+        raise RecordingError(f"{path}: its times do not increase; the file has been changed or damaged")
+    return time_s
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file.
+
+    Raises:
+        RecordingError: the file is there and is not one.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordingError(f"{path}: cannot be read ({error}); delete it to report without it") from error
+    if not isinstance(content, dict):
+        raise RecordingError(f"{path}: not a JSON object; delete it to report without it")
+    return content

@@ -1,0 +1,151 @@
+"""The parts of a report about the recording itself: latency, losses, what it was made with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.report_data import Recording
+from realtime.report_markup import Content, Markup, element, table
+from realtime.report_measures import Losses
+from realtime.report_plot import Curve, plot
+
+Array = NDArray[np.float64]
+
+LATENCY_TEXT = {
+    "capture": "From the frame's stamp, between grab and retrieve, to its publication.",
+    "hand-over": "From when the estimator took the frame up: frames came from a file, ahead of their time.",
+}
+PERCENTILES = ("p50", "p95", "p99", "max")
+TOLD = {
+    "command": "Command",
+    "source": "Source",
+    "estimator": "Estimator",
+    "runtime": "Runtime",
+    "skeleton": "Skeleton",
+    "skeleton_sha": "Skeleton's hash",
+    "smoothing_lag_s": "Mean delay from smoothing (s)",
+    "platform": "Computer",
+}
+"""Fields of report.json that are shown as they are."""
+
+
+def timing_section(recording: Recording, lost: Losses) -> list[Content]:
+    """Latency and losses: in numbers, and over the recording."""
+    run = recording.run
+    figures = [_intervals(recording), *_latency_figures(run.get("history"))]
+    parts: list[Content] = [
+        element("h2", "Latency and losses"),
+        table("Frames", ("What", "Number"), _loss_rows(run, lost)),
+        element("div", figures, class_="grid"),
+    ]
+    stages = _stage_rows(run)
+    if stages:
+        parts.append(element("p", LATENCY_TEXT.get(str(run.get("latency_from")), ""), class_="quiet"))
+        parts.append(table("Durations in ms", ("Stage", *PERCENTILES), stages))
+    else:
+        parts.append(
+            element("p", "Latency was not recorded: only the tracker itself can measure it.", class_="quiet")
+        )
+    return parts
+
+
+def origin_section(recording: Recording) -> list[Content]:
+    """What it was recorded with."""
+    run, camera = recording.run, recording.camera
+    rows: list[tuple[str, str]] = [(words, str(run[key])) for key, words in TOLD.items() if run.get(key)]
+    versions = run.get("versions")
+    if isinstance(versions, dict):
+        rows.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
+    if camera:
+        rows.append(("Camera", describe_camera(camera)))
+    rows.append(("Folder", str(recording.folder.resolve())))
+    parts: list[Content] = [element("h2", "How it was recorded")]
+    if not run:
+        text = "There is no report.json: another process recorded the stream, or the tracker was killed."
+        parts.append(element("p", text, class_="quiet"))
+    body = [element("tr", element("th", name, scope="row"), element("td", text)) for name, text in rows]
+    parts.append(element("table", element("tbody", body), class_="words"))
+    return parts
+
+
+def describe_camera(camera: dict[str, Any]) -> str:
+    """One line about camera.json."""
+    focal = camera.get("fx")
+    parts = [f"{camera.get('width_px')} x {camera.get('height_px')} px"]
+    if isinstance(focal, int | float):
+        parts.append(f"focal length {focal:.0f} px")
+    rms = camera.get("rms_px")
+    known = isinstance(rms, int | float)
+    parts.append(
+        f"calibrated, {rms:.2f} px off" if known else "assumed, not calibrated: angles of the pelvis suffer"
+    )
+    return ", ".join(parts)
+
+
+def _loss_rows(run: dict[str, Any], lost: Losses) -> list[tuple[str, str]]:
+    rows = [
+        ("Samples", f"{lost.samples}"),
+        ("without a person", f"{lost.lost} ({100.0 * lost.lost / lost.samples:.1f} %)"),
+        ("Longest time between two samples", f"{1e3 * lost.longest_gap_s:.0f} ms"),
+    ]
+    if lost.dropped is not None:
+        rows.insert(2, ("Frames dropped between them", f"{lost.dropped}"))
+    unwritten = run.get("unwritten_frames")
+    if isinstance(unwritten, int):
+        rows.append(("Estimated but not recorded for lack of time", f"{unwritten}"))
+    return rows
+
+
+def _stage_rows(run: dict[str, Any]) -> list[tuple[str, ...]]:
+    whole, stages = run.get("latency_ms"), run.get("stages_ms")
+    durations = {"latency": whole, **(stages if isinstance(stages, dict) else {})}
+    return [
+        (str(name), *(f"{duration[key]:.1f}" for key in PERCENTILES))
+        for name, duration in durations.items()
+        if isinstance(duration, dict)
+        and all(isinstance(duration.get(key), int | float) for key in PERCENTILES)
+    ]
+
+
+def _intervals(recording: Recording) -> list[Markup]:
+    if len(recording.time_s) < 3:
+        return []
+    interval_ms = 1e3 * np.diff(recording.time_s)
+    words = f"median {np.median(interval_ms):.1f} ms, longest {interval_ms.max():.1f} ms"
+    curve = Curve("single", interval_ms)
+    return [_figure("Time between samples", words, recording.time_s[1:], [curve], "ms")]
+
+
+def _latency_figures(history: object) -> list[Markup]:
+    """Latency and losses over the run, from `RunHistory`; nothing where report.json has none."""
+    if not isinstance(history, dict):
+        return []
+    try:
+        step_s = float(history["step_s"])
+        mean_ms, max_ms = (_column(history[f"latency_{which}_ms"]) for which in ("mean", "max"))
+        losses = _column(history["dropped"]) + _column(history["lost"])
+    except (KeyError, TypeError, ValueError):
+        return []
+    time_s = step_s * np.arange(len(mean_ms), dtype=np.float64)
+    if len(time_s) < 2 or not len(time_s) == len(max_ms) == len(losses) or np.isnan(mean_ms).all():
+        return []
+    words = f"solid: mean of each {step_s:g} s; dashed: its longest, at most {np.nanmax(max_ms):.1f} ms"
+    curves = [Curve("right", mean_ms), Curve("left", max_ms)]
+    figures = [_figure("Latency", words, time_s, curves, "ms")]
+    words = f"{losses.sum():.0f} frames dropped or without a person"
+    figures.append(
+        _figure(f"Losses in each {step_s:g} s", words, time_s, [Curve("single", losses)], "frames")
+    )
+    return figures
+
+
+def _column(values: Any) -> Array:
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _figure(title: str, words: str, time_s: Array, curves: list[Curve], unit: str) -> Markup:
+    drawing = plot(title, words, time_s, curves, unit)
+    return element("figure", element("h4", title), drawing, element("figcaption", words))
