@@ -19,6 +19,7 @@ from realtime.types import Status
 
 Array = NDArray[np.float64]
 
+NO_SAMPLES = "the recording ended before its first sample; there is nothing to report"
 _UNITS = ("deg", "m")
 _STATUSES = frozenset(status.value for status in Status)
 
@@ -70,9 +71,7 @@ def read_recording(folder: Path) -> Recording:
             f"{folder} holds no recording ({CSV_NAME} or {STO_NAME}); make one with: kinecast live --out DIR"
         )
     if not len(columns["time_s"]):
-        raise RecordingError(
-            f"{folder}: the recording ended before its first sample; there is nothing to tell"
-        )
+        raise RecordingError(f"{folder}: {NO_SAMPLES}")
     video = folder / VIDEO_NAME
     return Recording(
         folder=folder,
@@ -96,6 +95,8 @@ def _read_csv(path: Path) -> dict[str, Any]:
     lines = text.split("\n")[:-1]
     header = lines[0].split(",") if lines else []
     names, units = _coordinates_of(path, header)
+    if len(lines) < 2:
+        raise RecordingError(f"{path.parent}: {NO_SAMPLES}")
     statuses = [line.partition(",")[2].partition(",")[2].partition(",")[0] for line in lines[1:]]
     for number, (line, status) in enumerate(zip(lines[1:], statuses, strict=True), start=2):
         if line.count(",") != len(header) - 1 or status not in _STATUSES:

@@ -18,6 +18,8 @@ LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 8.0, 32.0
 """Margins for the labels."""
 MOST_POINTS = 400
 """Longer curves are drawn as the extremes of so many steps, so that no peak is lost."""
+LEAST_CONTRAST = 1e-6
+"""Smaller changes, relative to the values, are rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +127,9 @@ def _fit(time_s: Array, curves: Sequence[Curve]) -> _Axes:
         deviation = 0.0 if curve.deviation is None else np.nan_to_num(curve.deviation)
         ends += [np.nanmin(curve.values - deviation), np.nanmax(curve.values + deviation)]
     lowest, highest = float(min(ends)), float(max(ends))
-    margin = 0.05 * (highest - lowest) or 0.5 * max(abs(lowest), 1.0)
+    largest = max(abs(lowest), abs(highest), 1e-3)
+    is_flat = highest - lowest < LEAST_CONTRAST * largest
+    margin = 0.5 * largest if is_flat else 0.05 * (highest - lowest)
     start_s, end_s = float(time_s[0]), float(time_s[-1])
     return _Axes(start_s, end_s if end_s > start_s else start_s + 1.0, lowest - margin, highest + margin)
 

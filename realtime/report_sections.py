@@ -54,10 +54,12 @@ def curves_section(recording: Recording, ranges: dict[str, MotionRange]) -> list
 def ranges_section(ranges: dict[str, MotionRange]) -> list[Content]:
     """The ranges of motion as a table."""
     head = ("Coordinate", "Side", "Lowest", "Mean", "Highest", "Range", "Middle 90 %", "Confidence")
+    stems = [stem for group in grouped(ranges).values() for stem in group]
+    rows = [_range_row(ranges[name]) for stem in stems for name in _both_sides(stem) if name in ranges]
     return [
         element("h2", "Ranges of motion"),
         element("p", RANGES_TEXT, class_="quiet"),
-        table("Ranges of motion, in degrees, positions in m", head, map(_range_row, ranges.values())),
+        table("Ranges of motion, in degrees, positions in m", head, rows),
     ]
 
 
@@ -87,7 +89,7 @@ def symmetry_section(symmetries: Iterable[Symmetry]) -> list[Content]:
 def _figure(
     recording: Recording, ranges: dict[str, MotionRange], stem: str, shaded: list[tuple[float, float]]
 ) -> Markup:
-    shown = [name for name in (f"{stem}_r", f"{stem}_l", stem) if name in ranges]
+    shown = [name for name in _both_sides(stem) if name in ranges]
     curves = [
         Curve(
             side_of(name) or "single",
@@ -108,6 +110,11 @@ def _figure(
     )
     heading = element("h4", title_of(stem), " ", element("code", stem))
     return element("figure", heading, drawing, element("figcaption", words))
+
+
+def _both_sides(stem: str) -> tuple[str, str, str]:
+    """What a coordinate may be called: right, left, or without a side."""
+    return f"{stem}_r", f"{stem}_l", stem
 
 
 def _in_words(motion: MotionRange) -> str:

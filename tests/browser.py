@@ -1,0 +1,111 @@
+"""A real browser without a window, spoken to through its debugging port."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def find_browser() -> str:
+    """A Chromium; continuous integration must have one, others may skip."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is not None:
+        return found
+    reason = f"no browser: none of {', '.join(NAMES)} is installed"
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Page:
+    """One page."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._session: str | None = None
+        self._next_id = 0
+        self.events: list[dict[str, Any]] = []
+        """What the browser has told unasked."""
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Network", "Log", "Runtime"):
+            self.ask(f"{domain}.enable")
+
+    def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command; its answer."""
+        self._next_id += 1
+        request = {"id": self._next_id, "method": method, "params": parameters}
+        if self._session is not None:
+            request["sessionId"] = self._session
+        self._socket.send(json.dumps(request))
+        while (message := json.loads(self._socket.recv(60.0))).get("id") != self._next_id:
+            self.events.append(message)
+        assert "error" not in message, message
+        return message["result"]
+
+    def resize(self, width: int, height: int) -> None:
+        """As a phone or a screen of that size."""
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
+    def open(self, path: Path) -> None:
+        """Load a file and wait until it has been drawn."""
+        self.events.clear()
+        self.ask("Page.navigate", url=path.as_uri())
+        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+            self.events.append(json.loads(self._socket.recv(60.0)))
+
+    def evaluate(self, script: str) -> Any:
+        """The value of an expression in the page."""
+        return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def screenshot(self) -> bytes:
+        """The whole page as PNG."""
+        return base64.b64decode(self.ask("Page.captureScreenshot", captureBeyondViewport=True)["data"])
+
+    def requests(self) -> list[str]:
+        """What the page has fetched."""
+        return [
+            e["params"]["request"]["url"] for e in self.events if e["method"] == "Network.requestWillBeSent"
+        ]
+
+    def complaints(self) -> list[str]:
+        """What the browser has found wrong."""
+        return [e["params"]["entry"]["text"] for e in self.events if e["method"] == "Log.entryAdded"]
+
+
+@contextmanager
+def browser_page(profile: Path) -> Iterator[Page]:
+    """Start a browser with an empty profile."""
+    process = subprocess.Popen(
+        [
+            find_browser(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+            "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={profile}",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    try:
+        address = next(line.split()[-1] for line in process.stderr if "DevTools listening on" in line)
+        with connect(address, max_size=None) as socket:
+            yield Page(socket)
+    finally:
+        process.kill()
+        process.communicate()
