@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,9 @@ DEFAULT_FOV_DEG = 60.0
 
 DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
 """As OpenCV accepts them."""
+STEEPEST_RAY = 8.0
+"""Tangent of the widest angle from the optical axis that a lens of this model may see: 83 degrees."""
+NEWTON_STEPS = 6
 
 # Ground seen from an uncalibrated, level camera: the person who faces it looks along +X.
 T_GROUND_LEVEL_CAM = np.array(
@@ -48,6 +54,110 @@ class Intrinsics:
         """Camera matrix. Shape: (3, 3)."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
 
+    @property
+    def is_distorted(self) -> bool:
+        """Whether straight lines are seen bent."""
+        return any(self.distortion)
+
+    @property
+    def fov_deg(self) -> tuple[float, float]:
+        """Field of view across and down the picture, distortion ignored."""
+        return (
+            float(np.degrees(2.0 * np.arctan(0.5 * self.width_px / self.fx))),
+            float(np.degrees(2.0 * np.arctan(0.5 * self.height_px / self.fy))),
+        )
+
+    def project(self, p_cam: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels of points in the camera's own coordinates, distorted as the lens does.
+
+        Args:
+            p_cam: Shape: (..., 3).
+
+        Returns:
+            NaN behind the camera, and where the lens model folds: far outside the picture its polynomial
+            turns back, and points there would be drawn inside. Shape: (..., 2).
+        """
+        p_cam = np.asarray(p_cam, dtype=np.float64)
+        depth = np.where(p_cam[..., 2:3] > 1e-6, p_cam[..., 2:3], np.nan)
+        if not self.is_distorted:
+            return p_cam[..., :2] / depth * np.array([self.fx, self.fy]) + np.array([self.cx, self.cy])
+        xy = p_cam[..., :2] / depth
+        limit = largest_radius(self.distortion)
+        xy = np.where(np.linalg.norm(xy, axis=-1, keepdims=True) <= limit, xy, np.nan)
+        return self._distort(xy.reshape(-1, 2))[0].reshape(xy.shape)
+
+    def rays(self, uv_px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What a pixel sees: the direction, with depth 1, of which `project` gives the pixel.
+
+        Args:
+            uv_px: Shape: (..., 2).
+
+        Returns:
+            NaN for pixels that no point in front of the lens reaches. Shape: (..., 3).
+        """
+        uv_px = np.asarray(uv_px, dtype=np.float64)
+        flat = uv_px.reshape(-1, 2)
+        xy = (flat - (self.cx, self.cy)) / (self.fx, self.fy)
+        if self.is_distorted:
+            xy = self._undistort(flat, xy)
+        return np.concatenate([xy, np.ones((len(xy), 1))], axis=1).reshape(*uv_px.shape[:-1], 3)
+
+    def scaled_to(self, width_px: int, height_px: int) -> Intrinsics:
+        """The same lens and sensor, read out in another number of pixels.
+
+        Right only where the camera shows the same scene in both sizes; many cut the edges off instead.
+
+        Raises:
+            CameraError: the sizes are not of one shape.
+        """
+        x, y = width_px / self.width_px, height_px / self.height_px
+        if abs(x / y - 1.0) > max(1.0 / width_px, 1.0 / height_px):
+            raise CameraError(
+                f"calibrated at {self.width_px}x{self.height_px}, which says nothing about pictures of "
+                f"another shape, {width_px}x{height_px}; calibrate at this size: kinecast calibrate camera"
+            )
+        # Pixel centres are whole numbers: the corner of the picture, not of the first centre, stays in place.
+        cx, cy = (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5
+        return replace(
+            self, width_px=width_px, height_px=height_px, fx=self.fx * x, fy=self.fy * y, cx=cx, cy=cy
+        )
+
+    def _distort(self, xy: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Pixels of rays x, y, 1, and their derivatives. Shapes: (n, 2), (n, 2, 2)."""
+        import cv2  # nothing else here needs it
+
+        if not len(xy):
+            return np.empty((0, 2)), np.empty((0, 2, 2))
+        points = np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
+        still = np.zeros(3)
+        uv_px, jacobian = cv2.projectPoints(points, still, still, self.matrix, np.array(self.distortion))
+        # By translation across the optical axis, which at depth 1 is the derivative by x and y.
+        return np.asarray(uv_px[:, 0], np.float64), np.asarray(jacobian[:, 3:5], np.float64).reshape(-1, 2, 2)
+
+    def _undistort(self, uv_px: NDArray[np.float64], xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Solve `_distort` for its rays by Newton's method, from the undistorted guess. Shape: (n, 2)."""
+        limit = largest_radius(self.distortion)
+        for _ in range(NEWTON_STEPS):
+            seen_px, J = self._distort(xy)
+            step = np.linalg.solve(J, (seen_px - uv_px)[..., None])[..., 0]
+            xy = xy - step
+            # A step over the fold would end on the wrong branch.
+            radius = np.linalg.norm(xy, axis=1, keepdims=True)
+            xy = xy * np.minimum(1.0, 0.999 * limit / np.maximum(radius, 1e-12))
+        miss_px = np.linalg.norm(self._distort(xy)[0] - uv_px, axis=1, keepdims=True)
+        return np.where(miss_px < 1e-3, xy, np.nan)
+
+
+@lru_cache(maxsize=64)
+def largest_radius(distortion: tuple[float, ...]) -> float:
+    """Distance from the axis, at depth 1, up to which the radial distortion keeps points in order."""
+    k1, k2, _, _, k3, k4, k5, k6 = (distortion + (0.0,) * 8)[:8]
+    r = np.linspace(0.0, STEEPEST_RAY, 4001)
+    r2 = r * r
+    seen = r * (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    turns = np.flatnonzero(np.diff(seen) <= 0.0)
+    return float(r[turns[0]]) if len(turns) else STEEPEST_RAY
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraCalibration:
@@ -58,19 +168,83 @@ class CameraCalibration:
     """Camera to ground, in m. Shape: (4, 4)."""
     rms_px: float = float("nan")
     """Reprojection error of the calibration; NaN for an assumed camera."""
+    name: str = ""
+    """The camera's name for people, as its computer knows it; empty where not known."""
 
     @classmethod
     def assumed(cls, width_px: int, height_px: int, fov_deg: float = DEFAULT_FOV_DEG) -> CameraCalibration:
         """A level camera at ground's origin with a guessed field of view."""
         return cls(Intrinsics.from_fov(width_px, height_px, fov_deg), T_GROUND_LEVEL_CAM.copy())
 
+    @property
+    def is_assumed(self) -> bool:
+        """Whether nobody measured it."""
+        return bool(np.isnan(self.rms_px))
+
+    @property
+    def description(self) -> str:
+        """What is known of the camera, in a line for people."""
+        across, down = self.intrinsics.fov_deg
+        if self.is_assumed:
+            return f"camera not calibrated, {max(across, down):.0f} deg field of view assumed"
+        return f"camera calibrated to {self.rms_px:.2f} px, {max(across, down):.1f} deg field of view"
+
     def project(self, p_ground: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Pixels of points in ground, distortion ignored; NaN behind the camera. Shape: (..., 2)."""
+        """Pixels of points in ground, as the lens shows them; NaN behind the camera. Shape: (..., 2)."""
         R, t = self.T_ground_cam[:3, :3], self.T_ground_cam[:3, 3]
-        p_cam = (np.asarray(p_ground) - t) @ R
-        depth = np.where(p_cam[..., 2:3] > 1e-6, p_cam[..., 2:3], np.nan)
-        k = self.intrinsics
-        return p_cam[..., :2] / depth * np.array([k.fx, k.fy]) + np.array([k.cx, k.cy])
+        return self.intrinsics.project((np.asarray(p_ground) - t) @ R)
+
+    def rays(self, uv_px: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Unit directions in ground that pixels see, from the camera's place on. Shape: (..., 3)."""
+        rays = self.intrinsics.rays(uv_px)
+        return np.asarray(rays / np.linalg.norm(rays, axis=-1, keepdims=True) @ self.T_ground_cam[:3, :3].T)
+
+
+def save_camera(path: Path, camera: CameraCalibration, details: Mapping[str, object] | None = None) -> None:
+    """Write a calibration for `load_camera`.
+
+    Args:
+        path: replaced if it exists.
+        camera: what is kept.
+        details: further fields for people, such as when and with which board; never read back.
+
+    Raises:
+        CameraError: the file cannot be written.
+    """
+    k = camera.intrinsics
+    fields: dict[str, object] = {
+        "camera": camera.name,
+        "width_px": k.width_px,
+        "height_px": k.height_px,
+        "fx": float(k.fx),
+        "fy": float(k.fy),
+        "cx": float(k.cx),
+        "cy": float(k.cy),
+        "distortion": [float(value) for value in k.distortion],
+        "T_ground_cam": camera.T_ground_cam.tolist(),
+    }
+    if not camera.is_assumed:
+        fields["rms_px"] = float(camera.rms_px)
+    write_json(path, {**fields, **(details or {})})
+
+
+def write_json(path: Path, fields: Mapping[str, object]) -> None:
+    """Write one file whole or not at all.
+
+    Raises:
+        CameraError: it cannot be written.
+    """
+    path = Path(path)
+    text = json.dumps(fields, indent=2, allow_nan=False) + "\n"
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise CameraError(
+            f"{path}: cannot be written ({error.strerror}); name a file in a folder that exists and is yours"
+        ) from error
 
 
 def load_camera(path: Path) -> CameraCalibration:
@@ -92,6 +266,7 @@ def load_camera(path: Path) -> CameraCalibration:
         )
         T_ground_cam = np.array(data.get("T_ground_cam", T_GROUND_LEVEL_CAM), dtype=np.float64)
         rms_px = float(data.get("rms_px", "nan"))
+        name = str(data.get("camera", ""))
     except OSError as error:
         raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -100,7 +275,7 @@ def load_camera(path: Path) -> CameraCalibration:
             "width_px, height_px, fx, fy, cx, cy, and perhaps distortion and T_ground_cam"
         ) from error
     _check(path, intrinsics, T_ground_cam)
-    return CameraCalibration(intrinsics, T_ground_cam, rms_px)
+    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name)
 
 
 def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]) -> None:

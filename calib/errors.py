@@ -19,3 +19,7 @@ class StorageError(CalibError):
 
 class CameraError(CalibError):
     """A camera calibration that cannot be read or does not fit the picture."""
+
+
+class BoardError(CalibError):
+    """A calibration board that cannot exist, or that was not seen well enough."""

@@ -1,0 +1,77 @@
+"""Options that describe a calibration board, for the commands that look for one."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from typing import TYPE_CHECKING
+
+from realtime.commands.arguments import positive_float
+
+if TYPE_CHECKING:
+    from calib.board import Board
+
+BOARD_KINDS = ("charuco", "checkerboard")
+DEFAULT_CORNERS = (5, 8)
+
+
+def corners(text: str) -> tuple[int, int]:
+    """Inner corners across and down, such as 5x8."""
+    match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of inner corners; write 5x8 for 5 across and 8 down"
+        )
+    return int(match[1]), int(match[2])
+
+
+def add_board_options(parser: argparse.ArgumentParser, *, square_m: float | None = None) -> None:
+    """Declare the options.
+
+    Args:
+        parser: of the command.
+        square_m: default for the side of the squares; None: it must be given, as measured on the print.
+    """
+    group = parser.add_argument_group("board")
+    group.add_argument("--board", choices=BOARD_KINDS, default="charuco", help="default: %(default)s")
+    group.add_argument(
+        "--corners",
+        type=corners,
+        default=DEFAULT_CORNERS,
+        metavar="CxR",
+        help="inner corners across and down, where four squares meet; default: 5x8",
+    )
+    group.add_argument(
+        "--square-m",
+        type=positive_float,
+        required=square_m is None,
+        default=square_m,
+        metavar="M",
+        help="side of a square as measured on the print" + (f"; default: {square_m}" if square_m else ""),
+    )
+    group.add_argument(
+        "--marker-m", type=positive_float, metavar="M", help="side of a ChArUco marker; default: 0.75 squares"
+    )
+    group.add_argument(
+        "--dictionary", metavar="NAME", help="of a ChArUco board's markers, such as 5X5_100; default: 4X4_250"
+    )
+
+
+def board_of(args: argparse.Namespace) -> Board:
+    """The board that the options describe.
+
+    Raises:
+        BoardError: there is no such board.
+    """
+    from calib.board import DEFAULT_DICTIONARY, Board, BoardKind
+
+    columns, rows = args.corners
+    return Board(
+        BoardKind(args.board),
+        columns,
+        rows,
+        args.square_m,
+        math.nan if args.marker_m is None else args.marker_m,
+        args.dictionary or DEFAULT_DICTIONARY,
+    )
