@@ -46,7 +46,7 @@ class MotionRange:
 
 @dataclass(frozen=True, slots=True)
 class Symmetry:
-    """Ranges of motion of the two sides of one joint, in deg."""
+    """How far the two sides of one joint move, rare extremes left out, in deg."""
 
     stem: str
     right: float
@@ -56,7 +56,7 @@ class Symmetry:
 
     @property
     def difference(self) -> float:
-        """Range of the right side - range of the left side."""
+        """How much further the right side moves."""
         return self.right - self.left
 
     @property
@@ -126,7 +126,7 @@ def symmetries(ranges: dict[str, MotionRange]) -> list[Symmetry]:
             continue
         if right.is_still and left.is_still:
             continue
-        found.append(Symmetry(stem_of(name), right.range, left.range, right.mean - left.mean))
+        found.append(Symmetry(stem_of(name), right.middle, left.middle, right.mean - left.mean))
     return found
 
 

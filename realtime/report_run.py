@@ -132,12 +132,14 @@ def _latency_figures(history: object) -> list[Markup]:
     time_s = step_s * np.arange(len(mean_ms), dtype=np.float64)
     if len(time_s) < 2 or not len(time_s) == len(max_ms) == len(losses) or np.isnan(mean_ms).all():
         return []
-    words = f"solid: mean of each {step_s:g} s; dashed: its longest, at most {np.nanmax(max_ms):.1f} ms"
+    words = (
+        f"solid: mean of each {step_s:g} s of the run; dashed: longest, at most {np.nanmax(max_ms):.1f} ms"
+    )
     curves = [Curve("right", mean_ms), Curve("left", max_ms)]
     figures = [_figure("Latency", words, time_s, curves, "ms")]
     words = f"{losses.sum():.0f} frames dropped or without a person"
     figures.append(
-        _figure(f"Losses in each {step_s:g} s", words, time_s, [Curve("single", losses)], "frames")
+        _figure(f"Losses in each {step_s:g} s of the run", words, time_s, [Curve("single", losses)], "frames")
     )
     return figures
 

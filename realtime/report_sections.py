@@ -26,10 +26,10 @@ RANGES_TEXT = (
     "median."
 )
 SYMMETRY_TEXT = (
-    "R and L are the ranges of motion of the two sides. The symmetry index is 100 |R - L| / ((R + L) / 2): "
-    "0 % where both sides move as far, 200 % where one does not move. It is left out where neither side "
-    "moves 2°. Seen from one side the far limb is guessed more than measured, and a difference may be the "
-    "camera's."
+    "R and L are how far the two sides move, as “middle 90 %” above, so that one bad frame does not decide. "
+    "The symmetry index is 100 |R - L| / ((R + L) / 2): 0 % where both sides move as far, 200 % where one "
+    "does not move. It is left out where neither side moves 2°. Seen from one side the far limb is guessed "
+    "more than measured, and a difference may be the camera's."
 )
 
 
@@ -78,11 +78,11 @@ def symmetry_section(symmetries: Iterable[Symmetry]) -> list[Content]:
     ]
     if not rows:
         return []
-    head = ("Joint angle", "Range right", "Range left", "Right - left", "Symmetry index", "Mean right - left")
+    head = ("Joint angle", "R", "L", "R - L", "Symmetry index", "Mean right - mean left")
     return [
         element("h2", "Right and left"),
         element("p", SYMMETRY_TEXT, class_="quiet"),
-        table("Ranges of motion of both sides, in degrees", head, rows),
+        table("Middle 90 % of both sides, in degrees", head, rows),
     ]
 
 

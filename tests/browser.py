@@ -102,6 +102,7 @@ def browser_page(profile: Path) -> Iterator[Page]:
         stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip
+    assert process.stderr is not None
     try:
         address = next(line.split()[-1] for line in process.stderr if "DevTools listening on" in line)
         with connect(address, max_size=None) as socket:
