@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": "realtime.commands.replay",
     "record": "realtime.commands.record",
     "listen": "realtime.commands.listen",
+    "keys": "realtime.commands.keys",
     "report": "realtime.commands.report",
     "evaluate": "realtime.commands.evaluate",
     "train": "train.cli",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator
 
 _KEY_LENGTH = 40
+_DOMAIN = "kinecast"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ def serve(socket: zmq.Socket[bytes], keys: ServerKeys) -> ThreadAuthenticator:
 
     authenticator = ThreadAuthenticator(socket.context)
     authenticator.start()
-    authenticator.configure_curve_callback(credentials_provider=_AllowList(keys.allowed_clients))
+    authenticator.configure_curve_callback(_DOMAIN, _AllowList(keys.allowed_clients))
+    # Without these two, libzmq lets everyone in while no authenticator answers.
+    socket.zap_domain = _DOMAIN.encode()
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
     socket.curve_server = True
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()

@@ -8,9 +8,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realtime.errors import RealtimeError
 from realtime.publisher import DEFAULT_ADDRESS
+
+if TYPE_CHECKING:
+    from realtime.curve import ClientKeys
 
 
 def positive_int(text: str) -> int:
@@ -80,3 +84,34 @@ def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=positive_float, metavar="S", help="give up after S s without a sample"
     )
+    add_key_options(parser)
+
+
+def add_key_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how a subscriber proves who it is."""
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="NAME.key_secret",
+        help="your key, for a publisher on another computer (see kinecast keys)",
+    )
+    parser.add_argument(
+        "--server-key",
+        type=Path,
+        metavar="FILE.key",
+        help="the publisher's key; default: server.key beside yours",
+    )
+
+
+def client_keys(args: argparse.Namespace) -> ClientKeys | None:
+    """The keys that `--key` and `--server-key` name; None to subscribe without.
+
+    Raises:
+        StreamError: a file holds no key, or there is a publisher's key alone.
+    """
+    from realtime.errors import StreamError
+    from realtime.key_files import load_client_keys
+
+    if args.key is None and args.server_key is not None:
+        raise StreamError("--server-key needs your own key, too: add --key NAME.key_secret")
+    return None if args.key is None else load_client_keys(args.key, args.server_key)

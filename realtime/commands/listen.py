@@ -9,7 +9,7 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from realtime.commands.arguments import add_subscriber_options, check_coordinates, names
+from realtime.commands.arguments import add_subscriber_options, check_coordinates, client_keys, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     """Print samples until told to stop."""
     from realtime.client import subscribe
 
-    with subscribe(args.connect) as subscription:
+    with subscribe(args.connect, keys=client_keys(args)) as subscription:
         shown: tuple[str, ...] | None = None
         try:
             for sample in islice(samples(subscription, args.connect, args.timeout), args.count):

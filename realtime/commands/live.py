@@ -32,11 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--source", default="0", help="camera number, URL, video or synthetic; default: 0")
     parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
-    parser.add_argument("--publish", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
-    parser.add_argument("--no-publish", action="store_const", const=None, dest="publish", help="send nothing")
     parser.add_argument("--no-window", "--headless", action="store_true", help="run without a window")
     parser.add_argument("--mirror", action="store_true", help="show the window as a mirror")
     parser.add_argument("--out", type=Path, metavar="DIR", help="record here")
+    session.add_publish_options(parser, DEFAULT_ADDRESS)
     session.add_session_options(parser)
 
 
@@ -53,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         pipeline = Pipeline(
             source,
             estimator,
-            open_publisher=session.publisher_factory(args.publish, source, estimator),
+            open_publisher=session.publisher_factory(args, source, estimator),
             sink=outputs,
             options=PipelineOptions(
                 paced=True,

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.commands.arguments import add_subscriber_options, positive_float
+from realtime.commands.arguments import add_subscriber_options, client_keys, positive_float
 
 if TYPE_CHECKING:
     from realtime.angle_sample import AngleSample
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.commands.listen import samples
     from realtime.commands.session import ended_by_sigterm
 
-    with subscribe(args.connect, poses=True) as subscription, ended_by_sigterm():
+    with subscribe(args.connect, poses=True, keys=client_keys(args)) as subscription, ended_by_sigterm():
         heard = islice(samples(subscription, args.connect, args.timeout), args.count)
         n_samples = record(until(heard, args.duration), args.out)
         missed = subscription.missed

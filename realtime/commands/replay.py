@@ -22,8 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source", metavar="SOURCE", help="video, folder of pictures, or a clip of kinecast assets"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for what is written")
-    parser.add_argument("--publish", metavar="ADDR", help="also publish, such as tcp://127.0.0.1:5570")
     parser.add_argument("--realtime", action="store_true", help="at the recording's own speed")
+    session.add_publish_options(parser)
     session.add_session_options(parser)
 
 
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         pipeline = Pipeline(
             source,
             estimator,
-            open_publisher=session.publisher_factory(args.publish, source, estimator),
+            open_publisher=session.publisher_factory(args, source, estimator),
             sink=outputs,
             options=PipelineOptions(
                 policy=SlotPolicy.WAIT,

@@ -17,6 +17,7 @@ from realtime.commands.arguments import names, positive_float, positive_int, rat
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 
 if TYPE_CHECKING:
+    from realtime.curve import ServerKeys
     from realtime.outputs import Drawing
     from realtime.pipeline import SampleSender
     from realtime.recorder import Recorder
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 NOTE_AFTER_S = 2.0
+ENCODINGS = ("msgpack", "json")
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,26 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         "--show", type=names, metavar="NAMES", help="coordinates to draw, separated by commas"
     )
     add_estimator_options(parser)
+
+
+def add_publish_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """Declare where to publish, for whom, and how."""
+    group = parser.add_argument_group("stream")
+    said = f"default: {default}" if default else "also publish, such as tcp://127.0.0.1:5570"
+    group.add_argument("--publish", default=default, metavar="ADDR", help=said)
+    if default:
+        group.add_argument(
+            "--no-publish", action="store_const", const=None, dest="publish", help="send nothing"
+        )
+    group.add_argument(
+        "--keys",
+        type=Path,
+        metavar="DIR",
+        help="of kinecast keys; lets other computers subscribe, as with --publish 'tcp://*:5570'",
+    )
+    group.add_argument(
+        "--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="of the messages; default: %(default)s"
+    )
 
 
 def source_of(args: argparse.Namespace) -> FrameSource:
@@ -99,29 +121,60 @@ def waiting_note(text: str) -> Iterator[None]:
 
 
 def publisher_factory(
-    address: str | None, source: FrameSource, estimator: Estimator
+    args: argparse.Namespace, source: FrameSource, estimator: Estimator
 ) -> Callable[[], SampleSender] | None:
-    """What opens the publisher in its thread; None to publish nothing."""
-    if address is None:
+    """What opens the publisher in its thread; None to publish nothing.
+
+    Raises:
+        StreamError: the keys cannot be read.
+    """
+    if args.publish is None:
         return None
+    keys = server_keys(args)
 
     def open_publisher() -> SampleSender:
         from realtime.publisher import Publisher
 
         publisher = Publisher(
-            address,
+            args.publish,
             estimator.skeleton,
             estimator.camera,
             source=source.description,
             estimator=estimator.name,
             rate_hz=source.fps,
+            encoding=args.encoding,
+            keys=keys,
         )
-        print(
-            f"publishing at {publisher.address} (kinecast listen --connect {publisher.address})", flush=True
-        )
+        announce(publisher.address, keys)
         return publisher
 
     return open_publisher
+
+
+def server_keys(args: argparse.Namespace) -> ServerKeys | None:
+    """The keys that `--keys` names; None to publish without.
+
+    Raises:
+        StreamError: there are none.
+    """
+    if args.keys is None:
+        return None
+    from realtime.key_files import load_server_keys
+
+    return load_server_keys(args.keys)
+
+
+def announce(address: str, keys: ServerKeys | None) -> None:
+    """Tell people where and for whom the stream is."""
+    if keys is None:
+        print(f"publishing at {address} (kinecast listen --connect {address})", flush=True)
+        return
+    n = len(keys.allowed_clients)
+    print(f"publishing at {address}, encrypted, for {n} subscriber{'s' * (n != 1)} with a key", flush=True)
+    if not n:
+        logger.warning(
+            "nobody has a key yet; make one with: kinecast keys DIR --client NAME, and start again"
+        )
 
 
 def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: bool = False) -> Drawing:
