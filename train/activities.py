@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from train.arm_styles import IDLE_ARMS, choose_arms
+from train.free_movement import balance, free
 from train.gait import jog, march, turn, walk
 from train.motion import FloatArray, between, ease, repetitions, wander
 from train.posture import look_about, posture, stance
@@ -279,11 +280,11 @@ def leg_raise(style: Style, rng: np.random.Generator) -> None:
 ACTIVITIES: dict[str, Activity] = {
     "stand": stand, "walk": walk, "squat": squat, "sit_to_stand": sit_to_stand, "seated": seated,
     "reach": reach, "bend": bend, "lunge": lunge, "raise_arms": raise_arms, "jumping_jack": jumping_jack,
-    "march": march, "turn": turn, "leg_raise": leg_raise, "jog": jog,
+    "march": march, "turn": turn, "leg_raise": leg_raise, "jog": jog, "balance": balance, "free": free,
 }  # fmt: skip
 
 SHARES: dict[str, float] = {
-    "stand": 0.14, "walk": 0.17, "squat": 0.14, "sit_to_stand": 0.08, "seated": 0.10, "reach": 0.06,
-    "bend": 0.05, "lunge": 0.05, "raise_arms": 0.06, "jumping_jack": 0.03, "march": 0.03,
-    "turn": 0.04, "leg_raise": 0.03, "jog": 0.02,
+    "stand": 0.11, "walk": 0.16, "squat": 0.13, "sit_to_stand": 0.07, "seated": 0.09, "reach": 0.05,
+    "bend": 0.05, "lunge": 0.05, "raise_arms": 0.05, "jumping_jack": 0.02, "march": 0.03,
+    "turn": 0.04, "leg_raise": 0.02, "jog": 0.02, "balance": 0.04, "free": 0.07,
 }  # fmt: skip

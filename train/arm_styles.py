@@ -184,9 +184,17 @@ def up(style: Style, rng: np.random.Generator) -> None:
     _restless(style, rng, 3.0)
 
 
+def spread(style: Style, rng: np.random.Generator) -> None:
+    """Arms out to the sides, up and down, as for balance."""
+    ranges = ((-25.0, 35.0), (-110.0, -35.0), (-30.0, 30.0), (0.0, 50.0))
+    _visit(style, rng, ranges, int(rng.integers(2, 6)), rng.uniform(0.4, 1.6))
+    _restless(style, rng, 2.0)
+
+
 ARM_STYLES: dict[str, ArmStyle] = {
     "hang": hang, "front": front, "gesture": gesture, "wave": wave, "phone": phone, "hips": hips,
-    "crossed": crossed, "clasped": clasped, "typing": typing, "face": face, "up": up, "anywhere": anywhere,
+    "crossed": crossed, "clasped": clasped, "typing": typing, "face": face, "up": up, "spread": spread,
+    "anywhere": anywhere,
 }  # fmt: skip
 
 IDLE_ARMS: dict[str, float] = {

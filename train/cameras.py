@@ -32,6 +32,7 @@ _FRAME_SIZES_PX = ((640, 480), (1280, 720), (1920, 1080), (720, 1280), (1080, 19
 _BODY_REACH_M = 1.05
 """From the hips to the ends of an upright body: more is not guessed where legs are out of sight."""
 _LEAST_FRAME_SHARE = 0.3
+_UNUSUAL_HEIGHT_ODDS = 0.3
 _TRIES = 4
 """A camera that misses what it should show is drawn again, but not for ever: people do leave the frame."""
 
@@ -108,20 +109,27 @@ def _place(
     elif framing is Framing.THREE_QUARTER:
         distance, fov = rng.uniform(1.4, 2.6), rng.uniform(50, 80)
         turn = rng.normal(0.0, 0.8)
-        height = rng.uniform(0.6 * (head[1] - floor_y_m), 1.1 * (head[1] - floor_y_m)) + floor_y_m
+        height = floor_y_m + _eye_height_m(rng, float(head[1] - floor_y_m))
         target = rng.uniform(0.3, 0.8) * shoulders + rng.uniform(0.2, 0.5) * pelvis
         # Who touches the floor has the pelvis above the shoulders.
         target[1] = rng.uniform(*sorted((pelvis[1], shoulders[1])))
     else:
         distance, fov = rng.uniform(2.2, 4.2), rng.uniform(50, 75)
         turn = rng.uniform(-np.pi, np.pi)
-        height = floor_y_m + float(np.clip(rng.normal(1.1, 0.35), 0.25, 2.0))
+        height = floor_y_m + _eye_height_m(rng, 1.3)
         target = np.array([pelvis[0], rng.normal(0.5 * (head[1] + floor_y_m), 0.12), pelvis[2]])
     azimuth = facing + turn
     middle = 0.5 * (shoulders + pelvis)
     eye = np.array([middle[0] + distance * np.cos(azimuth), height, middle[2] + distance * np.sin(azimuth)])
     aim = rng.normal(0, 0.06, 3) * np.array([1.0, 0.3, 1.0]) * min(distance, 2.0)
     return eye, target + aim, float(fov)
+
+
+def _eye_height_m(rng: np.random.Generator, head_m: float) -> float:
+    """Mostly held or on a tripod, now and then near the floor or high on a wall."""
+    if rng.random() < _UNUSUAL_HEIGHT_ODDS:
+        return float(rng.uniform(0.15, 2.7))
+    return float(np.clip(rng.normal(0.85, 0.25) * head_m, 0.25, 2.0))
 
 
 def _tracker_crop(

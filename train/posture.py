@@ -11,7 +11,7 @@ from train.style import SIDES, Style
 def posture(style: Style, rng: np.random.Generator) -> None:
     """How this person holds the trunk, neck and feet, with a little sway."""
     t = style.t_s
-    tilt, trunk = rng.normal(-2.5, 5.5), rng.normal(-4.5, 4.5)
+    tilt, trunk = rng.normal(-2.5, 6.5), rng.normal(-4.5, 6.0)
     style.add("pelvis_tilt", tilt + wander(rng, t, 0.8))
     style.add("lumbar_extension", trunk - tilt + wander(rng, t, 1.0))
     style.add("pelvis_list", rng.normal(0.0, 1.5) + wander(rng, t, 0.6))
