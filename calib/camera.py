@@ -169,7 +169,9 @@ class CameraCalibration:
     rms_px: float = float("nan")
     """Reprojection error of the calibration; NaN for an assumed camera."""
     name: str = ""
-    """The camera's name for people, as its computer knows it; empty where not known."""
+    """The camera's name for people; empty where not known."""
+    device: str = ""
+    """What the computer calls the attached camera; empty where not known."""
 
     @classmethod
     def assumed(cls, width_px: int, height_px: int, fov_deg: float = DEFAULT_FOV_DEG) -> CameraCalibration:
@@ -214,6 +216,7 @@ def save_camera(path: Path, camera: CameraCalibration, details: Mapping[str, obj
     k = camera.intrinsics
     fields: dict[str, object] = {
         "camera": camera.name,
+        "device": camera.device,
         "width_px": k.width_px,
         "height_px": k.height_px,
         "fx": float(k.fx),
@@ -266,7 +269,7 @@ def load_camera(path: Path) -> CameraCalibration:
         )
         T_ground_cam = np.array(data.get("T_ground_cam", T_GROUND_LEVEL_CAM), dtype=np.float64)
         rms_px = float(data.get("rms_px", "nan"))
-        name = str(data.get("camera", ""))
+        name, device = str(data.get("camera", "")), str(data.get("device", ""))
     except OSError as error:
         raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -275,7 +278,7 @@ def load_camera(path: Path) -> CameraCalibration:
             "width_px, height_px, fx, fy, cx, cy, and perhaps distortion and T_ground_cam"
         ) from error
     _check(path, intrinsics, T_ground_cam)
-    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name)
+    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name, device)
 
 
 def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]) -> None:

@@ -124,7 +124,7 @@ class CameraSource(_LiveSource):
         self, index: int = 0, *, size_px: tuple[int, int] | None = None, fps: float = DEFAULT_FPS
     ) -> None:
         super().__init__(f"camera {index}")
-        self._index = index
+        self.index = index
         self._size_px = size_px or DEFAULT_SIZE_PX
         self._asked_fps = fps
 
@@ -133,7 +133,7 @@ class CameraSource(_LiveSource):
         for name in (_CAMERA_BACKENDS.get(sys.platform, "ANY"), "ANY"):
             if name in tried:
                 continue
-            capture = cv2.VideoCapture(self._index, getattr(cv2, f"CAP_{name}"))
+            capture = cv2.VideoCapture(self.index, getattr(cv2, f"CAP_{name}"))
             if capture.isOpened():
                 self._configure(capture)
                 if size_px := _picture_size(capture):
@@ -159,10 +159,10 @@ class CameraSource(_LiveSource):
         present = list_cameras()
         found = ", ".join(f"{index} ({name})" for index, name in present) or "none"
         advice = "use a video instead: kinecast replay VIDEO --out DIR"
-        device = Path(f"/dev/video{self._index}")
+        device = Path(f"/dev/video{self.index}")
         if device.exists() and not os.access(device, os.R_OK | os.W_OK):
             advice = f"you may not use {device}: sudo usermod -aG video $USER, then log in again"
-        elif any(index == self._index for index, _ in present):
+        elif any(index == self.index for index, _ in present):
             advice = "close the program that uses it, or unplug it and plug it in again"
         elif present:
             advice = f"try --source {present[0][0]}"
@@ -216,6 +216,13 @@ def list_cameras(probe_up_to: int = 4) -> list[tuple[int, str]]:
             found.append((index, capture.getBackendName()))
         capture.release()
     return found
+
+
+def device_name(source: object) -> str:
+    """What this computer calls an attached camera; empty for other sources, and where it does not tell."""
+    if not isinstance(source, CameraSource) or sys.platform != "linux":
+        return ""
+    return next((name for index, name in list_cameras() if index == source.index), "")
 
 
 def _picture_size(capture: cv2.VideoCapture) -> tuple[int, int] | None:

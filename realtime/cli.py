@@ -20,6 +20,7 @@ COMMANDS = {
     "listen": "realtime.commands.listen",
     "keys": "realtime.commands.keys",
     "report": "realtime.commands.report",
+    "calibrate": "realtime.commands.calibrate",
     "evaluate": "realtime.commands.evaluate",
     "train": "train.cli",
     "bench": "realtime.commands.bench",

@@ -55,6 +55,11 @@ class Window:
         self._is_shown = False
         self._note = ""
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether it was opened, and not closed since."""
+        return self._is_shown
+
     def open(self, width_px: int, height_px: int) -> None:
         """Show an empty window; before tracking starts, because a window library takes long to load."""
         quiet_qt()

@@ -195,6 +195,10 @@ class PictureSource(_FileSource):
         self.height_px, self.width_px = self._decode(self._pictures[0]).shape[:2]
         self.n_frames = len(self._pictures)
 
+    def name_of(self, frame: Frame) -> str:
+        """The file that a frame was read from."""
+        return self._pictures[frame.frame_id].name
+
     def _decode(self, path: Path) -> MatLike:
         try:
             data = np.frombuffer(path.read_bytes(), dtype=np.uint8)

@@ -11,6 +11,7 @@ HELP = "measure the camera, the floor and the person"
 
 COMMANDS = {
     "board": "realtime.commands.calibrate_board",
+    "camera": "realtime.commands.calibrate_camera",
 }
 """Command -> module, in the order of the help."""
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration, load_camera
 from calib.errors import CameraError
 from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
 from realtime.types import Estimator
+
+logger = logging.getLogger(__name__)
 
 HEIGHT_RANGE_M = (0.5, 2.5)
 
@@ -52,7 +56,12 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         "--height", type=height_m, metavar="M", help="the person's stature in metres, if known"
     )
     group.add_argument("--fov", type=float, default=DEFAULT_FOV_DEG, metavar="DEG", help="of the longer side")
-    group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="a camera calibration")
+    group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
+    group.add_argument(
+        "--scale-camera",
+        action="store_true",
+        help="use a camera file of another picture size; right only if both sizes show the same scene",
+    )
     group.add_argument("--model-path", type=Path, metavar="FILE", help="landmark network to use instead")
     group.add_argument(
         "--region",
@@ -66,22 +75,41 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def camera_from_options(args: argparse.Namespace, width_px: int, height_px: int) -> CameraCalibration:
+def camera_from_options(
+    args: argparse.Namespace, width_px: int, height_px: int, device: str = ""
+) -> CameraCalibration:
     """The calibration the user named, or an assumed level camera.
 
+    Args:
+        args: of the options above.
+        width_px: of the source's pictures.
+        height_px: of the source's pictures.
+        device: what the computer calls the camera; empty where there is none, or it is not known.
+
     Raises:
-        CameraError: the calibration is of another resolution.
+        CameraError: the calibration is of another camera or picture size.
     """
     if args.camera_file is None:
         return CameraCalibration.assumed(width_px, height_px, args.fov)
     camera = load_camera(args.camera_file)
+    if device and camera.device and device != camera.device:
+        raise CameraError(
+            f"{args.camera_file}: calibrated for {camera.device}, but this is {device}; calibrate this one: "
+            "kinecast calibrate camera"
+        )
     k = camera.intrinsics
-    if (k.width_px, k.height_px) != (width_px, height_px):
+    if (k.width_px, k.height_px) == (width_px, height_px):
+        return camera
+    if not args.scale_camera:
+        # Whether a camera shows the same scene at another size, or cuts its edges off, only people can see.
+        is_same_shape = k.width_px * height_px == k.height_px * width_px
+        or_scale = ", or add --scale-camera if both sizes show the same scene" if is_same_shape else ""
         raise CameraError(
             f"{args.camera_file}: calibrated at {k.width_px}x{k.height_px}, but the source gives "
-            f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera"
+            f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera{or_scale}"
         )
-    return camera
+    logger.warning("%s: scaled from %dx%d", args.camera_file, k.width_px, k.height_px)
+    return replace(camera, intrinsics=k.scaled_to(width_px, height_px))
 
 
 def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) -> Estimator:

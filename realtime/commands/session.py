@@ -95,11 +95,13 @@ def opened(source: FrameSource) -> Iterator[FrameSource]:
 
 def build_estimator(args: argparse.Namespace, source: FrameSource) -> Estimator:
     """Build the estimator for an open source, and say on what it runs."""
-    camera = camera_from_options(args, source.width_px, source.height_px)
+    from realtime.cameras import device_name
+
+    camera = camera_from_options(args, source.width_px, source.height_px, device_name(source))
     estimator = estimator_from_options(args, camera)
     print(
         f"{source.description}: {source.width_px}x{source.height_px}, {source.fps:.4g} fps; "
-        f"estimator {estimator.name} on {estimator.description}; "
+        f"{camera.description}; estimator {estimator.name} on {estimator.description}; "
         f"skeleton {estimator.skeleton.name} with {len(estimator.skeleton.coordinate_names)} coordinates",
         flush=True,
     )

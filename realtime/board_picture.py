@@ -1,0 +1,68 @@
+"""What a live calibration shows: the board found, the parts of the picture covered, what to do next."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from calib.board import BoardView
+from calib.camera_views import Verdict, ViewCollector
+from realtime.overlay_style import CAUTION, GOOD, INK, MUTED, SHIFT, WHITE, Image, Typeface, blend, fixed
+
+TINT = 0.16
+"""Opacity of the cells that are covered."""
+TEXT_SHARE = 0.035
+"""Of the picture's height."""
+
+
+def draw_guidance(
+    image: Image, view: BoardView | None, collector: ViewCollector, verdict: Verdict, typeface: Typeface
+) -> Image:
+    """A new picture with the guidance on it.
+
+    Args:
+        image: the frame, BGR; left as it is. Shape: (height, width, 3).
+        view: the board in it, if any.
+        collector: how far the calibration is.
+        verdict: what became of this picture.
+        typeface: for the text.
+    """
+    shown = image.copy()
+    _tint_cells(shown, collector)
+    if view is not None:
+        colour = GOOD if verdict in (Verdict.TAKEN, Verdict.DUPLICATE) else CAUTION
+        radius = max(2.0, 0.005 * max(shown.shape[:2]))
+        for x, y in fixed(view.uv_px).tolist():
+            cv2.circle(shown, (x, y), round(radius * (1 << SHIFT)), INK, -1, cv2.LINE_AA, SHIFT)
+            cv2.circle(shown, (x, y), round(0.7 * radius * (1 << SHIFT)), colour, -1, cv2.LINE_AA, SHIFT)
+    _write(shown, collector, verdict, typeface)
+    return shown
+
+
+def _tint_cells(shown: Image, collector: ViewCollector) -> None:
+    rows, columns = collector.coverage.shape
+    height, width = shown.shape[:2]
+    xs, ys = np.linspace(0, width, columns + 1).astype(int), np.linspace(0, height, rows + 1).astype(int)
+    for row, column in zip(*np.nonzero(collector.coverage), strict=True):
+        part = shown[ys[row] : ys[row + 1], xs[column] : xs[column + 1]]
+        cv2.addWeighted(np.full_like(part, GOOD), TINT, part, 1.0 - TINT, 0.0, dst=part)
+    for x in xs[1:-1].tolist():
+        cv2.line(shown, (x, 0), (x, height), MUTED, 1)
+    for y in ys[1:-1].tolist():
+        cv2.line(shown, (0, y), (width, y), MUTED, 1)
+
+
+def _write(shown: Image, collector: ViewCollector, verdict: Verdict, typeface: Typeface) -> None:
+    """A band at the bottom: what to do, and below it what became of this picture."""
+    height, width = shown.shape[:2]
+    advice, progress = collector.advice, collector.progress
+    state = f"{progress.n_views} views, {progress.covered_share:.0%} covered; {verdict}"
+    size_px = TEXT_SHARE * height
+    widest = max(typeface.width_px(text, size_px, 500) for text in (advice, state))
+    size_px *= min(1.0, (width - 1.6 * size_px) / widest)
+    band = shown[round(height - 3.2 * size_px) :]
+    cv2.addWeighted(np.full_like(band, INK), 0.8, band, 0.2, 0.0, dst=band)
+    left = 0.8 * size_px
+    typeface.draw(shown, advice, (left, height - 1.9 * size_px), WHITE, size_px, 500)
+    colour = blend(GOOD if verdict is Verdict.TAKEN else CAUTION, WHITE, 0.3)
+    typeface.draw(shown, state, (left, height - 0.6 * size_px), colour, size_px, 400)

@@ -1,0 +1,91 @@
+"""`kinecast calibrate camera`: focal length, centre and distortion from views of a board."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.commands.arguments import check_can_write, rate_hz, size_px
+from realtime.commands.board_options import add_board_options, board_of
+
+if TYPE_CHECKING:
+    from calib.board import Board, BoardView
+    from calib.camera_views import Verdict, ViewCollector
+    from realtime.camera_session import BoardSession, Image
+    from realtime.sources import FrameSource
+
+HELP = "measure a camera with a printed board"
+LOOKS_PER_S = 6.0
+"""How often a video is looked at."""
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    sources = parser.add_argument_group("pictures, one of").add_mutually_exclusive_group(required=True)
+    sources.add_argument("--images", metavar="DIR", help="a folder of pictures")
+    sources.add_argument("--video", metavar="FILE", help="a video in which the board is moved slowly")
+    sources.add_argument(
+        "--source", metavar="N", help="a camera's number or URL, with guidance on the screen"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --camera-file")
+    parser.add_argument("--name", help="the camera's name; default: as the computer calls it")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
+    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera")
+    parser.add_argument("--no-window", "--headless", action="store_true", help="guidance as text only")
+    add_board_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Collect views, measure, write, tell."""
+    from calib.camera_fit import fit_intrinsics
+    from realtime.camera_session import collect_pictures, collect_video, describe_fit, save_fit
+    from realtime.cameras import device_name
+    from realtime.sources import parse_source
+
+    board = board_of(args)
+    check_can_write(args.out)
+    source = parse_source(args.images or args.video or args.source, fps=args.rate, size_px=args.size)
+    if args.images:
+        session = collect_pictures(source, board)
+    elif args.video:
+        session = collect_video(source, board, LOOKS_PER_S)
+    else:
+        session = _collect_live(source, board, with_window=not args.no_window)
+    fit = fit_intrinsics(session.views, board)
+    device = device_name(source)
+    name = args.name or device or Path(source.description).name
+    save_fit(args.out, fit, session, board, name=name, device=device)
+    print(describe_fit(fit, session))
+    print(f"written to {args.out}; use it with: kinecast live --camera-file {args.out}")
+    return 0
+
+
+def _collect_live(source: FrameSource, board: Board, *, with_window: bool) -> BoardSession:
+    """Guide the person in a window, or by text where there is none."""
+    from realtime.board_picture import draw_guidance
+    from realtime.camera_session import collect_live
+    from realtime.display import Window, display_problem
+    from realtime.overlay_style import Typeface
+
+    problem = display_problem() if with_window else None
+    if problem:
+        logger.warning("%s; going on without a window", problem)
+    window, typeface = Window(), Typeface()
+    source.open()
+    try:
+        if with_window and not problem:
+            window.open(source.width_px, source.height_px)
+
+        def show(image: Image, view: BoardView | None, collector: ViewCollector, verdict: Verdict) -> bool:
+            if window.is_shown:
+                window.show(draw_guidance(image, view, collector, verdict, typeface))
+            return window.is_open()
+
+        return collect_live(source, board, show=show)
+    finally:
+        window.close()
+        source.close()
