@@ -1,0 +1,52 @@
+"""The causal networks by name, all behind the same interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from train.errors import TrainError
+from train.temporal_network import CausalNetwork, Core
+from train.temporal_recurrent import GruCore, TcnCore
+from train.temporal_transformer import TransformerCore
+from train.temporal_unet import UnetCore
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkKind:
+    """A kind of core and the width that it is meant to have."""
+
+    core: type[Core]
+    width: int
+
+
+NETWORKS = {
+    "tcn": NetworkKind(TcnCore, 128),
+    "gru": NetworkKind(GruCore, 192),
+    "transformer": NetworkKind(TransformerCore, 128),
+    "unet": NetworkKind(UnetCore, 48),
+}
+
+
+def make_network(
+    kind: str, n_in: int, n_out: int, *, width: int | None = None, n_slow: int = 48, dropout: float = 0.0
+) -> CausalNetwork:
+    """A network that gives zeros until it is trained.
+
+    Args:
+        kind: A key of `NETWORKS`.
+        n_in: Size of a frame's vector.
+        n_out: Size of the output.
+        width: Of the hidden vectors; None: as the kind is meant.
+        n_slow: Size of the slow state's embedding.
+        dropout: Share of hidden units left out in training.
+
+    Raises:
+        TrainError: there is no such kind, or the width does not suit it.
+    """
+    if kind not in NETWORKS:
+        raise TrainError(f"network {kind!r} is unknown; choose from {', '.join(NETWORKS)}")
+    width = NETWORKS[kind].width if width is None else width
+    if width < 8 or width % 8:
+        raise TrainError(f"width is {width}; accepted: multiples of 8")
+    core = NETWORKS[kind].core(width, dropout)
+    return CausalNetwork(n_in, n_out, core, width=width, n_slow=n_slow, dropout=dropout)
