@@ -172,6 +172,8 @@ class CameraCalibration:
     """The camera's name for people; empty where not known."""
     device: str = ""
     """What the computer calls the attached camera; empty where not known."""
+    has_floor: bool = False
+    """Whether `T_ground_cam` was measured, so that Y points up and the floor is at Y = 0."""
 
     @classmethod
     def assumed(cls, width_px: int, height_px: int, fov_deg: float = DEFAULT_FOV_DEG) -> CameraCalibration:
@@ -228,6 +230,8 @@ def save_camera(path: Path, camera: CameraCalibration, details: Mapping[str, obj
     }
     if not camera.is_assumed:
         fields["rms_px"] = float(camera.rms_px)
+    if camera.has_floor:
+        fields["has_floor"] = True
     write_json(path, {**fields, **(details or {})})
 
 
@@ -270,6 +274,7 @@ def load_camera(path: Path) -> CameraCalibration:
         T_ground_cam = np.array(data.get("T_ground_cam", T_GROUND_LEVEL_CAM), dtype=np.float64)
         rms_px = float(data.get("rms_px", "nan"))
         name, device = str(data.get("camera", "")), str(data.get("device", ""))
+        has_floor = data.get("has_floor", False) is True
     except OSError as error:
         raise CameraError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -278,7 +283,9 @@ def load_camera(path: Path) -> CameraCalibration:
             "width_px, height_px, fx, fy, cx, cy, and perhaps distortion and T_ground_cam"
         ) from error
     _check(path, intrinsics, T_ground_cam)
-    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name, device)
+    if has_floor:
+        _check_stands(path, T_ground_cam)
+    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name, device, has_floor)
 
 
 def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]) -> None:
@@ -295,3 +302,11 @@ def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]
         )
     if T_ground_cam.shape != (4, 4) or not np.isfinite(T_ground_cam).all():
         raise CameraError(f"{path}: T_ground_cam is not a finite 4 x 4 matrix")
+
+
+def _check_stands(path: Path, T_ground_cam: NDArray[np.float64]) -> None:
+    R = T_ground_cam[:3, :3]
+    if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0.0 or T_ground_cam[1, 3] <= 0.0:
+        raise CameraError(
+            f"{path}: T_ground_cam is no place above a floor; measure it again: kinecast calibrate floor"
+        )
