@@ -110,23 +110,36 @@ class Pairs:
         return len(self.q)
 
 
-def landmark_batch(data: LiftData, rng: np.random.Generator | None = None) -> LandmarkBatch:
-    """The observations of some data; with `rng`, by cameras that are not known exactly."""
+@dataclass(frozen=True, slots=True, eq=False)
+class CameraNoise:
+    """How wrong the cameras are about themselves."""
+
+    focal: Array
+    """Factor of the focal length. Shape: (n,)."""
+    R_cam_true: Array
+    """From how the camera stands to how it is thought to stand. Shape: (n, 3, 3)."""
+
+
+def camera_noise(rng: np.random.Generator, n: int, *, same: bool = False) -> CameraNoise:
+    """Draw it for n pictures, `same` for those of one camera."""
+    m = 1 if same else n
+    focal = np.exp(rng.normal(0.0, FOCAL_NOISE, m))
+    pitch, roll = rng.normal(0.0, PITCH_NOISE_RAD, m), rng.normal(0.0, 0.3 * PITCH_NOISE_RAD, m)
+    turns = Rotation.from_euler("xz", np.stack([pitch, roll], -1)).as_matrix()
+    return CameraNoise(np.broadcast_to(focal, n), np.broadcast_to(turns, (n, 3, 3)))
+
+
+def landmark_batch(data: LiftData, noise: CameraNoise | None = None) -> LandmarkBatch:
+    """The observations of some data; with `noise`, by cameras that are not known exactly."""
     camera, R = data.camera.astype(np.float64), data.R_ground_cam.astype(np.float64)
-    if rng is not None:
+    if noise is not None:
         camera = camera.copy()
-        camera[:, 0] *= np.exp(rng.normal(0.0, FOCAL_NOISE, len(camera)))
-        R = R @ _small_turns(rng, len(R))
+        camera[:, 0] *= noise.focal
+        R = R @ noise.R_cam_true
     return LandmarkBatch(
         data.landmarks_px[..., :2].astype(np.float64), data.world_m.astype(np.float64),
         (data.visibility * data.presence).astype(np.float64), data.roi[:, :2].astype(np.float64), camera, R,
     )  # fmt: skip
-
-
-def _small_turns(rng: np.random.Generator, n: int) -> Array:
-    """Rotations about the camera's x and, less, z axes. Shape: (n, 3, 3)."""
-    pitch, roll = rng.normal(0.0, PITCH_NOISE_RAD, n), rng.normal(0.0, 0.3 * PITCH_NOISE_RAD, n)
-    return Rotation.from_euler("xz", np.stack([pitch, roll], -1)).as_matrix()
 
 
 def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
@@ -151,13 +164,13 @@ def make_pairs(
         rng: Noise of the cameras; None for exact ones.
         flip: In a mirror.
     """
-    batch, q = landmark_batch(data, rng), data.q.astype(np.float64)
+    noise = None if rng is None else camera_noise(rng, len(data))
+    batch, q = landmark_batch(data, noise), data.q.astype(np.float64)
     R_pelvis = pelvis_rotations(q, skeleton)
     scale = data.scale_factors.astype(np.float64)
     if flip:
-        batch, q = mirrored(batch), mirror(skeleton, q)
-        M = np.diag([1.0, 1.0, -1.0])
-        R_pelvis = M @ R_pelvis @ M
+        batch = mirrored(batch)
+        q, R_pelvis = mirrored_truth(q, R_pelvis, skeleton)
         scale = scale[:, _other_side(skeleton)]
     features = landmark_features(batch)
     q[:, [skeleton.coordinate_index(n) for n in PELVIS]] = pelvis_angles(
@@ -169,6 +182,12 @@ def make_pairs(
         torch.from_numpy(q[:, index].astype(np.float32)),
         torch.from_numpy((scale.reshape(len(scale), -1) / features.size_m[:, None]).astype(np.float32)),
     )
+
+
+def mirrored_truth(q: Array, R_pelvis: Array, skeleton: Skeleton) -> tuple[Array, Array]:
+    """Coordinates and the pelvis's rotations of the mirrored person in a mirrored room."""
+    M = np.diag([1.0, 1.0, -1.0])
+    return mirror(skeleton, q), M @ R_pelvis @ M
 
 
 def _other_side(skeleton: Skeleton) -> list[int]:

@@ -73,7 +73,7 @@ class LiftData:
         np.savez_compressed(partial, **{f.name: getattr(self, f.name) for f in fields(self)})
         partial.replace(path)
 
-    def rows(self, mask: NDArray[np.bool_]) -> LiftData:
+    def rows(self, mask: NDArray[np.bool_] | slice) -> LiftData:
         """Some of the observations."""
         return LiftData(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
