@@ -17,6 +17,10 @@ COMMANDS = {
     "lift-data": "train.commands.lift_data",
     "lift-clips": "train.commands.lift_clips",
     "lift": "train.commands.lift",
+    "spatial": "train.commands.spatial",
+    "evaluate": "train.commands.evaluate",
+    "compare": "train.commands.compare",
+    "export": "train.commands.export",
 }
 """Command -> module, in the order of the help."""
 

@@ -1,0 +1,43 @@
+"""`kinecast train evaluate`: measure a direct network on pictures whose truth is known."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from train.commands.arguments import positive_int
+
+HELP = "measure a direct network on a set of pictures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("network", type=Path, metavar="DIR", help="made by kinecast train spatial")
+    parser.add_argument(
+        "--data", type=Path, required=True, nargs="+", metavar="DIR",
+        help="sets, such as that of kinecast train synth --held-out",
+    )  # fmt: skip
+    parser.add_argument("--n", type=positive_int, metavar="N", help="first pictures only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print a table."""
+    from calib.skeleton import load_skeleton
+    from train.spatial_checkpoint import load_network
+    from train.spatial_data import SpatialExamples
+    from train.spatial_layout import SpatialLayout
+    from train.spatial_metrics import format_score, score_examples
+    from train.spatial_sources import ShardPictures
+
+    layout = SpatialLayout.of(load_skeleton())
+    network, spec = load_network(args.network, layout.skeleton)
+    source = ShardPictures(args.data, layout.skeleton)
+    result = score_examples(network, layout, SpatialExamples(source, layout, spec.network.side_px), n=args.n)
+    print(f"{spec.network.encoder}, {spec.images} pictures seen; measured on {source.identity}")
+    print(format_score(result))
+    if args.json is not None:
+        args.json.write_text(json.dumps({"network": asdict(spec), **asdict(result)}, indent=2) + "\n")
+    return 0

@@ -1,0 +1,295 @@
+"""Fit the direct network: read from top to bottom, it is options, what is kept, one step, and the loop.
+
+Every step depends on its number, the options and what was kept alone, so that a run that was killed goes on
+as if it had not been.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from train.errors import TrainError
+from train.spatial import NetworkConfig, SpatialNetwork
+from train.spatial_augment import Augmentation
+from train.spatial_checkpoint import (
+    AVERAGED,
+    CHECKPOINT,
+    SpatialSpec,
+    advanced,
+    load_checkpoint,
+    optimiser_tensors,
+    prefixed,
+    restore_optimiser,
+    save_checkpoint,
+    with_prefix,
+)
+from train.spatial_data import Order, SpatialBatch, SpatialExamples, loader
+from train.spatial_heads import OutputStatistics
+from train.spatial_layout import SpatialLayout
+from train.spatial_losses import PRESETS, LossWeights, SpatialLoss
+from train.spatial_sources import PictureSource
+
+STATISTICS_FROM = 2048
+"""Pictures whose labels tell where a network starts from."""
+LARGEST_GRADIENT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FitOptions:
+    """How to fit."""
+
+    images: int = 1_000_000
+    """Pictures to see in all, earlier runs included."""
+    batch_size: int = 32
+    """Of one process."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    warm_up: int = 500
+    """Steps."""
+    cool_down: float = 0.2
+    """Last part of all steps, in which the learning rate falls to nothing."""
+    averaging: float = 0.999
+    """Of the weights that are measured and exported, per step."""
+    precision: str = "auto"
+    """Of the encoder: `fp32`, `bf16`, or `auto`: bf16 where the processor has it."""
+    workers: int = 1
+    """Processes that make batches; 0 makes them between the steps."""
+    save_every: int = 500
+    """Steps."""
+    seed: int = 0
+    augmentation: Augmentation = Augmentation()
+
+    def n_steps(self, n_ranks: int) -> int:
+        """Batches to see in all."""
+        return max(1, self.images // (self.batch_size * n_ranks))
+
+
+def rate_at(step: int, n_steps: int, options: FitOptions) -> float:
+    """The learning rate: up, level, and down at the end (Hu et al., 2024, "warm-up, stable, decay").
+
+    Level in between, so that a longer run can go on from a checkpoint of a shorter one.
+    """
+    up = min(1.0, (step + 1) / max(1, options.warm_up))
+    down = min(1.0, (n_steps - step) / max(1.0, options.cool_down * n_steps))
+    return options.learning_rate * min(up, down)
+
+
+def encoder_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Lower precision for the encoder, or None.
+
+    Raises:
+        TrainError: there is no such precision.
+    """
+    if precision not in ("auto", "fp32", "bf16"):
+        raise TrainError(f"precision {precision!r}; accepted: auto, fp32, bf16")
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.is_bf16_supported()
+    else:
+        supported = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
+        has_bf16 = bool(supported())
+    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and has_bf16) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which of how many processes this is, and what it computes on."""
+
+    rank: int
+    n_ranks: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process speaks and writes."""
+        return self.rank == 0
+
+
+@contextmanager
+def take_place() -> Iterator[Place]:
+    """One process, or one of those that `torchrun` started."""
+    rank, n_ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
+    if n_ranks > 1:
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Place(rank, n_ranks, device)
+    finally:
+        if n_ranks > 1:
+            distributed.destroy_process_group()
+
+
+def statistics_of(source: PictureSource, layout: SpatialLayout) -> OutputStatistics:
+    """Means and spreads of the labels of some pictures, evenly chosen."""
+    n = min(len(source), STATISTICS_FROM if source.is_random_access else 256)
+    chosen = [k * len(source) // n for k in range(n)] if source.is_random_access else range(n)
+    labels = [source.picture(k).labels for k in chosen]
+    q = torch.tensor([[float(row.q[k]) for k in layout.coordinates] for row in labels])
+    scale = torch.tensor([layout.group_scale_factors(row.scale_factors).tolist() for row in labels])
+    return OutputStatistics(
+        q.mean(0), q.std(0, correction=0).clamp_min(math.radians(2.0)), torch.log(scale).mean(0)
+    )
+
+
+class Fit:
+    """A network being fitted: everything that a checkpoint keeps.
+
+    Args:
+        network: Which.
+        layout: What it gives.
+        source: Of the pictures.
+        options: How.
+        weights: Of the loss.
+        folder: Where the checkpoint is kept; one that is there is gone on from.
+        place: In a run of several processes.
+
+    Raises:
+        TrainError: the folder holds another network, or one for another skeleton.
+    """
+
+    def __init__(
+        self,
+        network: NetworkConfig,
+        layout: SpatialLayout,
+        source: PictureSource,
+        options: FitOptions,
+        weights: LossWeights | None,
+        folder: Path,
+        place: Place,
+    ) -> None:
+        self.layout, self.source, self.options, self.folder, self.place = layout, source, options, folder, place
+        torch.manual_seed(options.seed)
+        there = load_checkpoint(folder) if (folder / CHECKPOINT).exists() else None
+        if there is not None:
+            there[1].check_skeleton(layout.skeleton, folder)
+            _check_network(folder, there[1].network, network)
+        statistics = None if there else statistics_of(source, layout)
+        self.network = SpatialNetwork(network, layout, statistics)
+        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self.spec = SpatialSpec.of(network, layout)
+        if there is not None:
+            self.network.load_state_dict(with_prefix(there[0], "network."))
+            self.average.load_state_dict(with_prefix(there[0], AVERAGED))
+            self.spec = there[1]
+        self._to_device(place)
+        self.named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
+        self.optimiser = _optimiser(self.named, options)
+        if there is not None:
+            restore_optimiser(self.optimiser, self._names(), with_prefix(there[0], "optimiser."))
+        spread = self.spread()
+        self.loss = SpatialLoss(layout, weights or PRESETS[network.head], spread).to(place.device)
+        described = msgspec.json.encode({"fit": asdict(options), "loss": self.loss.weights}).decode()
+        self.spec = replace(self.spec, options=described, data=source.identity)
+        self.start_s, self.hours_before = time.perf_counter(), self.spec.hours
+
+    def _to_device(self, place: Place) -> None:
+        self.network.encoder_dtype = encoder_dtype(self.options.precision, place.device)
+        for network in (self.network, self.average):
+            network.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.forward: nn.Module = self.network
+        if place.n_ranks > 1:
+            devices = [place.device] if place.device.type == "cuda" else None
+            self.forward = DistributedDataParallel(self.network, devices)
+
+    def _names(self) -> list[str]:
+        """Of the parameters, in the optimiser's order."""
+        order = [p for group in self.optimiser.param_groups for p in group["params"]]
+        names = {id(p): n for n, p in self.named}
+        return [names[id(p)] for p in order]
+
+    def spread(self) -> Tensor:
+        """Of the coordinates among people, as the network was told at its start."""
+        head = self.network.head
+        if hasattr(head, "spread"):
+            return head.spread[: len(self.layout.coordinates)].detach().cpu()
+        return torch.full((len(self.layout.coordinates),), math.radians(20.0))
+
+    @property
+    def n_steps(self) -> int:
+        """In all."""
+        return self.options.n_steps(self.place.n_ranks)
+
+    def batches(self) -> Iterator[SpatialBatch]:
+        """What is left to see."""
+        examples = SpatialExamples(
+            self.source, self.layout, self.spec.network.side_px, self.options.seed, self.options.augmentation
+        )
+        order = Order(
+            self.source, self.options.batch_size, first_step=self.spec.step, seed=self.options.seed,
+            rank=self.place.rank, n_ranks=self.place.n_ranks, n_steps=self.n_steps,
+        )  # fmt: skip
+        on_gpu = self.place.device.type == "cuda"
+        yield from loader(examples, order, workers=self.options.workers, pin=on_gpu)
+
+    def step(self, batch: SpatialBatch) -> dict[str, Tensor]:
+        """Learn from one batch; the terms of its loss."""
+        rate = rate_at(self.spec.step, self.n_steps, self.options)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        image = batch.image.to(memory_format=torch.channels_last).float().div_(255.0)
+        terms: dict[str, Tensor] = self.loss(self.forward(image, batch.log_reach), batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        terms["total"].backward()
+        nn.utils.clip_grad_norm_([p for _, p in self.named], LARGEST_GRADIENT)
+        self.optimiser.step()
+        self._update_average()
+        seen = self.options.batch_size * self.place.n_ranks
+        hours = self.hours_before + (time.perf_counter() - self.start_s) / 3600.0
+        self.spec = advanced(
+            self.spec, step=self.spec.step + 1, images=self.spec.images + seen, hours=hours
+        )
+        return {name: value.detach() for name, value in terms.items()}
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = min(self.options.averaging, (1 + self.spec.step) / (10 + self.spec.step))
+        averaged = self.average.state_dict()
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                averaged[name].lerp_(value, 1.0 - keep)
+            else:
+                averaged[name].copy_(value)
+
+    def save(self) -> None:
+        """Write the checkpoint, from the first process."""
+        if not self.place.is_first:
+            return
+        tensors = prefixed("network.", self.network.state_dict())
+        tensors |= prefixed(AVERAGED, self.average.state_dict())
+        tensors |= prefixed("optimiser.", optimiser_tensors(self.optimiser, self._names()))
+        save_checkpoint(self.folder, tensors, self.spec)
+
+
+def _check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
+    if there != asked:
+        raise TrainError(
+            f"{folder}: holds {there.encoder} with head {there.head} at {there.side_px} px, not {asked.encoder} "
+            f"with {asked.head} at {asked.side_px} px; ask for the same to go on with it, or give another --out"
+        )
+
+
+def _optimiser(named: list[tuple[str, nn.Parameter]], options: FitOptions) -> torch.optim.AdamW:
+    """Weights decay; biases and what normalises do not."""
+    decays = [p for _, p in named if p.ndim > 1]
+    others = [p for _, p in named if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": decays, "weight_decay": options.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, options.learning_rate)

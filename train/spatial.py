@@ -1,0 +1,97 @@
+"""The direct network: a picture in, coordinates, scale factors and points out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from train.encoders import input_px, make_encoder
+from train.errors import TrainError
+from train.spatial_heads import HEADS, OutputStatistics, SpatialOutput
+from train.spatial_layout import SpatialLayout
+
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Which network."""
+
+    encoder: str = "resnext26_small"
+    head: str = "kinecast"
+    input_px: int = 0
+    """Side of the pictures; 0 for the encoder's own."""
+
+    @property
+    def side_px(self) -> int:
+        """Side of the pictures."""
+        return self.input_px or input_px(self.encoder)
+
+
+class SpatialNetwork(nn.Module):
+    """An encoder and a head.
+
+    Args:
+        config: Which.
+        layout: What to give.
+        statistics: Where to start from; plain ones if left out, as when weights are loaded over them.
+
+    Raises:
+        TrainError: there is no such encoder or head, or the side does not suit the encoder.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self, config: NetworkConfig, layout: SpatialLayout, statistics: OutputStatistics | None = None
+    ) -> None:
+        super().__init__()
+        if config.head not in HEADS:
+            raise TrainError(f"no head {config.head!r}; accepted: {', '.join(HEADS)}")
+        self.config = config
+        self.encoder_dtype: torch.dtype | None = None
+        """Lower precision for the encoder in training; the head is always in single precision."""
+        self.encoder = make_encoder(config.encoder)
+        stride = int(self.encoder.stride)  # type: ignore[arg-type]
+        if config.side_px % stride or config.side_px < 2 * stride:
+            raise TrainError(
+                f"pictures of {config.side_px} px; {config.encoder} takes multiples of {stride}, from {2 * stride}"
+            )
+        plain = bool(getattr(self.encoder, "takes_plain_pictures", False))
+        self.register_buffer("mean", _channels((0.0,) * 3 if plain else IMAGENET_MEAN), persistent=False)
+        self.register_buffer(
+            "deviation", _channels((1.0,) * 3 if plain else IMAGENET_DEVIATION), persistent=False
+        )
+        n_channels = int(self.encoder.n_channels)  # type: ignore[arg-type]
+        self.head = HEADS[config.head](n_channels, layout, statistics or plain_statistics(layout))
+
+    def forward(self, image: Tensor, log_reach: Tensor) -> SpatialOutput:
+        """Look at n pictures.
+
+        Args:
+            image: Red green blue from 0 to 1. Shape: (n, 3, side, side).
+            log_reach: See `engines.crop_rays.log_reach`. Shape: (n, 1).
+        """
+        x = (image - self.mean) / self.deviation
+        if self.encoder_dtype is None:
+            maps = self.encoder(x)
+        else:
+            with torch.autocast(x.device.type, self.encoder_dtype):
+                maps = self.encoder(x).float()
+        output: SpatialOutput = self.head(maps, log_reach)
+        return output
+
+
+def _channels(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values).reshape(1, 3, 1, 1)
+
+
+def plain_statistics(layout: SpatialLayout) -> OutputStatistics:
+    """What is expected where nothing is known: anything within the limits, the model's own size."""
+    lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
+    spread = ((upper - lower) / math.sqrt(12.0)).clamp_max(math.pi)
+    return OutputStatistics((0.5 * (lower + upper)), spread, torch.zeros(layout.n_scale_groups, 3))

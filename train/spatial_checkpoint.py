@@ -1,0 +1,184 @@
+"""Checkpoints of the direct network: one file with weights, optimiser, place in the data and what they mean.
+
+Names of coordinates, bodies and markers and the skeleton's hash travel with the weights; the skeleton's
+geometry does not, so that weights never bring a foreign skeleton along.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from calib.skeleton import Skeleton
+from train.errors import TrainError
+from train.spatial import NetworkConfig, SpatialNetwork
+from train.spatial_layout import SpatialLayout
+
+CHECKPOINT, SPEC = "checkpoint.safetensors", "spec.json"
+_KEY = "kinecast"
+AVERAGED = "average."
+MAX_NAMES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialSpec:
+    """Everything about a network that its weights do not say."""
+
+    network: NetworkConfig
+    coordinate_names: tuple[str, ...]
+    """Given, in order."""
+    body_names: tuple[str, ...]
+    marker_names: tuple[str, ...]
+    skeleton_sha: str
+    step: int = 0
+    """Batches seen."""
+    images: int = 0
+    """Pictures seen."""
+    hours: float = 0.0
+    """Spent on fitting."""
+    options: str = ""
+    """Of the last run, for people."""
+    data: str = ""
+    """Identity of the pictures."""
+
+    @classmethod
+    def of(cls, network: NetworkConfig, layout: SpatialLayout) -> SpatialSpec:
+        """Of a network that has seen nothing."""
+        skeleton = layout.skeleton
+        return cls(
+            network, layout.coordinate_names, skeleton.body_names, skeleton.marker_names, skeleton.sha
+        )
+
+    def check_skeleton(self, skeleton: Skeleton, path: Path) -> None:
+        """Refuse weights for another skeleton.
+
+        Raises:
+            TrainError: with both hashes and the names that differ.
+        """
+        if skeleton.sha == self.skeleton_sha:
+            return
+        layout = SpatialLayout.of(skeleton)
+        pairs = {
+            "coordinates": (self.coordinate_names, layout.coordinate_names),
+            "bodies": (self.body_names, skeleton.body_names),
+            "markers": (self.marker_names, skeleton.marker_names),
+        }
+        differences = [text for what, pair in pairs.items() if (text := _difference(what, *pair))]
+        raise TrainError(
+            f"{path}: trained with skeleton {self.skeleton_sha[:12]}, this one is {skeleton.sha[:12]}: "
+            f"{'; '.join(differences) or 'the same names, other geometry'}. Use the skeleton that it was "
+            "trained with, or train anew: kinecast train spatial --out DIR"
+        )
+
+
+def _difference(what: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """What differs between two lists of names, in words; empty where nothing does."""
+    parts = [
+        f"{word} {', '.join(names[:MAX_NAMES])}{', ...' if len(names) > MAX_NAMES else ''}"
+        for word, names in (
+            ("it lacks", [n for n in ours if n not in theirs]),
+            ("it alone has", [n for n in theirs if n not in ours]),
+        )
+        if names
+    ]
+    if not parts and tuple(theirs) != tuple(ours):
+        parts = ["another order"]
+    return f"{what}: {', '.join(parts)}" if parts else ""
+
+
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: SpatialSpec) -> None:
+    """Put a checkpoint in its place, whole or not at all, and its description beside it.
+
+    Raises:
+        TrainError: the folder cannot be written to.
+    """
+    text = msgspec.json.format(msgspec.json.encode(asdict(spec)), indent=2)
+    partial = folder / f"{CHECKPOINT}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: value.detach().contiguous() for name, value in tensors.items()},
+            partial,
+            {_KEY: text.decode()},
+        )
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, folder / CHECKPOINT)
+        (folder / SPEC).write_bytes(text + b"\n")
+    except (OSError, SafetensorError) as error:
+        raise TrainError(f"{folder}: the checkpoint cannot be written ({error})") from error
+
+
+def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], SpatialSpec]:
+    """Read a checkpoint.
+
+    Raises:
+        TrainError: there is none, or it is damaged.
+    """
+    path = folder / CHECKPOINT if folder.is_dir() else folder
+    if not path.is_file():
+        raise TrainError(f"{path}: no checkpoint; train one: kinecast train spatial --out {folder}")
+    try:
+        with safe_open(path, "pt") as file:
+            spec = msgspec.json.decode((file.metadata() or {})[_KEY], type=SpatialSpec)
+            return {name: file.get_tensor(name) for name in file.keys()}, spec  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, msgspec.DecodeError) as error:
+        raise TrainError(f"{path}: not a checkpoint of this program ({error})") from error
+
+
+def load_network(folder: Path, skeleton: Skeleton) -> tuple[SpatialNetwork, SpatialSpec]:
+    """The averaged network of a checkpoint, ready to look at pictures.
+
+    Raises:
+        TrainError: there is none, it is damaged, or it belongs to another skeleton.
+    """
+    tensors, spec = load_checkpoint(folder)
+    spec.check_skeleton(skeleton, folder)
+    network = SpatialNetwork(spec.network, SpatialLayout.of(skeleton))
+    network.load_state_dict(with_prefix(tensors, AVERAGED))
+    return network.eval(), spec
+
+
+def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Those under a prefix, without it."""
+    return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same under a prefix."""
+    return {prefix + name: value for name, value in tensors.items()}
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+    """An optimiser's memory by parameter; `names` in the order of its parameters."""
+    state = optimiser.state_dict()["state"]
+    return {
+        f"{names[k]}.{what}": torch.as_tensor(value)
+        for k, memory in state.items()
+        for what, value in memory.items()
+    }
+
+
+def restore_optimiser(
+    optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]
+) -> None:
+    """Give an optimiser back what `optimiser_tensors` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    index = {name: k for k, name in enumerate(names)}
+    for key, value in tensors.items():
+        name, _, what = key.rpartition(".")
+        state.setdefault(index[name], {})[what] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def advanced(spec: SpatialSpec, *, step: int, images: int, hours: float) -> SpatialSpec:
+    """The same network later."""
+    return replace(spec, step=step, images=images, hours=hours)

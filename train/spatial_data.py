@@ -1,0 +1,292 @@
+"""Pictures and labels as a network learns from them: crops, truths in the crop's camera, mirror images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from engines.crop_rays import log_reach, rotation_cam_crop
+from engines.preprocess import Roi, image_to_crop
+from train.labels import NOT_THE_PERSON, CameraLabels
+from train.poses import mirror
+from train.shards import LabelledImage
+from train.spatial_augment import BORDERS, Augmentation, choose_region, cut, empty_region, vary
+from train.spatial_layout import SpatialLayout
+from train.spatial_sources import PictureSource
+
+Array = NDArray[np.float64]
+
+FARTHEST_UV = 3.0
+"""Joints further outside the crop, in half sides, are not asked for."""
+SMALLEST_EMPTY_PX = 40
+_MIRROR_PELVIS, _MIRROR_CAMERA = np.array([1.0, 1.0, -1.0]), np.array([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpatialBatch:
+    """Pictures and truths as tensors; directions are those of the camera that looks at the crop."""
+
+    image: Tensor
+    """Red green blue, bytes. Shape: (n, 3, side, side)."""
+    log_reach: Tensor
+    """Shape: (n, 1)."""
+    R_root: Tensor
+    """Pelvis to that camera. Shape: (n, 3, 3)."""
+    q: Tensor
+    """All coordinates; the root's are not in the crop's directions. Shape: (n, n_q)."""
+    q_weight: Tensor
+    """How far each coordinate's truth is to be trusted. Shape: (n, n_q)."""
+    scale_factors: Tensor
+    """Shape: (n, n_bodies, 3)."""
+    joints_m: Tensor
+    """Joint centres from the pelvis. Shape: (n, n_bodies, 3)."""
+    markers_m: Tensor
+    """Shape: (n, n_markers, 3)."""
+    joints_uv: Tensor
+    """In the crop, whose corners are at -1 and 1. Shape: (n, n_bodies, 2)."""
+    joints_uv_weight: Tensor
+    """Shape: (n, n_bodies)."""
+    R_ground_crop: Tensor
+    """Shape: (n, 3, 3)."""
+    present: Tensor
+    """Whether anybody is there; all truths of the others are to be left alone. Shape: (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def to(self, device: torch.device) -> SpatialBatch:
+        """The same on a device."""
+        moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
+        return SpatialBatch(**moved)
+
+    def pin_memory(self) -> SpatialBatch:
+        """For quicker copies to a GPU."""
+        return SpatialBatch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
+
+
+def collate(samples: list[dict[str, NDArray[np.generic]]]) -> SpatialBatch:
+    """Stack samples."""
+    return SpatialBatch(
+        **{f.name: torch.from_numpy(np.stack([s[f.name] for s in samples])) for f in fields(SpatialBatch)}
+    )
+
+
+class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
+    """Turns numbered pictures into examples; chance depends on the seed and the draw's number alone.
+
+    Args:
+        source: Of the pictures.
+        layout: What to learn.
+        side_px: Of the crops.
+        seed: Of all variation.
+        how: Pictures are varied; None for the tracker's crop and nothing else.
+    """
+
+    def __init__(
+        self,
+        source: PictureSource,
+        layout: SpatialLayout,
+        side_px: int,
+        seed: int = 0,
+        how: Augmentation | None = None,
+    ) -> None:
+        self._source, self._layout, self._side_px = source, layout, side_px
+        self._seed, self._how = seed, how
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, item: tuple[int, int] | int) -> dict[str, NDArray[np.generic]]:
+        """One example: of a picture's number, or of a draw's and a picture's."""
+        draw, index = item if isinstance(item, tuple) else (item, item)
+        picture = self._source.picture(index)
+        if self._how is None:
+            return example(picture, self._layout, self._side_px)
+        return example(
+            picture, self._layout, self._side_px, np.random.default_rng([self._seed, draw]), self._how
+        )
+
+
+def example(
+    picture: LabelledImage,
+    layout: SpatialLayout,
+    side_px: int,
+    rng: np.random.Generator | None = None,
+    how: Augmentation | None = None,
+) -> dict[str, NDArray[np.generic]]:
+    """The fields of `SpatialBatch` for one picture.
+
+    Args:
+        picture: With its truth.
+        layout: Of the skeleton.
+        side_px: Of the crop.
+        rng: Chance; None for the tracker's crop.
+        how: Much the picture is varied; needed with `rng`.
+    """
+    how = how or Augmentation()
+    camera = picture.labels.camera
+    roi = choose_region(_in_frame(picture), camera.width_px, camera.height_px, rng, how)
+    if rng is not None and (roi is None or rng.random() < how.empty):
+        vacant = empty_region(~np.isin(picture.labels.category, NOT_THE_PERSON), rng, SMALLEST_EMPTY_PX)
+        if vacant is not None:
+            image = cut(picture.image, np.eye(2, 3), vacant, side_px)
+            return _arrays(picture, layout, None, vary(image, rng, how))
+    roi = roi or Roi(camera.width_px / 2.0, camera.height_px / 2.0, float(camera.height_px))
+    if rng is None:
+        return _arrays(picture, layout, roi, cut(picture.image, camera.crop_from_frame, roi, side_px))
+    image = cut(picture.image, camera.crop_from_frame, roi, side_px, BORDERS[rng.integers(len(BORDERS))])
+    made = _arrays(picture, layout, roi, vary(image, rng, how))
+    return mirrored(made, layout) if rng.random() < 0.5 else made
+
+
+def _in_frame(picture: LabelledImage) -> Array:
+    """Joint centres and markers in the camera's frame. Shape: (n, 2)."""
+    labels = picture.labels
+    stored = np.concatenate([labels.centres_px, labels.markers_px]).astype(np.float64)
+    A = labels.camera.crop_from_frame
+    return np.asarray((stored - A[:, 2]) @ np.linalg.inv(A[:, :2]).T)
+
+
+def _arrays(
+    picture: LabelledImage, layout: SpatialLayout, roi: Roi | None, image: NDArray[np.uint8]
+) -> dict[str, NDArray[np.generic]]:
+    """Everything in float32; `roi` is None where nobody is to be seen."""
+    labels = picture.labels
+    camera = labels.camera
+    looked_at = roi or Roi(camera.width_px / 2.0, camera.height_px / 2.0, float(camera.height_px))
+    R_ground_crop = camera.T_ground_cam[:3, :3] @ _rotation_cam_crop(looked_at, camera)
+    T_pelvis = labels.T_ground_body[layout.skeleton.body_index("pelvis")]
+    uv = _in_frame(picture)[: layout.skeleton.n_bodies]
+    uv = 2.0 * image_to_crop(uv, looked_at, 1) - 1.0
+    asked = (np.abs(np.nan_to_num(uv, nan=np.inf)) < FARTHEST_UV).all(1)
+    values = {
+        "log_reach": np.array([log_reach(looked_at, camera.fx, camera.fy)]),
+        "R_root": R_ground_crop.T @ T_pelvis[:3, :3],
+        "q": labels.q,
+        "q_weight": np.ones(len(labels.q)),
+        "scale_factors": labels.scale_factors,
+        "joints_m": (labels.centres_m - T_pelvis[:3, 3]) @ R_ground_crop,
+        "markers_m": (labels.markers_m - T_pelvis[:3, 3]) @ R_ground_crop,
+        "joints_uv": np.where(asked[:, None], uv, 0.0),
+        "joints_uv_weight": asked.astype(np.float64),
+        "R_ground_crop": R_ground_crop,
+        "present": np.array(0.0 if roi is None else 1.0),
+    }
+    arrays: dict[str, NDArray[np.generic]] = {k: v.astype(np.float32) for k, v in values.items()}
+    return arrays | {"image": np.ascontiguousarray(image.transpose(2, 0, 1))}
+
+
+def _rotation_cam_crop(roi: Roi, camera: CameraLabels) -> Array:
+    return rotation_cam_crop(roi, camera.fx, camera.fy, camera.cx, camera.cy)
+
+
+def mirrored(
+    example: dict[str, NDArray[np.generic]], layout: SpatialLayout
+) -> dict[str, NDArray[np.generic]]:
+    """The same person in a mirror, in a mirrored room: left and right change places."""
+    value = {name: np.asarray(array) for name, array in example.items()}
+    body, marker = layout.mirrored_body, layout.mirrored_marker
+    flip = _MIRROR_CAMERA.astype(np.float32)
+    value["image"] = np.ascontiguousarray(value["image"][:, :, ::-1])
+    value["R_root"] = flip[:, None] * value["R_root"] * _MIRROR_PELVIS.astype(np.float32)
+    value["q"] = mirror(layout.skeleton, value["q"]).astype(np.float32)
+    value["q_weight"] = np.abs(mirror(layout.skeleton, value["q_weight"])).astype(np.float32)
+    value["scale_factors"] = value["scale_factors"][body]
+    value["joints_m"] = value["joints_m"][body] * flip
+    value["markers_m"] = value["markers_m"][marker] * flip
+    value["joints_uv"] = value["joints_uv"][body] * flip[:2]
+    value["joints_uv_weight"] = value["joints_uv_weight"][body]
+    value["R_ground_crop"] = _MIRROR_PELVIS.astype(np.float32)[:, None] * value["R_ground_crop"] * flip
+    return value
+
+
+class Order:
+    """The endless order in which pictures are seen, as batches of (draw, picture); starts anywhere.
+
+    Each epoch is a permutation of its own, a function of seed and epoch. Sources that are drawn in order are
+    seen in order.
+
+    Args:
+        source: Of the pictures.
+        batch_size: Of one process.
+        first_step: Batches that were seen before.
+        seed: Of the permutations.
+        rank: Which process this is.
+        n_ranks: How many there are.
+        n_steps: Where to stop.
+    """
+
+    def __init__(
+        self,
+        source: PictureSource,
+        batch_size: int,
+        *,
+        first_step: int = 0,
+        seed: int = 0,
+        rank: int = 0,
+        n_ranks: int = 1,
+        n_steps: int,
+    ) -> None:
+        self._n, self._shuffled = len(source), source.is_random_access
+        self._batch_size, self._seed = batch_size, seed
+        self._steps, self._rank, self._n_ranks = range(first_step, n_steps), rank, n_ranks
+        self._epoch, self._permutation = -1, np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]  # torch asks for no more
+        for step in self._steps:
+            first = (step * self._n_ranks + self._rank) * self._batch_size
+            yield [(draw, self._picture(draw)) for draw in range(first, first + self._batch_size)]
+
+    def _picture(self, draw: int) -> int:
+        if not self._shuffled:
+            return draw
+        epoch, place = divmod(draw, self._n)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._permutation = np.random.default_rng([self._seed, epoch]).permutation(self._n)
+        return int(self._permutation[place])
+
+
+def loader(
+    examples: SpatialExamples, order: Order | range, *, batch_size: int = 64, workers: int, pin: bool = False
+) -> DataLoader[SpatialBatch]:
+    """Batches, made ahead by worker processes.
+
+    Args:
+        examples: What to draw from.
+        order: Of the batches; a range of numbers goes through them once.
+        batch_size: With a range.
+        workers: Processes; 0 makes them in this one.
+        pin: For a GPU.
+    """
+    batches = order if isinstance(order, Order) else _split(order, batch_size)
+    return DataLoader(
+        examples,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin,
+        prefetch_factor=4 if workers else None,
+        persistent_workers=False,
+        worker_init_fn=one_thread,
+        multiprocessing_context="spawn" if workers else None,
+    )
+
+
+def _split(numbers: range, size: int) -> list[range]:
+    return [numbers[k : k + size] for k in range(0, len(numbers), size)]
+
+
+def one_thread(worker: int) -> None:
+    """A worker must not fight the network for cores."""
+    import cv2
+
+    cv2.setNumThreads(1)

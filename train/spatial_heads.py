@@ -1,0 +1,248 @@
+"""From feature maps to coordinates, scale factors and points: D3KE's head and kinecast's."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from train.spatial_layout import SpatialLayout
+
+MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
+SOFTNESS = 8
+"""Of the bound: nearly straight up to 0.8 of the way to a limit, never beyond it."""
+MAX_START = 0.97
+FACING_CAMERA = (0.0, 0.0, -1.0, 0.0, -1.0, 0.0)
+"""First two columns of the pelvis's rotation: its X towards the camera, its Y up in the picture."""
+SCALE_STEP = 0.1
+"""A scale factor's logarithm per unit of output: about its deviation among adults."""
+D3KE_SCALE_AMPLITUDE = 0.35
+
+
+class SpatialOutput(NamedTuple):
+    """What a network makes of n pictures; directions are those of the camera that looks at the crop."""
+
+    R_root: Tensor
+    """Pelvis to that camera. Shape: (n, 3, 3)."""
+    q: Tensor
+    """Coordinates in rad and m, in the order of the layout. Shape: (n, n_c)."""
+    scale_factors: Tensor
+    """Shape: (n, n_bodies, 3)."""
+    pressure: Tensor
+    """How far each coordinate is pushed towards its limits: 1 is where they are. Shape: (n, n_c)."""
+    sigma: Tensor | None = None
+    """Standard deviations, the root's angle last. Shape: (n, n_c + 1)."""
+    joints_m: Tensor | None = None
+    """Joint centres from the pelvis, as the maps show them. Shape: (n, n_bodies, 3)."""
+    markers_m: Tensor | None = None
+    """Shape: (n, n_markers, 3)."""
+    joints_uv: Tensor | None = None
+    """Joint centres in the crop, whose corners are at -1 and 1. Shape: (n, n_bodies, 2)."""
+    presence: Tensor | None = None
+    """Log odds that the crop shows a person. Shape: (n,)."""
+
+
+class CoordinateRange(nn.Module):
+    """Outputs about 0 to coordinates within their limits; full turns to a circle.
+
+    Args:
+        layout: Whose coordinates.
+        mean: What an output of 0 means. Shape: (n_c,).
+        spread: What an output of 1 adds, about. Shape: (n_c,).
+    """
+
+    middle: Tensor
+    amplitude: Tensor
+    start: Tensor
+    gain: Tensor
+
+    def __init__(self, layout: SpatialLayout, mean: Tensor, spread: Tensor) -> None:
+        super().__init__()
+        lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
+        middle, amplitude = 0.5 * (lower + upper), 0.5 * (upper - lower)
+        at = ((mean - middle) / amplitude).clamp(-MAX_START, MAX_START)
+        self.register_buffer("middle", middle)
+        self.register_buffer("amplitude", amplitude)
+        self.register_buffer("start", at / (1.0 - at**SOFTNESS) ** (1.0 / SOFTNESS))
+        self.register_buffer("gain", spread / amplitude)
+        self.wraps = np.flatnonzero(layout.wraps).tolist()
+        self.n_inputs = len(layout.coordinates) + len(self.wraps)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates, and how far they are pushed to their limits. Shapes: (n, n_c) twice."""
+        n = len(self.middle)
+        pressure = self.start + self.gain * x[:, :n]
+        bounded = pressure.clamp(-4.0, 4.0)
+        bounded = bounded / (1.0 + bounded**SOFTNESS) ** (1.0 / SOFTNESS)
+        q = self.middle + self.amplitude * bounded
+        if self.wraps:
+            columns, free = list(q.unbind(1)), list(pressure.unbind(1))
+            for k, which in enumerate(self.wraps):
+                columns[which] = torch.atan2(x[:, which], 1.0 + x[:, n + k])
+                free[which] = torch.zeros_like(free[which])
+            q, pressure = torch.stack(columns, 1), torch.stack(free, 1)
+        return q, pressure
+
+
+def rotation_from_6d(x: Tensor) -> Tensor:
+    """Gram-Schmidt on two columns (Zhou et al., 2019). Shapes: (n, 6) to (n, 3, 3)."""
+    first = nn.functional.normalize(x[:, :3], dim=1, eps=1e-6)
+    second = x[:, 3:] - (first * x[:, 3:]).sum(1, keepdim=True) * first
+    second = nn.functional.normalize(second, dim=1, eps=1e-6)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], 2)
+
+
+class PointMaps(nn.Module):
+    """Points from feature maps: each point has a map of where to look and maps of what is found there.
+
+    A weighted mean over all cells gives the answer, so that points outside the crop can be told from what
+    is inside.
+
+    Args:
+        n_channels: Of the feature maps.
+        n_joints: Points with a place in the crop besides their place in space.
+        n_markers: Points without.
+    """
+
+    def __init__(self, n_channels: int, n_joints: int, n_markers: int) -> None:
+        super().__init__()
+        self.n_joints, self.n_markers = n_joints, n_markers
+        self.looking = nn.Conv2d(n_channels, n_joints + n_markers, 1)
+        self.finding = nn.Conv2d(n_channels, 5 * n_joints + 3 * n_markers, 1)
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Joints and markers in m from the pelvis, and joints in the crop from -1 to 1.
+
+        Shapes: (n, n_joints, 3), (n, n_markers, 3), (n, n_joints, 2).
+        """
+        n, _, rows, columns = maps.shape
+        weight = torch.softmax(self.looking(maps).float().reshape(n, -1, rows * columns), -1)
+        found = self.finding(maps).float().reshape(n, -1, rows * columns)
+        weight_joints, weight_markers = weight[:, : self.n_joints], weight[:, self.n_joints :]
+        joints = found[:, : 5 * self.n_joints].reshape(n, self.n_joints, 5, -1)
+        joints = (joints * weight_joints.unsqueeze(2)).sum(-1)
+        markers = found[:, 5 * self.n_joints :].reshape(n, self.n_markers, 3, -1)
+        markers = (markers * weight_markers.unsqueeze(2)).sum(-1)
+        cells = weight_joints @ _cell_centres(rows, columns, maps.device)
+        return joints[..., :3], markers, cells + joints[..., 3:]
+
+
+def _cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
+    """Across and down, from -1 to 1. Shape: (rows * columns, 2)."""
+    v = (torch.arange(rows, device=device) + 0.5) * (2.0 / rows) - 1.0
+    u = (torch.arange(columns, device=device) + 0.5) * (2.0 / columns) - 1.0
+    return torch.stack([u.repeat(rows), v.repeat_interleave(columns)], 1)
+
+
+class KinecastHead(nn.Module):
+    """Points from the maps first; coordinates from the points, the pooled maps and the zoom.
+
+    Args:
+        n_channels: Of the encoder's maps.
+        layout: What to give.
+        statistics: Of the coordinates and scale factors to expect.
+        n_hidden: Width of what is between maps and answers.
+    """
+
+    log_scale_mean: Tensor
+    spread: Tensor
+    scale_group: Tensor
+
+    def __init__(
+        self, n_channels: int, layout: SpatialLayout, statistics: OutputStatistics, n_hidden: int = 512
+    ) -> None:
+        super().__init__()
+        n_joints, n_markers = layout.skeleton.n_bodies, layout.skeleton.n_markers
+        self.range = CoordinateRange(layout, statistics.mean, statistics.spread)
+        self.n_c, self.n_scales = len(layout.coordinates), 3 * layout.n_scale_groups
+        self.register_buffer("log_scale_mean", statistics.log_scale.reshape(-1))
+        self.register_buffer("spread", torch.cat([statistics.spread, torch.tensor([math.radians(60.0)])]))
+        self.register_buffer("scale_group", torch.from_numpy(layout.scale_group), persistent=False)
+        self.neck = nn.Sequential(
+            nn.Conv2d(n_channels, n_hidden // 2, 1, bias=False), nn.BatchNorm2d(n_hidden // 2),
+            nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.points = PointMaps(n_hidden // 2, n_joints, n_markers)
+        n_features = n_channels + 5 * n_joints + 3 * n_markers + 1
+        self.first = nn.Sequential(nn.Linear(n_features, n_hidden), nn.LayerNorm(n_hidden), nn.GELU())
+        self.second = nn.Sequential(nn.Linear(n_hidden, n_hidden), nn.LayerNorm(n_hidden), nn.GELU())
+        sizes = (6, self.range.n_inputs, self.n_c + 1, self.n_scales, 1)
+        self.sizes = list(sizes)
+        self.last = nn.Linear(n_hidden, sum(sizes))
+        nn.init.normal_(self.last.weight, std=0.01)
+        nn.init.zeros_(self.last.bias)
+        with torch.no_grad():
+            self.last.bias[:6] = torch.tensor(FACING_CAMERA)
+
+    def forward(self, maps: Tensor, log_reach: Tensor) -> SpatialOutput:
+        """Answers in single precision, whatever the maps have.
+
+        Args:
+            maps: Shape: (n, n_channels, rows, columns).
+            log_reach: See `engines.crop_rays.log_reach`. Shape: (n, 1).
+        """
+        joints_m, markers_m, joints_uv = self.points(self.neck(maps))
+        seen = [maps.mean((2, 3)).float(), joints_m.flatten(1), markers_m.flatten(1), joints_uv.flatten(1)]
+        x = self.first(torch.cat([*seen, log_reach], 1))
+        x = self.last(x + self.second(x)).float()
+        root, raw_q, raw_sigma, raw_scale, presence = x.split(self.sizes, 1)
+        q, pressure = self.range(raw_q)
+        scale = torch.exp(self.log_scale_mean + SCALE_STEP * raw_scale).reshape(len(x), -1, 3)
+        sigma = self.spread * torch.exp(raw_sigma.clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA))
+        return SpatialOutput(
+            R_root=rotation_from_6d(root), q=q, scale_factors=scale[:, self.scale_group],
+            pressure=pressure, sigma=sigma, joints_m=joints_m, markers_m=markers_m, joints_uv=joints_uv,
+            presence=presence.squeeze(1),
+        )  # fmt: skip
+
+
+class D3keHead(nn.Module):
+    """The head of Bittner et al., "Towards single camera human 3D-kinematics", 2023.
+
+    One 1x1 convolution; the root's 6 numbers are means over the cells, every other number is squashed in each
+    cell before the mean, and scaled to its range.
+    """
+
+    middle: Tensor
+    amplitude: Tensor
+    scale_mean: Tensor
+    scale_group: Tensor
+
+    def __init__(self, n_channels: int, layout: SpatialLayout, statistics: OutputStatistics) -> None:
+        super().__init__()
+        lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
+        self.register_buffer("middle", 0.5 * (lower + upper))
+        self.register_buffer("amplitude", 0.5 * (upper - lower))
+        self.register_buffer("scale_mean", torch.exp(statistics.log_scale).reshape(-1))
+        self.register_buffer("scale_group", torch.from_numpy(layout.scale_group), persistent=False)
+        self.n_c, self.n_scales = len(lower), 3 * layout.n_scale_groups
+        self.convolution = nn.Conv2d(n_channels, 6 + self.n_c + self.n_scales, 1)
+
+    def forward(self, maps: Tensor, log_reach: Tensor) -> SpatialOutput:
+        """As `KinecastHead.forward`; the zoom is not used."""
+        x = self.convolution(maps).float().flatten(2)
+        bounded = (2.0 * torch.sigmoid(x[:, 6:]) - 1.0).mean(2)
+        scale = self.scale_mean + D3KE_SCALE_AMPLITUDE * bounded[:, self.n_c :]
+        return SpatialOutput(
+            R_root=rotation_from_6d(x[:, :6].mean(2)),
+            q=self.middle + self.amplitude * bounded[:, : self.n_c],
+            scale_factors=scale.reshape(len(x), -1, 3)[:, self.scale_group],
+            pressure=bounded[:, : self.n_c],
+        )
+
+
+class OutputStatistics(NamedTuple):
+    """What people's coordinates and sizes are like: where networks start from."""
+
+    mean: Tensor
+    """Shape: (n_c,)."""
+    spread: Tensor
+    """Shape: (n_c,)."""
+    log_scale: Tensor
+    """Shape: (n_groups, 3)."""
+
+
+HEADS = {"kinecast": KinecastHead, "d3ke": D3keHead}

@@ -1,0 +1,116 @@
+"""What the direct networks give, in which order, for one skeleton."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.skeleton import Skeleton
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+NEAR_FULL_TURN_RAD = np.radians(300.0)
+"""Coordinates that can turn this far are given as a point on the circle: their ends meet."""
+BONY = ("C7", "T10", "CLAV", "STRN") + tuple(
+    side + name
+    for side in "RL"
+    for name in (
+        "ASI", "PSI", "SHO", "KNE", "KNEM", "ANK", "MMAL", "HEE", "MT1", "MT5", "ELB", "ELBM", "WRA", "WRB",
+    )
+)  # fmt: skip
+"""Markers on bone under skin: D3KE's bony landmarks, by this project's names."""
+SOFT = tuple(side + name for side in "RL" for name in ("THI", "TIB", "UPA", "FRM"))
+"""Markers on muscle."""
+BONY_WEIGHT, SOFT_WEIGHT = 2.0, 0.1
+_OTHER = {"_r": "_l", "_l": "_r"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpatialLayout:
+    """Orders and limits; the root's three rotations are given as a matrix, its place is not given."""
+
+    skeleton: Skeleton
+    coordinates: Index
+    """Rows of q that are given, free and not the root's. Shape: (n_c,)."""
+    wraps: NDArray[np.bool_]
+    """Shape: (n_c,)."""
+    lower: Array
+    """Shape: (n_c,)."""
+    upper: Array
+    """Shape: (n_c,)."""
+    scale_group: Index
+    """Which group each body belongs to: left and right share theirs. Shape: (n_bodies,)."""
+    mirrored_body: Index
+    """Shape: (n_bodies,)."""
+    mirrored_marker: Index
+    """Shape: (n_markers,)."""
+    marker_weight: Array
+    """D3KE's. Shape: (n_markers,)."""
+
+    @classmethod
+    def of(cls, skeleton: Skeleton) -> SpatialLayout:
+        """Lay out a skeleton."""
+        names = skeleton.coordinate_names
+        given = [
+            k
+            for k, name in enumerate(names)
+            if not (name.startswith("pelvis_") or skeleton.is_locked[k] or skeleton.is_dependent[k])
+        ]
+        lower, upper = skeleton.q_lower[given], skeleton.q_upper[given]
+        bodies, markers = skeleton.body_names, skeleton.marker_names
+        groups = list(dict.fromkeys(_sideless(name) for name in bodies))
+        weight = [
+            BONY_WEIGHT if name in BONY else SOFT_WEIGHT if name in SOFT else 1.0 for name in markers
+        ]
+        return cls(
+            skeleton=skeleton,
+            coordinates=np.array(given),
+            wraps=skeleton.is_rotational[given] & (upper - lower > NEAR_FULL_TURN_RAD),
+            lower=lower,
+            upper=upper,
+            scale_group=np.array([groups.index(_sideless(name)) for name in bodies]),
+            mirrored_body=np.array([bodies.index(_other_body(n)) for n in bodies]),
+            mirrored_marker=np.array([_find(markers, _other_marker(n), n) for n in markers]),
+            marker_weight=np.array(weight),
+        )
+
+    @property
+    def coordinate_names(self) -> tuple[str, ...]:
+        """Of what is given, in order."""
+        return tuple(self.skeleton.coordinate_names[k] for k in self.coordinates)
+
+    @property
+    def n_scale_groups(self) -> int:
+        """Bodies that have scale factors of their own."""
+        return int(self.scale_group.max()) + 1
+
+    @property
+    def bony_markers(self) -> Index:
+        """Markers on bone. Shape: (n,)."""
+        return np.flatnonzero(self.marker_weight == BONY_WEIGHT)
+
+    def group_scale_factors(self, scale_factors: Array) -> Array:
+        """Means over the bodies of each group. Shapes: (n_bodies, 3) to (n_groups, 3)."""
+        sums = np.zeros((self.n_scale_groups, 3))
+        np.add.at(sums, self.scale_group, scale_factors)
+        return sums / np.bincount(self.scale_group)[:, None]
+
+
+def _sideless(name: str) -> str:
+    return name[:-2] if name[-2:] in _OTHER else name
+
+
+def _other_body(name: str) -> str:
+    return name[:-2] + _OTHER[name[-2:]] if name[-2:] in _OTHER else name
+
+
+def _other_marker(name: str) -> str:
+    return {"R": "L", "L": "R"}.get(name[0], name[0]) + name[1:]
+
+
+def _find(names: tuple[str, ...], wanted: str, otherwise: str) -> int:
+    """LUMB has no right counterpart: it is its own."""
+    return names.index(wanted if wanted in names else otherwise)

@@ -1,0 +1,212 @@
+"""What a direct network is punished for; every term can be switched off by its weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
+
+from train.errors import TrainError
+from train.spatial_data import SpatialBatch
+from train.spatial_heads import SpatialOutput
+from train.spatial_layout import SpatialLayout
+from train.torch_kinematics import TorchKinematics
+
+KNEE_RAD = math.radians(5.0)
+"""Larger errors of angles count linearly."""
+D3KE_KNEE = 0.1
+"""The same for D3KE, as a part of a coordinate's range."""
+FREE_PRESSURE = 1.2
+"""Beyond it a coordinate's gradient would vanish."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Of each term; 0 switches it off.
+
+    The first four are D3KE's (Bittner et al., 2023), in m, m, parts and deg.
+    """
+
+    joints: float = 1.0
+    markers: float = 2.0
+    body: float = 0.1
+    angles: float = 0.06
+    root: float = 0.0
+    """Of the angle between the pelvis's rotations, rad."""
+    coordinates: float = 0.0
+    """Of errors in units of each coordinate's spread among people."""
+    proportions: float = 0.0
+    """Of the logarithms of scale factors."""
+    points: float = 0.0
+    """Of the points that the maps show, m."""
+    joints_2d: float = 0.0
+    """Of joints in the crop, in half sides."""
+    limits: float = 0.0
+    surprise: float = 0.0
+    """Of how well the uncertainty tells the error."""
+    presence: float = 0.0
+
+
+PRESETS = {
+    "d3ke": LossWeights(),
+    "kinecast": LossWeights(
+        joints=2.0, markers=2.0, body=0.0, angles=0.0, root=1.0, coordinates=1.0, proportions=0.3,
+        points=4.0, joints_2d=1.0, limits=0.1, surprise=0.05, presence=0.1,
+    ),
+}  # fmt: skip
+
+
+def preset(name: str, without: Sequence[str] = ()) -> LossWeights:
+    """The weights of a preset with some terms switched off.
+
+    Raises:
+        TrainError: there is no such term.
+    """
+    terms = [field.name for field in fields(LossWeights)]
+    unknown = [term for term in without if term not in terms]
+    if unknown:
+        raise TrainError(f"no term {unknown[0]!r} in the loss; accepted: {', '.join(terms)}")
+    return replace(PRESETS[name], **dict.fromkeys(without, 0.0))
+
+
+class Solved(NamedTuple):
+    """Where a network's coordinates put the skeleton, in the camera that looks at the crop."""
+
+    joints_m: Tensor
+    """From the pelvis. Shape: (n, n_bodies, 3)."""
+    markers_m: Tensor
+    """Shape: (n, n_markers, 3)."""
+
+
+class SkeletalLayer(nn.Module):
+    """Forward kinematics of a network's answer; nothing in it learns, nothing of it is stored with weights."""
+
+    def __init__(self, layout: SpatialLayout) -> None:
+        super().__init__()
+        skeleton = layout.skeleton
+        self.kinematics = TorchKinematics(skeleton).float()
+        self.coordinates = layout.coordinates.tolist()
+        self.pelvis = skeleton.body_index("pelvis")
+        self.n_q = skeleton.n_q
+
+    def forward(self, output: SpatialOutput) -> Solved:
+        """Place joints and markers."""
+        q = output.q.new_zeros(len(output.q), self.n_q)
+        q[:, self.coordinates] = output.q
+        T = self.kinematics(q, output.scale_factors)
+        joints = self.kinematics.joint_centres(T, output.scale_factors)
+        markers = self.kinematics.marker_positions(T, output.scale_factors)
+        R_pelvis, origin = T[:, self.pelvis, :3, :3], T[:, self.pelvis, :3, 3].unsqueeze(1)
+        R = output.R_root @ R_pelvis.transpose(1, 2)
+        return Solved(
+            (joints - origin) @ R.transpose(1, 2), (markers - origin) @ R.transpose(1, 2)
+        )
+
+
+class SpatialLoss(nn.Module):
+    """The terms of a batch and their weighted sum.
+
+    Args:
+        layout: What the network gives.
+        weights: Of the terms.
+        spread: Of each coordinate among people. Shape: (n_c,).
+    """
+
+    marker_weight: Tensor
+    knee: Tensor
+    emphasis: Tensor
+    spread: Tensor
+    is_wrapped: Tensor
+
+    def __init__(self, layout: SpatialLayout, weights: LossWeights, spread: Tensor) -> None:
+        super().__init__()
+        self.weights = {name: value for name, value in asdict(weights).items() if value}
+        self.skeletal_layer = SkeletalLayer(layout)
+        self.coordinates = layout.coordinates.tolist()
+        width = torch.from_numpy(np.minimum(layout.upper - layout.lower, 2.0 * math.pi)).float()
+        self.register_buffer("marker_weight", torch.from_numpy(layout.marker_weight).float())
+        self.register_buffer("knee", D3KE_KNEE * width)
+        # D3KE weighs coordinates from 1 to 2, rising exponentially with their range.
+        self.register_buffer("emphasis", 2.0 ** (width / width.max()))
+        self.register_buffer("spread", spread.clamp(math.radians(2.0), math.radians(20.0)))
+        self.register_buffer("is_wrapped", torch.from_numpy(layout.wraps))
+
+    def forward(self, output: SpatialOutput, truth: SpatialBatch) -> dict[str, Tensor]:
+        """Each term that counts, unweighted, and `total`."""
+        terms = self._of_the_pose(output, truth) | self._of_the_picture(output, truth)
+        terms = {name: terms[name] for name in self.weights if name in terms}
+        terms["total"] = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
+        return terms
+
+    def _of_the_pose(self, output: SpatialOutput, truth: SpatialBatch) -> dict[str, Tensor]:
+        present = truth.present
+        error = wrapped(output.q - truth.q[:, self.coordinates], self.is_wrapped)
+        trust = truth.q_weight[:, self.coordinates] * present.unsqueeze(1)
+        turn = rotation_angle(output.R_root, truth.R_root)
+        # The same knee whatever a coordinate's range: errors and ranges in units of the knee.
+        d3ke = _smooth(error / self.knee) * torch.rad2deg(self.knee) * self.emphasis
+        normalised = _smooth(error / KNEE_RAD) * (KNEE_RAD / self.spread)
+        terms = {
+            "angles": _mean(d3ke, trust),
+            "coordinates": _mean(normalised, trust),
+            "root": _mean(turn, present),
+            "body": _mean((output.scale_factors - truth.scale_factors).abs().sum(2).mean(1), present),
+            "proportions": _mean(
+                torch.log(output.scale_factors / truth.scale_factors).abs().mean((1, 2)), present
+            ),
+            "limits": _mean((output.pressure.abs() - FREE_PRESSURE).relu().square().mean(1), present),
+        }
+        if {"joints", "markers"} & self.weights.keys():
+            solved = self.skeletal_layer(output)
+            terms["joints"] = _mean(_l1(solved.joints_m, truth.joints_m).mean(1), present)
+            distance = _l1(solved.markers_m, truth.markers_m) * self.marker_weight
+            terms["markers"] = _mean(distance.mean(1), present)
+        if output.sigma is not None:
+            # The uncertainty learns from the error without excusing it: Laplace's likelihood, error fixed.
+            missed = torch.cat([error.abs(), turn.unsqueeze(1)], 1).detach()
+            surprise = missed / output.sigma + torch.log(output.sigma)
+            terms["surprise"] = _mean(surprise, torch.cat([trust, present.unsqueeze(1)], 1))
+        return terms
+
+    def _of_the_picture(self, output: SpatialOutput, truth: SpatialBatch) -> dict[str, Tensor]:
+        terms: dict[str, Tensor] = {}
+        present = truth.present
+        if output.joints_m is not None and output.markers_m is not None:
+            joints, markers = _l1(output.joints_m, truth.joints_m), _l1(output.markers_m, truth.markers_m)
+            terms["points"] = _mean(0.5 * (joints.mean(1) + markers.mean(1)), present)
+        if output.joints_uv is not None:
+            asked = truth.joints_uv_weight * present.unsqueeze(1)
+            terms["joints_2d"] = _mean(_l1(output.joints_uv, truth.joints_uv), asked)
+        if output.presence is not None:
+            terms["presence"] = binary_cross_entropy_with_logits(output.presence, present)
+        return terms
+
+
+def wrapped(difference: Tensor, is_wrapped: Tensor) -> Tensor:
+    """Differences of full turns brought to the range -pi to pi. Shape: (n, n_c)."""
+    return torch.where(is_wrapped, torch.remainder(difference + math.pi, 2.0 * math.pi) - math.pi, difference)
+
+
+def rotation_angle(a: Tensor, b: Tensor) -> Tensor:
+    """Angle between rotations, rad, by the chord: its gradient is sound at 0 and at half turns. Shape: (n,)."""
+    chord = torch.sqrt((a - b).square().sum((1, 2)) + 1e-12) / math.sqrt(8.0)
+    return 2.0 * torch.asin(chord.clamp_max(1.0 - 1e-6))
+
+
+def _smooth(x: Tensor) -> Tensor:
+    return smooth_l1_loss(x, torch.zeros_like(x), reduction="none")
+
+
+def _l1(a: Tensor, b: Tensor) -> Tensor:
+    """Sum over the axes, as D3KE has it. Shape: (n, k)."""
+    return (a - b).abs().sum(2)
+
+
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    return (value * weight).sum() / weight.sum().clamp_min(1.0)

@@ -1,0 +1,132 @@
+"""How far a direct network is off, on pictures whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from train.fit_lift import SCORED
+from train.lift import PELVIS, pelvis_angles
+from train.spatial import SpatialNetwork
+from train.spatial_data import SpatialBatch, SpatialExamples, loader
+from train.spatial_layout import SpatialLayout
+from train.spatial_losses import SkeletalLayer, rotation_angle
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialScore:
+    """Means over pictures."""
+
+    pictures: int
+    angle_mae_deg: float
+    """Over all coordinates given and the root's three."""
+    scored_mae_deg: float
+    """Over the fifteen of the headline figure, without pelvis rotation."""
+    root_deg: float
+    """Angle between pelvis rotations."""
+    mpjpe_mm: float
+    """Joint centres from the pelvis."""
+    mpblpe_mm: float
+    """Markers on bone, from the pelvis."""
+    body_scale_mae: float
+    """Per axis."""
+    mae_deg: dict[str, float]
+    """Per coordinate, wrap-safe."""
+
+    def headline(self) -> dict[str, float]:
+        """The figures without those per coordinate."""
+        return {
+            "angle_mae_deg": self.angle_mae_deg, "scored_mae_deg": self.scored_mae_deg,
+            "root_deg": self.root_deg, "mpjpe_mm": self.mpjpe_mm, "mpblpe_mm": self.mpblpe_mm,
+            "body_scale_mae": self.body_scale_mae,
+        }  # fmt: skip
+
+
+@torch.no_grad()
+def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[SpatialBatch]) -> SpatialScore:
+    """Look at pictures of people and compare.
+
+    Args:
+        network: To measure, in evaluation mode.
+        layout: What it gives.
+        batches: Pictures in which somebody is present.
+    """
+    device = next(network.parameters()).device
+    skeletal_layer = SkeletalLayer(layout).to(device)
+    bony = torch.from_numpy(layout.bony_markers)
+    rows: dict[str, list[Array]] = {"angles": [], "root": [], "joints": [], "bony": [], "body": []}
+    for cpu_batch in batches:
+        batch = cpu_batch.to(device)
+        output = network(batch.image.float() / 255.0, batch.log_reach)
+        solved = skeletal_layer(output)
+        found = {
+            "root": rotation_angle(output.R_root, batch.R_root),
+            "joints": (solved.joints_m - batch.joints_m).norm(dim=2).mean(1),
+            "bony": (solved.markers_m - batch.markers_m)[:, bony].norm(dim=2).mean(1),
+            "body": (output.scale_factors - batch.scale_factors).abs().mean((1, 2)),
+        }
+        for name, value in found.items():
+            rows[name].append(value.cpu().double().numpy())
+        rows["angles"].append(_angle_errors(output.R_root.cpu(), output.q.cpu(), cpu_batch, layout))
+    mean = {name: np.concatenate(parts).mean(0) for name, parts in rows.items()}
+    mae_deg = dict(zip((*PELVIS, *layout.coordinate_names), np.degrees(mean["angles"]).tolist(), strict=True))
+    return SpatialScore(
+        pictures=sum(len(part) for part in rows["root"]),
+        angle_mae_deg=float(np.mean(list(mae_deg.values()))),
+        scored_mae_deg=float(np.mean([mae_deg[n] for n in SCORED if n in mae_deg])),
+        root_deg=float(np.degrees(mean["root"])),
+        mpjpe_mm=1e3 * float(mean["joints"]),
+        mpblpe_mm=1e3 * float(mean["bony"]),
+        body_scale_mae=float(mean["body"]),
+        mae_deg=mae_deg,
+    )
+
+
+def _angle_errors(
+    R_root: torch.Tensor, q: torch.Tensor, batch: SpatialBatch, layout: SpatialLayout
+) -> Array:
+    """Absolute errors of the root's three angles in ground and of the others, rad. Shape: (n, 3 + n_c)."""
+    R_ground_pelvis = batch.R_ground_crop.double().numpy() @ R_root.double().numpy()
+    skeleton = layout.skeleton
+    truth = batch.q.double().numpy()
+    root = pelvis_angles(R_ground_pelvis) - truth[:, [skeleton.coordinate_index(n) for n in PELVIS]]
+    others = q.double().numpy() - truth[:, layout.coordinates]
+    is_angle = skeleton.is_rotational[layout.coordinates]
+    others = np.where(is_angle, _wrapped(others), others)
+    return np.abs(np.concatenate([_wrapped(root), others], 1))
+
+
+def _wrapped(difference: Array) -> Array:
+    return (difference + np.pi) % (2.0 * np.pi) - np.pi
+
+
+def score_examples(
+    network: SpatialNetwork,
+    layout: SpatialLayout,
+    examples: SpatialExamples,
+    *,
+    n: int | None = None,
+    workers: int = 0,
+) -> SpatialScore:
+    """Score the first `n` pictures, or all."""
+    numbers = range(len(examples) if n is None else min(n, len(examples)))
+    return score(network, layout, loader(examples, numbers, workers=workers))
+
+
+def format_score(result: SpatialScore) -> str:
+    """A table for the console."""
+    lines = [f"{'coordinate':<22}{'mean abs error':>15}   (deg)"]
+    lines += [f"{name:<22}{value:>15.1f}" for name, value in result.mae_deg.items()]
+    lines += [
+        f"{result.pictures} pictures: all angles {result.angle_mae_deg:.2f} deg, the scored "
+        f"{result.scored_mae_deg:.2f} deg, pelvis rotation {result.root_deg:.1f} deg",
+        f"joint centres {result.mpjpe_mm:.0f} mm, bony markers {result.mpblpe_mm:.0f} mm, "
+        f"scale factors {result.body_scale_mae:.3f}",
+    ]
+    return "\n".join(lines)

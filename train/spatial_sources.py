@@ -1,0 +1,156 @@
+"""Where training pictures come from: shards on disk, read in any order, or people drawn on the fly."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from calib.skeleton import Skeleton
+from train.errors import TrainError
+from train.labels import decode_labels
+from train.people import BLOCK_SIZE, PeopleStream
+from train.recipe import Recipe, draw_block, image_key
+from train.shards import CodedImage, Kind, LabelledImage, decode_image, shard_paths
+from train.synth_set import read_description
+
+ENDLESS = 2**40
+"""Pictures of a stream."""
+
+
+class PictureSource(Protocol):
+    """Numbered pictures; opening files and drawing people happen in the process that asks."""
+
+    identity: str
+    """Changes when a number would give another picture."""
+    is_random_access: bool
+    """Whether any order is as quick as any other."""
+
+    def __len__(self) -> int: ...
+
+    def picture(self, index: int) -> LabelledImage:
+        """One of them."""
+
+
+class ShardPictures:
+    """The pictures of sets on disk, by number; those of clips too.
+
+    Args:
+        folders: Sets made by `kinecast train synth`.
+        skeleton: That the labels must belong to.
+
+    Raises:
+        TrainError: a folder holds no pictures, a shard is damaged, or the labels are of another skeleton.
+    """
+
+    is_random_access = True
+
+    def __init__(self, folders: list[Path], skeleton: Skeleton) -> None:
+        self._paths: list[Path] = []
+        rows: list[tuple[int, int, int, int, int]] = []
+        for folder in folders:
+            check_skeleton(folder, skeleton)
+            for path in shard_paths(folder, Kind.IMAGES) + shard_paths(folder, Kind.CLIPS):
+                rows += [(len(self._paths), *row) for row in _members(path)]
+                self._paths.append(path)
+        if not rows:
+            names = ", ".join(map(str, folders))
+            raise TrainError(f"{names}: no pictures; make some: kinecast train synth --out DIR --images 1000")
+        self._rows = np.array(rows)
+        self.identity = f"{len(rows)} pictures of " + ", ".join(f"{f.resolve()}" for f in folders)
+        self._handles: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def picture(self, index: int) -> LabelledImage:
+        """Read one picture.
+
+        Raises:
+            TrainError: it is damaged, or gone.
+        """
+        shard, image_at, image_size, labels_at, labels_size = self._rows[index].tolist()
+        try:
+            jpeg = os.pread(self._handle(shard), image_size, image_at)
+            labels = decode_labels(os.pread(self._handle(shard), labels_size, labels_at))
+            return LabelledImage(str(index), decode_image(jpeg), labels)
+        except (OSError, TrainError) as error:
+            raise TrainError(f"{self._paths[shard]}: cannot be read ({error}); make it again") from error
+
+    def _handle(self, shard: int) -> int:
+        if shard not in self._handles:
+            self._handles[shard] = os.open(self._paths[shard], os.O_RDONLY)
+        return self._handles[shard]
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without open files: another process opens its own."""
+        return {**self.__dict__, "_handles": {}}
+
+
+def _members(path: Path) -> list[tuple[int, int, int, int]]:
+    """Offset and size of picture and labels of each sample of a shard, in order."""
+    places: dict[str, dict[str, tuple[int, int]]] = {}
+    try:
+        with tarfile.open(path) as tar:
+            for entry in tar:
+                stem, _, kind = entry.name.rpartition(".")
+                places.setdefault(stem, {})[kind] = (entry.offset_data, entry.size)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise TrainError(f"{path}: cannot be read ({error}); delete it and make it again") from error
+    return [(*parts["jpg"], *parts["mp"]) for parts in places.values() if parts.keys() == {"jpg", "mp"}]
+
+
+def check_skeleton(folder: Path, skeleton: Skeleton) -> None:
+    """Refuse pictures labelled with another skeleton.
+
+    Raises:
+        TrainError: naming the set and both skeletons.
+    """
+    description = read_description(folder)
+    if description.skeleton_sha != skeleton.sha:
+        raise TrainError(
+            f"{folder}: labelled with skeleton {description.skeleton_sha[:12]}, this one is "
+            f"{skeleton.sha[:12]}; make the set again with this version: kinecast train synth --out DIR"
+        )
+
+
+class StreamPictures:
+    """People drawn when they are asked for: no disk, and nobody is seen twice.
+
+    Pictures of one block are drawn together, so ask for consecutive numbers.
+
+    Args:
+        recipe: Whom to draw.
+    """
+
+    is_random_access = False
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self.identity = f"stream of {recipe}"
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def picture(self, index: int) -> LabelledImage:
+        """Draw one picture, or take it from its block.
+
+        Raises:
+            TrainError: as `Recipe.open`.
+        """
+        block = _block(self._recipe, index // BLOCK_SIZE)
+        return block[index % BLOCK_SIZE].decoded(image_key(index))
+
+
+@lru_cache(maxsize=1)
+def _people(recipe: Recipe) -> PeopleStream:
+    return recipe.open()
+
+
+@lru_cache(maxsize=2)
+def _block(recipe: Recipe, number: int) -> list[CodedImage]:
+    return list(draw_block(_people(recipe), number))
