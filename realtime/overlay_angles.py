@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calib.errors import SkeletonError
 from realtime.overlay_style import (
     FAINT,
+    INK,
     MUTED,
     SHIFT,
     WHITE,
@@ -24,9 +25,6 @@ from realtime.overlay_style import (
     side_colour,
 )
 from realtime.types import PoseSample
-
-if TYPE_CHECKING:
-    from calib.skeleton import Skeleton
 
 DEFAULT_COORDINATES = (
     "hip_flexion",
@@ -60,7 +58,23 @@ class Row:
     in_degrees: bool
 
 
-def choose_rows(skeleton: Skeleton, names: Sequence[str] | None) -> list[Row]:
+class Coordinates(Protocol):
+    """What a panel needs of a skeleton; the model in a stream's `meta` has it, too."""
+
+    @property
+    def name(self) -> str:
+        """Of the model."""
+
+    @property
+    def coordinate_names(self) -> Sequence[str]:
+        """In the order of q."""
+
+    @property
+    def is_rotational(self) -> Sequence[bool] | NDArray[np.bool_]:
+        """Whether each coordinate is an angle."""
+
+
+def choose_rows(skeleton: Coordinates, names: Sequence[str] | None) -> list[Row]:
     """Rows for the asked coordinates; right and left of a pair share one.
 
     Args:
@@ -126,6 +140,17 @@ class AnglePanel:
             self._draw_values(part, row, sample, y_px, unit_px)
             _draw_traces(part, shares, traces[:, own], row.colours, (pad, width - pad), y_px, unit_px)
             column = own.stop
+
+    def picture(self, sample: PoseSample, unit_px: float) -> Image:
+        """The panel alone, opaque, with every row. Shape: (height, width, 3)."""
+        margin = round(PAD_PX * unit_px)
+        size_px = (
+            len(self._rows) * round(ROW_PX * unit_px) + 3 * margin,
+            round(WIDTH_PX * unit_px) + 2 * margin,
+        )
+        image = np.full((*size_px, 3), INK, np.uint8)
+        self.draw(image, sample, 0, unit_px)
+        return image[: size_px[0] - 2 * margin, margin : size_px[1] - margin]
 
     def _prepare(self, n_rows: int, unit_px: float) -> Panel:
         """The panel with its labels and base lines, which stay until the picture's size changes."""
@@ -201,14 +226,14 @@ def _draw_traces(
                 cv2.polylines(part, [points], False, colour, thickness, cv2.LINE_AA, SHIFT)
 
 
-def _row(skeleton: Skeleton, stem: str, members: list[str]) -> Row:
+def _row(skeleton: Coordinates, stem: str, members: list[str]) -> Row:
     label = _LABELS.get(stem) or stem.replace("_angle", "").replace("_", " ").capitalize()
     members = sorted(members, key=lambda name: name.endswith("_l"))
     # A lone coordinate of one side keeps the side in its label.
     if len(members) == 1 and members[0] != stem:
         label += {"r": " right", "l": " left"}[members[0][-1]]
     colours = tuple(side_colour(name[-1]) if name != stem else WHITE for name in members)
-    indices = tuple(skeleton.coordinate_index(name) for name in members)
+    indices = tuple(skeleton.coordinate_names.index(name) for name in members)
     return Row(label, indices, colours, bool(skeleton.is_rotational[indices[0]]))
 
 

@@ -1,0 +1,129 @@
+"""`kinecast view`: the streamed skeleton in a window, in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.commands.arguments import check_can_write, names, positive_float, size_px
+from realtime.publisher import DEFAULT_ADDRESS
+
+if TYPE_CHECKING:
+    from realtime.viewer.body import MeshMaker
+    from realtime.viewer.ghost import Ghost
+
+HELP = "show the skeleton that a running tracker publishes, in 3D"
+TITLE = "kinecast view"
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    from realtime.viewer.keys import KEYS, MOUSE
+
+    parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
+    parser.add_argument(
+        "--show", type=names, metavar="NAMES", help="coordinates to read out, separated by commas"
+    )
+    parser.add_argument(
+        "--trails",
+        type=names,
+        metavar="BODIES",
+        help="bodies whose joints leave trails; default: hands, toes",
+    )
+    parser.add_argument(
+        "--ghost",
+        metavar="ADDR|DIR|FILE",
+        help="compare with another stream, with a recording, or with a .mot or .sto file",
+    )
+    parser.add_argument(
+        "--geometry", type=Path, metavar="DIR", help="folder of the meshes (.vtp, .stl, .obj) of --skeleton"
+    )
+    parser.add_argument(
+        "--skeleton", type=Path, metavar="FILE.osim", help="model of --geometry and of a recorded --ghost"
+    )
+    parser.add_argument("--size", type=size_px, default=(1280, 720), metavar="WxH", help="default: 1280x720")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture and end")
+    parser.add_argument(
+        "--after", type=positive_float, default=5.0, metavar="S", help="of --screenshot; default: %(default)s"
+    )
+    listed = "; ".join(f"{key}: {does}" for key, does in KEYS)
+    parser.epilog = f"Keys: {listed}. Mouse: {MOUSE}."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the stream until the window is closed."""
+    from realtime.client import subscribe
+    from realtime.viewer.scene import Scene
+    from realtime.viewer.viewer import Viewer
+    from realtime.viewer.window import Window
+
+    _check(args)
+    make_meshes = _meshes(args)
+    ghost = _ghost(args)
+    window = Window(TITLE, args.size)
+    try:
+        with subscribe(args.connect, latest=True, poses=True) as stream:
+            viewer = Viewer(
+                window,
+                stream,
+                address=args.connect,
+                coordinates=args.show,
+                scene=Scene(args.trails, make_meshes),
+                ghost=ghost,
+            )
+            until_s = None if args.screenshot is None else time.monotonic() + args.after
+            viewer.run(until_s=until_s)
+            if args.screenshot is not None:
+                window.save(args.screenshot)
+                print(f"{args.screenshot}: {viewer.described()}")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        window.close()
+        if ghost is not None:
+            ghost.close()
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what can be refused before a window opens."""
+    from realtime.errors import RealtimeError
+    from realtime.viewer.window import screen_problem
+
+    problem = screen_problem()
+    if problem and args.screenshot is None:
+        raise RealtimeError(
+            f"{problem}; a picture can be had without one: kinecast view --screenshot FILE.png"
+        )
+    if args.geometry is not None and args.skeleton is None:
+        raise RealtimeError("--geometry has the meshes of a model; name it, too: --skeleton FILE.osim")
+    check_can_write(args.screenshot)
+
+
+def _meshes(args: argparse.Namespace) -> MeshMaker:
+    from realtime.viewer.body import parametric_bones
+
+    if args.geometry is None:
+        return parametric_bones
+    from realtime.viewer.model_meshes import ModelMeshes
+
+    meshes = ModelMeshes(args.skeleton, args.geometry)
+    print(f"{args.geometry}: {meshes.described}")
+    return meshes
+
+
+def _ghost(args: argparse.Namespace) -> Ghost | None:
+    from realtime.viewer.ghost import RecordedGhost, StreamedGhost
+
+    if args.ghost is None:
+        return None
+    if "://" in args.ghost:
+        return StreamedGhost(args.ghost)
+    from calib.skeleton import load_skeleton
+
+    return RecordedGhost(Path(args.ghost), load_skeleton(args.skeleton))

@@ -1,0 +1,95 @@
+"""A body on the screen: keeps its meshes while the subject stays the same, and moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.viewer.anatomy import Anatomy, drawable, split_side
+from realtime.viewer.bones import bones_of
+from realtime.viewer.figure import Figure, body_colours
+from realtime.viewer.posture import Posture
+from realtime.viewer.shapes import Mesh
+
+Array = NDArray[np.float64]
+MeshMaker = Callable[[Posture, Anatomy], Sequence[Mesh]]
+
+TOLERANCE_M = 0.004
+"""Meshes are made anew when a joint has moved in its body by more."""
+_REST_NS = 500_000_000
+
+
+def parametric_bones(posture: Posture, anatomy: Anatomy) -> Sequence[Mesh]:
+    """The bones that come with the viewer."""
+    return bones_of(anatomy)
+
+
+class DrawnBody:
+    """The figure of one stream, of whatever model and size it turns out to be.
+
+    Args:
+        make_meshes: a mesh for each body of a posture.
+    """
+
+    def __init__(self, make_meshes: MeshMaker = parametric_bones) -> None:
+        self._make_meshes = make_meshes
+        self._anatomy: Anatomy | None = None
+        self._made_ns = 0
+        self._generation = 0
+        self.figure: Figure | None = None
+        self.posture: Posture | None = None
+        self.vertices: Array = np.zeros((0, 3))
+        """In ground. Shape: (n_vertices, 3)."""
+        self.normals: Array = np.zeros((0, 3))
+        """In ground. Shape: (n_vertices, 3)."""
+
+    @property
+    def generation(self) -> int:
+        """Counts how often the meshes were made."""
+        return self._generation
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether there is anything to draw."""
+        return self.posture is not None and len(self.vertices) > 0
+
+    def show(self, posture: Posture) -> None:
+        """Take the next posture; one without any defined body hides the figure."""
+        if not drawable(posture.T_ground_body).any():
+            self.hide()
+            return
+        anatomy = posture.anatomy()
+        if self._is_due(anatomy, posture.t_ns):
+            meshes = self._make_meshes(posture, anatomy)
+            self.figure = Figure(meshes, body_colours([split_side(name)[1] for name in posture.body_names]))
+            self._anatomy, self._made_ns = anatomy, posture.t_ns
+            self._generation += 1
+        assert self.figure is not None
+        self.posture = posture
+        self.vertices, self.normals = self.figure.place(posture.T_ground_body)
+
+    def hide(self) -> None:
+        """Draw nothing until the next posture."""
+        self.posture = None
+        self.vertices = self.normals = np.zeros((0, 3))
+
+    def colours(self, R_view: Array) -> Array:
+        """Shaded colours of the vertices, paler where the posture is not trusted. Shape: (n_vertices, 3)."""
+        if self.figure is None or self.posture is None:
+            return np.zeros((0, 3))
+        return self.figure.shade(self.normals, R_view, self.posture.confidence)
+
+    @property
+    def lowest_m(self) -> float:
+        """Height of the lowest vertex; NaN where there is none."""
+        return float(self.vertices[:, 1].min()) if len(self.vertices) else float("nan")
+
+    def _is_due(self, anatomy: Anatomy, t_ns: int) -> bool:
+        if self._anatomy is None or self.figure is None:
+            return True
+        if anatomy.body_names != self._anatomy.body_names or anatomy.parents != self._anatomy.parents:
+            return True
+        rested = not 0 <= t_ns - self._made_ns < _REST_NS
+        return rested and anatomy.differs_from(self._anatomy, TOLERANCE_M)

@@ -1,0 +1,105 @@
+"""The drawn body: meshes that move with their bodies, shaded here so that the window need not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.viewer.anatomy import drawable
+from realtime.viewer.shapes import Mesh, merge, vertex_normals
+
+Array = NDArray[np.float64]
+
+AMBIENT, FROM_ABOVE, FROM_VIEWER = 0.34, 0.26, 0.46
+"""Shares of the light: everywhere, from the sky, from beside the viewer."""
+_KEY = np.array([-0.45, 0.5, 0.74])
+"""Where the viewer's lamp stands: left of them, above, behind."""
+DOUBTFUL = np.array([0.33, 0.36, 0.4])
+"""Colour of what is not trusted at all."""
+
+
+class Figure:
+    """Meshes of bodies as one mesh, for one pose after another.
+
+    Args:
+        meshes: one for each body, in its frame.
+        colours: of each body, from 0 to 1. Shape: (n_bodies, 3).
+    """
+
+    def __init__(self, meshes: Sequence[Mesh], colours: Array) -> None:
+        whole = merge(meshes)
+        counts = np.array([len(mesh.vertices) for mesh in meshes], dtype=np.int64)
+        self.triangles = whole.triangles
+        """Shape: (n_triangles, 3)."""
+        self.n_vertices = len(whole.vertices)
+        self._ends = np.cumsum(counts)
+        self._body = np.repeat(np.arange(len(meshes)), counts)
+        self._vertices = whole.vertices
+        normals = [vertex_normals(mesh.vertices, mesh.triangles) for mesh in meshes]
+        self._normals = np.concatenate([np.zeros((0, 3)), *normals])
+        self._colours = colours
+        self._brightness = whole.brightness[:, None]
+
+    def place(self, T_ground_body: Array) -> tuple[Array, Array]:
+        """Vertices and normals in ground; those of undefined bodies all lie in one point, unseen.
+
+        Args:
+            T_ground_body: Shape: (n_bodies, 4, 4).
+
+        Returns:
+            Shapes: (n_vertices, 3) each.
+        """
+        shown = drawable(T_ground_body)
+        R = np.where(shown[:, None, None], T_ground_body[:, :3, :3], 0.0)
+        t = T_ground_body[:, :3, 3]
+        # Hidden ones go where the others are: a far point would enlarge the scene.
+        t = np.where(shown[:, None], t, t[shown].mean(axis=0) if shown.any() else 0.0)
+        vertices, normals = np.empty_like(self._vertices), np.empty_like(self._normals)
+        start = 0
+        for k, end in enumerate(self._ends.tolist()):
+            np.matmul(self._vertices[start:end], R[k].T, out=vertices[start:end])
+            vertices[start:end] += t[k]
+            np.matmul(self._normals[start:end], R[k].T, out=normals[start:end])
+            start = end
+        return vertices, normals
+
+    def shade(self, normals: Array, R_view: Array, confidence: Array | None = None) -> Array:
+        """Colours of the vertices, from 0 to 1.
+
+        Args:
+            normals: in ground. Shape: (n_vertices, 3).
+            R_view: rows are the viewer's right, up and backward directions in ground. Shape: (3, 3).
+            confidence: of each body, from 0 to 1; None trusts all. Shape: (n_bodies,).
+
+        Returns:
+            Shape: (n_vertices, 3).
+        """
+        lamp = _KEY @ R_view
+        lamp /= np.linalg.norm(lamp)
+        light = AMBIENT + FROM_ABOVE * (0.5 + 0.5 * normals[:, 1])
+        light += FROM_VIEWER * np.clip(normals @ lamp, 0.0, 1.0)
+        of_body = self._colours
+        if confidence is not None:
+            of_body = faded(of_body, confidence)
+        return np.clip(of_body[self._body] * (light[:, None] * self._brightness), 0.0, 1.0)
+
+
+def faded(colours: Array, confidence: Array) -> Array:
+    """Colours that turn grey as confidence falls. Shapes: (n, 3) and (n,)."""
+    trust = np.clip(np.nan_to_num(confidence), 0.0, 1.0)[:, None]
+    return DOUBTFUL + (colours - DOUBTFUL) * trust
+
+
+IVORY = np.array([0.93, 0.89, 0.8])
+RIGHT_TINT, LEFT_TINT = np.array([1.0, 0.55, 0.4]), np.array([0.35, 0.78, 0.95])
+TINT_SHARE = 0.38
+
+
+def body_colours(sides: Sequence[str]) -> Array:
+    """Ivory, warmer on the right and cooler on the left, as the overlay has it. Shape: (n_bodies, 3)."""
+    tints = {"r": RIGHT_TINT, "l": LEFT_TINT}
+    return np.array(
+        [IVORY + TINT_SHARE * (tints[side] - IVORY) if side in tints else IVORY for side in sides]
+    ).reshape(-1, 3)

@@ -1,0 +1,121 @@
+"""One pose of one body, wherever it came from: the live stream, a second one, or a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.angle_sample import AngleSample
+from realtime.types import Status
+from realtime.viewer.anatomy import Anatomy, anatomy_of, split_side
+
+Array = NDArray[np.float64]
+MAX_BODIES = 200
+"""Bodies beyond are not drawn: no person has as many, but a damaged message may."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posture:
+    """Where the bodies are; NaN where nobody is."""
+
+    t_ns: int
+    body_names: tuple[str, ...]
+    """Parents before children."""
+    parents: tuple[int, ...]
+    """Index of each body's parent; -1 is ground."""
+    T_ground_body: Array
+    """In m. Shape: (n_bodies, 4, 4)."""
+    joint_centres_m: Array
+    """Of the joint that carries each body, in ground. Shape: (n_bodies, 3)."""
+    markers_m: dict[str, Array]
+    """In ground, by name. Shapes: (3,)."""
+    confidence: Array
+    """Of each body, from 0 to 1. Shape: (n_bodies,)."""
+
+    @property
+    def root_m(self) -> Array:
+        """Origin of the first body in ground. Shape: (3,)."""
+        return self.T_ground_body[0, :3, 3] if len(self.T_ground_body) else np.full(3, np.nan)
+
+    def anatomy(self) -> Anatomy:
+        """The joints in the frames of the bodies."""
+        return anatomy_of(
+            self.body_names, self.parents, self.T_ground_body, self.joint_centres_m, self.markers_m
+        )
+
+    def moved(self, by_m: Array) -> Posture:
+        """The same, somewhere else. Shape: (3,)."""
+        T = self.T_ground_body.copy()
+        T[:, :3, 3] += by_m
+        return replace(self, T_ground_body=T, joint_centres_m=self.joint_centres_m + by_m)
+
+
+def posture_of(sample: AngleSample) -> Posture:
+    """The pose of a streamed sample; all NaN for a lost person, and where the stream sent none."""
+    model = sample.meta.model
+    n = min(len(model.body_names), MAX_BODIES)
+    pose, received = sample.pose_sample(), sample.pose
+    centres = np.full((n, 3), np.nan)
+    if received is not None:
+        centres = np.array(received.joint_centre_m, dtype=np.float64).reshape(-1, 3)[:n]
+    T = pose.T_ground_body[:n]
+    if sample.status is Status.LOST:
+        T = np.full_like(T, np.nan)
+    names = tuple(model.body_names[:n])
+    return Posture(
+        sample.t_capture_ns,
+        names,
+        tuple(model.body_parents[:n]),
+        T,
+        centres,
+        dict(zip(model.marker_names, pose.markers_m, strict=True)),
+        body_confidence(names, model.coordinate_names, pose.confidence),
+    )
+
+
+_MOVED_BY = {
+    "pelvis": ("pelvis_",), "femur": ("hip_",), "tibia": ("knee_",), "patella": ("knee_",),
+    "talus": ("ankle_",), "calcn": ("ankle_", "subtalar_"), "toes": ("ankle_", "mtp_"), "torso": ("lumbar_",),
+    "neck": ("neck_",), "head": ("neck_",), "humerus": ("arm_",), "ulna": ("elbow_",),
+    "radius": ("elbow_", "pro_"), "hand": ("elbow_", "wrist_"),
+}  # fmt: skip
+"""Coordinates, by how their names begin, that tell how far a body's pose is to be trusted."""
+
+
+def body_confidence(body_names: Sequence[str], coordinate_names: Sequence[str], confidence: Array) -> Array:
+    """Mean confidence of the coordinates that move each body, 1 where none is known to.
+
+    Args:
+        body_names: with OpenSim's usual names.
+        coordinate_names: with OpenSim's usual names.
+        confidence: of each coordinate. Shape: (n_q,).
+
+    Returns:
+        Shape: (n_bodies,).
+    """
+    out = np.ones(len(body_names))
+    for k, own in enumerate(coordinates_of_bodies(body_names, coordinate_names)):
+        if own:
+            out[k] = np.nan_to_num(confidence[own]).mean()
+    return out
+
+
+def coordinates_of_bodies(body_names: Sequence[str], coordinate_names: Sequence[str]) -> list[list[int]]:
+    """Indices of the coordinates that move each body."""
+    rows = []
+    for name in body_names:
+        stem, side = split_side(name)
+        begins = _MOVED_BY.get(stem, ())
+        rows.append(
+            [
+                k
+                for k, coordinate in enumerate(coordinate_names)
+                if begins
+                and coordinate.startswith(begins)
+                and coordinate.endswith(f"_{side}" if side else "")
+            ]
+        )
+    return rows

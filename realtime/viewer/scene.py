@@ -1,0 +1,137 @@
+"""What the viewer shows, without a window: samples in; figures, trails, floor and state out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.angle_sample import AngleSample
+from realtime.messages import Camera, Meta
+from realtime.types import Status
+from realtime.viewer.anatomy import drawable
+from realtime.viewer.body import DrawnBody, MeshMaker, parametric_bones
+from realtime.viewer.posture import MAX_BODIES, Posture, posture_of
+from realtime.viewer.scenery import NO_LINES, Floor, Lines, Trails, camera_frustum, ground_grid, shadow
+
+Array = NDArray[np.float64]
+
+SILENCE_S = 2.0
+"""A stream that has sent no sample for so long is waited for."""
+GHOST_COLOUR = np.array([0.62, 0.55, 0.95])
+SHADOW_COLOUR = np.array([0.07, 0.083, 0.103])
+_TRAIL_COLOURS = np.array(
+    [[1.0, 0.62, 0.35], [0.45, 0.85, 1.0], [0.75, 0.95, 0.5], [1.0, 0.6, 0.85], [1.0, 0.9, 0.45]]
+)
+DEFAULT_TRAILS = ("hand_r", "hand_l", "toes_r", "toes_l")
+
+
+class Scene:
+    """The state behind the window.
+
+    Args:
+        trails: bodies whose joint centres leave trails; None for hands and toes, as far as there are any.
+        make_meshes: a mesh for each body.
+    """
+
+    def __init__(
+        self, trails: Sequence[str] | None = None, make_meshes: MeshMaker = parametric_bones
+    ) -> None:
+        self.body = DrawnBody(make_meshes)
+        self.ghost = DrawnBody()
+        self.sample: AngleSample | None = None
+        """The newest; None before the first."""
+        self.floor = Floor()
+        self.is_ghost_on_figure = False
+        """Whether the ghost is moved onto the figure's pelvis."""
+        self._names = DEFAULT_TRAILS if trails is None else tuple(trails)
+        self._meta: Meta | None = None
+        self._trail_bodies: list[int] = []
+        self._trails = Trails(np.zeros((0, 3)))
+        self._taken_s = -np.inf
+
+    def take(self, sample: AngleSample, now_s: float) -> None:
+        """Show the next sample of the stream.
+
+        Args:
+            sample: of any session and model.
+            now_s: on any clock that runs evenly.
+        """
+        if self._meta is None or sample.meta.model != self._meta.model:
+            self._meet(sample.meta)
+        self._meta = sample.meta
+        elapsed_s = min(max(now_s - self._taken_s, 0.0), 1.0)
+        self.sample, self._taken_s = sample, now_s
+        posture = posture_of(sample)
+        self.body.show(posture)
+        self.floor.see(self.camera, self.body.lowest_m, elapsed_s)
+        self._trails.add(sample.t_capture_ns, posture.joint_centres_m[self._trail_bodies])
+
+    def take_ghost(self, posture: Posture | None) -> None:
+        """Show the second figure; None hides it."""
+        if posture is None or not drawable(posture.T_ground_body).any():
+            self.ghost.hide()
+            return
+        own = self.body.posture
+        if self.is_ghost_on_figure and own is not None:
+            by_m = own.root_m - posture.root_m
+            if np.isfinite(by_m).all():
+                posture = posture.moved(by_m)
+        self.ghost.show(posture)
+
+    def wait(self, now_s: float) -> bool:
+        """Whether the stream is silent; the figure goes with it."""
+        if now_s - self._taken_s <= SILENCE_S:
+            return False
+        self.body.hide()
+        return True
+
+    @property
+    def camera(self) -> Camera | None:
+        """Of the newest sample's stream."""
+        return None if self._meta is None else self._meta.camera
+
+    @property
+    def status(self) -> Status | None:
+        """Of the newest sample."""
+        return None if self.sample is None else self.sample.status
+
+    @property
+    def has_bodies(self) -> bool:
+        """Whether the newest sample came with a pose."""
+        return self.sample is not None and self.sample.pose is not None
+
+    def centre_m(self) -> Array | None:
+        """Middle of the figure; None where nobody is. Shape: (3,)."""
+        if not self.body.is_visible:
+            return None
+        low, high = self.body.vertices.min(axis=0), self.body.vertices.max(axis=0)
+        return np.asarray(0.5 * (low + high))
+
+    def ground(self) -> Lines:
+        """The floor's grid, near the figure."""
+        height = self.floor.height_m if np.isfinite(self.floor.height_m) else 0.0
+        centre = self.centre_m()
+        return ground_grid(np.zeros(2) if centre is None else centre[[0, 2]], height)
+
+    def frustum(self) -> Lines:
+        """The camera; nothing where the stream does not tell it."""
+        return NO_LINES if self.camera is None else camera_frustum(self.camera)
+
+    def trails(self) -> Lines:
+        """Where the chosen joints went."""
+        return self._trails.lines()
+
+    def shadow(self) -> Array:
+        """Vertices of the figure's shadow. Shape: (n, 3)."""
+        if not self.body.is_visible or not np.isfinite(self.floor.height_m):
+            return np.zeros((0, 3))
+        return shadow(self.body.vertices, self.floor.height_m)
+
+    def _meet(self, meta: Meta) -> None:
+        """Another model: find the trails' bodies in it."""
+        names = meta.model.body_names[:MAX_BODIES]
+        self._trail_bodies = [names.index(name) for name in self._names if name in names]
+        colours = np.resize(_TRAIL_COLOURS, (len(self._trail_bodies), 3))
+        self._trails = Trails(colours)

@@ -1,0 +1,172 @@
+"""What stands around the figure: floor, camera, trails, and the figure's shadow; lines and numpy only."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.messages import Camera
+from realtime.viewer.anatomy import FARTHEST_M
+
+Array = NDArray[np.float64]
+
+GRID_HALF_M, GRID_STEP_M = 2.5, 0.5
+GRID_COLOUR, GRID_AXIS_COLOUR = (0.24, 0.27, 0.31), (0.36, 0.4, 0.45)
+X_COLOUR, Y_COLOUR, Z_COLOUR = (0.9, 0.36, 0.33), (0.42, 0.78, 0.4), (0.38, 0.56, 0.96)
+CAMERA_COLOUR = (0.95, 0.78, 0.36)
+FRUSTUM_M = 0.45
+"""How far before the camera its picture is drawn."""
+AXIS_M = 0.25
+TRAIL_S = 2.0
+_MAX_TRAIL = 600
+_LEAST_ORTHONORMAL = 1e-2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """Straight lines in ground."""
+
+    points: Array
+    """In m. Shape: (n_points, 3)."""
+    pairs: NDArray[np.int32]
+    """Points that each line joins. Shape: (n_lines, 2)."""
+    colours: Array
+    """From 0 to 1, of each line. Shape: (n_lines, 3)."""
+
+
+NO_LINES = Lines(np.zeros((0, 3)), np.zeros((0, 2), np.int32), np.zeros((0, 3)))
+
+
+def _lines(ends: Array, colours: Array) -> Lines:
+    """Lines between points of their own. Shapes: (n, 2, 3) and (n, 3)."""
+    n = len(ends)
+    return Lines(ends.reshape(-1, 3), np.arange(2 * n, dtype=np.int32).reshape(n, 2), colours)
+
+
+def ground_grid(centre_m: Array, height_m: float) -> Lines:
+    """Lines half a metre apart around a place, and ground's axes: X red, Y green, Z blue.
+
+    Args:
+        centre_m: x and z of the middle; lines keep to whole steps of ground. Shape: (2,).
+        height_m: of the floor.
+    """
+    middle = np.round(np.asarray(centre_m) / GRID_STEP_M) * GRID_STEP_M
+    at = np.arange(-GRID_HALF_M, GRID_HALF_M + 1e-9, GRID_STEP_M)
+    n = len(at)
+    ends = np.zeros((2 * n + 3, 2, 3))
+    ends[:, :, 1] = height_m
+    ends[:n, :, 0] = middle[0] + at[:, None]
+    ends[:n, :, 2] = middle[1] + [-GRID_HALF_M, GRID_HALF_M]
+    ends[n : 2 * n, :, 2] = middle[1] + at[:, None]
+    ends[n : 2 * n, :, 0] = middle[0] + [-GRID_HALF_M, GRID_HALF_M]
+    colours = np.tile(GRID_COLOUR, (2 * n + 3, 1))
+    is_axis = np.concatenate([np.abs(middle[0] + at) < 1e-9, np.abs(middle[1] + at) < 1e-9])
+    colours[: 2 * n][is_axis] = GRID_AXIS_COLOUR
+    corner = np.array([middle[0] - GRID_HALF_M, height_m, middle[1] - GRID_HALF_M])
+    ends[2 * n :] = corner
+    ends[2 * n :, 1] += AXIS_M * np.eye(3)
+    colours[2 * n :] = (X_COLOUR, Y_COLOUR, Z_COLOUR)
+    return _lines(ends, colours)
+
+
+def camera_frustum(camera: Camera) -> Lines:
+    """The camera as a pyramid from its centre to the edges of its picture, the picture's top marked.
+
+    Distortion is left out. A camera whose numbers make no pyramid is not drawn.
+    """
+    T = np.array(camera.T_ground_cam)
+    R = T[:3, :3]
+    focal = (camera.fx, camera.fy)
+    with np.errstate(all="ignore"):
+        is_rotation = np.abs(R @ R.T - np.eye(3)).max() < _LEAST_ORTHONORMAL
+    if not is_rotation or np.abs(T[:3, 3]).max() > FARTHEST_M or min(focal) <= 0.0:
+        return NO_LINES
+    w, h = camera.width_px, camera.height_px
+    uv = np.array([[0, 0], [w, 0], [w, h], [0, h], [0.42 * w, 0], [0.5 * w, -0.1 * h], [0.58 * w, 0]])
+    rays = np.concatenate([(uv - (camera.cx, camera.cy)) / focal, np.ones((len(uv), 1))], axis=1)
+    if not np.isfinite(rays).all() or np.abs(rays).max() > 1e3:
+        return NO_LINES
+    points = np.concatenate([np.zeros((1, 3)), FRUSTUM_M * rays]) @ R.T + T[:3, 3]
+    pairs = np.array(
+        [[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7]], np.int32
+    )
+    return Lines(points, pairs, np.tile(CAMERA_COLOUR, (len(pairs), 1)))
+
+
+class Trails:
+    """Where chosen points went during the last seconds; older parts are dimmer.
+
+    Args:
+        colours: of each point. Shape: (n, 3).
+    """
+
+    def __init__(self, colours: Array) -> None:
+        self._colours = colours
+        self._kept: deque[tuple[int, Array]] = deque(maxlen=_MAX_TRAIL)
+
+    def add(self, t_ns: int, points: Array) -> None:
+        """Take the points of one sample; a stamp that goes back starts afresh.
+
+        Args:
+            t_ns: when.
+            points: NaN where undefined. Shape: (n, 3).
+        """
+        if self._kept and t_ns <= self._kept[-1][0]:
+            self._kept.clear()
+        with np.errstate(invalid="ignore"):
+            self._kept.append((t_ns, np.where(np.abs(points) < FARTHEST_M, points, np.nan)))
+        while t_ns - self._kept[0][0] > TRAIL_S * 1e9:
+            self._kept.popleft()
+
+    def lines(self) -> Lines:
+        """Lines from sample to sample, with gaps where a point was undefined."""
+        if len(self._kept) < 2 or not len(self._colours):
+            return NO_LINES
+        t = np.array([t_ns - self._kept[-1][0] for t_ns, _ in self._kept]) * 1e-9
+        places = np.stack([points for _, points in self._kept])
+        ends = np.stack([places[:-1], places[1:]], axis=2)
+        strength = np.clip(1.0 + t[1:] / TRAIL_S, 0.08, 1.0)[:, None, None]
+        colours = np.broadcast_to(strength * self._colours, (*ends.shape[:2], 3))
+        known = np.isfinite(ends).all(axis=(2, 3))
+        return _lines(ends[known], colours[known])
+
+
+class Floor:
+    """How high the floor is: ground's zero for a camera that was put there, else under the lowest foot.
+
+    Without calibration ground's origin lies in the camera, so the floor is taken to be where the figure has
+    been lowest; a figure that then stays higher pulls it up slowly.
+    """
+
+    def __init__(self) -> None:
+        self.height_m = float("nan")
+        """NaN while nobody knows."""
+
+    def see(self, camera: Camera | None, lowest_m: float, elapsed_s: float) -> None:
+        """Take note of one sample.
+
+        Args:
+            camera: of the stream.
+            lowest_m: height of the figure's lowest point.
+            elapsed_s: since the sample before.
+        """
+        if camera is not None and camera.T_ground_cam[1][3] != 0.0:
+            self.height_m = 0.0
+        elif np.isfinite(lowest_m):
+            if not np.isfinite(self.height_m) or lowest_m < self.height_m:
+                self.height_m = lowest_m
+            else:
+                self.height_m += (lowest_m - self.height_m) * min(1.0, elapsed_s / 10.0)
+
+
+def shadow(vertices: Array, height_m: float) -> Array:
+    """The figure's vertices laid on the floor along a slant of light. Shape: (n, 3)."""
+    above = np.maximum(vertices[:, 1] - height_m, 0.0)
+    flat = vertices.copy()
+    flat[:, 0] -= 0.18 * above
+    flat[:, 2] += 0.12 * above
+    flat[:, 1] = height_m - 0.002
+    return flat

@@ -1,0 +1,295 @@
+"""The viewer's loop: newest samples in, pictures and writing on the screen, keys obeyed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.angle_sample import AngleSample
+from realtime.client import Subscription
+from realtime.errors import RealtimeError
+from realtime.overlay_angles import AnglePanel, choose_rows
+from realtime.overlay_style import ALARM, CAUTION, FAINT, GOOD, MUTED, WHITE, Colour, Image, Typeface
+from realtime.types import Status
+from realtime.viewer.ghost import Ghost
+from realtime.viewer.hud import TextPanel, plain
+from realtime.viewer.keys import KEYS, MOUSE
+from realtime.viewer.scene import GHOST_COLOUR, SHADOW_COLOUR, Scene
+from realtime.viewer.scenery import NO_LINES
+from realtime.viewer.window import FAR_M, Window
+
+FRAME_S = 1.0 / 60.0
+PANEL_S = 1.0 / 15.0
+"""Writing changes no more often: nobody reads faster."""
+SCENERY_S = 0.25
+ZOOM = 0.4
+FOLLOW_S = 0.4
+"""Time constant of the eye that follows the figure."""
+
+GHOST_TEXT: Colour = (242, 170, 182)
+_STATUS: dict[Status, tuple[str, Colour]] = {
+    Status.TRACKING: ("Tracking", GOOD),
+    Status.WARM_UP: ("Getting to know you", CAUTION),
+    Status.LOST: ("Nobody in view", ALARM),
+}
+FRONTS = {
+    "1": np.array([1.0, 0.12, 0.28]), "2": np.array([0.05, 0.1, 1.0]), "3": np.array([0.12, 1.0, 0.0]),
+}  # fmt: skip
+"""From where the numbered keys look at the figure, in ground's axes."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the keys switch on and off."""
+
+    is_following: bool = True
+    trails: bool = True
+    camera: bool = True
+    ghost: bool = True
+    angles: bool = True
+    keys: bool = True
+
+
+@dataclass(slots=True)
+class Clocks:
+    """When things were last done, in s."""
+
+    panels: float = -1.0
+    scenery: float = -1.0
+    frame: float = -1.0
+    frames: list[float] = field(default_factory=list)
+    """When the last pictures were drawn."""
+
+
+class Viewer:
+    """Draws a subscription until the window is closed.
+
+    Args:
+        window: to draw in.
+        stream: subscribed with poses, newest first.
+        address: of the stream, for people.
+        coordinates: to show, as in the overlay; None for the usual ones.
+        scene: what is drawn.
+        ghost: a second figure.
+        folder: where the key for it saves pictures.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        stream: Subscription,
+        *,
+        address: str,
+        coordinates: Sequence[str] | None = None,
+        scene: Scene | None = None,
+        ghost: Ghost | None = None,
+        folder: Path = Path(),
+    ) -> None:
+        self.scene = scene or Scene()
+        self.shown = Shown()
+        self.message = ""
+        """What the last key did, for people."""
+        self._window, self._stream, self._ghost = window, stream, ghost
+        self._address, self._coordinates, self._folder = address, coordinates, folder
+        self._typeface = Typeface()
+        size_px = max(11.0, window.view.height_px / 52.0)
+        self._panels = {name: TextPanel(self._typeface, size_px) for name in ("state", "keys")}
+        self._unit_px = size_px / 13.0
+        self._angles: AnglePanel | None = None
+        self._angles_of: tuple[str, ...] = ()
+        self._n_rows = 0
+        self._clocks = Clocks()
+        self._target = np.zeros(3)
+        self._R_view = np.zeros((3, 3))
+        self._bind_keys()
+        window.look(np.zeros(3), FRONTS["1"], ZOOM)
+
+    def run(self, *, until_s: float | None = None) -> None:
+        """Draw until the window is closed, or until `until_s` of `time.monotonic`."""
+        while self.step() and (until_s is None or time.monotonic() < until_s):
+            spare_s = FRAME_S - (time.monotonic() - self._clocks.frame)
+            if spare_s > 0.0:
+                time.sleep(spare_s)
+
+    def step(self) -> bool:
+        """One turn: take the newest sample, draw what changed; False once the window is closed."""
+        now_s = time.monotonic()
+        elapsed_s, self._clocks.frame = now_s - self._clocks.frame, now_s
+        sample = self._stream.receive(0.0)
+        if sample is not None:
+            self._take(sample, now_s)
+        is_silent = self.scene.wait(now_s)
+        is_changed = sample is not None or is_silent
+        if self._ghost is not None:
+            self.scene.take_ghost(
+                self._ghost.posture(now_s, self.scene.body.posture) if self.shown.ghost else None
+            )
+            is_changed = True
+        is_changed |= self._follow(elapsed_s)
+        R_view = self._window.view.R_view
+        if is_changed or not np.array_equal(R_view, self._R_view):
+            self._R_view = R_view
+            self._draw_figures(R_view)
+        if now_s - self._clocks.scenery >= SCENERY_S:
+            self._clocks.scenery = now_s
+            self._draw_scenery()
+        if now_s - self._clocks.panels >= PANEL_S:
+            self._clocks.panels = now_s
+            is_changed |= self._draw_panels(is_silent)
+        self._clocks.frames = [*self._clocks.frames[-60:], now_s]
+        return self._window.tick(redraw=is_changed)
+
+    def described(self) -> str:
+        """One line on what was shown."""
+        sample = self.scene.sample
+        what = "no stream" if sample is None else f"{sample.meta.model.name}, {sample.status.value}"
+        return f"{what}; drawn {self.fps:.0f} times a second"
+
+    @property
+    def fps(self) -> float:
+        """Turns of the loop a second."""
+        frames = self._clocks.frames
+        return (len(frames) - 1) / (frames[-1] - frames[0]) if len(frames) > 1 else 0.0
+
+    def _take(self, sample: AngleSample, now_s: float) -> None:
+        self.scene.take(sample, now_s)
+        names = tuple(sample.keys())
+        if self._angles is None or names != self._angles_of:
+            model = sample.meta.model
+            rows = choose_rows(model, self._coordinates)
+            self._angles, self._angles_of, self._n_rows = AnglePanel(rows, self._typeface), names, len(rows)
+        self._angles.remember(sample.pose_sample())
+
+    def _follow(self, elapsed_s: float) -> bool:
+        """Keep the figure in the middle, smoothly; whether the eye moved."""
+        centre = self.scene.centre_m() if self.shown.is_following else None
+        if centre is None:
+            return False
+        away = centre - self._target
+        if np.linalg.norm(away) > 1.5:  # first seen, or another place: no flight through the room
+            self._target = centre
+        else:
+            self._target = self._target + away * (1.0 - np.exp(-elapsed_s / FOLLOW_S))
+        self._window.look(self._target)
+        return True
+
+    def _draw_figures(self, R_view: NDArray[np.float64]) -> None:
+        scene, window = self.scene, self._window
+        figure = scene.body.figure
+        if figure is not None:
+            colours = scene.body.colours(R_view)
+            window.show_mesh("figure", scene.body.vertices, colours, figure.triangles)
+            shadow = scene.shadow()
+            colours = np.broadcast_to(SHADOW_COLOUR, shadow.shape).copy()
+            window.show_mesh("shadow", shadow, colours, figure.triangles)
+        window.show_points("ghost", scene.ghost.vertices, GHOST_COLOUR)
+        window.show_lines("trails", scene.trails() if self.shown.trails else NO_LINES)
+
+    def _draw_scenery(self) -> None:
+        self._window.show_lines("ground", self.scene.ground())
+        self._window.show_lines("camera", self.scene.frustum() if self.shown.camera else NO_LINES)
+
+    def _draw_panels(self, is_silent: bool) -> bool:
+        """Write what has changed; whether anything had."""
+        state, is_changed = self._panels["state"].draw(*self._state(is_silent))
+        if is_changed:
+            self._window.show_panel("state", state, (0.0, 0.0))
+        lines = [[(key, WHITE), (does, MUTED)] for key, does in KEYS] + [[(MOUSE, FAINT)]]
+        keys, is_new = self._panels["keys"].draw(
+            lines if self.shown.keys else [[("K", WHITE), ("keys", MUTED)]]
+        )
+        if is_new:
+            self._window.show_panel("keys", keys, (1.0, 1.0))
+        angles = self._angle_picture() if self.shown.angles and not is_silent else None
+        self._window.show_panel("angles", angles, (0.0, 0.24))
+        return is_changed or is_new or angles is not None
+
+    def _state(self, is_silent: bool) -> tuple[list[list[tuple[str, Colour]]], Colour]:
+        """What to write about stream and tracker, and the colour of the dot before it."""
+        scene, heartbeat = self.scene, self._stream.status
+        where = plain_muted(self._address)
+        if is_silent or scene.sample is None:
+            lines = [plain("Waiting for stream"), where, *self._notes()]
+            return lines, CAUTION
+        said, dot = _STATUS[scene.sample.status]
+        first = [said]
+        if heartbeat is not None and heartbeat.fps is not None:
+            first.append(f"{heartbeat.fps:.0f} fps")
+        first.append(f"{max(0.0, scene.sample.age_ms):.0f} ms")
+        first.append(f"drawn {self.fps:.0f}/s")
+        second = [(scene.sample.meta.model.name[:40], MUTED)]
+        if not scene.has_bodies:
+            second.append(("no bodies in this stream", CAUTION))
+        if heartbeat is not None and heartbeat.note:
+            second.append((heartbeat.note[:80], CAUTION))
+        return [plain(*first), second, where, *self._notes()], dot
+
+    def _notes(self) -> list[list[tuple[str, Colour]]]:
+        notes = []
+        if self._ghost is not None:
+            state = "" if self.scene.ghost.is_visible else " (not there)" if self.shown.ghost else " (off)"
+            notes.append([(f"ghost {self._ghost.label[:50]}{state}", GHOST_TEXT)])
+        if self.message:
+            notes.append([(self.message, WHITE)])
+        return notes
+
+    def _angle_picture(self) -> Image | None:
+        """The overlay's panel of angles, on a picture of its own size."""
+        if self._angles is None or self.scene.sample is None or not self._n_rows:
+            return None
+        return self._angles.picture(self.scene.sample.pose_sample(), self._unit_px)
+
+    def _bind_keys(self) -> None:
+        for key in FRONTS:
+            self._window.on_key(key, partial(self._look_from, key))
+        self._window.on_key("4", self._look_from_camera)
+        for key, name in (("F", "is_following"), ("T", "trails"), ("C", "camera"), ("G", "ghost"),
+                          ("P", "angles"), ("K", "keys")):  # fmt: skip
+            self._window.on_key(key, partial(self._switch, name))
+        self._window.on_key("A", self._move_ghost)
+        self._window.on_key("B", self._restart_ghost)
+        self._window.on_key("S", self._save)
+        self._window.on_key("Q", self._window.end)
+
+    def _look_from(self, key: str) -> None:
+        self._window.look(self._target, FRONTS[key], ZOOM)
+
+    def _look_from_camera(self) -> None:
+        camera = self.scene.camera
+        if camera is None:
+            self.message = "this stream tells no camera"
+            return
+        T = np.array(camera.T_ground_cam)
+        front = T[:3, 3] - self._target
+        if np.isfinite(front).all() and 0.01 < np.linalg.norm(front) < FAR_M:
+            self._window.look(self._target, front, ZOOM)
+
+    def _switch(self, name: str) -> None:
+        setattr(self.shown, name, not getattr(self.shown, name))
+        self._clocks.scenery = self._clocks.panels = -1.0
+
+    def _move_ghost(self) -> None:
+        self.scene.is_ghost_on_figure = not self.scene.is_ghost_on_figure
+
+    def _restart_ghost(self) -> None:
+        if self._ghost is not None:
+            self._ghost.restart()
+
+    def _save(self) -> None:
+        path = self._folder / time.strftime("kinecast-view-%Y%m%d-%H%M%S.png")
+        try:
+            self._window.save(path)
+            self.message = f"saved {path}"
+        except RealtimeError as error:
+            self.message = str(error)
+
+
+def plain_muted(text: str) -> list[tuple[str, Colour]]:
+    """One muted piece."""
+    return [(text, MUTED)]
