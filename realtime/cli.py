@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": "realtime.commands.replay",
     "record": "realtime.commands.record",
     "listen": "realtime.commands.listen",
+    "view": "realtime.commands.view",
     "keys": "realtime.commands.keys",
     "report": "realtime.commands.report",
     "calibrate": "realtime.commands.calibrate",
