@@ -8,6 +8,7 @@ own axis) follows how people hold themselves.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from engines.blazepose import BlazePose, BlazePoseResult
 from engines.preprocess import letterbox_roi
 from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import LandmarkObservation, observe, rotation_to_ray
+from realtime.pelvis_position import PelvisPosition
 from realtime.pose_solver import PoseSolver, Prior
 from realtime.skeletal_layer import Estimate, SkeletalLayer
 from realtime.subject_scaling import SubjectScaling
@@ -65,6 +67,7 @@ class LandmarksEstimator:
         self._model = build_landmark_model(skeleton)
         self._scaling = SubjectScaling(skeleton, self._model, height_m)
         self._solver = PoseSolver(skeleton, self._model)
+        self._position = PelvisPosition(skeleton, self._model, camera)
         self.reset()
 
     @property
@@ -86,7 +89,8 @@ class LandmarksEstimator:
         result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
         if result is not None:
             # A layer of its own, so that the reported lag is that of real frames.
-            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), self._solve(result), {})
+            estimate = self._place(0, result, self._solve(result))
+            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), estimate, {})
         self.reset()
 
     def reset(self) -> None:
@@ -102,6 +106,7 @@ class LandmarksEstimator:
         if result is None:
             # Nothing of the frame before may be used for the next.
             self._solver.reset()
+            self._position.reset()
             if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
                 self._forget_person()
             return self._layer.lost(frame, stage_ns)
@@ -109,11 +114,15 @@ class LandmarksEstimator:
         start_ns = time.perf_counter_ns()
         estimate = self._solve(result)
         stage_ns[self.stage] = time.perf_counter_ns() - start_ns
+        start_ns = time.perf_counter_ns()
+        estimate = self._place(frame.t_capture_ns, result, estimate)
+        stage_ns["pelvis_position"] = time.perf_counter_ns() - start_ns
         return self._layer.step(frame, estimate, stage_ns)
 
     def _forget_person(self) -> None:
         self._scaling.reset()
         self._solver.reset()
+        self._position.reset()
         self._solver.set_scale_factors(self._scaling.scale_factors)
         self._layer.reset()
         self._last_seen_ns = None
@@ -121,6 +130,9 @@ class LandmarksEstimator:
     def _prior(self, result: BlazePoseResult) -> Prior | None:
         """What is expected of this frame before the solver runs; None for how people hold themselves."""
         return None
+
+    def _place(self, t_ns: int, result: BlazePoseResult, estimate: Estimate) -> Estimate:
+        return replace(estimate, q=self._position.step(t_ns, result, estimate.q, estimate.scale_factors))
 
     def _solve(self, result: BlazePoseResult) -> Estimate:
         world_m = world_in_camera(result, self.camera)

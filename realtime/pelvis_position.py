@@ -1,0 +1,148 @@
+"""Where the pelvis is in ground, once the pose is known: size in the picture, the floor, and time.
+
+The solver that finds the angles also places the skeleton, at the depth that the landmark network believes.
+This stage places it again, by what is seen: the picture's rays and the skeleton's lengths give the position
+in closed form; feet on a known floor give it without relying on lengths; a filter keeps it steady. The angles
+stay as they are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.kinematics import forward_kinematics, station_positions
+from calib.root import find_root
+from calib.skeleton import Skeleton
+from engines.blazepose import BlazePoseResult
+from realtime.foot_contact import FootContacts, Stance
+from realtime.landmark_model import LandmarkModel
+from realtime.observation import solve_translation
+from realtime.position_filter import PositionFilter
+
+Array = NDArray[np.float64]
+
+MIN_TRUST = 0.05
+ACROSS_M = 0.015
+"""Standard deviation of the whole skeleton's place across the line of sight."""
+DEPTH_NOISE = 0.02
+"""Of its depth from one frame to another, as a share; the lasting part is `position_filter.DEPTH_BIAS`."""
+PICTURE_DOUBT, FLOOR_DOUBT = 6.0, 9.0
+FOOT_M = (0.04, 0.025)
+"""Of the foot's place against the pelvis, as the angles give it, horizontally and vertically."""
+FOOT_ACROSS_M = 0.02
+"""Of a foot's landmarks across the line of sight."""
+MAX_GAP_S = 0.5
+UP = np.array([0.0, 1.0, 0.0])
+
+
+class PelvisPosition:
+    """Places a skeleton whose angles are known.
+
+    Args:
+        skeleton: One whose root joint has three shifts; others stay where the solver put them.
+        model: Its landmark stations.
+        camera: Intrinsics and place; with `has_floor`, feet that stand keep to the floor.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
+        self._skeleton, self._model, self._camera = skeleton, model, camera
+        self._root = find_root(skeleton)
+        self._contacts = FootContacts(skeleton, model) if camera.has_floor else None
+        self._R, self._camera_m = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
+        self._T = np.empty((skeleton.n_bodies, 4, 4))
+        self._points_m = np.empty((len(model.landmark), 3))
+        self._filter = PositionFilter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frames before."""
+        self._filter.reset()
+        self._t_ns: int | None = None
+        if self._contacts is not None:
+            self._contacts.reset()
+
+    def step(self, t_ns: int, seen: BlazePoseResult, q: Array, scale_factors: Array) -> Array:
+        """Move the skeleton of one frame to where it is.
+
+        Args:
+            t_ns: When the frame was taken.
+            seen: Its landmarks.
+            q: Coordinates from the solver. Shape: (n_q,).
+            scale_factors: Shape: (n_bodies, 3).
+
+        Returns:
+            The coordinates, with other shifts of the root joint. Shape: (n_q,).
+        """
+        if self._root is None:
+            return q
+        origin_m = self._place_stations(q, scale_factors)
+        offsets_m = self._points_m - origin_m
+        trust = np.maximum(seen.visibility * seen.presence, MIN_TRUST)[self._model.landmark]
+        rays = self._camera.intrinsics.rays(seen.landmarks_px[self._model.landmark, :2])
+        usable = np.isfinite(rays).all(1)
+        if not usable.any():
+            return q
+        t_cam = solve_translation(
+            offsets_m[usable] @ self._R, rays[usable], (np.sqrt(trust) / self._model.sigma_m)[usable]
+        )
+        dt_s = self._advance(t_ns, t_cam)
+        self._add_picture(t_cam)
+        if self._contacts is not None:
+            for stance in self._contacts.step(
+                rays, self._R, self._camera_m, offsets_m, trust, float(scale_factors.mean()), t_cam[2], dt_s
+            ):
+                self._add_stance(stance)
+        return self._shifted(q, self._filter.position_m - origin_m)
+
+    def _place_stations(self, q: Array, scale_factors: Array) -> Array:
+        """Fill `_points_m`; where the root body is. Shape: (3,)."""
+        assert self._root is not None
+        factors, body = np.array(scale_factors, dtype=np.float64), self._model.station_body
+        forward_kinematics(self._skeleton.tree, np.array(q, dtype=np.float64), factors, self._T)
+        station_positions(self._T, body, self._model.station_m * factors[body], self._points_m)
+        return self._T[self._root.body, :3, 3].copy()
+
+    def _advance(self, t_ns: int, t_cam: Array) -> float:
+        """Bring the filter to this frame; the time since the frame before, 0 if it starts."""
+        dt_s = 0.0 if self._t_ns is None else (t_ns - self._t_ns) * 1e-9
+        self._t_ns = t_ns
+        if self._filter.is_started and 0.0 < dt_s <= MAX_GAP_S:
+            self._filter.predict(dt_s)
+            return dt_s
+        spread = np.diag([ACROSS_M, ACROSS_M, DEPTH_NOISE * t_cam[2]]) ** 2
+        self._filter.start(self._R @ t_cam + self._camera_m, self._R @ spread @ self._R.T)
+        if self._contacts is not None:
+            self._contacts.reset()
+        return 0.0
+
+    def _add_picture(self, t_cam: Array) -> None:
+        """On the ray of the fitted position, at its depth up to a lasting share."""
+        right, down, ahead = self._R.T
+        depth_m = t_cam[2]
+        rows = np.zeros((3, 4))
+        rows[0, :3] = right - t_cam[0] / depth_m * ahead
+        rows[1, :3] = down - t_cam[1] / depth_m * ahead
+        rows[2] = [*ahead, -depth_m]
+        values = rows[:, :3] @ self._camera_m + [0.0, 0.0, depth_m]
+        variance = np.array([ACROSS_M, ACROSS_M, DEPTH_NOISE * depth_m]) ** 2
+        # Apart: a wrong depth says nothing against the ray.
+        self._filter.update(rows[:2], values[:2], variance[:2], PICTURE_DOUBT)
+        self._filter.update(rows[2:], values[2:], variance[2:], PICTURE_DOUBT)
+
+    def _add_stance(self, stance: Stance) -> None:
+        """Over a foot that stands."""
+        directions = np.stack([stance.ahead, np.cross(UP, stance.ahead), UP])
+        rows = np.concatenate([directions, np.zeros((3, 1))], axis=1)
+        values = directions @ (stance.floor_m - stance.offset_m)
+        across, vertical = FOOT_M
+        variance = np.array([across**2 + (FOOT_ACROSS_M / stance.fall) ** 2, across**2, vertical**2])
+        self._filter.update(rows, values, variance / stance.contact, FLOOR_DOUBT)
+
+    def _shifted(self, q: Array, shift_m: Array) -> Array:
+        root = self._root
+        assert root is not None
+        q = q.copy()
+        q[root.translation] += np.linalg.solve(root.shift_axes, root.R_ground_joint.T @ shift_m)
+        return q
