@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.landmark_features import N_FEATURES
 
 Array = NDArray[np.float64]
+
+N_FEET = 2
+MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.5, 0.5
+"""Of a coordinate in rad: nothing is known better, nothing worse."""
 
 
 def n_temporal_features(n_coordinates: int) -> int:
@@ -31,3 +37,35 @@ def temporal_features(
     """
     turn = np.stack([np.sin(turn_rad), np.cos(turn_rad)], -1)
     return np.concatenate([landmark_values, q, np.log(sigma), turn], -1, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputLayout:
+    """Where the parts of the network's output are."""
+
+    n_coordinates: int
+
+    @property
+    def size(self) -> int:
+        """Numbers a frame."""
+        return 3 * self.n_coordinates + N_FEET
+
+    @property
+    def correction(self) -> slice:
+        """To be added to the lifter's coordinates, in rad."""
+        return slice(0, self.n_coordinates)
+
+    @property
+    def log_sigma(self) -> slice:
+        """To be added to the logarithm of the lifter's standard deviations."""
+        return slice(self.n_coordinates, 2 * self.n_coordinates)
+
+    @property
+    def speed(self) -> slice:
+        """Of the coordinates in rad/s, the pelvis's in ground."""
+        return slice(2 * self.n_coordinates, 3 * self.n_coordinates)
+
+    @property
+    def contact(self) -> slice:
+        """Logits of the right and the left foot resting on the floor."""
+        return slice(3 * self.n_coordinates, self.size)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import landmark_features, mirrored, turn_about_vertical
+from engines.landmark_features import LandmarkBatch, landmark_features, mirrored, turn_about_vertical
 from engines.temporal_features import temporal_features
 from train.floor import Floor
 from train.lift import (
@@ -28,11 +28,12 @@ from train.lift import (
 )
 from train.lift_data import LiftData
 from train.people import POSE_INTERVAL_S
+from train.poses import mirror
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
-Lift = Callable[[Floats], tuple[Array, Array]]
-"""Features, (n, N_FEATURES), to coordinates and standard deviations, (n, n_coordinates) each."""
+Lift = Callable[[LandmarkBatch], tuple[Array, Array]]
+"""Landmarks to coordinates in the person's frame and standard deviations. Shapes: (n, n_coordinates) twice."""
 
 CONTACT_HEIGHT_M = 0.025
 CONTACT_SPEED_M_S = 0.3
@@ -94,7 +95,7 @@ def temporal_sequences(
         features = landmark_features(batch)
         ground = np.unwrap(q, axis=0)
         q[:, pelvis] = pelvis_angles(turn_about_vertical(-features.heading_rad) @ R_pelvis)
-        q_hat, sigma = lift(features.values)
+        q_hat, sigma = lift(batch)
         turn_rad = np.diff(features.heading_rad, prepend=features.heading_rad[:1])
         is_clip = bool(clip.t_s[-1] > 0)
         t_s: Array = clip.t_s.astype(np.float64) if is_clip else POSE_INTERVAL_S * np.arange(float(len(clip)))
@@ -140,15 +141,23 @@ def crossed_lift(even: Lift, odd: Lift, adult: int) -> Lift:
     return odd if adult % 2 == 0 else even
 
 
-def lifter_of(models: list[torch.nn.Module]) -> Lift:
-    """The mean of some lifters as a function of arrays."""
+def lifter_of(models: list[torch.nn.Module], skeleton: Skeleton) -> Lift:
+    """Some lifters as they run live: averaged with each other, and with what they see in a mirror."""
+    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
 
     @torch.no_grad()
-    def lift(values: Floats) -> tuple[Array, Array]:
-        q, sigma = (
-            torch.stack([model(torch.from_numpy(values))[k] for model in models]).mean(0).numpy()
-            for k in (0, 1)
-        )
-        return q.astype(np.float64), sigma.astype(np.float64)
+    def look(batch: LandmarkBatch) -> list[Array]:
+        values = torch.from_numpy(landmark_features(batch).values)
+        answers = [model(values)[:2] for model in models]
+        return [torch.stack(parts).mean(0).numpy().astype(np.float64) for parts in zip(*answers, strict=True)]
+
+    def turned_back(values: Array) -> Array:
+        whole = np.zeros((len(values), skeleton.n_q))
+        whole[:, index] = values
+        return mirror(skeleton, whole)[:, index]
+
+    def lift(batch: LandmarkBatch) -> tuple[Array, Array]:
+        (q, sigma), (q_mirror, sigma_mirror) = look(batch), look(mirrored(batch))
+        return 0.5 * (q + turned_back(q_mirror)), 0.5 * (sigma + np.abs(turned_back(sigma_mirror)))
 
     return lift

@@ -1,0 +1,106 @@
+"""What the temporal network's output means, and how wrong it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
+
+from engines.landmark_features import N_FEATURES
+from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, N_FEET, OutputLayout
+from train.fit_lift import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
+
+SPEED_SCALE_RAD_S = 3.0
+FAST_FRAME_S = 0.1
+"""Longer steps say nothing about how smooth the output is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refined:
+    """What the network makes of n frames."""
+
+    q: Tensor
+    """Coordinates in rad, the pelvis in the person's frame. Shape: (..., n_coordinates)."""
+    log_sigma: Tensor
+    """Of their standard deviations in rad. Shape: (..., n_coordinates)."""
+    qdot: Tensor
+    """In rad/s, the pelvis in ground. Shape: (..., n_coordinates)."""
+    contact: Tensor
+    """Logits of the right and the left foot resting on the floor. Shape: (..., 2)."""
+
+
+def refine(x: Tensor, y: Tensor) -> Refined:
+    """Apply an output to the lifter's coordinates in the input: zeros change nothing.
+
+    Args:
+        x: As `engines.temporal_features` makes it. Shape: (..., n_features).
+        y: Of the network, as `engines.temporal_features.OutputLayout` has it. Shape: (..., layout.size).
+    """
+    n = (y.shape[-1] - N_FEET) // 3
+    layout = OutputLayout(n)
+    q, log_sigma = x[..., N_FEATURES : N_FEATURES + n], x[..., N_FEATURES + n : N_FEATURES + 2 * n]
+    return Refined(
+        q + y[..., layout.correction],
+        (log_sigma + y[..., layout.log_sigma]).clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA),
+        y[..., layout.speed],
+        y[..., layout.contact],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """What counts how much beside the coordinates themselves."""
+
+    surprise: float = 0.05
+    step: float = 0.5
+    speed: float = 0.05
+    contact: float = 0.02
+
+
+def temporal_loss(
+    x: Tensor, y: Tensor, target: Tensor, dt_s: Tensor, spread: Tensor, weights: LossWeights
+) -> Tensor:
+    """Error of coordinates, of their steps from frame to frame, speeds, contacts and uncertainty.
+
+    Args:
+        x: Shape: (b, t, n_features).
+        y: Shape: (b, t, layout.size).
+        target: Coordinates, speeds and contacts; NaN where not known. Shape: (b, t, 2 n_coordinates + 2).
+        dt_s: Shape: (b, t).
+        spread: Of each coordinate among people, in rad. Shape: (n_coordinates,).
+        weights: Of the parts.
+    """
+    n = len(spread)
+    refined = refine(x, y)
+    q, qdot, contact = target[..., :n], target[..., n : 2 * n], target[..., 2 * n :]
+    importance = 1.0 / spread.clamp_max(LARGEST_SPREAD_RAD)
+    error = refined.q - q
+    known = torch.isfinite(error)
+    error = torch.where(known, error, 0.0)
+    robust = _robust(error, KNEE_OF_LOSS_RAD) * importance
+    surprise = error.detach().abs() / refined.log_sigma.exp() + refined.log_sigma - spread.log()
+    # An error that stays is a posture misjudged, one that jumps is a tremor that nobody has.
+    close = known[:, 1:] & known[:, :-1] & (dt_s[:, 1:, None] < FAST_FRAME_S)
+    step = _robust(error[:, 1:] - error[:, :-1], KNEE_OF_LOSS_RAD) * importance
+    speed_error = (refined.qdot - torch.nan_to_num(qdot)) / SPEED_SCALE_RAD_S
+    return (
+        _mean(robust, known)
+        + weights.surprise * _mean(surprise, known)
+        + weights.step * _mean(step, close)
+        + weights.speed * _mean(_robust(speed_error, 0.1), torch.isfinite(qdot))
+        + weights.contact
+        * _mean(
+            binary_cross_entropy_with_logits(refined.contact, torch.nan_to_num(contact), reduction="none"),
+            torch.isfinite(contact),
+        )
+    )
+
+
+def _robust(error: Tensor, knee: float) -> Tensor:
+    return smooth_l1_loss(error, torch.zeros_like(error), beta=knee, reduction="none")
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum() / mask.sum().clamp_min(1)
