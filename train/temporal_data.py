@@ -33,7 +33,7 @@ from train.poses import mirror
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Lift = Callable[[LandmarkBatch], tuple[Array, Array]]
-"""Landmarks to coordinates in the person's frame and standard deviations. Shapes: (n, n_coordinates) twice."""
+"""Landmarks to coordinates in the person's frame, and standard deviations. Shapes: (n, n_coordinates)."""
 
 CONTACT_HEIGHT_M = 0.025
 CONTACT_SPEED_M_S = 0.3
