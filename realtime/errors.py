@@ -15,3 +15,7 @@ class StreamError(RealtimeError):
 
 class RecordingError(RealtimeError):
     """An output folder or recording that cannot be written or read."""
+
+
+class BridgeError(RealtimeError):
+    """A bridge that cannot be opened, or a sample that it cannot pass on."""

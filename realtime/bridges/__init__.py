@@ -1,0 +1,1 @@
+"""Subscribers that pass the stream on in the protocols of others (extra `bridges`)."""

@@ -1,0 +1,132 @@
+"""The stream as plain JSON over a WebSocket, for browsers and whatever else speaks it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from realtime.angle_sample import AngleSample
+from realtime.bridges.network import LOOPBACK
+from realtime.bridges.websocket_server import BroadcastServer
+from realtime.messages import Meta, StatusMessage
+
+DEFAULT_PORT = 5571
+
+
+class JsonWebSocketBridge:
+    """Sends `meta` to each new client, `angles` for every sample, `status` once a second.
+
+    Args:
+        host: where to listen.
+        port: 0 takes a free one.
+        poses: whether `angles` also has bodies and markers; needs a subscription with poses.
+        origins: web sites whose pages may connect.
+        allow_network: whether other computers may.
+
+    Raises:
+        BridgeError: the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        host: str = LOOPBACK,
+        port: int = DEFAULT_PORT,
+        *,
+        poses: bool = False,
+        origins: Sequence[str] = (),
+        allow_network: bool = False,
+    ) -> None:
+        self._poses = poses
+        self._meta: str | None = None
+        self._session = ""
+        self.server = BroadcastServer(
+            host, port, self._greeting, origins=origins, allow_network=allow_network
+        )
+        self.description = f"JSON at {self.server.address}: meta, angles in degrees, status"
+
+    def meet(self, meta: Meta) -> None:
+        """Tell all clients what the coordinates are."""
+        self._meta, self._session = json.dumps(meta_record(meta), allow_nan=False), meta.session
+        self.server.send(self._meta)
+
+    def send(self, sample: AngleSample) -> None:
+        """Send one sample."""
+        if sample.meta.session != self._session:
+            self.meet(sample.meta)
+        self.server.send(json.dumps(sample_record(sample, poses=self._poses), allow_nan=False))
+
+    def beat(self, status: StatusMessage | None) -> None:
+        """Pass the tracker's heartbeat on."""
+        if status is not None:
+            self.server.send(json.dumps(status_record(status), allow_nan=False))
+
+    def close(self) -> None:
+        """Part from the clients."""
+        self.server.close()
+
+    def _greeting(self) -> list[str]:
+        return [] if self._meta is None else [self._meta]
+
+
+def meta_record(meta: Meta) -> dict[str, Any]:
+    """What a client is told first."""
+    model = meta.model
+    units = ["deg" if unit == "rad" else unit for unit in model.units]
+    return {
+        "type": "meta",
+        "session": meta.session,
+        "coordinates": model.coordinate_names,
+        "units": dict(zip(model.coordinate_names, units, strict=True)),
+        "skeleton": model.name,
+        "skeleton_sha": model.sha,
+        "source": meta.source,
+        "estimator": meta.estimator,
+        "rate_hz": meta.rate_hz,
+    }
+
+
+def sample_record(sample: AngleSample, *, poses: bool = False) -> dict[str, Any]:
+    """One sample; `null` where undefined. Wall time is in ms, which JavaScript's numbers hold exactly."""
+    record = {
+        "type": "angles",
+        "seq": sample.seq,
+        "frame_id": sample.frame_id,
+        "t_capture_ns": sample.t_capture_ns,
+        "t_wall_ms": sample.t_wall_ns / 1e6,
+        "status": sample.status.value,
+        "missed": sample.missed,
+        "angles": {name: known(sample[name]) for name in sample.keys()},
+        "confidence": {name: sample.confidence_of(name) for name in sample.keys()},
+        "pelvis_position_m": [known(value) for value in sample.message.pelvis_position_m],
+    }
+    pose, model = sample.pose, sample.meta.model
+    if poses and pose is not None:
+        record["bodies"] = {
+            name: {"position_m": [known(v) for v in p], "rotation_wxyz": [known(v) for v in r]}
+            for name, p, r in zip(
+                model.body_names, pose.body_position_m, pose.body_rotation_wxyz, strict=True
+            )
+        }
+        markers = zip(model.marker_names, pose.marker_m, strict=True)
+        record["markers_m"] = {name: [known(v) for v in p] for name, p in markers}
+    return record
+
+
+def status_record(status: StatusMessage) -> dict[str, Any]:
+    """The tracker's heartbeat."""
+    return {
+        "type": "status",
+        "status": status.status.value,
+        "fps": status.fps,
+        "latency_ms": status.latency_ms,
+        "dropped_frames": status.dropped_frames,
+        "lost_frames": status.lost_frames,
+        "note": status.note,
+    }
+
+
+def known(value: float) -> float | None:
+    """The value, or None where it is not a finite number."""
+    return value if math.isfinite(value) else None

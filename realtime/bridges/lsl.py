@@ -1,0 +1,151 @@
+"""Lab Streaming Layer: joint angles beside EEG, force plates and everything else that speaks LSL.
+
+One stream of type `MoCap`, described as XDF's conventions for motion capture ask: for each channel its
+label, type and unit, and about the acquisition manufacturer, model and settings. Channels are the coordinates
+in degrees and m, then a confidence for each, then, on request, the markers. The rate is declared irregular,
+so that importers keep the true times, and each sample carries the time of its capture on LSL's clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pylsl
+
+from realtime.angle_sample import AngleSample
+from realtime.errors import BridgeError
+from realtime.messages import Meta, Model, StatusMessage
+
+logger = logging.getLogger(__name__)
+
+STREAM_NAME, STREAM_TYPE = "kinecast", "MoCap"
+N_CLOCK_READINGS = 20
+LOCAL_CONFIGURATION = "[multicast]\nResolveScope = machine\n"
+"""Keeps the announcement of the stream on this computer."""
+TRANSLATIONS = {"_tx": "PositionX", "_ty": "PositionY", "_tz": "PositionZ"}
+Channel = tuple[str, str, str]
+"""Label, type, unit."""
+
+
+class LslBridge:
+    """Publishes an outlet; make at most one in a process, as LSL is set up once.
+
+    Args:
+        address: of the stream; the outlet's identity is made from it, so that recorders find the outlet
+            again after a restart.
+        markers: whether markers are sent, too; needs a subscription with poses.
+        name: of the LSL stream.
+        allow_network: whether other computers may find it.
+    """
+
+    def __init__(
+        self, address: str, *, markers: bool = False, name: str = STREAM_NAME, allow_network: bool = False
+    ) -> None:
+        if allow_network:
+            logger.warning("other computers in this network can find and read the LSL stream %r", name)
+        else:
+            pylsl.set_config_content(LOCAL_CONFIGURATION)
+        self._address, self._name, self._markers = address, name, markers
+        self._outlet: pylsl.StreamOutlet | None = None
+        self._offset_s = lsl_clock_offset_s()
+        scope = "everybody in the network" if allow_network else "programs on this computer"
+        self.description = f"LSL stream {name!r} of type {STREAM_TYPE}, found by {scope}"
+
+    def meet(self, meta: Meta) -> None:
+        """Open the outlet for this skeleton; another one closes first."""
+        self.close()
+        channels = list(channels_of(meta.model, markers=self._markers))
+        if not channels:
+            raise BridgeError("the stream has no coordinates")
+        key = f"{self._address} {meta.model.sha} {len(channels)}"
+        info = pylsl.StreamInfo(
+            self._name,
+            STREAM_TYPE,
+            len(channels),
+            pylsl.IRREGULAR_RATE,
+            pylsl.cf_double64,
+            f"kinecast-{hashlib.sha256(key.encode()).hexdigest()[:16]}",
+        )
+        describe(info, channels, meta)
+        self._outlet = pylsl.StreamOutlet(info)
+
+    def send(self, sample: AngleSample) -> None:
+        """Push one sample with the time of its capture; NaN where undefined."""
+        if self._outlet is None:
+            raise BridgeError("the outlet is not open")
+        values = [sample[name] for name in sample.meta.model.coordinate_names]
+        values += sample.message.confidence
+        if self._markers:
+            if sample.pose is None:
+                raise BridgeError("the stream has no markers for this sample")
+            values += np.array(sample.pose.marker_m, dtype=np.float64).ravel().tolist()
+        local_s = (sample.t_capture_ns + sample.clock_offset_ns) * 1e-9
+        self._outlet.push_sample(values, local_s + self._offset_s)
+
+    def beat(self, status: StatusMessage | None) -> None:
+        """LSL has its own."""
+
+    def close(self) -> None:
+        """Take the outlet down."""
+        self._outlet = None
+
+
+def channels_of(model: Model, *, markers: bool) -> Iterator[Channel]:
+    """Label, type and unit of each channel."""
+    for name, unit in zip(model.coordinate_names, model.units, strict=True):
+        if unit == "rad":
+            yield name, "JointAngle", "degrees"
+        else:
+            yield name, TRANSLATIONS.get(name[-3:], "Position"), "meters"
+    for name in model.coordinate_names:
+        yield f"{name}_confidence", "Confidence", "normalized"
+    if markers:
+        for name in model.marker_names:
+            for axis in "XYZ":
+                yield f"{name}_{axis}", f"Position{axis}", "meters"
+
+
+def describe(info: pylsl.StreamInfo, channels: list[Channel], meta: Meta) -> None:
+    """Write the meta-data of XDF's motion capture conventions into a stream's description."""
+    description = info.desc()
+    written = description.append_child("channels")
+    for label, kind, unit in channels:
+        channel = written.append_child("channel")
+        for field, value in (("label", label), ("type", kind), ("unit", unit)):
+            channel.append_child_value(field, xml_text(value))
+        if kind.startswith("Position") and label[-2:] in ("_X", "_Y", "_Z"):
+            channel.append_child_value("marker", xml_text(label[:-2]))
+    acquisition = description.append_child("acquisition")
+    acquisition.append_child_value("manufacturer", "kinecast")
+    acquisition.append_child_value("model", xml_text(meta.estimator))
+    acquisition.append_child_value("compensated_lag", "0")
+    settings = acquisition.append_child("settings")
+    lag_s = meta.smoothing_lag_s
+    for field, value in (
+        ("source", meta.source),
+        ("skeleton", meta.model.name),
+        ("skeleton_sha", meta.model.sha),
+        ("nominal_rate", "" if meta.rate_hz is None else f"{meta.rate_hz:g}"),
+        ("smoothing_lag", "" if lag_s is None else f"{lag_s:g}"),
+    ):
+        settings.append_child_value(field, xml_text(value))
+
+
+def xml_text(text: str) -> str:
+    """Text without the control characters that XML cannot hold; LSL escapes the rest."""
+    return "".join(c for c in text if c.isprintable())
+
+
+def lsl_clock_offset_s() -> float:
+    """LSL's clock - `time.perf_counter`, from the reading that took least time."""
+    readings = []
+    for _ in range(N_CLOCK_READINGS):
+        before_ns = time.perf_counter_ns()
+        lsl_s = pylsl.local_clock()
+        after_ns = time.perf_counter_ns()
+        readings.append((after_ns - before_ns, lsl_s - 0.5e-9 * (before_ns + after_ns)))
+    return min(readings)[1]

@@ -1,0 +1,145 @@
+"""A WebSocket server that tells everybody the same, and waits for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+from collections.abc import Callable, Sequence
+
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
+
+from realtime.bridges.network import check_host
+from realtime.errors import BridgeError
+
+logger = logging.getLogger(__name__)
+
+MOST_CLIENTS = 64
+MOST_WAITING_BYTES = 1 << 20
+"""A client with more than this still to take is dropped."""
+LONGEST_REQUEST_BYTES = 4096
+LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
+"""Pages from this computer. Other pages in the user's browser could reach a local server, too; their origin
+tells them apart."""
+
+
+class BroadcastServer:
+    """Serves in a thread of its own; every method may be called from any other.
+
+    Args:
+        host: where to listen.
+        port: 0 takes a free one.
+        greeting: gives what a new client is told first; called in the server's thread.
+        origins: web sites whose pages may connect, beside pages from this computer and programs.
+        allow_network: whether `host` may be an address that other computers reach.
+
+    Raises:
+        BridgeError: the address cannot be used.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        greeting: Callable[[], Sequence[str]],
+        *,
+        origins: Sequence[str] = (),
+        allow_network: bool = False,
+    ) -> None:
+        check_host(host, allow_network=allow_network)
+        self.served = 0
+        """Clients so far."""
+        self.dropped = 0
+        """Clients that did not keep up, or came when there were too many."""
+        self._host, self._port, self._greeting = host, port, greeting
+        self._origins = [None, LOCAL_ORIGIN, *map(Origin, origins)]
+        self._clients: set[ServerConnection] = set()
+        self._loop = asyncio.new_event_loop()
+        self._is_open = threading.Event()
+        self._error: OSError | None = None
+        self._over = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="websocket", daemon=True)
+        self._thread.start()
+        self._is_open.wait()
+        if self._error is not None:
+            self._thread.join()
+            reason = self._error.strerror or self._error
+            raise BridgeError(f"cannot listen at {host}:{port}: {reason}; choose another with --port")
+
+    @property
+    def address(self) -> str:
+        """Where clients connect."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"ws://{host}:{self._port}"
+
+    @property
+    def n_clients(self) -> int:
+        """Clients at the moment."""
+        return len(self._clients)
+
+    def send(self, text: str) -> None:
+        """Tell all clients."""
+        if self._clients:
+            self._loop.call_soon_threadsafe(self._send, text)
+
+    def close(self) -> None:
+        """Part from the clients and free the address; may be called twice."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        try:
+            server = await serve(
+                self._talk,
+                self._host,
+                self._port,
+                origins=self._origins,
+                compression=None,
+                max_size=LONGEST_REQUEST_BYTES,
+                server_header=None,
+                close_timeout=1.0,
+                logger=logging.getLogger(f"{__name__}.connections"),
+            )
+        except OSError as error:
+            self._error = error
+            self._is_open.set()
+            return
+        self._port = server.sockets[0].getsockname()[1]
+        self._is_open.set()
+        async with server:
+            await self._over.wait()
+
+    async def _talk(self, client: ServerConnection) -> None:
+        """Until the client goes; what it says is not heard."""
+        self.served += 1
+        if len(self._clients) >= MOST_CLIENTS:
+            self.dropped += 1
+            await client.close(1013, "too many clients")
+            return
+        try:
+            for text in self._greeting():
+                broadcast([client], text)  # does not wait, so that nothing is missed before the next line
+            self._clients.add(client)
+            async for _ in client:
+                pass
+        except ConnectionClosed:
+            pass
+        finally:
+            self._clients.discard(client)
+
+    def _send(self, text: str) -> None:
+        for client in list(self._clients):
+            if client.transport.get_write_buffer_size() > MOST_WAITING_BYTES:
+                self.dropped += 1
+                self._clients.discard(client)
+                client.transport.abort()
+                logger.warning("dropped a client that did not keep up")
+        broadcast(self._clients, text)

@@ -1,0 +1,124 @@
+"""`kinecast bridge`: pass a running tracker's stream on in other protocols."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import TYPE_CHECKING
+
+from realtime.commands.arguments import add_key_options, client_keys, positive_int
+from realtime.publisher import DEFAULT_ADDRESS
+
+if TYPE_CHECKING:
+    from realtime.bridges.runner import Bridge
+
+HELP = "pass the stream on to LSL, the OpenCap Visualizer, VR avatars (VMC), or as JSON over a WebSocket"
+PROTOCOLS = {
+    "lsl": "an outlet of Lab Streaming Layer",
+    "opencap": "the Live IK Stream of the OpenCap Visualizer",
+    "vmc": "bones of an avatar in the VMC protocol (OSC)",
+    "websocket": "plain JSON",
+}
+PORTS = {"opencap": 8765, "vmc": 39539, "websocket": 5571}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    protocols = parser.add_subparsers(dest="protocol", metavar="|".join(PROTOCOLS), required=True)
+    for name, text in PROTOCOLS.items():
+        child = protocols.add_parser(name, help=text, description=f"Pass the stream on: {text}.")
+        child.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
+        child.add_argument("--count", type=positive_int, metavar="N", help="end after so many samples")
+        add_key_options(child)
+        child.add_argument(
+            "--allow-network", action="store_true", help="let other computers have it, unencrypted"
+        )
+        if name in PORTS:
+            child.add_argument("--host", default="127.0.0.1", metavar="ADDR", help="default: %(default)s")
+            child.add_argument("--port", type=_port, default=PORTS[name], help="default: %(default)s")
+        if name in ("opencap", "websocket"):
+            child.add_argument(
+                "--allow-origin",
+                action="append",
+                default=[],
+                metavar="https://SITE",
+                help="a web site whose pages may connect; pages from this computer may",
+            )
+        if name == "websocket":
+            child.add_argument("--poses", action="store_true", help="bodies and markers, too")
+        if name == "lsl":
+            child.add_argument("--markers", action="store_true", help="markers, too")
+            child.add_argument("--name", default="kinecast", help="of the LSL stream; default: %(default)s")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pass samples on until told to stop."""
+    from realtime.bridges.runner import run_bridge
+    from realtime.client import subscribe
+    from realtime.commands.session import ended_by_sigterm
+
+    poses = (
+        getattr(args, "poses", False)
+        or getattr(args, "markers", False)
+        or args.protocol in ("vmc", "opencap")
+    )
+    with subscribe(args.connect, poses=poses, keys=client_keys(args)) as subscription:
+        bridge = open_bridge(args)
+        print(f"from {args.connect}: {bridge.description}", flush=True)
+        try:
+            with ended_by_sigterm():
+                run_bridge(subscription, bridge, count=args.count)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            bridge.close()
+            refused = sum(subscription.refused.values())
+            print(f"{subscription.missed} samples missed on the way, {refused} bad messages left out")
+    return 0
+
+
+def open_bridge(args: argparse.Namespace) -> Bridge:
+    """The bridge that the options ask for.
+
+    Raises:
+        BridgeError: its package is not installed, or its address cannot be used.
+    """
+    from realtime.errors import BridgeError
+
+    try:
+        if args.protocol == "lsl":
+            from realtime.bridges.lsl import LslBridge
+
+            return LslBridge(
+                args.connect, markers=args.markers, name=args.name, allow_network=args.allow_network
+            )
+        if args.protocol == "vmc":
+            from realtime.bridges.vmc import VmcBridge
+
+            return VmcBridge(args.host, args.port, allow_network=args.allow_network)
+        origins = [_origin(text) for text in args.allow_origin]
+        if args.protocol == "opencap":
+            from realtime.bridges.opencap import OpencapBridge
+
+            return OpencapBridge(args.host, args.port, origins=origins, allow_network=args.allow_network)
+        from realtime.bridges.json_websocket import JsonWebSocketBridge
+
+        return JsonWebSocketBridge(
+            args.host, args.port, poses=args.poses, origins=origins, allow_network=args.allow_network
+        )
+    except (ImportError, RuntimeError) as error:  # pylsl raises RuntimeError where LSL's library is missing
+        raise BridgeError(f"{error}; bridges need more packages: pip install 'kinecast[bridges]'") from error
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
+
+
+def _origin(text: str) -> str:
+    from realtime.errors import BridgeError
+
+    if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", text):
+        raise BridgeError(f"{text!r} is not the origin of a web site; write it as https://example.org")
+    return text
