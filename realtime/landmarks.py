@@ -89,7 +89,7 @@ class LandmarksEstimator:
         result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
         if result is not None:
             # A layer of its own, so that the reported lag is that of real frames.
-            estimate = self._place(0, result, self._solve(result))
+            estimate = self._place(0, result, self._solve(0, result))
             SkeletalLayer(self.skeleton).step(Frame(0, 0, image), estimate, {})
         self.reset()
 
@@ -112,7 +112,7 @@ class LandmarksEstimator:
             return self._layer.lost(frame, stage_ns)
         self._last_seen_ns = frame.t_capture_ns
         start_ns = time.perf_counter_ns()
-        estimate = self._solve(result)
+        estimate = self._solve(frame.t_capture_ns, result)
         stage_ns[self.stage] = time.perf_counter_ns() - start_ns
         start_ns = time.perf_counter_ns()
         estimate = self._place(frame.t_capture_ns, result, estimate)
@@ -127,14 +127,14 @@ class LandmarksEstimator:
         self._layer.reset()
         self._last_seen_ns = None
 
-    def _prior(self, result: BlazePoseResult) -> Prior | None:
+    def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior | None:
         """What is expected of this frame before the solver runs; None for how people hold themselves."""
         return None
 
     def _place(self, t_ns: int, result: BlazePoseResult, estimate: Estimate) -> Estimate:
         return replace(estimate, q=self._position.step(t_ns, result, estimate.q, estimate.scale_factors))
 
-    def _solve(self, result: BlazePoseResult) -> Estimate:
+    def _solve(self, t_ns: int, result: BlazePoseResult) -> Estimate:
         world_m = world_in_camera(result, self.camera)
         visibility = trust(result)
         if self._scaling.update(world_m, visibility):
@@ -142,7 +142,7 @@ class LandmarksEstimator:
         seen = observe_model(
             result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
         )
-        q, confidence = self._solver.solve(seen, self._prior(result))
+        q, confidence = self._solver.solve(seen, self._prior(t_ns, result))
         return Estimate(
             q=q,
             confidence=confidence,

@@ -18,6 +18,7 @@ from realtime.landmarks import LandmarksEstimator
 from realtime.lifter import Lifted, Lifter
 from realtime.pose_solver import Prior
 from realtime.skeletal_layer import SkeletalLayer
+from realtime.temporal import TemporalNetwork
 
 MIN_DOUBT = 0.02
 """Least share of the variance among people that stays open after the network's word."""
@@ -33,9 +34,10 @@ class LiftedEstimator(LandmarksEstimator):
         layer: Smooths and places the bodies.
         model_path: The lifter.
         height_m: The person's stature, if known.
+        temporal_path: The temporal network; None takes every frame by itself.
 
     Raises:
-        EngineError: the lifter cannot be read, or belongs to another skeleton.
+        EngineError: a network cannot be read, or belongs to another skeleton.
     """
 
     name = "lifted"
@@ -49,12 +51,22 @@ class LiftedEstimator(LandmarksEstimator):
         layer: SkeletalLayer,
         model_path: Path,
         height_m: float | None = None,
+        temporal_path: Path | None = None,
     ) -> None:
-        super().__init__(skeleton, camera, blazepose, layer, height_m)
         self._lifter = Lifter(skeleton, camera, model_path)
+        self._temporal = None if temporal_path is None else TemporalNetwork(skeleton, temporal_path)
+        super().__init__(skeleton, camera, blazepose, layer, height_m)
 
-    def _prior(self, result: BlazePoseResult) -> Prior:
-        return prior_of(self._lifter.lift(result))
+    def _forget_person(self) -> None:
+        super()._forget_person()
+        if self._temporal is not None:
+            self._temporal.reset()
+
+    def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior:
+        facing = self._lifter.look(result)
+        if self._temporal is not None:
+            facing = self._temporal.step(facing, t_ns).facing
+        return prior_of(self._lifter.to_ground(facing))
 
 
 def prior_of(lifted: Lifted) -> Prior:

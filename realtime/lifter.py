@@ -35,8 +35,24 @@ MIRROR_SIGNS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Facing:
+    """What the network makes of one frame, in the frame that the person faces."""
+
+    q: Array
+    """The network's coordinates in rad. Shape: (n_coordinates,)."""
+    sigma: Array
+    """Standard deviations in rad. Shape: (n_coordinates,)."""
+    confidence: Array
+    """1 - variance / variance among people. Shape: (n_coordinates,)."""
+    heading_rad: float
+    """Turn about the vertical from ground to the person's frame."""
+    values: NDArray[np.float32]
+    """What the network read. Shape: (N_FEATURES,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Lifted:
-    """What the network makes of one frame."""
+    """What is known of one frame's coordinates, in ground."""
 
     q: Array
     """Coordinates in rad; the pelvis's place is 0. Shape: (n_q,)."""
@@ -44,8 +60,6 @@ class Lifted:
     """Standard deviation in rad; infinite where the network gives nothing. Shape: (n_q,)."""
     confidence: Array
     """1 - variance / variance among people. Shape: (n_q,)."""
-    scale_factors: Array
-    """Shape: (n_bodies, 3)."""
 
 
 class Lifter:
@@ -64,10 +78,9 @@ class Lifter:
         spec = load_spec(model_path)
         spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
         self._engine = OpenvinoEngine(model_path, n_threads=1)
-        self._n_q, self._n_bodies = skeleton.n_q, skeleton.n_bodies
+        self._n_q = skeleton.n_q
         self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
         self._mirror_index, self._mirror_sign = _mirror_map(spec.coordinate_names, MIRROR_SIGNS)
-        self._mirror_body, _ = _mirror_map(skeleton.body_names, {})
         self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
         k = camera.intrinsics
         self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
@@ -76,6 +89,10 @@ class Lifter:
 
     def lift(self, seen: BlazePoseResult) -> Lifted:
         """Coordinates of one frame."""
+        return self.to_ground(self.look(seen))
+
+    def look(self, seen: BlazePoseResult) -> Facing:
+        """Coordinates of one frame as the network gives them."""
         batch = LandmarkBatch(
             landmarks_px=seen.landmarks_px[None, :, :2],
             world_m=seen.world_m[None],
@@ -85,29 +102,31 @@ class Lifter:
             R_ground_cam=self._R_ground_cam,
         )
         features = landmark_features(batch)
-        self._features[0], self._features[1] = (
-            features.values[0],
-            landmark_features(mirrored(batch)).values[0],
-        )
-        q, sigma, confidence, scale = (a.astype(np.float64) for a in self._engine.infer(self._features))
+        self._features[0] = features.values[0]
+        self._features[1] = landmark_features(mirrored(batch)).values[0]
+        q, sigma, confidence, _ = (a.astype(np.float64) for a in self._engine.infer(self._features))
         q = 0.5 * (q[0] + self._mirror_sign * q[1][self._mirror_index])
         sigma, confidence = (0.5 * (a[0] + a[1][self._mirror_index]) for a in (sigma, confidence))
-        scale = scale.reshape(2, self._n_bodies, 3)
-        scale_factors = 0.5 * (scale[0] + scale[1][self._mirror_body]) * features.size_m[0]
-        q[self._pelvis] = _turn_to_ground(q[self._pelvis], features.heading_rad)
+        return Facing(q, sigma, confidence, float(features.heading_rad[0]), features.values[0])
+
+    def to_ground(self, facing: Facing) -> Lifted:
+        """Turn the pelvis back, and put each coordinate where the skeleton has it."""
+        q = facing.q.copy()
+        q[self._pelvis] = _turn_to_ground(q[self._pelvis], facing.heading_rad)
         return Lifted(
-            self._spread(q, 0.0), self._spread(sigma, np.inf), self._spread(confidence, 0.0), scale_factors
+            self.spread(q, 0.0), self.spread(facing.sigma, np.inf), self.spread(facing.confidence, 0.0)
         )
 
-    def _spread(self, values: Array, elsewhere: float) -> Array:
+    def spread(self, values: Array, elsewhere: float) -> Array:
+        """The network's coordinates among all of the skeleton's. Shape: (n_q,)."""
         out = np.full(self._n_q, elsewhere)
         out[self._index] = values
         return out
 
 
-def _turn_to_ground(pelvis: Array, heading_rad: Array) -> Array:
+def _turn_to_ground(pelvis: Array, heading_rad: float) -> Array:
     """Tilt, list, rotation in the person's frame to ground. Shape: (3,)."""
-    R = turn_about_vertical(heading_rad) @ pelvis_rotation_matrices(np.degrees(pelvis)[None])
+    R = turn_about_vertical(np.array([heading_rad])) @ pelvis_rotation_matrices(np.degrees(pelvis)[None])
     return np.asarray(np.radians(pelvis_angles_deg(R)[0]))
 
 
