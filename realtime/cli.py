@@ -17,10 +17,12 @@ COMMANDS = {
     "live": "realtime.commands.live",
     "replay": "realtime.commands.replay",
     "record": "realtime.commands.record",
+    "recover": "realtime.commands.recover",
     "listen": "realtime.commands.listen",
     "view": "realtime.commands.view",
     "keys": "realtime.commands.keys",
     "report": "realtime.commands.report",
+    "bridge": "realtime.commands.bridge",
     "calibrate": "realtime.commands.calibrate",
     "evaluate": "realtime.commands.evaluate",
     "train": "train.cli",
@@ -134,6 +136,7 @@ def build_parser(arguments: Sequence[str]) -> PlainParser:
 
 def _run(arguments: Sequence[str]) -> int:
     args = build_parser(arguments).parse_args(arguments)
+    args.words = list(arguments)
     level = logging.DEBUG if args.debug else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[ConsoleHandler()])
     logging.getLogger("numba").setLevel(logging.WARNING)  # it would tell every instruction that it compiles

@@ -28,8 +28,8 @@ class Drawing(Protocol):
 class SampleRecorder(Protocol):
     """What this module needs of a recorder."""
 
-    def write(self, sample: PoseSample, picture: Image | None = None) -> None:
-        """Add one sample.
+    def write(self, sample: PoseSample, picture: Image | None = None, *, image: Image | None = None) -> None:
+        """Add one sample, the overlay's picture of it, and what the camera gave.
 
         Raises:
             RecordingError: it cannot be written; what was written before stays.
@@ -45,7 +45,8 @@ class Outputs:
     Args:
         ranges: counts every sample.
         recorder: None records nothing.
-        recorded: draws the pictures of the recording; None records samples alone.
+        recorded: draws the pictures of the recording; None records none.
+        keeps_video: whether the source's own pictures are recorded, too.
         shown: draws the pictures of the window; the same object as `recorded` is drawn once.
         pictures: where the window's pictures are left; None for no window.
         must_record: whether a recording that fails ends the run.
@@ -57,6 +58,7 @@ class Outputs:
         *,
         recorder: SampleRecorder | None = None,
         recorded: Drawing | None = None,
+        keeps_video: bool = False,
         shown: Drawing | None = None,
         pictures: LatestSlot[Image] | None = None,
         must_record: bool = True,
@@ -64,6 +66,7 @@ class Outputs:
         self._ranges = ranges
         self._recorder = recorder
         self._recorded = recorded
+        self._keeps_video = keeps_video
         self._shown = shown
         self._pictures = pictures
         self._must_record = must_record
@@ -81,7 +84,7 @@ class Outputs:
         if self._recorder is not None:
             if self._recorded is not None:
                 picture = self._recorded.draw(frame.image, sample, stats)
-            self._record(sample, picture)
+            self._record(sample, picture, frame.image if self._keeps_video else None)
         if self._pictures is not None and self._shown is not None:
             if picture is None or self._shown is not self._recorded:
                 picture = self._shown.draw(frame.image, sample, stats)
@@ -97,10 +100,10 @@ class Outputs:
         except RecordingError as error:
             self._fail(error)
 
-    def _record(self, sample: PoseSample, picture: Image | None) -> None:
+    def _record(self, sample: PoseSample, picture: Image | None, image: Image | None) -> None:
         assert self._recorder is not None
         try:
-            self._recorder.write(sample, picture)
+            self._recorder.write(sample, picture, image=image)
         except RecordingError as error:
             self.close()
             self._fail(error)

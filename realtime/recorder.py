@@ -3,94 +3,98 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+import time
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import StorageError
-from calib.storage import MarkerTable, StoWriter, coordinate_table, write_mot, write_trc
+from calib.storage import StoWriter
 from realtime.errors import RecordingError
-from realtime.recording_files import (
-    SPOOL_NAME,
-    Layout,
-    RowFile,
-    SpoolWriter,
-    csv_header,
-    csv_row,
-    read_spool,
-)
-from realtime.resampling import even_times, resample
+from realtime.lossless_video import LosslessVideo
+from realtime.messages import Angles, Camera, Meta, Pose
+from realtime.recording_files import RowFile, csv_header, csv_row
+from realtime.recording_finish import MOT_NAME, TRC_NAME, finish_recording
+from realtime.report import REPORT_NAME
+from realtime.stream_log import LOG_NAME, LogWriter
 from realtime.types import PoseSample
 from realtime.video_file import VideoFile
-from realtime.wire import camera_of
+from realtime.wire import Envelope, angles_of, meta_of, model_of, pose_of, root_of
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
+    from calib.skeleton import Skeleton
 
-STO_NAME, CSV_NAME, MOT_NAME, TRC_NAME = "angles.sto", "angles.csv", "angles.mot", "markers.trc"
-VIDEO_NAME, CAMERA_NAME = "overlay.mp4", "camera.json"
-FILE_NAMES = (STO_NAME, CSV_NAME, MOT_NAME, TRC_NAME, VIDEO_NAME, CAMERA_NAME, SPOOL_NAME)
+STO_NAME, CSV_NAME, CAMERA_NAME, SESSION_NAME = "angles.sto", "angles.csv", "camera.json", "session.json"
+VIDEO_NAME, LOSSLESS_NAME = "overlay.mp4", "video.mkv"
+FILE_NAMES = (
+    STO_NAME,
+    CSV_NAME,
+    MOT_NAME,
+    TRC_NAME,
+    VIDEO_NAME,
+    LOSSLESS_NAME,
+    CAMERA_NAME,
+    SESSION_NAME,
+    LOG_NAME,
+)
 DEFAULT_VIDEO_HZ = 30.0
 
 
-class RecordedModel(Protocol):
-    """What a recording needs of a skeleton; the model in a stream's `meta` has it, too."""
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What `session.json` tells to who tracks a recording again; it has more."""
 
-    @property
-    def name(self) -> str:
-        """Of the model."""
-
-    @property
-    def coordinate_names(self) -> Sequence[str]:
-        """In the order of q."""
-
-    @property
-    def is_rotational(self) -> Sequence[bool] | NDArray[np.bool_]:
-        """Whether each coordinate is written in degrees."""
-
-    @property
-    def marker_names(self) -> Sequence[str]:
-        """In the order of the samples' markers."""
+    words: list[str]
+    """Of the command line."""
+    working_folder: str
+    """Where relative paths among the words begin."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _GrowingFiles:
     """What is written row by row."""
 
     sto: StoWriter
     csv: RowFile
-    spool: SpoolWriter
+    log: LogWriter
+    session: str
+    """Of the newest `meta` in the log."""
+    lossless: LosslessVideo | None = None
+    overlay: VideoFile | None = None
 
     def close(self) -> None:
-        self.sto.close()
-        self.csv.close()
-        self.spool.close()
+        for file in (self.sto, self.csv, self.log, self.lossless, self.overlay):
+            if file is not None:
+                file.close()
 
 
 class Recorder:
     """Writes samples as they come, and what can only be made from all of them at the end.
 
-    During the run grow `angles.sto` (true times), `angles.csv` (with confidences), `overlay.mp4` if pictures
-    are given, and a spool. Each row is in the system's hands when `write` returns, so a killed process
-    loses none. `close` makes from the spool `angles.mot` and `markers.trc` at an even rate and removes it;
-    after a kill, `finish_recording` does the same. `camera.json` tells the camera. An earlier recording
-    goes when the first sample comes, not before: a run that fails to start costs nothing.
+    During the run grow `angles.sto` (true times), `angles.csv` (with confidences), `stream.msgpack`
+    (everything, see `realtime.stream_log`), and, if pictures are given, `overlay.mp4` and `video.mkv`. Each
+    row is in the system's hands when `write` returns, so a killed process loses none; `overlay.mp4` alone
+    needs a clean end. `close` makes from the log `angles.mot` and `markers.trc` at an even rate; after a kill,
+    `finish_recording` does the same. `camera.json` tells the camera, `session.json` what was run. An earlier
+    recording goes when the first sample comes, not before: a run that fails to start costs nothing.
 
     Angles are in degrees, lengths in m, times in s from the first sample. Undefined values are NaN; the
     even files bridge short gaps and begin and end with tracked rows.
 
     Args:
         folder: made if needed.
-        model: the skeleton, or the model in a stream's `meta`.
-        camera: for `camera.json`, which `load_camera` reads; None writes none.
-        rate_hz: nominal rate of the samples, used for the video and the even files; None takes it from the
-            stamps, and 30 for the video.
+        model: the skeleton; for a stream that is heard, its `meta`.
+        camera: for `camera.json`, which `load_camera` reads; None takes that of the `meta`, if any.
+        rate_hz: nominal rate of the samples, used for the videos and the even files; None takes that of the
+            `meta`, or else the stamps', and 30 for the videos.
         replace: whether an earlier recording in the folder may be replaced.
+        about: written to `session.json`; None writes none.
 
     Raises:
         RecordingError: the folder cannot be written, holds a recording and `replace` is False, or holds
@@ -100,11 +104,12 @@ class Recorder:
     def __init__(
         self,
         folder: Path,
-        model: RecordedModel,
+        model: Skeleton | Meta,
         camera: CameraCalibration | None = None,
         *,
         rate_hz: float | None = None,
         replace: bool = True,
+        about: Mapping[str, object] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.error: RecordingError | None = None
@@ -113,62 +118,98 @@ class Recorder:
         """Samples written."""
         self.n_refused = 0
         """Samples left out because their stamp was not after the one before."""
-        self.layout = Layout(
-            model=model.name,
-            coordinate_names=tuple(model.coordinate_names),
-            is_rotational=tuple(bool(value) for value in model.is_rotational),
-            marker_names=tuple(model.marker_names),
-            rate_hz=rate_hz if rate_hz is not None and np.isfinite(rate_hz) and rate_hz > 0.0 else None,
-        )
-        self._to_degrees = np.where(self.layout.is_rotational, np.degrees(1.0), 1.0)
+        self._skeleton = None if isinstance(model, Meta) else model
+        if isinstance(model, Meta):
+            self.meta = model
+        else:
+            rate_hz = rate_hz if rate_hz is not None and np.isfinite(rate_hz) and rate_hz > 0.0 else None
+            self.meta = meta_of(str(uuid.uuid4()), model_of(model), camera, rate_hz=rate_hz)
+        self._about = about
+        self._to_degrees = np.where(self.meta.model.is_rotational, np.degrees(1.0), 1.0)
         self._first_ns = 0
         self._last_ns = 0
-        self._camera = camera
         self._files: _GrowingFiles | None = None
-        self._video: VideoFile | None = None
         self._is_open = True
         _check_folder(self.folder, replace=replace)
 
-    def write(self, sample: PoseSample, picture: NDArray[np.uint8] | None = None) -> None:
-        """Add one sample, and the overlay's picture of it if there is one.
+    def write(
+        self,
+        sample: PoseSample,
+        picture: NDArray[np.uint8] | None = None,
+        *,
+        image: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Add one sample of a skeleton.
+
+        Args:
+            sample: to write.
+            picture: of the overlay; None for a recording without.
+            image: what the camera gave, to be kept without loss; None for a recording without.
 
         Raises:
             RecordingError: it could not be written. Recording is then over and further calls do nothing; all
                 earlier samples are kept.
         """
+        assert self._skeleton is not None, "a heard stream is recorded with write_messages"
+        envelope = Envelope(self.meta.session, self.n_samples, time.perf_counter_ns())
+        angles = angles_of(sample, envelope, root_of(self._skeleton))
+        self.write_messages(angles, pose_of(sample, envelope, self._skeleton), picture, image=image)
+
+    def write_messages(
+        self,
+        angles: Angles,
+        pose: Pose | None,
+        picture: NDArray[np.uint8] | None = None,
+        *,
+        image: NDArray[np.uint8] | None = None,
+        meta: Meta | None = None,
+    ) -> None:
+        """Add one sample as a stream has it.
+
+        Args:
+            angles: of the sample.
+            pose: of the same sample; None where it is not known.
+            picture: as in `write`.
+            image: as in `write`.
+            meta: newest of a heard stream, which may have begun a new session.
+
+        Raises:
+            RecordingError: as `write`.
+        """
         if not self._is_open or self.error is not None:
             return
-        if self.n_samples and sample.t_capture_ns <= self._last_ns:
+        if self.n_samples and angles.t_capture_ns <= self._last_ns:
             self.n_refused += 1
             return
         if not self.n_samples:
-            self._first_ns = sample.t_capture_ns
-        time_s = (sample.t_capture_ns - self._first_ns) * 1e-9
+            self._first_ns = angles.t_capture_ns
+        time_s = (angles.t_capture_ns - self._first_ns) * 1e-9
         try:
             if self._files is None:
                 self._files = self._open()
-            self._write_row(self._files, sample, time_s)
-            if picture is not None:
-                self._write_picture(picture, time_s)
+            # A killed process may leave a picture without its sample, never a sample without its picture.
+            self._write_pictures(self._files, picture, image, time_s, angles.t_capture_ns - self._first_ns)
+            self._write_log(self._files, angles, pose, meta)
+            self._write_row(self._files, angles, time_s)
         except (OSError, StorageError, RecordingError) as error:
             kept = f"recording has stopped after {self.n_samples} samples, which are kept"
             self.error = RecordingError(f"{self.folder}: {kept}: {error}")
             self._close_files()
             raise self.error from error
         self.n_samples += 1
-        self._last_ns = sample.t_capture_ns
+        self._last_ns = angles.t_capture_ns
 
     def close(self) -> None:
         """Finish the files, if there was any sample; may be called twice.
 
         Raises:
-            RecordingError: the even files could not be written; the spool is kept for `finish_recording`.
+            RecordingError: the even files could not be written; `finish_recording` can try again.
         """
         if not self._is_open:
             return
         self._is_open = False
         self._close_files()
-        if self.error is None and self._files is not None:
+        if self.error is None and self.n_samples:
             finish_recording(self.folder)
 
     def __enter__(self) -> Recorder:
@@ -178,36 +219,52 @@ class Recorder:
         self.close()
 
     def _open(self) -> _GrowingFiles:
-        for name in FILE_NAMES:
+        for name in (*FILE_NAMES, REPORT_NAME):
             (self.folder / name).unlink(missing_ok=True)
-        if self._camera is not None:
-            (self.folder / CAMERA_NAME).write_bytes(_camera_json(self._camera))
-        sto = StoWriter(self.folder / STO_NAME, self.layout.coordinate_names)
+        if self.meta.camera is not None:
+            (self.folder / CAMERA_NAME).write_bytes(_camera_json(self.meta.camera))
+        if self._about is not None:
+            about = msgspec.json.format(msgspec.json.encode(self._about))
+            (self.folder / SESSION_NAME).write_bytes(about + b"\n")
+        log = LogWriter(self.folder / LOG_NAME)
+        log.add(self.meta)
         csv = RowFile(self.folder / CSV_NAME)
-        csv.append(csv_header(self.layout))
-        return _GrowingFiles(sto, csv, SpoolWriter(self.folder / SPOOL_NAME, self.layout))
+        csv.append(csv_header(self.meta.model))
+        sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names)
+        return _GrowingFiles(sto, csv, log, self.meta.session)
 
-    def _write_row(self, files: _GrowingFiles, sample: PoseSample, time_s: float) -> None:
-        q = np.where(np.isfinite(sample.q), sample.q, np.nan)
-        markers_m = np.where(np.isfinite(sample.markers_m), sample.markers_m, np.nan)
-        written = q * self._to_degrees
-        files.spool.add(time_s, q, markers_m)
+    def _write_pictures(
+        self,
+        files: _GrowingFiles,
+        picture: NDArray[np.uint8] | None,
+        image: NDArray[np.uint8] | None,
+        time_s: float,
+        t_ns: int,
+    ) -> None:
+        rate_hz = self.meta.rate_hz or DEFAULT_VIDEO_HZ
+        if image is not None:
+            if files.lossless is None:
+                files.lossless = LosslessVideo(self.folder / LOSSLESS_NAME, image, rate_hz)
+            files.lossless.write(image, t_ns)
+        if picture is not None:
+            if files.overlay is None:
+                height, width = picture.shape[:2]
+                files.overlay = VideoFile(self.folder / VIDEO_NAME, rate_hz, (width, height))
+            files.overlay.write(picture, time_s)
+
+    def _write_log(self, files: _GrowingFiles, angles: Angles, pose: Pose | None, meta: Meta | None) -> None:
+        new = [meta] if meta is not None and meta.session != files.session else []
+        files.log.add(*new, *([] if pose is None else [pose]), angles)
+        files.session = angles.session
+
+    def _write_row(self, files: _GrowingFiles, angles: Angles, time_s: float) -> None:
+        written = np.array(angles.q) * self._to_degrees
         files.sto.append(time_s, written)
-        confidence = np.nan_to_num(sample.confidence).tolist()
-        files.csv.append(csv_row(sample.frame_id, time_s, sample.status, written.tolist(), confidence))
-
-    def _write_picture(self, picture: NDArray[np.uint8], time_s: float) -> None:
-        if self._video is None:
-            height, width = picture.shape[:2]
-            rate_hz = self.layout.rate_hz or DEFAULT_VIDEO_HZ
-            self._video = VideoFile(self.folder / VIDEO_NAME, rate_hz, (width, height))
-        self._video.write(picture, time_s)
+        files.csv.append(csv_row(angles.frame_id, time_s, angles.status, written.tolist(), angles.confidence))
 
     def _close_files(self) -> None:
         if self._files is not None:
             self._files.close()
-        if self._video is not None:
-            self._video.close()
 
 
 def _check_folder(folder: Path, *, replace: bool) -> None:
@@ -232,7 +289,7 @@ def _check_folder(folder: Path, *, replace: bool) -> None:
         raise RecordingError(
             f"{folder}: cannot record here ({directories[0]} is a folder); choose another folder"
         )
-    if not {STO_NAME, SPOOL_NAME}.intersection(present):
+    if not {STO_NAME, LOG_NAME}.intersection(present):
         raise RecordingError(
             f"{folder} holds {present[0]}, but no recording; choose another folder, so that it stays"
         )
@@ -240,41 +297,19 @@ def _check_folder(folder: Path, *, replace: bool) -> None:
         raise RecordingError(f"{folder} holds a recording already; choose another folder")
 
 
-def finish_recording(folder: Path) -> None:
-    """Make the even files of a recording from its spool, and remove the spool.
-
-    Done by `Recorder.close`; here for recordings whose process was killed.
+def read_session(folder: Path) -> Session:
+    """How a recording was made.
 
     Raises:
-        RecordingError: there is no spool, or the files cannot be written.
+        RecordingError: it does not tell.
     """
-    spool = Path(folder) / SPOOL_NAME
-    layout, rows = read_spool(spool)
-    n_q = len(layout.coordinate_names)
-    is_angle = np.array(layout.is_rotational, dtype=np.bool_)
-    rows = _tracked(rows, n_q)
-    even_s, _ = even_times(rows[:, 0], layout.rate_hz)
-    q = resample(rows[:, 0], rows[:, 1 : 1 + n_q], even_s, is_angle)
-    markers_m = resample(rows[:, 0], rows[:, 1 + n_q :], even_s).reshape(
-        len(even_s), len(layout.marker_names), 3
-    )
+    path = folder / SESSION_NAME
     try:
-        write_mot(folder / MOT_NAME, coordinate_table(layout.coordinate_names, is_angle, even_s, q))
-        write_trc(folder / TRC_NAME, MarkerTable(layout.marker_names, even_s, markers_m))
-        spool.unlink()
-    except StorageError as error:
-        raise RecordingError(f"{error}; {spool.name} is kept") from error
-    except OSError as error:
-        raise RecordingError(f"{spool}: cannot be removed ({error.strerror})") from error
+        return msgspec.json.decode(path.read_bytes(), type=Session)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: does not tell how the recording was made ({error})") from error
 
 
-def _camera_json(camera: CameraCalibration) -> bytes:
-    fields = msgspec.to_builtins(camera_of(camera))
-    known = {name: value for name, value in fields.items() if value is not None}
+def _camera_json(camera: Camera) -> bytes:
+    known = {name: value for name, value in msgspec.to_builtins(camera).items() if value is not None}
     return msgspec.json.format(msgspec.json.encode(known)) + b"\n"
-
-
-def _tracked(rows: NDArray[np.float64], n_q: int) -> NDArray[np.float64]:
-    """Rows from the first to the last in which any coordinate is known."""
-    known = np.flatnonzero(np.isfinite(rows[:, 1 : 1 + n_q]).any(axis=1))
-    return rows[known[0] : known[-1] + 1] if len(known) else rows[:0]

@@ -5,15 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from realtime.errors import RecordingError
-
-SPOOL_NAME = "recording.spool"
+from realtime.messages import Model
 
 
 class RowFile:
@@ -56,65 +49,11 @@ class RowFile:
             self._fd = -1
 
 
-class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """What the columns of a recording mean."""
-
-    format: Literal["kinecast-spool-1"] = "kinecast-spool-1"
-    model: str
-    coordinate_names: tuple[str, ...]
-    is_rotational: tuple[bool, ...]
-    marker_names: tuple[str, ...]
-    rate_hz: float | None
-    """Rate of the even files; None to take it from the stamps."""
-
-    @property
-    def row_size(self) -> int:
-        """Numbers in a row: time, coordinates, markers."""
-        return 1 + len(self.coordinate_names) + 3 * len(self.marker_names)
-
-
-class SpoolWriter(RowFile):
-    """Rows of float64 (time in s, q in rad and m, markers in m), from which `close` makes the even files."""
-
-    def __init__(self, path: Path, layout: Layout) -> None:
-        super().__init__(path)
-        self.append(msgspec.json.encode(layout) + b"\n")
-
-    def add(self, time_s: float, q: NDArray[np.float64], markers_m: NDArray[np.float64]) -> None:
-        """Append one sample.
-
-        Raises:
-            OSError: it does not fit.
-        """
-        row = np.concatenate([[time_s], q, markers_m.ravel()])
-        self.append(row.astype("<f8").tobytes())
-
-
-def read_spool(path: Path) -> tuple[Layout, NDArray[np.float64]]:
-    """Layout and whole rows of a spool, also one that a killed process left.
-
-    Returns:
-        The layout, and the rows. Shape: (n, layout.row_size).
-
-    Raises:
-        RecordingError: it cannot be read or is not a spool.
-    """
-    try:
-        with path.open("rb") as file:
-            layout = msgspec.json.decode(file.readline(1 << 20), type=Layout)
-            data = file.read()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path}: not the spool of a recording ({error})") from error
-    whole = len(data) // (8 * layout.row_size)
-    rows = np.frombuffer(data, dtype="<f8", count=whole * layout.row_size)
-    return layout, rows.reshape(whole, layout.row_size)
-
-
-def csv_header(layout: Layout) -> bytes:
+def csv_header(model: Model) -> bytes:
     """First line of angles.csv: units are part of the names, confidences follow the coordinates."""
-    units = ("deg" if is_angle else "m" for is_angle in layout.is_rotational)
-    columns = [f"{name}_{unit}" for name, unit in zip(layout.coordinate_names, units, strict=True)]
-    columns += [f"{name}_confidence" for name in layout.coordinate_names]
+    units = ("deg" if is_angle else "m" for is_angle in model.is_rotational)
+    columns = [f"{name}_{unit}" for name, unit in zip(model.coordinate_names, units, strict=True)]
+    columns += [f"{name}_confidence" for name in model.coordinate_names]
     return ",".join(["frame_id", "time_s", "status", *columns]).encode() + b"\n"
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
 from realtime.types import PoseSample, Status
 
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
+    from realtime.messages import Model
     from realtime.metrics import Percentiles
     from realtime.run_stats import PipelineStats
 
@@ -26,7 +28,7 @@ VERSIONS_OF = ("kinecast", "numpy", "numba", "opencv-python", "openvino")
 class JointRanges:
     """Smallest, mean and largest value of each coordinate over the tracked frames, in constant memory."""
 
-    def __init__(self, skeleton: Skeleton) -> None:
+    def __init__(self, skeleton: Skeleton | Model) -> None:
         self._skeleton = skeleton
         n_q = len(skeleton.coordinate_names)
         self._lowest, self._highest = np.full(n_q, np.inf), np.full(n_q, -np.inf)
@@ -34,12 +36,16 @@ class JointRanges:
 
     def add(self, sample: PoseSample) -> None:
         """Count one sample, unless nobody was tracked."""
-        if sample.status is Status.LOST:
+        self.add_coordinates(sample.status, sample.q)
+
+    def add_coordinates(self, status: Status, q: NDArray[np.float64]) -> None:
+        """Count one sample of which no more is known, unless nobody was tracked."""
+        if status is Status.LOST:
             return
-        np.fmin(self._lowest, sample.q, out=self._lowest)
-        np.fmax(self._highest, sample.q, out=self._highest)
-        defined = np.isfinite(sample.q)
-        self._sum[defined] += sample.q[defined]
+        np.fmin(self._lowest, q, out=self._lowest)
+        np.fmax(self._highest, q, out=self._highest)
+        defined = np.isfinite(q)
+        self._sum[defined] += q[defined]
         self._count += defined
 
     def as_dict(self) -> dict[str, dict[str, float]]:
@@ -61,7 +67,7 @@ class JointRanges:
         names = [
             name
             for k, name in enumerate(self._skeleton.coordinate_names)
-            if name in ranges and self._skeleton.is_rotational[k] and not self._skeleton.is_locked[k]
+            if name in ranges and self._skeleton.is_rotational[k] and not self._is_locked(k)
         ]
         if not names:
             return "nobody was tracked: there are no joint angles to show"
@@ -75,6 +81,11 @@ class JointRanges:
             cells = [_cells(ranges[other]) for other in pair if other in ranges]
             lines.append("  ".join([f"{_stem(name):<{width}}", *cells]))
         return "\n".join(lines)
+
+    def _is_locked(self, k: int) -> bool:
+        """A stream's model does not tell: then what has not moved."""
+        locked = getattr(self._skeleton, "is_locked", None)
+        return bool(locked[k]) if locked is not None else bool(self._lowest[k] == self._highest[k])
 
 
 def format_stats(stats: PipelineStats, *, is_recorded: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.geometry import joint_centres, quaternions
-from realtime.messages import SCHEMA, Angles, Camera, Model, Pose, StatusMessage
+from realtime.messages import SCHEMA, Angles, Camera, Meta, Model, Pose, StatusMessage
 from realtime.types import LiveStats, PoseSample, Status
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ def heartbeat_of(status: Status, stats: LiveStats, envelope: Envelope) -> Status
     )
 
 
+def root_of(skeleton: Skeleton) -> int:
+    """Index of the body whose position is told with the angles: the pelvis, or else the first."""
+    return skeleton.body_names.index("pelvis") if "pelvis" in skeleton.body_names else 0
+
+
 def model_of(skeleton: Skeleton) -> Model:
     """The part of a skeleton that subscribers need."""
     return Model(
@@ -97,6 +103,34 @@ def model_of(skeleton: Skeleton) -> Model:
         body_names=list(skeleton.body_names),
         body_parents=[int(parent) for parent in skeleton.tree.parent],
         marker_names=list(skeleton.marker_names),
+    )
+
+
+def meta_of(
+    session: str,
+    model: Model,
+    camera: CameraCalibration | None = None,
+    *,
+    source: str = "",
+    estimator: str = "",
+    smoothing_lag_s: float | None = None,
+    rate_hz: float | None = None,
+    versions: dict[str, str] | None = None,
+) -> Meta:
+    """What a stream says about itself, as of now."""
+    now_ns = time.perf_counter_ns()
+    return Meta(
+        schema=SCHEMA,
+        session=session,
+        t_publish_ns=now_ns,
+        wall_offset_ns=time.time_ns() - now_ns,
+        model=model,
+        camera=None if camera is None else camera_of(camera),
+        source=source[:1024],
+        estimator=estimator,
+        smoothing_lag_s=known(smoothing_lag_s),
+        rate_hz=known(rate_hz),
+        versions=versions or {},
     )
 
 

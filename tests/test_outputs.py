@@ -45,14 +45,16 @@ class FakeOverlay:
 class FakeRecorder:
     def __init__(self, room: int = 10**9, *, fails_at_close: bool = False) -> None:
         self.written: list[tuple[int, int | None]] = []
+        self.images: list[int | None] = []
         self.n_closed = 0
         self._room = room
         self._fails_at_close = fails_at_close
 
-    def write(self, sample, image=None) -> None:
+    def write(self, sample, picture=None, *, image=None) -> None:
         if len(self.written) == self._room:
             raise RecordingError("no space left on device")
-        self.written.append((sample.frame_id, None if image is None else int(image[0, 0, 0])))
+        self.written.append((sample.frame_id, None if picture is None else int(picture[0, 0, 0])))
+        self.images.append(None if image is None else int(image[0, 0, 0]))
 
     def close(self) -> None:
         self.n_closed += 1
@@ -70,6 +72,17 @@ def test_one_drawing_serves_the_recording_and_the_window():
     assert overlay.drawn == [0, 1, 2]
     assert recorder.written == [(0, 100), (1, 101), (2, 102)]
     assert pictures.get()[0, 0, 0] == 102
+
+
+@pytest.mark.parametrize("keeps_video", [True, False])
+def test_the_sources_own_pictures_are_recorded_if_asked(keeps_video: bool):
+    recorder = FakeRecorder()
+    outputs = Outputs(
+        JointRanges(SKELETON), recorder=recorder, recorded=FakeOverlay(), keeps_video=keeps_video
+    )
+    outputs.write(*pair(7), LiveStats())
+    assert recorder.written == [(7, 107)]
+    assert recorder.images == [7 if keeps_video else None]
 
 
 def test_a_mirrored_window_leaves_the_recording_as_it_is():

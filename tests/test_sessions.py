@@ -25,7 +25,10 @@ from tests import swinging
 from tests.mp4 import write_video
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = {"angles.sto", "angles.mot", "angles.csv", "markers.trc", "overlay.mp4", "report.json", "camera.json"}
+FILES = {
+    "angles.sto", "angles.mot", "angles.csv", "markers.trc", "overlay.mp4", "report.json", "camera.json",
+    "session.json", "stream.msgpack",
+}  # fmt: skip
 FREE_PORT = "tcp://127.0.0.1:*"
 
 

@@ -22,8 +22,9 @@ from realtime import client
 from realtime.client import subscribe
 from realtime.errors import StreamError
 from realtime.geometry import quaternions, rotation_matrices
+from realtime.message_publisher import SEND_QUEUE
 from realtime.messages import Meta
-from realtime.publisher import SEND_QUEUE, Publisher
+from realtime.publisher import Publisher
 from realtime.types import LiveStats, PoseSample, Status
 from tests.poses import lost_sample, random_sample
 from tests.streams import ANY_PORT, PATIENCE_S, drain, join

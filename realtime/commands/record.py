@@ -13,6 +13,7 @@ from realtime.commands.arguments import add_subscriber_options, client_keys, pos
 
 if TYPE_CHECKING:
     from realtime.angle_sample import AngleSample
+    from realtime.stream_report import StreamReport
 
 HELP = "record the angles and markers that a running tracker publishes"
 
@@ -32,12 +33,17 @@ def run(args: argparse.Namespace) -> int:
     from realtime.commands.listen import samples
     from realtime.commands.session import ended_by_sigterm
 
-    with subscribe(args.connect, poses=True, keys=client_keys(args)) as subscription, ended_by_sigterm():
+    with (
+        subscribe(args.connect, poses=True, keys=client_keys(args)) as subscription,
+        ended_by_sigterm(),
+    ):
         heard = islice(samples(subscription, args.connect, args.timeout), args.count)
-        n_samples = record(until(heard, args.duration), args.out)
-        missed = subscription.missed
-    print(f"{n_samples} samples recorded, {missed} missed on the way", end="")
-    print(f"; written to {args.out}" if n_samples else "; nothing was written")
+        report = record(until(heard, args.duration), args.out)
+    if report is None:
+        print("no samples; nothing was written")
+        return 0
+    print(f"\n{report.ranges.as_table()}\n")
+    print(f"{report.n_samples} samples recorded, {report.n_missed} missed on the way; written to {args.out}")
     return 0
 
 
@@ -52,11 +58,11 @@ def until(heard: Iterator[AngleSample], duration_s: float | None) -> Iterator[An
         yield sample
 
 
-def record(heard: Iterator[AngleSample], out: Path) -> int:
+def record(heard: Iterator[AngleSample], out: Path) -> StreamReport | None:
     """Write samples until there are no more, or Ctrl-C.
 
     Returns:
-        How many were written.
+        What was written; None if nothing was heard.
 
     Raises:
         RecordingError: the folder cannot be written; what was written before stays.
@@ -65,27 +71,28 @@ def record(heard: Iterator[AngleSample], out: Path) -> int:
     from tqdm import tqdm
 
     from realtime.recorder import Recorder
+    from realtime.report import write_report
+    from realtime.stream_report import StreamReport
 
     recorder: Recorder | None = None
-    sha, n_samples = "", 0
+    report: StreamReport | None = None
     with tqdm(desc="record", unit="sample", disable=None, leave=False) as progress:
         try:
             for sample in heard:
-                model = sample.meta.model
-                if recorder is None:
-                    rate_hz, sha = sample.meta.rate_hz, model.sha
-                    recorder = Recorder(out, model, rate_hz=rate_hz, replace=False)
-                elif model.sha != sha:
-                    logger.warning(
-                        "the tracker now uses another skeleton (%s); recording ends here", model.name
-                    )
+                if recorder is None or report is None:
+                    recorder = Recorder(out, sample.meta, replace=False)
+                    report = StreamReport(sample.meta, with_latency=True)
+                elif sample.meta.model != recorder.meta.model:
+                    name = sample.meta.model.name
+                    logger.warning("the tracker now uses another skeleton (%s); recording ends here", name)
                     break
-                recorder.write(sample.pose_sample())
-                n_samples += 1
+                recorder.write_messages(sample.message, sample.pose, meta=sample.meta)
+                report.add(sample.message, n_missed=sample.missed)
                 progress.update()
         except KeyboardInterrupt:
             pass
         finally:
-            if recorder is not None:
+            if recorder is not None and report is not None:
                 recorder.close()
-    return n_samples
+                write_report(out, {"command": "record", **report.as_dict()})
+    return report

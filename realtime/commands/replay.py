@@ -1,4 +1,4 @@
-"""`kinecast replay`: track the person in a video and write files."""
+"""`kinecast replay`: track the person in a video and write files, or send a recording again."""
 
 from __future__ import annotations
 
@@ -13,38 +13,98 @@ if TYPE_CHECKING:
     from realtime.run_stats import PipelineStats
     from realtime.sources import FrameSource
 
-HELP = "track the person in a video and write the angles to files"
+HELP = "track the person in a video, or publish a recording again"
+DESCRIPTION = """
+SOURCE is a video or a folder of pictures: tracks the person in every frame and writes files to --out.
+SOURCE is a recording (what --out of another command named): with --publish, sends its samples again, as
+fast as subscribers take them, or with --realtime at their own times; with --retrack, tracks the person in its
+video again, with the options it was recorded with unless others are given, and writes files to --out.
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    parser.description = DESCRIPTION
     parser.add_argument(
-        "source", metavar="SOURCE", help="video, folder of pictures, or a clip of kinecast assets"
+        "source", metavar="SOURCE", help="video, folder of pictures, recording, or a clip of kinecast assets"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for what is written")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for what is written")
     parser.add_argument("--realtime", action="store_true", help="at the recording's own speed")
+    parser.add_argument(
+        "--retrack",
+        action="store_true",
+        help="track again in the video of a recording made with --record-video",
+    )
     session.add_publish_options(parser)
     session.add_session_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    """Track, or publish again."""
+    from realtime.errors import RecordingError, SourceError
+    from realtime.recorded_video import RecordedVideo, is_recording
+
+    folder = Path(args.source)
+    if is_recording(folder) and not args.retrack:
+        return republish(args, folder)
+    if args.retrack and not is_recording(folder):
+        raise SourceError(f"{args.source} is not a recording; leave out --retrack to track a video")
+    if args.out is None:
+        raise RecordingError("where shall the files go? add --out DIR")
+    if not args.retrack:
+        return track(args, session.source_of(args))
+    session.take_recorded_options(args, folder)
+    return track(args, RecordedVideo(folder))
+
+
+def republish(args: argparse.Namespace, folder: Path) -> int:
+    """Send the samples of a recording."""
+    from tqdm import tqdm
+
+    from realtime.errors import RecordingError
+    from realtime.republish import Republisher
+
+    if args.publish is None or args.out is not None:
+        raise RecordingError(
+            f"{folder} is a recording: add --publish ADDR to send it again, or --retrack --out DIR to track "
+            "its video again"
+        )
+    keys, n_sent = session.server_keys(args), 0
+    with (
+        session.ended_by_sigterm(),
+        Republisher(
+            folder, args.publish, realtime=args.realtime, encoding=args.encoding, keys=keys
+        ) as republisher,
+    ):
+        session.announce(republisher.address, keys)
+        try:
+            print("waiting for a subscriber", flush=True)
+            republisher.wait()
+            total = min(republisher.n_samples, args.frames or republisher.n_samples)
+            with tqdm(total=total, desc="publish", unit="sample", disable=None, leave=False) as progress:
+                n_sent = republisher.run(progress.update, n_most=args.frames)
+        except KeyboardInterrupt:
+            return 1
+    print(f"{n_sent} samples published")
+    return 0
+
+
+def track(args: argparse.Namespace, source: FrameSource) -> int:
     """Track every frame, write the files, print the ranges."""
     from realtime.outputs import Outputs
     from realtime.pipeline import Pipeline, PipelineOptions
     from realtime.report import JointRanges, write_report
     from realtime.slot import SlotPolicy
 
-    source = session.source_of(args)
     require_other_folder(args.source, args.out)
     require_end(source, has_limit=args.frames is not None or args.duration is not None)
     with session.opened(source):
         estimator = session.build_estimator(args, source)
         ranges = JointRanges(estimator.skeleton)
-        overlay = session.build_overlay(args, estimator)
         outputs = Outputs(
             ranges,
-            recorder=session.open_recorder(args.out, source, estimator, replace=True),
-            recorded=overlay,
+            recorder=session.open_recorder(args, source, estimator, replace=True),
+            recorded=session.build_overlay(args, estimator),
         )
         pipeline = Pipeline(
             source,
@@ -67,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def require_other_folder(source: str, out: Path) -> None:
-    """Refuse to replace the video that is read.
+    """Refuse to replace what is read.
 
     Raises:
         RecordingError: saying so.
@@ -75,7 +135,9 @@ def require_other_folder(source: str, out: Path) -> None:
     from realtime.errors import RecordingError
     from realtime.recorder import FILE_NAMES
 
-    if Path(source).resolve() in [(out / name).resolve() for name in FILE_NAMES]:
+    path = Path(source)
+    is_same = path.is_dir() and path.resolve() == out.resolve()
+    if is_same or path.resolve() in [(out / name).resolve() for name in FILE_NAMES]:
         raise RecordingError(f"{source} would be replaced; choose another folder than {out}")
 
 

@@ -82,6 +82,28 @@ def source_of(args: argparse.Namespace) -> FrameSource:
     return parse_source(text, fps=args.rate, size_px=getattr(args, "size", None))
 
 
+def take_recorded_options(args: argparse.Namespace, recording: Path) -> None:
+    """Give the estimator the options that a recording was made with, where the command line names no others.
+
+    Raises:
+        RecordingError: session.json is missing or damaged.
+    """
+    from realtime.recorder import read_session
+
+    about = read_session(recording)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_estimator_options(parser)
+    recorded, _ = parser.parse_known_args(about.words)
+    folder = Path(about.working_folder)
+    parser.set_defaults(
+        **{
+            name: folder / value if isinstance(value, Path) else value
+            for name, value in vars(recorded).items()
+        }
+    )
+    vars(args).update(vars(parser.parse_known_args(args.words)[0]))
+
+
 @contextmanager
 def opened(source: FrameSource) -> Iterator[FrameSource]:
     """Open a source; close it only if something fails before the pipeline takes it over."""
@@ -186,11 +208,13 @@ def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: boo
     return Overlay(estimator.skeleton, estimator.camera, coordinates=args.show, mirror=mirror)
 
 
-def open_recorder(out: Path, source: FrameSource, estimator: Estimator, *, replace: bool) -> Recorder:
+def open_recorder(
+    args: argparse.Namespace, source: FrameSource, estimator: Estimator, *, replace: bool
+) -> Recorder:
     """A recorder that writes everything, the overlay video included.
 
     Args:
-        out: folder.
+        args: the command's options; `out` is the folder.
         source: what is tracked.
         estimator: with what.
         replace: whether an earlier recording in the folder may go; what a camera saw cannot be made again.
@@ -200,7 +224,19 @@ def open_recorder(out: Path, source: FrameSource, estimator: Estimator, *, repla
     """
     from realtime.recorder import Recorder
 
-    return Recorder(out, estimator.skeleton, estimator.camera, rate_hz=source.fps, replace=replace)
+    return Recorder(
+        args.out,
+        estimator.skeleton,
+        estimator.camera,
+        rate_hz=source.fps,
+        replace=replace,
+        about={
+            "command": args.command,
+            "words": args.words,
+            "working_folder": str(Path.cwd()),
+            **describe(source, estimator),
+        },
+    )
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:

@@ -1,0 +1,40 @@
+"""`kinecast recover`: finish a recording whose process was killed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "finish a recording whose process was killed"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("recording", type=Path, metavar="REC", help="folder of the recording")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make what only a clean end makes; what is there stays as it is."""
+    from realtime.recorder import LOSSLESS_NAME, STO_NAME, VIDEO_NAME
+    from realtime.recording_finish import MOT_NAME, TRC_NAME, finish_recording
+    from realtime.report import REPORT_NAME, write_report
+    from realtime.stream_log import LOG_NAME, StreamLog
+    from realtime.stream_report import StreamReport
+
+    folder: Path = args.recording
+    n_samples = finish_recording(folder)
+    made = [MOT_NAME, TRC_NAME]
+    if not (folder / REPORT_NAME).exists():
+        log = StreamLog(folder / LOG_NAME)
+        report = StreamReport(log.meta, with_latency=False)
+        for angles, _ in log.samples():
+            report.add(angles)
+        write_report(folder, {"command": "recover", **report.as_dict()})
+        made.append(REPORT_NAME)
+        if (folder / VIDEO_NAME).exists():
+            again = (
+                f"; kinecast replay {folder} --retrack makes one again" * (folder / LOSSLESS_NAME).exists()
+            )
+            print(f"{VIDEO_NAME} cannot be played if the process was killed{again}")
+    print(f"{n_samples} samples; {STO_NAME} is whole; made from {LOG_NAME}: {', '.join(made)}")
+    return 0

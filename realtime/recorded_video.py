@@ -1,0 +1,96 @@
+"""The video of a recording as a source: the very pictures, numbers and times that the run had."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+
+from realtime.errors import SourceError
+from realtime.messages import Angles
+from realtime.recorder import LOSSLESS_NAME
+from realtime.sources import DEFAULT_FPS, as_bgr, quiet_opencv
+from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.types import Frame
+
+
+def is_recording(folder: Path) -> bool:
+    """Whether a folder is a recording, finished or not."""
+    return (folder / LOG_NAME).is_file()
+
+
+class RecordedVideo:
+    """Pairs the pictures of `video.mkv` with the samples of the log, one by one.
+
+    Estimates of these frames are bit-identical to those of the run that was recorded, given the same
+    estimator with the same options, unless that run had no time to record some frames.
+
+    Args:
+        folder: a recording, finished or not.
+
+    Raises:
+        RecordingError: it holds no log.
+    """
+
+    is_live = False
+    note = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.description = str(folder / LOSSLESS_NAME)
+        self.width_px = 0
+        self.height_px = 0
+        self._path = folder / LOSSLESS_NAME
+        self._log = StreamLog(folder / LOG_NAME)
+        self.fps = self._log.meta.rate_hz or DEFAULT_FPS
+        self.n_frames: int | None = 0
+        self._samples: Iterator[Angles] = iter(())
+        self._capture: cv2.VideoCapture | None = None
+        self._interrupted = False
+        self._shift_ns: int | None = None
+
+    def open(self) -> None:
+        """Open the video and learn its size.
+
+        Raises:
+            SourceError: the recording has no video, or it cannot be read.
+        """
+        self.close()
+        quiet_opencv()
+        if not self._path.is_file():
+            raise SourceError(
+                f"{self._path}: no such file: this recording was made without --record-video, and can be "
+                "republished (--publish ADDR), but not tracked again"
+            )
+        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise SourceError(f"{self._path}: cannot be read; the file is damaged, or OpenCV lacks FFmpeg")
+        self.width_px = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self.height_px = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.n_frames = sum(1 for _ in self._log.samples())
+        self._capture = capture
+        self._samples = (angles for angles, _ in self._log.samples())
+        self._interrupted, self._shift_ns = False, None
+
+    def read(self) -> Frame | None:
+        """The next frame; its stamp is the recorded one, moved so that the first is now."""
+        angles = None if self._interrupted or self._capture is None else next(self._samples, None)
+        if angles is None or self._capture is None:
+            return None
+        decoded, image = self._capture.read()
+        if not decoded:
+            return None
+        if self._shift_ns is None:
+            self._shift_ns = time.perf_counter_ns() - angles.t_capture_ns
+        return Frame(angles.frame_id, angles.t_capture_ns + self._shift_ns, as_bgr(image))
+
+    def interrupt(self) -> None:
+        """Make the next `read` return None."""
+        self._interrupted = True
+
+    def close(self) -> None:
+        """Release the file."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None

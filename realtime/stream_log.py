@@ -1,0 +1,122 @@
+"""The log of a recording: every message of its stream, one after the other.
+
+The file is a sequence of msgpack `bin` objects, so any msgpack library reads it; each holds one message as it
+goes over the wire, topic and all. `meta` comes first; a sample is its `pose`, if known, and then its `angles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from realtime.decoding import MAX_MESSAGE_BYTES, MessageError, check_lengths, decode
+from realtime.errors import RecordingError
+from realtime.messages import Angles, Message, Meta, Pose, encode
+from realtime.recording_files import RowFile
+
+LOG_NAME = "stream.msgpack"
+_LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+"""First byte of a msgpack `bin` object -> how many bytes its length takes."""
+
+
+class LogWriter(RowFile):
+    """Appends messages; all of one call, or none."""
+
+    def add(self, *messages: Message) -> None:
+        """Append messages.
+
+        Raises:
+            OSError: they do not fit.
+        """
+        self.append(b"".join(msgspec.msgpack.encode(encode(message)) for message in messages))
+
+
+class StreamLog:
+    """Reads a log from its beginning; what a killed writer left of its last message is ignored.
+
+    Args:
+        path: of the log.
+
+    Raises:
+        RecordingError: it cannot be read, or does not begin with a `meta` message.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.n_damaged = 0
+        """Messages that could not be read, so far."""
+        self.meta = _first_meta(path)
+        """What the recorded stream says about itself."""
+
+    def messages(self) -> Iterator[Message]:
+        """All messages of the recorded model, from the beginning.
+
+        Raises:
+            RecordingError: the file cannot be read.
+        """
+        self.n_damaged = 0
+        sessions: set[str] = set()
+        for frame in _frames(self.path):
+            try:
+                message = decode(frame)
+                check_lengths(message, self.meta.model)
+            except MessageError:
+                self.n_damaged += 1
+                continue
+            if isinstance(message, Meta) and message.model == self.meta.model:
+                sessions.add(message.session)
+            if message.session in sessions:
+                yield message
+            else:
+                self.n_damaged += 1
+
+    def samples(self) -> Iterator[tuple[Angles, Pose | None]]:
+        """All samples, from the beginning, each with its pose if that is known.
+
+        Raises:
+            RecordingError: the file cannot be read.
+        """
+        pose: Pose | None = None
+        for message in self.messages():
+            if isinstance(message, Pose):
+                pose = message
+            elif isinstance(message, Angles):
+                yield message, pose if pose is not None and pose.seq == message.seq else None
+
+
+def _first_meta(path: Path) -> Meta:
+    try:
+        message = decode(next(_frames(path), b""))
+    except MessageError:
+        message = None
+    if not isinstance(message, Meta):
+        raise RecordingError(f"{path}: not the log of a recording, or cut before its first sample")
+    return message
+
+
+def _frames(path: Path) -> Iterator[bytes]:
+    """The content of each whole `bin` object.
+
+    Raises:
+        RecordingError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            while (frame := _next_frame(file)) is not None:
+                yield frame
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _next_frame(file: BinaryIO) -> bytes | None:
+    """The content of the next `bin` object; None at the end, and where there is no whole one."""
+    kind = file.read(1)
+    n_bytes = _LENGTH_BYTES.get(kind[0]) if kind else None
+    if n_bytes is None:
+        return None
+    length = int.from_bytes(file.read(n_bytes), "big")
+    frame = file.read(length) if length <= MAX_MESSAGE_BYTES else b""
+    return frame if len(frame) == length and length else None
