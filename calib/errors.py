@@ -23,3 +23,7 @@ class CameraError(CalibError):
 
 class BoardError(CalibError):
     """A calibration board that cannot exist, or that was not seen well enough."""
+
+
+class FloorError(CalibError):
+    """A floor that was not seen well enough to say where the camera stands."""

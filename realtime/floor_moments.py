@@ -1,0 +1,89 @@
+"""Moments at which somebody stands upright, for finding the floor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.floor import StandingPerson
+from engines.blazepose import BlazePoseResult
+from realtime.observation import rotation_to_ray
+
+Array = NDArray[np.float64]
+
+MIN_VISIBILITY = 0.6
+MIN_STRAIGHT_DEG = 150.0
+"""At knees and hips: somebody whose joints are straighter stands, or is in the middle of a step."""
+INTERVAL_S = 0.2
+"""Moments nearer in time say the same."""
+HEIGHT_PER_STATURE = {"ankles": 0.059, "shoulders": 0.823}
+"""Of the landmarks of a standing person over the soles, as BlazePose places them: kinecast's own skeleton
+with its landmark stations, which were measured on synthetic people."""
+SHOULDERS, HIPS, KNEES, ANKLES = (11, 12), (23, 24), (25, 26), (27, 28)
+NEEDED = (*SHOULDERS, *HIPS, *KNEES, *ANKLES)
+
+
+class StandingMoments:
+    """Collects moments from landmarks, frame by frame.
+
+    Args:
+        camera: Its intrinsics count; where it stands is what is looked for.
+        height_m: The person's stature.
+        interval_s: Between two moments; 0 for pictures without times.
+    """
+
+    def __init__(self, camera: CameraCalibration, height_m: float, *, interval_s: float = INTERVAL_S) -> None:
+        self._interval_ns = interval_s * 1e9
+        self._intrinsics = camera.intrinsics
+        self._height_m = height_m
+        self._rows: list[Array] = []
+        self._last_ns: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, t_ns: int, seen: BlazePoseResult | None) -> bool:
+        """Look at one frame; whether it was taken."""
+        if seen is None or (self._last_ns is not None and t_ns - self._last_ns < self._interval_ns):
+            return False
+        trust = seen.visibility * seen.presence
+        if trust[list(NEEDED)].min() < MIN_VISIBILITY or not is_upright(seen.world_m):
+            return False
+        middles_px = np.stack([seen.landmarks_px[list(pair), :2].mean(0) for pair in (ANKLES, SHOULDERS)])
+        rays = self._intrinsics.rays(middles_px)
+        if not np.isfinite(rays).all():
+            return False
+        R_cam_roi = rotation_to_ray(np.array([seen.roi.centre_x_px, seen.roi.centre_y_px]), self._intrinsics)
+        axis = R_cam_roi @ (seen.world_m[list(SHOULDERS)].mean(0) - seen.world_m[list(ANKLES)].mean(0))
+        self._rows.append(np.concatenate([*rays, axis / np.linalg.norm(axis)]))
+        self._last_ns = t_ns
+        return True
+
+    def collected(self) -> StandingPerson:
+        """All moments so far."""
+        rows = np.array(self._rows).reshape(-1, 3, 3)
+        return StandingPerson(
+            ankles=rows[:, 0],
+            shoulders=rows[:, 1],
+            axis=rows[:, 2],
+            ankle_height_m=HEIGHT_PER_STATURE["ankles"] * self._height_m,
+            shoulder_height_m=HEIGHT_PER_STATURE["shoulders"] * self._height_m,
+        )
+
+
+def is_upright(world_m: Array) -> bool:
+    """Whether knees and hips are nearly straight, by the network's metric landmarks, (33, 3)."""
+    for shoulder, hip, knee, ankle in zip(SHOULDERS, HIPS, KNEES, ANKLES, strict=True):
+        if _angle_deg(world_m, hip, knee, ankle) < MIN_STRAIGHT_DEG:
+            return False
+        if _angle_deg(world_m, shoulder, hip, knee) < MIN_STRAIGHT_DEG:
+            return False
+    return True
+
+
+def _angle_deg(points: Array, a: int, b: int, c: int) -> float:
+    """At b, between a and c."""
+    u, v = points[a] - points[b], points[c] - points[b]
+    cosine = u @ v / max(float(np.linalg.norm(u) * np.linalg.norm(v)), 1e-9)
+    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
