@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    from realtime.viewer.keys import KEYS, MOUSE
+    from realtime.viewer.keys import KEYS
 
     parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
     parser.add_argument(
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--after", type=positive_float, default=5.0, metavar="S", help="of --screenshot; default: %(default)s"
     )
     listed = "; ".join(f"{key}: {does}" for key, does in KEYS)
-    parser.epilog = f"Keys: {listed}. Mouse: {MOUSE}."
+    parser.epilog = f"Keys and mouse: {listed}."
 
 
 def run(args: argparse.Namespace) -> int:

@@ -81,6 +81,14 @@ class DrawnBody:
             return np.zeros((0, 3))
         return self.figure.shade(self.normals, R_view, self.posture.confidence)
 
+    def dots(self) -> Array:
+        """Points on the surface. Shape: (n, 3)."""
+        return (
+            self.figure.dots(self.vertices)
+            if self.figure is not None and self.is_visible
+            else np.zeros((0, 3))
+        )
+
     @property
     def lowest_m(self) -> float:
         """Height of the lowest vertex; NaN where there is none."""

@@ -16,6 +16,7 @@ AMBIENT, FROM_ABOVE, FROM_VIEWER = 0.34, 0.26, 0.46
 """Shares of the light: everywhere, from the sky, from beside the viewer."""
 _KEY = np.array([-0.45, 0.5, 0.74])
 """Where the viewer's lamp stands: left of them, above, behind."""
+DOTS = 7000
 DOUBTFUL = np.array([0.33, 0.36, 0.4])
 """Colour of what is not trusted at all."""
 
@@ -41,6 +42,7 @@ class Figure:
         self._normals = np.concatenate([np.zeros((0, 3)), *normals])
         self._colours = colours
         self._brightness = whole.brightness[:, None]
+        self._dots = _scattered(whole)
 
     def place(self, T_ground_body: Array) -> tuple[Array, Array]:
         """Vertices and normals in ground; those of undefined bodies all lie in one point, unseen.
@@ -65,6 +67,11 @@ class Figure:
             start = end
         return vertices, normals
 
+    def dots(self, vertices: Array) -> Array:
+        """Points spread evenly over the placed surface, through which one can see. Shape: (DOTS, 3)."""
+        triangle, weights = self._dots
+        return np.einsum("nk,nkd->nd", weights, vertices[triangle])
+
     def shade(self, normals: Array, R_view: Array, confidence: Array | None = None) -> Array:
         """Colours of the vertices, from 0 to 1.
 
@@ -84,6 +91,18 @@ class Figure:
         if confidence is not None:
             of_body = faded(of_body, confidence)
         return np.clip(of_body[self._body] * (light[:, None] * self._brightness), 0.0, 1.0)
+
+
+def _scattered(mesh: Mesh) -> tuple[NDArray[np.int32], Array]:
+    """Vertices of random triangles, large ones more often, and random places in them."""
+    a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    if not area.sum() > 0.0:
+        return np.zeros((0, 3), np.int32), np.zeros((0, 3))
+    rng = np.random.default_rng(0)
+    chosen = rng.choice(len(area), DOTS, p=area / area.sum())
+    weights = rng.dirichlet((1.0, 1.0, 1.0), DOTS)
+    return mesh.triangles[chosen], weights
 
 
 def faded(colours: Array, confidence: Array) -> Array:

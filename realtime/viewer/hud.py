@@ -81,11 +81,13 @@ class TextPanel:
     Args:
         typeface: writes.
         size_px: of the letters.
+        column_px: what the first piece of a line takes at least, so that the others stand in a column.
     """
 
-    def __init__(self, typeface: Typeface, size_px: float) -> None:
+    def __init__(self, typeface: Typeface, size_px: float, column_px: float = 0.0) -> None:
         self._typeface = typeface
         self._size_px = size_px
+        self._column_px = column_px
         self._content: object = None
         self._image: Image = np.zeros((1, 1, 3), np.uint8)
 
@@ -102,26 +104,28 @@ class TextPanel:
         self._content = content
         size, pad, gap = self._size_px, 0.85 * self._size_px, 0.9 * self._size_px
         lead = 1.2 * size if dot is not None else 0.0
-        widths = [
-            lead + sum(self._typeface.width_px(text, size, 500) for text, _ in line) + gap * (len(line) - 1)
-            for line in lines
-        ]
+        advances = [[self._advance_px(text, k == 0) for k, (text, _) in enumerate(line)] for line in lines]
+        widths = [lead + sum(row) + gap * (len(row) - 1) for row in advances]
         # In steps, so that a changing digit does not make the panel tremble.
         width = int(-(-(max(widths, default=0.0) + 2 * pad) // 8) * 8)
         row = 1.55 * size
         image = np.full((round(row * len(lines) + 0.9 * pad), width, 3), INK, np.uint8)
         for k, line in enumerate(lines):
             x, y = pad + (lead if k == 0 else 0.0), 0.45 * pad + row * k + 1.12 * size
-            for text, colour in line:
+            for (text, colour), advance in zip(line, advances[k], strict=True):
                 self._typeface.draw(image, text, (x, y), colour, size, 500)
-                x += self._typeface.width_px(text, size, 500) + gap
+                x += advance + gap
         if dot is not None:
             _draw_dot(image, (pad + 0.35 * size, 0.45 * pad + 0.78 * size), 0.33 * size, dot)
         self._image = image
         return image, True
 
+    def _advance_px(self, text: str, is_first: bool) -> float:
+        return max(self._typeface.width_px(text, self._size_px, 500), self._column_px if is_first else 0.0)
+
 
 def _draw_dot(image: Image, centre: tuple[float, float], radius: float, colour: Colour) -> None:
+    image = image[: round(centre[1] + 2.0 * radius), : round(centre[0] + 2.0 * radius)]
     y, x = np.ogrid[: image.shape[0], : image.shape[1]]
     cover = np.clip(radius + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0.0, 1.0)[..., None]
     image[:] = np.rint(image + (np.array(colour) - image) * cover).astype(np.uint8)

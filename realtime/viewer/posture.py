@@ -46,11 +46,23 @@ class Posture:
             self.body_names, self.parents, self.T_ground_body, self.joint_centres_m, self.markers_m
         )
 
-    def moved(self, by_m: Array) -> Posture:
-        """The same, somewhere else. Shape: (3,)."""
-        T = self.T_ground_body.copy()
-        T[:, :3, 3] += by_m
-        return replace(self, T_ground_body=T, joint_centres_m=self.joint_centres_m + by_m)
+    def put_on(self, other: Posture) -> Posture:
+        """The same with its root where the other's is, and turned about the vertical to face as that does."""
+        angle = _heading_rad(other) - _heading_rad(self)
+        if not (np.isfinite(angle) and np.isfinite(other.root_m).all()):
+            return self
+        move = np.eye(4)
+        c, s = np.cos(angle), np.sin(angle)
+        move[:3, :3] = [[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]
+        move[:3, 3] = other.root_m - move[:3, :3] @ self.root_m
+        centres = self.joint_centres_m @ move[:3, :3].T + move[:3, 3]
+        return replace(self, T_ground_body=move @ self.T_ground_body, joint_centres_m=centres, markers_m={})
+
+
+def _heading_rad(posture: Posture) -> float:
+    """Where the root's X axis points, about the vertical from ground's X towards its Z."""
+    x, _, z = posture.T_ground_body[0, :3, 0]
+    return float(np.arctan2(z, x))
 
 
 def posture_of(sample: AngleSample) -> Posture:

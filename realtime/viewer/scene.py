@@ -43,8 +43,8 @@ class Scene:
         self.sample: AngleSample | None = None
         """The newest; None before the first."""
         self.floor = Floor()
-        self.is_ghost_on_figure = False
-        """Whether the ghost is moved onto the figure's pelvis."""
+        self.is_ghost_on_figure = True
+        """Whether the ghost is moved onto the figure's pelvis and turned to face as it does."""
         self._names = DEFAULT_TRAILS if trails is None else tuple(trails)
         self._meta: Meta | None = None
         self._trail_bodies: list[int] = []
@@ -75,9 +75,7 @@ class Scene:
             return
         own = self.body.posture
         if self.is_ghost_on_figure and own is not None:
-            by_m = own.root_m - posture.root_m
-            if np.isfinite(by_m).all():
-                posture = posture.moved(by_m)
+            posture = posture.put_on(own)
         self.ghost.show(posture)
 
     def wait(self, now_s: float) -> bool:
@@ -123,11 +121,12 @@ class Scene:
         """Where the chosen joints went."""
         return self._trails.lines()
 
-    def shadow(self) -> Array:
-        """Vertices of the figure's shadow. Shape: (n, 3)."""
-        if not self.body.is_visible or not np.isfinite(self.floor.height_m):
-            return np.zeros((0, 3))
-        return shadow(self.body.vertices, self.floor.height_m)
+    def shadow(self) -> tuple[Array, NDArray[np.int32]]:
+        """Vertices and triangles of the figure's shadow. Shapes: (n, 3) each."""
+        body = self.body
+        if body.figure is None or not body.is_visible or not np.isfinite(self.floor.height_m):
+            return np.zeros((0, 3)), np.zeros((0, 3), np.int32)
+        return shadow(body.vertices, body.normals, body.figure.triangles, self.floor.height_m)
 
     def _meet(self, meta: Meta) -> None:
         """Another model: find the trails' bodies in it."""

@@ -23,6 +23,8 @@ AXIS_M = 0.25
 TRAIL_S = 2.0
 _MAX_TRAIL = 600
 _LEAST_ORTHONORMAL = 1e-2
+_LIGHT_FALL = np.array([-0.18, -1.0, 0.12])
+"""How far light goes along X and Z as it falls one metre."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,11 +164,22 @@ class Floor:
                 self.height_m += (lowest_m - self.height_m) * min(1.0, elapsed_s / 10.0)
 
 
-def shadow(vertices: Array, height_m: float) -> Array:
-    """The figure's vertices laid on the floor along a slant of light. Shape: (n, 3)."""
-    above = np.maximum(vertices[:, 1] - height_m, 0.0)
-    flat = vertices.copy()
-    flat[:, 0] -= 0.18 * above
-    flat[:, 2] += 0.12 * above
+def shadow(
+    vertices: Array, normals: Array, triangles: NDArray[np.int32], height_m: float
+) -> tuple[Array, NDArray[np.int32]]:
+    """A figure's shadow on the floor.
+
+    Args:
+        vertices: of the figure, in ground. Shape: (n, 3).
+        normals: of its vertices. Shape: (n, 3).
+        triangles: Shape: (n_triangles, 3).
+        height_m: of the floor.
+
+    Returns:
+        The vertices laid on the floor, and the triangles that face the light: the others cover the same.
+    """
+    above = np.maximum(vertices[:, 1:2] - height_m, 0.0)
+    flat = vertices + above * _LIGHT_FALL
     flat[:, 1] = height_m - 0.002
-    return flat
+    lit = normals @ _LIGHT_FALL
+    return flat, triangles[lit[triangles].sum(axis=1) < 0.0]

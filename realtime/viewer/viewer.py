@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from realtime.angle_sample import AngleSample
 from realtime.client import Subscription
 from realtime.errors import RealtimeError
-from realtime.overlay_angles import AnglePanel, choose_rows
-from realtime.overlay_style import ALARM, CAUTION, FAINT, GOOD, MUTED, WHITE, Colour, Image, Typeface
+from realtime.overlay_angles import PAD_PX, AnglePanel, choose_rows
+from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Typeface
 from realtime.types import Status
 from realtime.viewer.ghost import Ghost
 from realtime.viewer.hud import TextPanel, plain
-from realtime.viewer.keys import KEYS, MOUSE
+from realtime.viewer.keys import KEYS
 from realtime.viewer.scene import GHOST_COLOUR, SHADOW_COLOUR, Scene
 from realtime.viewer.scenery import NO_LINES
 from realtime.viewer.window import FAR_M, Window
@@ -28,7 +28,7 @@ FRAME_S = 1.0 / 60.0
 PANEL_S = 1.0 / 15.0
 """Writing changes no more often: nobody reads faster."""
 SCENERY_S = 0.25
-ZOOM = 0.4
+ZOOM = 0.33
 FOLLOW_S = 0.4
 """Time constant of the eye that follows the figure."""
 
@@ -99,7 +99,8 @@ class Viewer:
         self._address, self._coordinates, self._folder = address, coordinates, folder
         self._typeface = Typeface()
         size_px = max(11.0, window.view.height_px / 52.0)
-        self._panels = {name: TextPanel(self._typeface, size_px) for name in ("state", "keys")}
+        self._state_panel = TextPanel(self._typeface, size_px)
+        self._keys_panel = TextPanel(self._typeface, 0.88 * size_px, 4.2 * size_px)
         self._unit_px = size_px / 13.0
         self._angles: AnglePanel | None = None
         self._angles_of: tuple[str, ...] = ()
@@ -185,10 +186,9 @@ class Viewer:
         if figure is not None:
             colours = scene.body.colours(R_view)
             window.show_mesh("figure", scene.body.vertices, colours, figure.triangles)
-            shadow = scene.shadow()
-            colours = np.broadcast_to(SHADOW_COLOUR, shadow.shape).copy()
-            window.show_mesh("shadow", shadow, colours, figure.triangles)
-        window.show_points("ghost", scene.ghost.vertices, GHOST_COLOUR)
+            shadow, lit = scene.shadow()
+            window.show_mesh("shadow", shadow, np.broadcast_to(SHADOW_COLOUR, shadow.shape).copy(), lit)
+        window.show_points("ghost", scene.ghost.dots(), GHOST_COLOUR)
         window.show_lines("trails", scene.trails() if self.shown.trails else NO_LINES)
 
     def _draw_scenery(self) -> None:
@@ -197,17 +197,15 @@ class Viewer:
 
     def _draw_panels(self, is_silent: bool) -> bool:
         """Write what has changed; whether anything had."""
-        state, is_changed = self._panels["state"].draw(*self._state(is_silent))
+        state, is_changed = self._state_panel.draw(*self._state(is_silent))
         if is_changed:
             self._window.show_panel("state", state, (0.0, 0.0))
-        lines = [[(key, WHITE), (does, MUTED)] for key, does in KEYS] + [[(MOUSE, FAINT)]]
-        keys, is_new = self._panels["keys"].draw(
-            lines if self.shown.keys else [[("K", WHITE), ("keys", MUTED)]]
-        )
+        listed = KEYS if self.shown.keys else (("K", "keys"),)
+        keys, is_new = self._keys_panel.draw([[(key, WHITE), (does, MUTED)] for key, does in listed])
         if is_new:
             self._window.show_panel("keys", keys, (1.0, 1.0))
         angles = self._angle_picture() if self.shown.angles and not is_silent else None
-        self._window.show_panel("angles", angles, (0.0, 0.24))
+        self._window.show_panel("angles", angles, below_px=state.shape[0] + 0.6 * PAD_PX * self._unit_px)
         return is_changed or is_new or angles is not None
 
     def _state(self, is_silent: bool) -> tuple[list[list[tuple[str, Colour]]], Colour]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ Array = NDArray[np.float64]
 
 FAR_M = 80.0
 BACKGROUND = np.array([0.125, 0.145, 0.175])
+MARGIN = 0.018
+"""Between panels and the window's edge, in heights of the window."""
 EXTENT_M = 2.0
 """Half the size of the scene that Open3D thinks it shows: its zoom and speed of turning follow from it."""
 
@@ -53,6 +56,15 @@ def screen_problem() -> str | None:
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """A picture on the screen."""
+
+    image: Image
+    place: tuple[float, float]
+    below_px: float
 
 
 class Window:
@@ -83,7 +95,7 @@ class Window:
         options.point_size = 2.0
         self._control = self._vis.get_view_control()
         self._shown: dict[str, Any] = {}
-        self._panels: dict[str, tuple[tuple[float, float], Image]] = {}
+        self._panels: dict[str, Panel] = {}
         self._last_view: View | None = None
         self._is_open = True
         self._frame_extent()
@@ -160,23 +172,26 @@ class Window:
             shown.colors = u.Vector3dVector(np.broadcast_to(colour, points.shape).copy())
         self._replace(name, shown)
 
-    def show_panel(self, name: str, image: Image | None, place: tuple[float, float] = (0.0, 0.0)) -> None:
+    def show_panel(
+        self, name: str, image: Image | None, place: tuple[float, float] = (0.0, 0.0), below_px: float = 0.0
+    ) -> None:
         """Hang a picture on the screen; None removes it.
 
         Args:
             name: replaces what had it.
             image: BGR. Shape: (height, width, 3).
             place: from 0 to 1 across and down: 0, 0 is the left top corner.
+            below_px: how much lower.
         """
         if image is None:
             self._panels.pop(name, None)
             self._replace(name, None)
             return
         known = self._panels.get(name)
-        self._panels[name] = (place, image)
+        panel = self._panels[name] = Panel(image, place, below_px)
         shown = self._shown.get(name) or self._o3d.geometry.TriangleMesh()
         height, width = image.shape[:2]
-        if known is None or known[1].shape != image.shape:
+        if known is None or known.image.shape != image.shape:
             corners = outline(width, height, RADIUS_PX)
             triangles = fan(len(corners))
             shown.vertices = self._o3d.utility.Vector3dVector(np.zeros((len(corners), 3)))
@@ -185,15 +200,15 @@ class Window:
             shown.triangle_uvs = self._o3d.utility.Vector2dVector(uv)
             shown.triangle_material_ids = self._o3d.utility.IntVector(np.zeros(len(triangles), np.int32))
         shown.textures = [self._o3d.geometry.Image(np.ascontiguousarray(image[..., ::-1]))]
-        self._hang(shown, place, image, self.view)
+        self._hang(shown, panel, self.view)
         self._replace(name, shown)
 
     def tick(self, *, redraw: bool) -> bool:
         """Draw if there is something new, and take what the user did; False once the window is closed."""
         view = self.view
         if not view.equals(self._last_view):
-            for name, (place, image) in self._panels.items():
-                self._hang(self._shown[name], place, image, view)
+            for name, panel in self._panels.items():
+                self._hang(self._shown[name], panel, view)
                 self._vis.update_geometry(self._shown[name])
             redraw, self._last_view = True, view
         if redraw:
@@ -242,12 +257,12 @@ class Window:
         else:
             self._vis.update_geometry(geometry)
 
-    def _hang(self, mesh: Any, place: tuple[float, float], image: Image, view: View) -> None:
-        height, width = image.shape[:2]
-        margin = 0.018 * view.height_px
+    def _hang(self, mesh: Any, panel: Panel, view: View) -> None:
+        height, width = panel.image.shape[:2]
+        margin = MARGIN * view.height_px
         room = np.array([view.width_px - width, view.height_px - height]) - 2.0 * margin
         # Whole pixels: writing stays sharp.
-        at = np.round(margin + np.array(place) * room)
+        at = np.round(margin + np.array(panel.place) * room + (0.0, panel.below_px))
         corners = outline(width, height, RADIUS_PX) + at
         mesh.vertices = self._o3d.utility.Vector3dVector(view.in_ground(corners, DEPTH_M))
 
