@@ -39,7 +39,7 @@ class Running:
         self._thread.start()
 
     def _run(self, bridge: Bridge) -> None:
-        self.counts = run_bridge(self.subscription, bridge, is_over=self._is_over.is_set)
+        run_bridge(self.subscription, bridge, counts=self.counts, is_over=self._is_over.is_set)
 
     @property
     def is_alive(self) -> bool:

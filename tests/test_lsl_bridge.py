@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 import pytest
-from pylsl import IRREGULAR_RATE, StreamInlet, local_clock, resolve_bypred
+from pylsl import IRREGULAR_RATE, StreamInlet, local_clock, resolve_bypred, set_config_content
 
 from realtime.bridges.lsl import LslBridge, lsl_clock_offset_s, xml_text
+from realtime.errors import BridgeError
 from tests.bridging import SKELETON, bridged, new_publisher, publish_until
 from tests.poses import lost_sample, random_sample
 from tests.streams import PATIENCE_S
@@ -19,6 +20,7 @@ NAME = "kinecast-test"
 @pytest.fixture(scope="module")
 def inlet_and_samples():
     """An inlet that has received samples of two runs of the tracker, and what was sent."""
+    set_config_content("[multicast]\nResolveScope = machine\n")
     sent, received = {}, []
 
     def sample(k: int):
@@ -32,7 +34,7 @@ def inlet_and_samples():
 
     with new_publisher() as publisher:
         address = publisher.address
-        with bridged(LslBridge(address, markers=True, name=NAME), address) as running:
+        with bridged(LslBridge(address, markers=True, name=NAME, allow_network=True), address) as running:
             publish_until(publisher, sample, lambda: running.subscription.meta is not None)
             (info,) = resolve_bypred(f"name='{NAME}'", 1, PATIENCE_S)
             inlet = StreamInlet(info)
@@ -101,6 +103,11 @@ def test_samples_carry_what_was_captured_and_when(inlet_and_samples):
 def test_the_clocks_agree():
     now_s = time.perf_counter() + lsl_clock_offset_s()
     assert abs(local_clock() - now_s) < 0.05
+
+
+def test_it_asks_before_it_opens_to_the_network():
+    with pytest.raises(BridgeError, match="--allow-network"):
+        LslBridge("tcp://127.0.0.1:5570")
 
 
 def test_text_is_fit_for_xml():

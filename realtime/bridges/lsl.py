@@ -24,36 +24,38 @@ logger = logging.getLogger(__name__)
 
 STREAM_NAME, STREAM_TYPE = "kinecast", "MoCap"
 N_CLOCK_READINGS = 20
-LOCAL_CONFIGURATION = "[multicast]\nResolveScope = machine\n"
-"""Keeps the announcement of the stream on this computer."""
 TRANSLATIONS = {"_tx": "PositionX", "_ty": "PositionY", "_tz": "PositionZ"}
 Channel = tuple[str, str, str]
 """Label, type, unit."""
 
 
 class LslBridge:
-    """Publishes an outlet; make at most one in a process, as LSL is set up once.
+    """Publishes an outlet.
 
     Args:
         address: of the stream; the outlet's identity is made from it, so that recorders find the outlet
             again after a restart.
         markers: whether markers are sent, too; needs a subscription with poses.
         name: of the LSL stream.
-        allow_network: whether other computers may find it.
+        allow_network: has to be True: LSL listens on every network interface and asks nobody who they are.
+
+    Raises:
+        BridgeError: it is not.
     """
 
     def __init__(
         self, address: str, *, markers: bool = False, name: str = STREAM_NAME, allow_network: bool = False
     ) -> None:
-        if allow_network:
-            logger.warning("other computers in this network can find and read the LSL stream %r", name)
-        else:
-            pylsl.set_config_content(LOCAL_CONFIGURATION)
+        if not allow_network:
+            raise BridgeError(
+                "LSL listens on every network interface and asks nobody who they are, and joint angles are "
+                "personal data; if that is right here, add --allow-network"
+            )
+        logger.warning("other computers in this network can find and read the LSL stream %r", name)
         self._address, self._name, self._markers = address, name, markers
         self._outlet: pylsl.StreamOutlet | None = None
         self._offset_s = lsl_clock_offset_s()
-        scope = "everybody in the network" if allow_network else "programs on this computer"
-        self.description = f"LSL stream {name!r} of type {STREAM_TYPE}, found by {scope}"
+        self.description = f"LSL stream {name!r} of type {STREAM_TYPE}: angles in degrees, with confidences"
 
     def meet(self, meta: Meta) -> None:
         """Open the outlet for this skeleton; another one closes first."""

@@ -64,6 +64,7 @@ def run_bridge(
     bridge: Bridge,
     *,
     count: int | None = None,
+    counts: BridgeCounts | None = None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> BridgeCounts:
     """Pass samples on until told to stop; the tracker may come later, stop, and come back.
@@ -72,12 +73,14 @@ def run_bridge(
         subscription: where samples come from.
         bridge: where they go; not closed here.
         count: end after so many samples.
+        counts: kept up to date for others to read.
         is_over: asked between samples.
 
     Returns:
         What was done; `subscription` has what was missed and refused.
     """
-    counts, setup = BridgeCounts(), _Setup(bridge)
+    counts = BridgeCounts() if counts is None else counts
+    setup = _Setup(bridge)
     started_s = next_beat_s = time.monotonic()
     is_waiting_told = False
     while not is_over() and (count is None or counts.sent < count):
