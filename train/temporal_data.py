@@ -35,8 +35,8 @@ Floats = NDArray[np.float32]
 Lift = Callable[[LandmarkBatch], tuple[Array, Array]]
 """Landmarks to coordinates in the person's frame, and standard deviations. Shapes: (n, n_coordinates)."""
 
-CONTACT_HEIGHT_M = 0.025
-CONTACT_SPEED_M_S = 0.3
+CONTACT_HEIGHT_M = 0.03
+CONTACT_SPEED_M_S = 0.5
 MAX_GAP_S = 0.2
 """Speeds are not learnt across longer gaps."""
 

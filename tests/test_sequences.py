@@ -1,0 +1,189 @@
+"""What the temporal network learns from, and that it is the same as what it meets live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from calib.camera import CameraCalibration  # noqa: E402
+from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
+from engines.blazepose import BlazePoseResult  # noqa: E402
+from engines.landmark_features import LandmarkBatch, landmark_features  # noqa: E402
+from engines.preprocess import Roi  # noqa: E402
+from engines.temporal_features import OutputLayout, n_temporal_features  # noqa: E402
+from realtime.estimators import lifter_path  # noqa: E402
+from realtime.lifter import Lifter  # noqa: E402
+from realtime.temporal import TemporalNetwork  # noqa: E402
+from train.export_temporal import export_temporal  # noqa: E402
+from train.lift import lifted_coordinates  # noqa: E402
+from train.lift_data import LiftData  # noqa: E402
+from train.poses import MotionLibrary  # noqa: E402
+from train.temporal_data import temporal_sequences  # noqa: E402
+from train.temporal_loss import LossWeights, refine, temporal_loss  # noqa: E402
+from train.temporal_networks import make_network  # noqa: E402
+
+FPS = 30.0
+CAMERA = CameraCalibration.assumed(640, 480)
+
+
+@pytest.fixture(scope="module")
+def skeleton() -> Skeleton:
+    return load_skeleton()
+
+
+def filmed(skeleton: Skeleton, activity: str, n: int = 60, seed: int = 0) -> LiftData:
+    """A clip whose landmarks drift about: no network is asked whether they are anatomical."""
+    rng = np.random.default_rng(seed)
+    motion = MotionLibrary(skeleton).sample(rng, duration_s=n / FPS, fps=FPS, activity=activity)
+    world = rng.normal(0.0, 0.3, (33, 3))
+    world[24], world[23] = [-0.12, 0.0, 0.05], [0.12, 0.0, -0.05]
+    k = CAMERA.intrinsics
+
+    def same(value: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(value, (n, *np.shape(value))).astype(np.float32)
+
+    return LiftData(
+        landmarks_px=(same(rng.uniform(100, 400, (33, 3))) + rng.normal(0, 3, (n, 33, 3))).astype(np.float32),
+        world_m=(same(world) + rng.normal(0, 0.01, (n, 33, 3))).astype(np.float32),
+        visibility=same(rng.uniform(0.2, 1.0, 33)),
+        presence=same(np.ones(33)),
+        roi=same(np.array([300.0, 260.0, 300.0, 0.1])),
+        camera=same(np.array([k.fx, k.cx, k.cy])),
+        R_ground_cam=same(CAMERA.T_ground_cam[:3, :3]),
+        q=motion.q.astype(np.float32),
+        scale_factors=same(np.ones((skeleton.n_bodies, 3))),
+        centres_cam_m=same(np.zeros((skeleton.n_bodies, 3))),
+        adult=np.zeros(n, np.int32),
+        block=np.zeros(n, np.int32),
+        activity=np.full(n, activity),
+        t_s=(np.arange(n) / FPS).astype(np.float32),
+    )
+
+
+def constant_lift(skeleton: Skeleton):
+    n = len(lifted_coordinates(skeleton))
+    return lambda batch: (np.full((len(batch.world_m), n), 0.1), np.full((len(batch.world_m), n), 0.05))
+
+
+def test_speeds_are_slopes_and_unknown_across_gaps(skeleton: Skeleton) -> None:
+    clip = filmed(skeleton, "squat")
+    kept = np.r_[0:30, 45:60]
+    (whole,), (cut,) = (
+        list(temporal_sequences(data, skeleton, constant_lift(skeleton))) for data in (clip, clip.rows(kept))
+    )
+    knee = lifted_coordinates(skeleton).index("knee_angle_r")
+    q, qdot = whole.truth.q[:, knee], whole.truth.qdot[:, knee]
+    np.testing.assert_allclose(np.cumsum(qdot[:-1] + qdot[1:]) / (2 * FPS), q[1:] - q[0], atol=0.03)
+    assert np.isnan(cut.truth.qdot[29:31]).all() and np.isfinite(cut.truth.qdot[:28]).all()
+    assert cut.dt_s[30] == pytest.approx(16 / FPS, abs=1e-5) and cut.dt_s[0] == 0.0
+
+
+def test_feet_rest_when_standing_and_swing_when_walking(skeleton: Skeleton) -> None:
+    (standing,) = temporal_sequences(filmed(skeleton, "squat"), skeleton, constant_lift(skeleton))
+    (walking,) = temporal_sequences(filmed(skeleton, "walk", 90), skeleton, constant_lift(skeleton))
+    assert standing.truth.contact.mean() > 0.95
+    right, left = walking.truth.contact.T
+    assert 0.4 < right.mean() < 0.85 and 0.4 < left.mean() < 0.85
+    assert np.maximum(right, left).mean() > 0.9  # one foot at least
+    assert np.abs(right - left).mean() > 0.3  # and often one alone
+
+
+def test_in_a_mirror_sides_are_exchanged(skeleton: Skeleton) -> None:
+    clip = filmed(skeleton, "walk", 40)
+    names = lifted_coordinates(skeleton)
+    (seen,), (mirrored,) = (
+        list(temporal_sequences(clip, skeleton, constant_lift(skeleton), flip=flip)) for flip in (False, True)
+    )
+    for name in ("knee_angle", "hip_adduction", "arm_flex"):
+        right, left = names.index(f"{name}_r"), names.index(f"{name}_l")
+        np.testing.assert_allclose(mirrored.truth.q[:, right], seen.truth.q[:, left], atol=1e-5)
+        np.testing.assert_allclose(mirrored.truth.qdot[:, left], seen.truth.qdot[:, right], atol=1e-4)
+    np.testing.assert_array_equal(mirrored.truth.contact, seen.truth.contact[:, ::-1])
+
+
+def test_zeros_change_nothing(skeleton: Skeleton) -> None:
+    (sequence,) = temporal_sequences(filmed(skeleton, "walk", 20), skeleton, constant_lift(skeleton))
+    n = len(lifted_coordinates(skeleton))
+    assert sequence.x.shape == (20, n_temporal_features(n))
+    refined = refine(torch.from_numpy(sequence.x), torch.zeros(20, OutputLayout(n).size))
+    np.testing.assert_allclose(refined.q.numpy(), 0.1, atol=1e-6)
+    np.testing.assert_allclose(refined.log_sigma.exp().numpy(), 0.05, rtol=1e-5)
+
+
+def test_the_loss_prefers_the_truth(skeleton: Skeleton) -> None:
+    (sequence,) = temporal_sequences(filmed(skeleton, "walk", 30), skeleton, constant_lift(skeleton))
+    n = len(lifted_coordinates(skeleton))
+    layout = OutputLayout(n)
+    x = torch.from_numpy(sequence.x)[None]
+    truth = sequence.truth
+    target = torch.from_numpy(np.concatenate([truth.q, truth.qdot, truth.contact], -1))[None]
+    best = torch.zeros(1, 30, layout.size)
+    best[..., layout.correction] = target[..., :n] - 0.1
+    best[..., layout.speed] = target[..., n : 2 * n]
+    best[..., layout.contact] = 20.0 * (target[..., 2 * n :] - 0.5)
+
+    def loss(y: torch.Tensor) -> float:
+        dt_s = torch.from_numpy(sequence.dt_s)[None]
+        weights = LossWeights(surprise=0.0)
+        return float(temporal_loss(x, y, target, dt_s, torch.full((n,), 0.3), weights))
+
+    assert loss(best) < 1e-3
+    for part in (layout.correction, layout.speed, layout.contact):
+        worse = best.clone()
+        worse[..., part] += torch.randn(worse[..., part].shape) * 0.3 - (part == layout.contact) * 30.0
+        assert loss(worse) > loss(best) + 1e-3
+
+
+def test_live_use_equals_training(skeleton: Skeleton, tmp_path: Path) -> None:
+    """Landmarks of a clip through the live classes, frame by frame, and through the training's, at once."""
+    torch.manual_seed(0)
+    names = lifted_coordinates(skeleton)
+    layout = OutputLayout(len(names))
+    network = make_network("tcn", n_temporal_features(len(names)), layout.size, width=32)
+    torch.nn.init.normal_(network.head.weight, std=0.05)
+    path = tmp_path / "temporal.onnx"
+    export_temporal(network, path, "temporal", coordinate_names=names, skeleton_sha=skeleton.sha)
+    lifter, temporal = Lifter(skeleton, CAMERA, lifter_path()), TemporalNetwork(skeleton, path)
+    clip = filmed(skeleton, "walk", 40)
+    clip = replace(clip, t_s=clip.t_s + np.where(np.arange(40) > 20, np.float32(0.3), np.float32(0.0)))
+
+    def live_lift(batch: LandmarkBatch) -> tuple[np.ndarray, np.ndarray]:
+        facing = [lifter.look(seen_in(clip, k)) for k in range(40)]
+        return np.array([f.q for f in facing]), np.array([f.sigma for f in facing])
+
+    (sequence,) = temporal_sequences(clip, skeleton, live_lift)
+    x, dt_s = torch.from_numpy(sequence.x)[None], torch.from_numpy(sequence.dt_s)[None]
+    with torch.no_grad():
+        refined = refine(x, network.eval()(x, dt_s, torch.ones_like(dt_s, dtype=torch.bool)))
+    for k in range(40):
+        live = temporal.step(lifter.look(seen_in(clip, k)), round(1e9 * float(clip.t_s[k])))
+        np.testing.assert_allclose(live.facing.q, refined.q[0, k].numpy(), atol=2e-4)
+        np.testing.assert_allclose(np.log(live.facing.sigma), refined.log_sigma[0, k].numpy(), atol=2e-3)
+        np.testing.assert_allclose(live.qdot, refined.qdot[0, k].numpy(), atol=2e-3)
+
+
+def seen_in(clip: LiftData, k: int) -> BlazePoseResult:
+    return BlazePoseResult(
+        landmarks_px=clip.landmarks_px[k].astype(np.float64),
+        world_m=clip.world_m[k].astype(np.float64),
+        visibility=clip.visibility[k].astype(np.float64),
+        presence=clip.presence[k].astype(np.float64),
+        score=1.0,
+        roi=Roi(*(float(v) for v in clip.roi[k])),
+        auxiliary_px=np.zeros((2, 3)),
+        detected=False,
+    )
+
+
+def test_the_landmarks_of_a_clip_are_what_features_are_made_of(skeleton: Skeleton) -> None:
+    clip = filmed(skeleton, "walk", 5)
+    (sequence,) = temporal_sequences(clip, skeleton, constant_lift(skeleton))
+    from train.lift import landmark_batch
+
+    features = landmark_features(landmark_batch(clip))
+    np.testing.assert_array_equal(sequence.x[:, : features.values.shape[1]], features.values)
