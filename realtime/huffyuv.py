@@ -1,8 +1,8 @@
 """Lossless pictures: HuffYUV, version 2, for BGR pictures of 8 bits, which FFmpeg and OpenCV decode.
 
-The format is that of B. Rudiak-Gould's HuffYUV 2.1 (2000), as FFmpeg reads it: from the bottom row to the top;
-each row as the difference from the row below, then from the pixel before; blue and red as differences from
-green; Huffman codes, most significant bit first, in little-endian words of 32 bits.
+The format is that of B. Rudiak-Gould's HuffYUV 2.1 (2000), as FFmpeg reads it: from the bottom row to the
+top; each row as the difference from the row below, then from the pixel before; blue and red as differences
+from green; Huffman codes, most significant bit first, in little-endian words of 32 bits.
 """
 
 from __future__ import annotations

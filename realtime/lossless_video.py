@@ -1,7 +1,7 @@
 """The video of a recording: every picture as the estimator saw it, bit by bit, also after a kill.
 
-OpenCV's writer would hold back the last quarter of a megabyte, tell nobody when the disk is full, cut odd sizes,
-and stamp pictures at an even rate. Its reader reads what is written here.
+OpenCV's writer would hold back the last quarter of a megabyte, tell nobody when the disk is full, cut odd
+sizes, and stamp pictures at an even rate. Its reader reads what is written here.
 """
 
 from __future__ import annotations

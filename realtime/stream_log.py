@@ -1,7 +1,7 @@
 """The log of a recording: every message of its stream, one after the other.
 
 The file is a sequence of msgpack `bin` objects, so any msgpack library reads it; each holds one message as it
-goes over the wire, topic and all. `meta` comes first; a sample is its `pose`, if known, and then its `angles`.
+goes over the wire, topic and all. `meta` comes first; a sample is its `pose`, if known, then its `angles`.
 """
 
 from __future__ import annotations

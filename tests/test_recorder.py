@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, load_camera
@@ -24,7 +22,7 @@ from realtime.errors import RecordingError
 from realtime.publisher import Publisher
 from realtime.recorder import Recorder
 from realtime.recording_finish import finish_recording
-from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.stream_log import LOG_NAME
 from realtime.types import PoseSample
 from tests.poses import lost_sample, random_sample, sample_of
 
