@@ -1,0 +1,117 @@
+"""The short readers in other languages print what was sent."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+
+import platformdirs
+import pytest
+
+from realtime.publisher import Publisher
+from tests.bridging import SKELETON, new_publisher, pose, publish_until
+from tests.poses import lost_sample
+
+READERS = Path(__file__).resolve().parents[1] / "realtime" / "docs" / "readers"
+NODE_PACKAGES = ("zeromq@6.8.0", "@msgpack/msgpack@3.1.3")
+IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+@pytest.fixture(scope="module")
+def node_modules() -> Path:
+    """Packages of the JavaScript reader, installed once into the user's cache."""
+    folder = Path(platformdirs.user_cache_dir("kinecast")) / "test_node"
+    try:
+        node, npm = (shutil.which(name) for name in ("node", "npm"))
+        if node is None or npm is None:
+            raise OSError("node and npm are not installed")
+        folder.mkdir(parents=True, exist_ok=True)
+        words = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *NODE_PACKAGES]
+        subprocess.run(words, cwd=folder, check=True, capture_output=True, timeout=200)
+    except (OSError, subprocess.SubprocessError) as error:
+        if IS_CI:
+            pytest.fail(f"the JavaScript reader cannot run: {error}")
+        pytest.skip(f"the JavaScript reader cannot run: {error}")
+    return folder / "node_modules"
+
+
+@contextmanager
+def lines_of(words: list[str], **environment: str) -> Iterator[Queue[str]]:
+    """What a program prints, line by line."""
+    process = subprocess.Popen(
+        words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+    )
+    lines: Queue[str] = Queue()
+
+    def read() -> None:
+        for line in process.stdout:
+            lines.put(line)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield lines
+    finally:
+        process.kill()
+        process.wait()
+        reader.join(10.0)
+
+
+def check(words: list[str], **environment: str) -> None:
+    """A reader tells angles, survives a restart of the tracker, and tells NaN where nobody is."""
+    with new_publisher() as first:
+        address = first.address
+        with lines_of([*words, address], **environment) as lines:
+            hear(first, lines, 33.0)
+            first.close()
+            with new_publisher(address) as second:
+                hear(second, lines, 71.0)
+                hear(second, lines, math.nan)
+
+
+def hear(publisher: Publisher, lines: Queue[str], degrees: float) -> None:
+    said = []
+
+    def sample(k: int):
+        if math.isnan(degrees):
+            return lost_sample(SKELETON, k, t_capture_ns=k)
+        return pose(k, knee_angle_r=degrees)
+
+    def is_told() -> bool:
+        try:
+            said.append(lines.get_nowait())
+        except Empty:
+            return False
+        frame_id, angle, confidence = said[-1].split()
+        if math.isnan(degrees):
+            return angle.lower() == "nan" and float(confidence) == 0.0
+        knee = SKELETON.coordinate_index("knee_angle_r")
+        assert int(frame_id) >= 0
+        return float(angle) == pytest.approx(degrees) and float(confidence) == pytest.approx(
+            pose(0).confidence[knee]
+        )
+
+    publish_until(publisher, sample, is_told)
+
+
+def test_python():
+    check([sys.executable, str(READERS / "reader.py")])
+
+
+def test_javascript(node_modules: Path):
+    check([shutil.which("node"), str(READERS / "reader.js")], NODE_PATH=str(node_modules))
+
+
+@pytest.mark.parametrize("name", ["reader.py", "reader.js", "Reader.cs", "reader.m"])
+def test_readers_are_short(name: str):
+    lines = (READERS / name).read_text().splitlines()
+    code = [line for line in lines if line.strip(" {}") and not line.strip().startswith(("//", "%", '"""'))]
+    assert len(code) <= 24
