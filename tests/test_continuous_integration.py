@@ -14,7 +14,9 @@ IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
 pytestmark = pytest.mark.skipif(not IS_CI, reason="only where CI=true")
 
 
-@pytest.mark.parametrize("module", ["anny", "onnxruntime", "opencap_visualizer", "opensim", "pylsl", "scipy", "torch"])
+@pytest.mark.parametrize(
+    "module", ["anny", "onnxruntime", "opencap_visualizer", "opensim", "pylsl", "scipy", "torch"]
+)
 def test_the_packages_that_tests_compare_with_are_installed(module: str) -> None:
     import_module(module)
 
