@@ -48,7 +48,7 @@ class OpenvinoEngine:
         if precision not in PRECISIONS:
             raise EngineError(f"precision {precision!r} is unknown; choose from {', '.join(PRECISIONS)}")
         core = openvino.Core()
-        network = _read(core, model) if isinstance(model, str | Path) else model
+        network = read_network(model) if isinstance(model, str | Path) else model
         if outputs is not None:
             network = _cut(network, outputs)
         config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
@@ -96,18 +96,32 @@ class OpenvinoEngine:
             if buffer.shape != array.shape:
                 raise EngineError(f"the network takes an array of shape {buffer.shape}, got {array.shape}")
             np.copyto(buffer, array)
-        self._request.infer()
+        self._request.infer(share_outputs=True)
         return self._outputs
 
+    def reset_state(self) -> None:
+        """Make a network that remembers forget."""
+        self._request.reset_state()
 
-def _read(core: Any, path: str | Path) -> Any:
+
+def read_network(path: str | Path) -> Any:
+    """Read a network's file.
+
+    Returns:
+        An `openvino.Model`.
+
+    Raises:
+        EngineError: it is missing, of another kind, or damaged.
+    """
+    import openvino
+
     if not Path(path).is_file():
         raise EngineError(f"no model file at {path}")
     # OpenVINO would let all its readers guess, and they complain on the console.
     if Path(path).suffix not in SUFFIXES or not _is_plausible(Path(path)):
         raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
     try:
-        return core.read_model(path)
+        return openvino.Core().read_model(path)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
 

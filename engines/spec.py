@@ -11,6 +11,8 @@ from pathlib import Path
 from engines.errors import EngineError
 
 MAX_NAMES_IN_MESSAGE = 6
+NEXT = "_next"
+"""A state's output is named like its input, with this behind it."""
 
 
 def _some(names: Sequence[str]) -> str:
@@ -40,6 +42,8 @@ class ModelSpec:
     """Content hash of the skeleton that it was trained with."""
     sha256: str = ""
     """Of the network's file; empty before it is written."""
+    states: tuple[TensorSpec, ...] = ()
+    """What it remembers from frame to frame: inputs, and outputs named with `NEXT`; zeros at first."""
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -75,10 +79,10 @@ def load_spec(model_path: Path) -> ModelSpec:
     """
     path = model_path.with_suffix(".json")
     try:
-        data = json.loads(path.read_text())
+        data = {"states": (), **json.loads(path.read_text())}
         tensors = {
             key: tuple(TensorSpec(t["name"], tuple(int(n) for n in t["shape"])) for t in data[key])
-            for key in ("inputs", "outputs")
+            for key in ("inputs", "outputs", "states")
         }
         spec = ModelSpec(
             name=str(data["name"]),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,12 +22,8 @@ SMALL = {"tcn": 24, "gru": 24, "transformer": 24, "unet": 8}
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Small products only: threads would wait for each other."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+def _threads(one_torch_thread: None) -> None:
+    pass
 
 
 def random_network(kind: str, seed: int = 0, **options: int) -> CausalNetwork:

@@ -111,7 +111,7 @@ class TransformerCore(Core):
     def _biases(self, ages_s: Tensor, visible: Tensor) -> tuple[Tensor, ...]:
         """A bias for each layer. Shapes: (..., q, k) twice; gives (..., N_HEADS, q, k)."""
         bias = self.bias(age_features(ages_s)) + torch.where(visible, 0.0, _NEVER)[..., None]
-        return tuple(part.movedim(-1, -3) for part in bias.split(N_HEADS, -1))
+        return tuple(part.transpose(-1, -2).transpose(-2, -3) for part in bias.split(N_HEADS, -1))
 
 
 def _chunk_ages(dt_s: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

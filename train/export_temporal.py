@@ -1,0 +1,123 @@
+"""One step of a causal network as an ONNX file with its spec; refused unless it streams as torch does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from engines.spec import NEXT, ModelSpec, TensorSpec, file_sha256
+from train.errors import TrainError
+from train.temporal_network import CausalNetwork
+
+INPUTS = ("x", "dt_s", "valid")
+OUTPUT = "y"
+N_FRAMES = 200
+PARITY = 1e-4
+"""Largest difference over `N_FRAMES` frames, in parts of the scale of the output or the state."""
+
+Array = NDArray[np.float32]
+
+
+class _Step(nn.Module):
+    """`CausalNetwork.step` with a number for `valid`."""
+
+    def __init__(self, network: CausalNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, dt_s: Tensor, valid: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Shapes: (b, n_in), (b,), (b,); gives the output and the new state."""
+        y, new_state = self.network.step(x, dt_s, valid > 0.5, state)
+        return y, *new_state
+
+
+def export_temporal(
+    network: CausalNetwork,
+    path: Path,
+    name: str,
+    *,
+    coordinate_names: Sequence[str] = (),
+    skeleton_sha: str = "",
+    batch: int = 1,
+) -> ModelSpec:
+    """Write `path` and its spec.
+
+    Args:
+        network: To export.
+        path: Ends in `.onnx`.
+        name: Of the network.
+        coordinate_names: What the first outputs are.
+        skeleton_sha: Of the skeleton that it was trained with.
+        batch: Sequences that run side by side.
+
+    Raises:
+        TrainError: ONNX Runtime disagrees with torch.
+    """
+    step = _Step(network).eval()
+    names = tuple(network.state_shapes)
+    frame = _frames(network, batch, 1)[0]
+    torch.onnx.export(
+        step,
+        (*(torch.from_numpy(a) for a in frame), *network.initial_state(batch)),
+        str(path),
+        input_names=[*INPUTS, *names],
+        output_names=[OUTPUT, *(n + NEXT for n in names)],
+        dynamo=False,
+    )
+    worst = _difference(step, path, batch)
+    if not worst < PARITY:
+        path.unlink()
+        raise TrainError(f"{path}: ONNX Runtime differs from torch by {worst:.2g}; accepted: below {PARITY}")
+    spec = ModelSpec(
+        name=name,
+        inputs=(TensorSpec("x", (network.n_in,)), TensorSpec("dt_s", ()), TensorSpec("valid", ())),
+        outputs=(TensorSpec(OUTPUT, (network.n_out,)),),
+        coordinate_names=tuple(coordinate_names),
+        skeleton_sha=skeleton_sha,
+        states=tuple(TensorSpec(n, shape) for n, shape in network.state_shapes.items()),
+    )
+    spec = replace(spec, sha256=file_sha256(path))
+    spec.save(path.with_suffix(".json"))
+    return spec
+
+
+def _frames(network: CausalNetwork, batch: int, n: int) -> list[tuple[Array, Array, Array]]:
+    """Frames like the ones trained on, at uneven times, with nobody on some."""
+    rng = np.random.default_rng(0)
+    mean, scale = network.input_mean.cpu().numpy(), network.input_scale.cpu().numpy()
+    return [
+        (
+            (mean + scale * rng.normal(size=(batch, len(mean)))).astype(np.float32),
+            rng.uniform(0.01, 0.1, batch).astype(np.float32) if k else np.zeros(batch, np.float32),
+            (rng.random(batch) < 0.8).astype(np.float32),
+        )
+        for k in range(n)
+    ]
+
+
+@torch.no_grad()
+def _difference(step: _Step, path: Path, batch: int) -> float:
+    """Largest difference of ONNX Runtime to torch, each with its own state, see `PARITY`."""
+    network = step.network
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    state = network.initial_state(batch)
+    ort_state = [s.numpy() for s in state]
+    scale = network.output_scale.numpy()
+    differences = []
+    for frame in _frames(network, batch, N_FRAMES):
+        y, *state = step(*(torch.from_numpy(a) for a in frame), *state)
+        feed = dict(zip((*INPUTS, *network.state_shapes), (*frame, *ort_state), strict=True))
+        ort_y, *ort_state = session.run(None, feed)
+        seen = frame[2] > 0.5
+        differences.append((np.abs(ort_y - y.numpy()) / scale)[seen].max(initial=0.0))
+        for mine, theirs in zip(state, ort_state, strict=True):
+            size = max(1.0, float(mine.abs().max()))
+            differences.append(np.abs(mine.numpy() - theirs).max() / size)
+    return float(np.max(differences))
