@@ -27,3 +27,7 @@ class BoardError(CalibError):
 
 class FloorError(CalibError):
     """A floor that was not seen well enough to say where the camera stands."""
+
+
+class SubjectError(CalibError):
+    """A person's measures that cannot be read, are impossible, or belong to another skeleton."""

@@ -30,6 +30,8 @@ def make_estimator(
     camera: CameraCalibration,
     skeleton_path: Path | None = None,
     height_m: float | None = None,
+    subject_path: Path | None = None,
+    apply_offsets: bool = False,
     model_path: Path | None = None,
     offline: bool = False,
     smoothing: bool = True,
@@ -42,6 +44,8 @@ def make_estimator(
         camera: Intrinsics and place of the camera.
         skeleton_path: An `.osim` file; None takes kinecast's own skeleton.
         height_m: The person's stature, if known.
+        subject_path: A subject file, whose scale factors then stay.
+        apply_offsets: Whether angles count from the subject's neutral pose.
         model_path: A BlazePose landmark network to use instead of the fetched one.
         offline: Never touch the network.
         smoothing: Whether the One-Euro filter runs.
@@ -54,12 +58,14 @@ def make_estimator(
         EngineError: a network is not at hand.
     """
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
+    from calib.subject import load_subject
     from engines.assets import fetch
     from engines.blazepose import BlazePose
     from engines.blazepose_detector import WHOLE_PICTURE, SearchRegion
     from realtime.landmarks import LandmarksEstimator
     from realtime.lifted import LiftedEstimator
     from realtime.skeletal_layer import SkeletalLayer
+    from realtime.subject_scaling import KnownSubject
 
     if name not in ESTIMATOR_NAMES:
         raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
@@ -71,6 +77,10 @@ def make_estimator(
         search_region=region,
     )
     layer = SkeletalLayer(skeleton, smoothing=smoothing)
+    subject = None
+    if subject_path is not None:
+        subject = KnownSubject.of(load_subject(subject_path, skeleton), apply_offsets=apply_offsets)
     if name == "lifted":
-        return LiftedEstimator(skeleton, camera, blazepose, layer, lifter_path(), height_m)
-    return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m)
+        path = lifter_path()
+        return LiftedEstimator(skeleton, camera, blazepose, layer, path, height_m, subject=subject)
+    return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)

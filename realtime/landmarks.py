@@ -22,7 +22,7 @@ from realtime.observation import LandmarkObservation, observe, rotation_to_ray
 from realtime.pelvis_position import PelvisPosition
 from realtime.pose_solver import PoseSolver, Prior
 from realtime.skeletal_layer import Estimate, SkeletalLayer
-from realtime.subject_scaling import SubjectScaling
+from realtime.subject_scaling import KnownSubject, SubjectScaling
 from realtime.types import Frame, PoseSample, Status
 
 Array = NDArray[np.float64]
@@ -42,6 +42,7 @@ class LandmarksEstimator:
         blazepose: The landmark networks.
         layer: Smooths and places the bodies.
         height_m: The person's stature, if known.
+        subject: The person's measures, if they were taken; the stature above is not used then.
 
     Raises:
         SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
@@ -58,6 +59,7 @@ class LandmarksEstimator:
         blazepose: BlazePose,
         layer: SkeletalLayer,
         height_m: float | None = None,
+        subject: KnownSubject | None = None,
     ) -> None:
         self.skeleton = skeleton
         self.camera = camera
@@ -65,7 +67,8 @@ class LandmarksEstimator:
         self._layer = layer
         self._last_seen_ns: int | None = None
         self._model = build_landmark_model(skeleton)
-        self._scaling = SubjectScaling(skeleton, self._model, height_m)
+        self._subject = subject or KnownSubject()
+        self._scaling = SubjectScaling(skeleton, self._model, height_m, known=self._subject.scale_factors)
         self._solver = PoseSolver(skeleton, self._model)
         self._position = PelvisPosition(skeleton, self._model, camera)
         self.reset()
@@ -132,7 +135,8 @@ class LandmarksEstimator:
         return None
 
     def _place(self, t_ns: int, result: BlazePoseResult, estimate: Estimate) -> Estimate:
-        return replace(estimate, q=self._position.step(t_ns, result, estimate.q, estimate.scale_factors))
+        q = self._subject.without_offsets(estimate.q)
+        return replace(estimate, q=self._position.step(t_ns, result, q, estimate.scale_factors))
 
     def _solve(self, t_ns: int, result: BlazePoseResult) -> Estimate:
         world_m = world_in_camera(result, self.camera)

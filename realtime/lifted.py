@@ -18,6 +18,7 @@ from realtime.landmarks import LandmarksEstimator
 from realtime.lifter import Lifted, Lifter
 from realtime.pose_solver import Prior
 from realtime.skeletal_layer import SkeletalLayer
+from realtime.subject_scaling import KnownSubject
 from realtime.temporal import TemporalNetwork
 
 MIN_DOUBT = 0.02
@@ -35,6 +36,7 @@ class LiftedEstimator(LandmarksEstimator):
         model_path: The lifter.
         height_m: The person's stature, if known.
         temporal_path: The temporal network; None takes every frame by itself.
+        subject: The person's measures, if they were taken.
 
     Raises:
         EngineError: a network cannot be read, or belongs to another skeleton.
@@ -52,10 +54,11 @@ class LiftedEstimator(LandmarksEstimator):
         model_path: Path,
         height_m: float | None = None,
         temporal_path: Path | None = None,
+        subject: KnownSubject | None = None,
     ) -> None:
         self._lifter = Lifter(skeleton, camera, model_path)
         self._temporal = None if temporal_path is None else TemporalNetwork(skeleton, temporal_path)
-        super().__init__(skeleton, camera, blazepose, layer, height_m)
+        super().__init__(skeleton, camera, blazepose, layer, height_m, subject)
 
     def _forget_person(self) -> None:
         super()._forget_person()

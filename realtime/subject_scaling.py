@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton
+from calib.subject import Subject
 from realtime.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
@@ -22,8 +23,29 @@ PROPORTION_TRUST = 0.15
 PROPORTION_LIMIT = 0.08
 """On synthetic people BlazePose's proportions told almost nothing about the person's own in one picture: it
 gives everybody much the same body. So only a little of a segment's deviation is believed."""
-SHOULDER_OVER_ANKLE_PER_STATURE = 0.818 - 0.039
-"""Drillis and Contini 1966, heights of the joints in standing."""
+SHOULDER_OVER_ANKLE_PER_STATURE = 0.7637
+"""Rise from ankle to shoulder landmarks of kinecast's own skeleton, which published tables gave for 1.75 m.
+On 150 synthetic adults the rise of these joints was 0.5 % less, with a deviation of 0.8 %."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownSubject:
+    """What an estimator takes of a person's measures."""
+
+    scale_factors: Array | None = None
+    """None: to be found. Shape: (n_bodies, 3)."""
+    offsets: Array | None = None
+    """Of the neutral pose in rad, to be taken off; None takes off nothing. Shape: (n_q,)."""
+
+    @classmethod
+    def of(cls, subject: Subject, *, apply_offsets: bool) -> KnownSubject:
+        """The measures of a subject; where no offset is known there is none."""
+        offsets = np.nan_to_num(subject.neutral_offsets, nan=0.0) if apply_offsets else None
+        return cls(subject.scale_factors, offsets)
+
+    def without_offsets(self, q: Array) -> Array:
+        """Coordinates counted from the person's neutral pose. Shape: (n_q,)."""
+        return q if self.offsets is None else q - self.offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +104,17 @@ class SubjectScaling:
         skeleton: The skeleton to scale.
         model: Its landmark stations.
         height_m: The person's stature, if known; fixes the overall size.
+        known: Scale factors measured before, which then never change. Shape: (n_bodies, 3).
     """
 
-    def __init__(self, skeleton: Skeleton, model: LandmarkModel, height_m: float | None = None) -> None:
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        model: LandmarkModel,
+        height_m: float | None = None,
+        *,
+        known: Array | None = None,
+    ) -> None:
         self._skeleton = skeleton
         T = body_transforms(skeleton, skeleton.q_default)
         points = np.full((N_LANDMARKS, 3), np.nan)
@@ -93,7 +123,11 @@ class SubjectScaling:
             np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
         )
         self._reference_m = segment_lengths(points) * np.array([segment.shown for segment in SEGMENTS])
+        self._known = known
         self._size = None if height_m is None else height_m / reference_stature_m(points)
+        if known is not None:
+            self._reference_m = self._reference_m * segment_factors(skeleton, known)
+            self._size = 1.0
         self._usable = np.isfinite(self._reference_m)
         self.reset()
 
@@ -102,7 +136,7 @@ class SubjectScaling:
         self._n_frames = 0
         self._sum_m = np.zeros(len(SEGMENTS))
         self._sum_weight = np.zeros(len(SEGMENTS))
-        self.scale_factors = np.full((self._skeleton.n_bodies, 3), self._size or 1.0)
+        self.scale_factors = self._unmeasured()
         self.world_scale = 1.0
         """What the network's metres must be multiplied with to be this person's."""
 
@@ -136,17 +170,24 @@ class SubjectScaling:
         self._sum_m += weight * lengths_m
         self._sum_weight += weight
         self.scale_factors = self._factors()
-        return True
+        return self._known is None
+
+    def _unmeasured(self) -> Array:
+        if self._known is not None:
+            return self._known.copy()
+        return np.full((self._skeleton.n_bodies, 3), self._size or 1.0)
 
     def _factors(self) -> Array:
         seen = self._usable & (self._sum_weight > 1.0)
-        factors = np.full((self._skeleton.n_bodies, 3), self._size or 1.0)
+        factors = self._unmeasured()
         if not seen.any():
             return factors
         measured_m = self._sum_m[seen] / self._sum_weight[seen]
         measured_size = measured_m.sum() / self._reference_m[seen].sum()
         size = self._size or float(np.clip(measured_size, *SIZE_LIMITS))
         self.world_scale = size / measured_size
+        if self._known is not None:
+            return factors
         factors[:] = size
         deviation = np.zeros(len(SEGMENTS))
         deviation[seen] = PROPORTION_TRUST * (measured_m / (self._reference_m[seen] * size) - 1.0)
@@ -156,6 +197,24 @@ class SubjectScaling:
                 if body in self._skeleton.body_names:
                     factors[self._skeleton.body_index(body), list(segment.axes)] = size * (1.0 + d)
         return factors
+
+
+def segment_factors(skeleton: Skeleton, scale_factors: Array) -> Array:
+    """How much longer each of `SEGMENTS` is under scale factors: the mean of what scales it.
+
+    Args:
+        skeleton: The skeleton.
+        scale_factors: Shape: (n_bodies, 3).
+
+    Returns:
+        1 for segments whose bodies the skeleton lacks. Shape: (len(SEGMENTS),).
+    """
+    factors = np.ones(len(SEGMENTS))
+    for k, segment in enumerate(SEGMENTS):
+        bodies = [skeleton.body_index(b) for b in segment.bodies if b in skeleton.body_names]
+        if bodies:
+            factors[k] = scale_factors[np.ix_(bodies, list(segment.axes))].mean()
+    return factors
 
 
 def reference_stature_m(points: Array) -> float:

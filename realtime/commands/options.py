@@ -10,6 +10,7 @@ from pathlib import Path
 
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration, load_camera
 from calib.errors import CameraError
+from realtime.errors import RealtimeError
 from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
 from realtime.types import Estimator
 
@@ -52,8 +53,15 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         help="default: lifted; landmarks with a skeleton of your own, which the lifter does not know",
     )
     group.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
-    group.add_argument(
+    person = group.add_mutually_exclusive_group()
+    person.add_argument(
         "--height", type=height_m, metavar="M", help="the person's stature in metres, if known"
+    )
+    person.add_argument(
+        "--subject", type=Path, metavar="FILE.json", help="the person's measures: kinecast calibrate subject"
+    )
+    group.add_argument(
+        "--apply-offsets", action="store_true", help="count angles from the subject's neutral pose"
     )
     group.add_argument("--fov", type=float, default=DEFAULT_FOV_DEG, metavar="DEG", help="of the longer side")
     group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
@@ -113,12 +121,20 @@ def camera_from_options(
 
 
 def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) -> Estimator:
-    """Build the estimator that the options describe."""
+    """Build the estimator that the options describe.
+
+    Raises:
+        RealtimeError: offsets are asked for, and no subject.
+    """
+    if args.apply_offsets and args.subject is None:
+        raise RealtimeError("--apply-offsets needs the person's measures: --subject FILE.json")
     return make_estimator(
         args.estimator or default_estimator(args.skeleton),
         skeleton_path=args.skeleton,
         camera=camera,
         height_m=args.height,
+        subject_path=args.subject,
+        apply_offsets=args.apply_offsets,
         model_path=args.model_path,
         offline=args.offline,
         smoothing=not args.no_smoothing,
