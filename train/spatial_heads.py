@@ -73,7 +73,7 @@ class CoordinateRange(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Coordinates, and how far they are pushed to their limits. Shapes: (n, n_c) twice."""
-        n = len(self.middle)
+        n = self.middle.shape[0]
         pressure = self.start + self.gain * x[:, :n]
         bounded = pressure.clamp(-4.0, 4.0)
         bounded = bounded / (1.0 + bounded**SOFTNESS) ** (1.0 / SOFTNESS)
@@ -118,7 +118,7 @@ class PointMaps(nn.Module):
 
         Shapes: (n, n_joints, 3), (n, n_markers, 3), (n, n_joints, 2).
         """
-        n, _, rows, columns = maps.shape
+        n, rows, columns = maps.shape[0], int(maps.shape[2]), int(maps.shape[3])
         weight = torch.softmax(self.looking(maps).float().reshape(n, -1, rows * columns), -1)
         found = self.finding(maps).float().reshape(n, -1, rows * columns)
         weight_joints, weight_markers = weight[:, : self.n_joints], weight[:, self.n_joints :]
@@ -132,8 +132,8 @@ class PointMaps(nn.Module):
 
 def _cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
     """Across and down, from -1 to 1. Shape: (rows * columns, 2)."""
-    v = (torch.arange(rows, device=device) + 0.5) * (2.0 / rows) - 1.0
-    u = (torch.arange(columns, device=device) + 0.5) * (2.0 / columns) - 1.0
+    v = (torch.arange(rows, device=device, dtype=torch.float32) + 0.5) * (2.0 / rows) - 1.0
+    u = (torch.arange(columns, device=device, dtype=torch.float32) + 0.5) * (2.0 / columns) - 1.0
     return torch.stack([u.repeat(rows), v.repeat_interleave(columns)], 1)
 
 
@@ -190,7 +190,7 @@ class KinecastHead(nn.Module):
         x = self.last(x + self.second(x)).float()
         root, raw_q, raw_sigma, raw_scale, presence = x.split(self.sizes, 1)
         q, pressure = self.range(raw_q)
-        scale = torch.exp(self.log_scale_mean + SCALE_STEP * raw_scale).reshape(len(x), -1, 3)
+        scale = torch.exp(self.log_scale_mean + SCALE_STEP * raw_scale).reshape(x.shape[0], -1, 3)
         sigma = self.spread * torch.exp(raw_sigma.clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA))
         return SpatialOutput(
             R_root=rotation_from_6d(root), q=q, scale_factors=scale[:, self.scale_group],
@@ -229,7 +229,7 @@ class D3keHead(nn.Module):
         return SpatialOutput(
             R_root=rotation_from_6d(x[:, :6].mean(2)),
             q=self.middle + self.amplitude * bounded[:, : self.n_c],
-            scale_factors=scale.reshape(len(x), -1, 3)[:, self.scale_group],
+            scale_factors=scale.reshape(x.shape[0], -1, 3)[:, self.scale_group],
             pressure=bounded[:, : self.n_c],
         )
 

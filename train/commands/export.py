@@ -1,5 +1,35 @@
-"""stub"""
+"""`kinecast train export`: a direct network as an ONNX file for live use."""
+
+from __future__ import annotations
+
 import argparse
-HELP = "stub"
-def add_arguments(parser: argparse.ArgumentParser) -> None: ...
-def run(args: argparse.Namespace) -> int: return 1
+from pathlib import Path
+
+from train.errors import TrainError
+
+HELP = "write a direct network as ONNX, with its spec, for kinecast live --estimator direct"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("network", type=Path, metavar="DIR", help="made by kinecast train spatial")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export, and check against torch."""
+    from calib.skeleton import load_skeleton
+    from train.export_spatial import export_spatial
+    from train.spatial_checkpoint import load_network
+    from train.spatial_layout import SpatialLayout
+
+    if args.out.suffix != ".onnx":
+        raise TrainError(f"{args.out}: the name must end in .onnx")
+    layout = SpatialLayout.of(load_skeleton())
+    network, spec = load_network(args.network, layout.skeleton)
+    export_spatial(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")
+    print(
+        f"{args.out}: exported; the same in ONNX Runtime as in torch; use it: kinecast live "
+        f"--estimator direct --model-path {args.out}"
+    )
+    return 0
