@@ -82,13 +82,16 @@ class LiftData:
         """All files of a folder, one after another.
 
         Raises:
-            TrainError: there are none.
+            TrainError: there are none, or another version made them.
         """
         paths = [p for p in sorted(folder.glob("*.npz")) if not p.name.endswith(".partial.npz")]
         if not paths:
             raise TrainError(f"{folder}: no lift data; make some: kinecast train lift-data --out {folder}")
         files = [file for file in map(np.load, paths) if len(file["q"])]
-        return cls(**{f.name: np.concatenate([file[f.name] for file in files]) for f in fields(cls)})
+        try:
+            return cls(**{f.name: np.concatenate([file[f.name] for file in files]) for f in fields(cls)})
+        except KeyError as error:
+            raise TrainError(f"{folder}: made by another version of kinecast; make the data again") from error
 
     def clips(self) -> Iterator[slice]:
         """The rows of each clip, in the order of time."""
