@@ -48,6 +48,8 @@ class Facing:
     """Turn about the vertical from ground to the person's frame."""
     values: NDArray[np.float32]
     """What the network read. Shape: (N_FEATURES,)."""
+    scale_factors: Array
+    """Of the bodies: the person's proportions, their size as the landmarks have it. Shape: (n_bodies, 3)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,7 @@ class Lifter:
         self._n_q = skeleton.n_q
         self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
         self._mirror_index, self._mirror_sign = _mirror_map(spec.coordinate_names, MIRROR_SIGNS)
+        self._mirror_body, _ = _mirror_map(skeleton.body_names, {})
         self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
         k = camera.intrinsics
         self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
@@ -104,10 +107,18 @@ class Lifter:
         features = landmark_features(batch)
         self._features[0] = features.values[0]
         self._features[1] = landmark_features(mirrored(batch)).values[0]
-        q, sigma, confidence, _ = (a.astype(np.float64) for a in self._engine.infer(self._features))
+        q, sigma, confidence, scale = (a.astype(np.float64) for a in self._engine.infer(self._features))
         q = 0.5 * (q[0] + self._mirror_sign * q[1][self._mirror_index])
         sigma, confidence = (0.5 * (a[0] + a[1][self._mirror_index]) for a in (sigma, confidence))
-        return Facing(q, sigma, confidence, float(features.heading_rad[0]), features.values[0])
+        scale = scale.reshape(2, -1, 3)
+        return Facing(
+            q=q,
+            sigma=sigma,
+            confidence=confidence,
+            heading_rad=float(features.heading_rad[0]),
+            values=features.values[0],
+            scale_factors=0.5 * (scale[0] + scale[1][self._mirror_body]) * features.size_m[0],
+        )
 
     def to_ground(self, facing: Facing) -> Lifted:
         """Turn the pelvis back, and put each coordinate where the skeleton has it."""
