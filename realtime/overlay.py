@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 from realtime.overlay_angles import AnglePanel, choose_rows
+from realtime.overlay_arcs import JointArcs
+from realtime.overlay_plot import TimePlot
 from realtime.overlay_skeleton import SkeletonDrawing
 from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Panel, Typeface
 from realtime.types import LiveStats, PoseSample, Status
@@ -44,6 +46,8 @@ class Overlay:
             sides; None for the usual ones, an empty sequence for none.
         mirror: show the picture as a mirror would. Writing stays readable, and right stays right.
         markers: also draw the model's markers.
+        plots: names of coordinates, as in `coordinates`, to plot over the last seconds; empty for no plot.
+        arcs: whether shown angles are drawn as arcs at their joints.
 
     Raises:
         SkeletonError: an unknown coordinate, with those that there are.
@@ -57,12 +61,18 @@ class Overlay:
         coordinates: Sequence[str] | None = None,
         mirror: bool = False,
         markers: bool = False,
+        plots: Sequence[str] = (),
+        arcs: bool = True,
     ) -> None:
         self._mirror = mirror
         self._markers = markers
         self._typeface = Typeface()
         self._drawing = SkeletonDrawing(skeleton, camera)
-        self._angles = AnglePanel(choose_rows(skeleton, coordinates), self._typeface)
+        rows = choose_rows(skeleton, coordinates)
+        self._angles = AnglePanel(rows, self._typeface)
+        shown = [k for row in rows for k in row.coordinates] if arcs else []
+        self._arcs = JointArcs(skeleton, camera, shown)
+        self._plot = TimePlot(choose_rows(skeleton, plots), self._typeface)
         self._pills: dict[tuple[int, int], Panel] = {}
 
     def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:
@@ -78,7 +88,12 @@ class Overlay:
         height, width = shown.shape[:2]
         unit_px = max(0.4, min(width / DESIGN_SIZE_PX[0], height / DESIGN_SIZE_PX[1]))
         self._angles.remember(sample)
+        self._plot.remember(sample)
+        self._arcs.draw(shown, sample, unit_px, mirrored=self._mirror)
         self._drawing.draw(shown, sample, unit_px, mirrored=self._mirror, markers=self._markers)
+        self._plot.draw(shown, sample, unit_px)
+        top_px, spare_px = round((1.8 * MARGIN_PX + PILL_PX) * unit_px), self._plot.height_px(unit_px)
+        self._angles.draw(shown, sample, top_px, unit_px, spare_px)
         text, colour = _STATUS[sample.status]
         self._pill(shown, [(text, WHITE)], unit_px, 0.0, top=True, dot=colour)
         counts = _counts(stats)
@@ -88,7 +103,6 @@ class Overlay:
         if banner:
             dot = ALARM if stats.note else colour
             self._pill(shown, [(banner, WHITE)], unit_px, 0.5, top=False, dot=dot)
-        self._angles.draw(shown, sample, round((1.8 * MARGIN_PX + PILL_PX) * unit_px), unit_px)
         return shown
 
     def _pill(

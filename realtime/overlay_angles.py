@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
+from realtime.overlay_history import History, draw_curve
 from realtime.overlay_style import (
     FAINT,
     INK,
     MUTED,
-    SHIFT,
     WHITE,
     Colour,
     Image,
@@ -39,8 +39,6 @@ WIDTH_PX = 172
 ROW_PX = 46
 PAD_PX = 12
 _TRACE_TOP_PX, _TRACE_BOTTOM_PX = 21, 41
-_MAX_SAMPLES = 512
-_MAX_POINTS = 48
 _LEAST_SPAN = np.radians(20.0)
 _LABELS = {
     "arm_flex": "Arm flexion", "arm_add": "Arm adduction", "arm_rot": "Arm rotation", "elbow_flex": "Elbow",
@@ -106,33 +104,25 @@ class AnglePanel:
     def __init__(self, rows: list[Row], typeface: Typeface) -> None:
         self._rows = rows
         self._typeface = typeface
-        self._columns = [k for row in rows for k in row.coordinates]
-        self._t_ns = np.zeros(_MAX_SAMPLES, dtype=np.int64)
-        self._values = np.full((_MAX_SAMPLES, len(self._columns)), np.nan)
-        self._count = 0
+        self._history = History([k for row in rows for k in row.coordinates], TRACE_S)
         self._panel: Panel | None = None
         self._drawn_for = (0, 0.0)
 
     def remember(self, sample: PoseSample) -> None:
         """Add a sample to the traces; a stamp that goes back starts them afresh."""
-        if self._count and sample.t_capture_ns <= self._t_ns[(self._count - 1) % _MAX_SAMPLES]:
-            self._count = 0
-        slot = self._count % _MAX_SAMPLES
-        self._t_ns[slot] = sample.t_capture_ns
-        self._values[slot] = sample.q[self._columns]
-        self._count += 1
+        self._history.remember(sample)
 
-    def draw(self, image: Image, sample: PoseSample, top_px: int, unit_px: float) -> None:
-        """Draw at the left edge of `image`, as many rows as fit below `top_px`."""
+    def draw(self, image: Image, sample: PoseSample, top_px: int, unit_px: float, spare_px: int = 0) -> None:
+        """Draw at the left edge of `image`, as many rows as fit below `top_px` and above `spare_px`."""
         margin, pad, row_px = (round(v * unit_px) for v in (PAD_PX, PAD_PX, ROW_PX))
-        room_px = image.shape[0] - top_px - margin - pad
+        room_px = image.shape[0] - spare_px - top_px - (0 if spare_px else margin) - pad
         rows = self._rows[: max(0, room_px // row_px)]
         width = round(WIDTH_PX * unit_px)
         if not rows or width + 2 * margin > image.shape[1]:
             return
         panel = self._prepare(len(rows), unit_px)
         part = panel.lay(image, margin, top_px)
-        shares, traces = self._recent(sample.t_capture_ns)
+        shares, traces = self._history.recent(sample.t_capture_ns)
         column = 0
         for k, row in enumerate(rows):
             own = slice(column, column + len(row.coordinates))
@@ -186,18 +176,6 @@ class AnglePanel:
             )
             right_px -= 38 * unit_px
 
-    def _recent(self, now_ns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The last seconds, oldest first: where each sample lies from 0 to 1, and the values."""
-        n = min(self._count, _MAX_SAMPLES)
-        order = np.arange(self._count - n, self._count) % _MAX_SAMPLES
-        shares = 1.0 - (now_ns - self._t_ns[order]) * 1e-9 / TRACE_S
-        order, shares = order[shares >= 0.0], shares[shares >= 0.0]
-        step = -(-len(order) // _MAX_POINTS) or 1
-        # Counted from the first sample ever, so that the points drawn move with time and do not flicker.
-        phase = -(self._count - len(order)) % step
-        kept = np.union1d(np.arange(phase, len(order), step), np.arange(len(order))[-1:])
-        return np.asarray(shares[kept], dtype=np.float64), self._values[order[kept]]
-
 
 def _draw_traces(
     part: Image,
@@ -217,13 +195,7 @@ def _draw_traces(
     top, bottom = y_px + _TRACE_TOP_PX * unit_px, y_px + _TRACE_BOTTOM_PX * unit_px
     x = x_range_px[0] + shares * (x_range_px[1] - x_range_px[0])
     for colour, curve in reversed(list(zip(colours, values.T, strict=True))):
-        xy = np.stack([x, bottom - (curve - low) / (high - low) * (bottom - top)], axis=1)
-        defined = np.isfinite(curve)
-        for piece in np.split(xy, np.flatnonzero(np.diff(defined)) + 1):
-            if np.isfinite(piece[0, 1]):
-                points = np.rint(piece * (1 << SHIFT)).astype(np.int32)
-                thickness = max(1, round(1.2 * unit_px))
-                cv2.polylines(part, [points], False, colour, thickness, cv2.LINE_AA, SHIFT)
+        draw_curve(part, x, bottom - (curve - low) / (high - low) * (bottom - top), colour, 1.2 * unit_px)
 
 
 def _row(skeleton: Coordinates, stem: str, members: list[str]) -> Row:

@@ -27,6 +27,10 @@ FAINTEST = 0.2
 """Opacity of a limb with confidence 0."""
 TRUSTED = 0.7
 """Confidence from which a limb is opaque."""
+GUESSED = 0.35
+"""Confidence below which a limb is dashed: it is a guess, such as legs outside the picture."""
+DASH_PX, GAP_PX = 9.0, 11.0
+MAX_DASHES = 60
 
 Point = tuple[int, int]
 """Place in a picture, in OpenCV's fixed-point units."""
@@ -66,9 +70,11 @@ class SkeletonDrawing:
             markers: also draw the markers.
         """
         points = self._points(sample)
-        uv_px = self._project(points, image, mirrored)
+        uv_px = to_picture(self._camera, points, image, mirrored=mirrored)
         if markers:
-            self._draw_markers(image, self._project(sample.markers_m, image, mirrored), unit_px)
+            self._draw_markers(
+                image, to_picture(self._camera, sample.markers_m, image, mirrored=mirrored), unit_px
+            )
         trust = self._confidence(sample)
         depth = (points - self._camera.T_ground_cam[:3, 3]) @ self._camera.T_ground_cam[:3, 2]
         places = {k: place for k, place in enumerate(_places(uv_px)) if place is not None}
@@ -83,15 +89,6 @@ class SkeletonDrawing:
         centres = joint_centres(self._skeleton, sample.T_ground_body, sample.scale_factors)
         return np.concatenate([centres, sample.markers_m[[marker for _, marker in self._tips]]])
 
-    def _project(self, points: NDArray[np.float64], image: Image, mirrored: bool) -> NDArray[np.float64]:
-        """Pixels of the shown picture, whose size may differ from the camera's."""
-        height, width = image.shape[:2]
-        k = self._camera.intrinsics
-        uv_px = self._camera.project(points) * (width / k.width_px, height / k.height_px)
-        if mirrored:
-            uv_px[:, 0] = width - 1 - uv_px[:, 0]
-        return uv_px
-
     def _confidence(self, sample: PoseSample) -> list[float]:
         """Mean confidence of each body's coordinates; 1 for bodies without any."""
         c = sample.confidence.tolist()
@@ -104,6 +101,28 @@ class SkeletonDrawing:
             if place is not None:
                 cv2.circle(image, place, radius * 2, INK, -1, cv2.LINE_AA, SHIFT)
                 cv2.circle(image, place, radius, WHITE, -1, cv2.LINE_AA, SHIFT)
+
+
+def to_picture(
+    camera: CameraCalibration, points: NDArray[np.float64], image: Image, *, mirrored: bool
+) -> NDArray[np.float64]:
+    """Pixels of points in ground on the shown picture, whose size may differ from the camera's.
+
+    Args:
+        camera: projects.
+        points: Shape: (n, 3).
+        image: the shown picture.
+        mirrored: whether it is shown as a mirror would.
+
+    Returns:
+        NaN behind the camera. Shape: (n, 2).
+    """
+    height, width = image.shape[:2]
+    k = camera.intrinsics
+    uv_px = camera.project(points) * (width / k.width_px, height / k.height_px)
+    if mirrored:
+        uv_px[:, 0] = width - 1 - uv_px[:, 0]
+    return uv_px
 
 
 def skeleton_segments(skeleton: Skeleton, tip_bodies: list[int]) -> list[Segment]:
@@ -202,8 +221,27 @@ def _faded(
 def _draw_limb(image: Image, ends: tuple[Point, Point], side: str, trust: float, unit_px: float) -> None:
     limb, outline = LIMB_PX * unit_px, OUTLINE_PX * unit_px
     with _faded(image, ends, limb + outline + 2, trust) as (canvas, (start, end)):
-        cv2.line(canvas, start, end, INK, round(limb + 2 * outline), cv2.LINE_AA, SHIFT)
-        cv2.line(canvas, start, end, side_colour(side), max(1, round(limb)), cv2.LINE_AA, SHIFT)
+        pieces = [(start, end)] if trust >= GUESSED else _dashes(start, end, unit_px)
+        for thickness, colour in ((round(limb + 2 * outline), INK), (max(1, round(limb)), side_colour(side))):
+            for a, b in pieces:
+                cv2.line(canvas, a, b, colour, thickness, cv2.LINE_AA, SHIFT)
+
+
+def _dashes(start: Point, end: Point, unit_px: float) -> list[tuple[Point, Point]]:
+    """Pieces of a line, the first and the last at its ends; gaps leave room for the pieces' round caps."""
+    (x0, y0), (x1, y1) = start, end
+    length_px = float(np.hypot(x1 - x0, y1 - y0)) / (1 << SHIFT)
+    dash_px, gap_px = DASH_PX * unit_px, GAP_PX * unit_px
+    n = min(max(1, round((length_px - dash_px) / (dash_px + gap_px)) + 1), MAX_DASHES)
+    if n == 1:
+        return [(start, end)]
+    share = dash_px / length_px
+    firsts = [k * (1.0 - share) / (n - 1) for k in range(n)]
+    return [(_between(start, end, first), _between(start, end, first + share)) for first in firsts]
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    return round(start[0] + share * (end[0] - start[0])), round(start[1] + share * (end[1] - start[1]))
 
 
 def _draw_joint(image: Image, point: Point, side: str, trust: float, unit_px: float) -> None:

@@ -47,6 +47,12 @@ def fixed(xy_px: NDArray[np.float64]) -> NDArray[np.int32]:
     return np.rint(np.clip(xy_px, -_FAR_PX, _FAR_PX) * (1 << SHIFT)).astype(np.int32)
 
 
+def polyline(image: Image, xy_px: NDArray[np.float64], colour: Colour, thickness_px: float) -> None:
+    """Draw an open line through points, finite all of them. Shape: (n, 2)."""
+    thickness = max(1, round(thickness_px))
+    cv2.polylines(image, [fixed(xy_px)], False, colour, thickness, cv2.LINE_AA, SHIFT)
+
+
 class Typeface:
     """Text in OpenCV's TrueType face, or in its stroke font before OpenCV 5 (which lacks non-ASCII signs)."""
 

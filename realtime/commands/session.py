@@ -43,6 +43,10 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--show", type=names, metavar="NAMES", help="coordinates to draw, separated by commas"
     )
+    parser.add_argument(
+        "--plot", type=names, default=(), metavar="NAMES", help="coordinates to plot over the last seconds"
+    )
+    parser.add_argument("--no-arcs", action="store_true", help="draw no arcs at the joints")
     add_estimator_options(parser)
 
 
@@ -205,7 +209,14 @@ def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: boo
     """The drawing that the options ask for."""
     from realtime.overlay import Overlay
 
-    return Overlay(estimator.skeleton, estimator.camera, coordinates=args.show, mirror=mirror)
+    return Overlay(
+        estimator.skeleton,
+        estimator.camera,
+        coordinates=args.show,
+        mirror=mirror,
+        plots=args.plot,
+        arcs=not args.no_arcs,
+    )
 
 
 def open_recorder(
@@ -224,6 +235,8 @@ def open_recorder(
     """
     from realtime.recorder import Recorder
 
+    facts = describe(source, estimator)
+    del facts["smoothing_lag_s"]  # not known yet
     return Recorder(
         args.out,
         estimator.skeleton,
@@ -234,7 +247,7 @@ def open_recorder(
             "command": args.command,
             "words": args.words,
             "working_folder": str(Path.cwd()),
-            **describe(source, estimator),
+            **facts,
         },
     )
 
