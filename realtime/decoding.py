@@ -160,7 +160,7 @@ def _check_pose(pose: Pose) -> None:
     _check_finite("position", chain(*pose.body_position_m, *pose.joint_centre_m, *pose.marker_m))
     for w, x, y, z in pose.body_rotation_wxyz:
         square = w * w + x * x + y * y + z * z
-        if not (0.99 < square < 1.01 or math.isnan(square)):
+        if not (0.99 < square < 1.01 or all(map(math.isnan, (w, x, y, z)))):
             _malformed(f"rotation {(w, x, y, z)} is not a unit quaternion")
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.errors import StorageError
 from calib.storage import read_sto
 from realtime.errors import RecordingError
-from realtime.recorder import CAMERA_NAME, CSV_NAME, STO_NAME, VIDEO_NAME
+from realtime.recorder import CAMERA_NAME, CSV_NAME, SESSION_NAME, STO_NAME, VIDEO_NAME
 from realtime.report import REPORT_NAME
 from realtime.types import Status
 
@@ -44,7 +44,7 @@ class Recording:
     frame_id: NDArray[np.int64] | None
     """Of the source's frames. Shape: (n,)."""
     run: dict[str, Any]
-    """report.json; empty where the recorder did not get to write it."""
+    """report.json, or session.json where the recorder did not get to write that; empty without both."""
     camera: dict[str, Any]
     """camera.json; empty where there is none."""
     video: Path | None
@@ -75,7 +75,7 @@ def read_recording(folder: Path) -> Recording:
     video = folder / VIDEO_NAME
     return Recording(
         folder=folder,
-        run=_read_json(folder / REPORT_NAME),
+        run=_read_json(folder / REPORT_NAME) or _read_json(folder / SESSION_NAME),
         camera=_read_json(folder / CAMERA_NAME),
         video=video if video.is_file() else None,
         **columns,

@@ -47,7 +47,7 @@ def timing_section(recording: Recording, lost: Losses) -> list[Content]:
         parts.append(table("Durations in ms", ("Stage", *PERCENTILES), stages))
     else:
         parts.append(
-            element("p", "Latency was not recorded: only the tracker itself can measure it.", class_="quiet")
+            element("p", "Latency is not known: the recording did not come to its end.", class_="quiet")
         )
     return parts
 
@@ -63,8 +63,8 @@ def origin_section(recording: Recording) -> list[Content]:
         rows.append(("Camera", describe_camera(camera)))
     rows.append(("Folder", str(recording.folder.resolve())))
     parts: list[Content] = [element("h2", "How it was recorded")]
-    if not run:
-        text = "There is no report.json: another process recorded the stream, or the tracker was killed."
+    if "frames" not in run:
+        text = "There is no report.json: the recording did not come to its end."
         parts.append(element("p", text, class_="quiet"))
     body = [element("tr", element("th", name, scope="row"), element("td", text)) for name, text in rows]
     parts.append(element("table", element("tbody", body), class_="words"))
@@ -96,6 +96,9 @@ def _loss_rows(run: dict[str, Any], lost: Losses) -> list[tuple[str, str]]:
     unwritten = run.get("unwritten_frames")
     if isinstance(unwritten, int):
         rows.append(("Estimated but not recorded for lack of time", f"{unwritten}"))
+    missed = run.get("missed_samples")
+    if isinstance(missed, int):
+        rows.append(("Published but missed by the recorder", f"{missed}"))
     return rows
 
 

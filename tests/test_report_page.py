@@ -59,7 +59,7 @@ def make_recording(folder: Path, *, n: int = 120, video: bool = True) -> Path:
     for k in range(n):
         history.record(k * 10**8, (20 + k % 7) * 10**6, k, is_lost=k in LOST)
     latency = Percentiles(n, 22.5, 22.0, 26.0, 27.0, 28.25)
-    about = {"command": "live", "source": "camera 0", "estimator": "lifted", "latency_from": "capture"}
+    about = {"source": "camera 0", "estimator": "lifted", "latency_from": "capture", "frames": n}
     measured = {"latency_ms": latency.as_dict(), "stages_ms": {"estimate": latency.as_dict()}}
     write_report(folder, about | measured | {"unwritten_frames": 3, "history": history.as_dict()})
     return folder
@@ -226,7 +226,9 @@ def test_a_killed_recording_is_told_as_far_as_it_goes(tmp_path: Path):
     (folder / "angles.csv").write_bytes(whole[:-40])  # in the middle of the last row
     page = report(folder)
     assert dict(rows_of(page, "Frames"))["Samples"] == "117"
-    assert "Latency was not recorded" in text_of(page)
+    assert "Latency is not known" in text_of(page)
+    (folder / "session.json").write_text('{"source": "camera 7", "estimator": "lifted"}')
+    assert "camera 7" in text_of(report(folder))
 
 
 def test_the_sto_alone_gives_the_same_ranges(tmp_path: Path):
