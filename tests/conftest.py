@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from train.bodies import BodyModel
     from train.puppet import PuppetPool
+
+settings.register_profile("kinecast", deadline=None)  # a busy machine is not a failure
+settings.load_profile("kinecast")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
