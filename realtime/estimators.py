@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from realtime.errors import RealtimeError
 from realtime.types import Estimator
 
-ESTIMATOR_NAMES = ("lifted", "landmarks")
+if TYPE_CHECKING:
+    from engines.blazepose_detector import SearchRegion
+    from realtime.skeletal_layer import SkeletalLayer
+    from realtime.subject_scaling import KnownSubject
+
+ESTIMATOR_NAMES = ("lifted", "landmarks", "direct")
 """The first is the default with kinecast's own skeleton, the second with any other."""
 
 
@@ -22,6 +28,11 @@ def default_estimator(skeleton_path: Path | None) -> str:
 def lifter_path() -> Path:
     """The lifter that ships with kinecast."""
     return Path(str(files("engines") / "data" / "lifter.onnx"))
+
+
+def direct_path() -> Path:
+    """The direct network that ships with kinecast."""
+    return Path(str(files("engines") / "data" / "direct.onnx"))
 
 
 def make_estimator(
@@ -46,7 +57,8 @@ def make_estimator(
         height_m: The person's stature, if known.
         subject_path: A subject file, whose scale factors then stay.
         apply_offsets: Whether angles count from the subject's neutral pose.
-        model_path: A BlazePose landmark network to use instead of the fetched one.
+        model_path: A network to use instead of kinecast's: a direct one for `direct`, else a BlazePose
+            landmark network.
         offline: Never touch the network.
         smoothing: Whether the One-Euro filter runs.
         search_region: Left, top, width, height of the part of the picture in which the person is looked
@@ -71,16 +83,51 @@ def make_estimator(
         raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
     skeleton = load_skeleton(skeleton_path)
     region = WHOLE_PICTURE if search_region is None else SearchRegion(*search_region)
+    layer = SkeletalLayer(skeleton, smoothing=smoothing)
+    subject = None
+    if subject_path is not None:
+        subject = KnownSubject.of(load_subject(subject_path, skeleton), apply_offsets=apply_offsets)
+    if name == "direct":
+        network_path = model_path or direct_path()
+        return _make_direct(camera, network_path, layer, height_m, subject, region, offline=offline)
     blazepose = BlazePose(
         model_path or fetch("pose_landmark_full", offline=offline),
         fetch("pose_detection", offline=offline),
         search_region=region,
     )
-    layer = SkeletalLayer(skeleton, smoothing=smoothing)
-    subject = None
-    if subject_path is not None:
-        subject = KnownSubject.of(load_subject(subject_path, skeleton), apply_offsets=apply_offsets)
     if name == "lifted":
         path = lifter_path()
         return LiftedEstimator(skeleton, camera, blazepose, layer, path, height_m, subject=subject)
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
+
+
+def _make_direct(
+    camera: CameraCalibration,
+    network_path: Path,
+    layer: SkeletalLayer,
+    height_m: float | None,
+    subject: KnownSubject | None,
+    region: SearchRegion,
+    *,
+    offline: bool,
+) -> Estimator:
+    from engines.assets import fetch
+    from engines.blazepose_detector import PoseDetector
+    from realtime.direct import DirectEstimator
+    from realtime.direct_network import DirectNetwork
+
+    if not network_path.exists():
+        raise RealtimeError(
+            f"{network_path}: no direct network; make one: kinecast train spatial, then kinecast train "
+            "export, and name it with --model-path"
+        )
+    return DirectEstimator(
+        layer.skeleton,
+        camera,
+        DirectNetwork(layer.skeleton, camera.intrinsics, network_path),
+        PoseDetector(fetch("pose_detection", offline=offline)),
+        layer,
+        height_m,
+        subject,
+        search_region=region,
+    )

@@ -50,7 +50,7 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--estimator",
         choices=ESTIMATOR_NAMES,
-        help="default: lifted; landmarks with a skeleton of your own, which the lifter does not know",
+        help="default: lifted; landmarks with a skeleton of your own, which the networks do not know",
     )
     group.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
     person = group.add_mutually_exclusive_group()
@@ -70,7 +70,7 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use a camera file of another picture size; right only if both sizes show the same scene",
     )
-    group.add_argument("--model-path", type=Path, metavar="FILE", help="landmark network to use instead")
+    group.add_argument("--model-path", type=Path, metavar="FILE", help="network to use instead")
     group.add_argument(
         "--region",
         type=region,

@@ -1,0 +1,187 @@
+"""The `direct` estimator: one network from the picture to the coordinates of the skeleton."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.kinematics import forward_kinematics, joint_centres, marker_positions
+from calib.skeleton import Skeleton
+from engines.blazepose_detector import WHOLE_PICTURE, PoseDetector, SearchRegion
+from engines.crop_rays import MARGIN, square_about
+from engines.preprocess import Roi, letterbox_roi
+from realtime.direct_network import DirectAnswer, DirectNetwork
+from realtime.direct_person import AveragedScaling
+from realtime.direct_refine import PoseRefiner
+from realtime.evaluation import PELVIS_ROTATIONS, pelvis_angles_deg
+from realtime.landmarks import LOST_RESET_NS, bounding_box
+from realtime.observation import solve_translation, undistort_rays
+from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.subject_scaling import KnownSubject
+from realtime.types import Frame, PoseSample, Status
+
+Array = NDArray[np.float64]
+
+MIN_PRESENCE = 0.5
+"""Below it the person is lost."""
+OUTSIDE_WEIGHT = 0.05
+"""Of joints outside the crop, when the pelvis's place is found."""
+
+
+class DirectEstimator:
+    """Frames to pose samples through the direct network.
+
+    Where the person was in the frame before is where the network looks; the detector finds them at the start
+    and when the network sees nobody there.
+
+    Args:
+        skeleton: The one that the network was trained with.
+        camera: Intrinsics and place of the camera.
+        network: The network.
+        detector: Finds people in whole pictures.
+        layer: Smooths and places the bodies.
+        height_m: The person's stature, if known.
+        subject: The person's measures, if known.
+        search_region: Where the detector looks.
+        refine: Whether inverse kinematics follows the network.
+    """
+
+    name = "direct"
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        camera: CameraCalibration,
+        network: DirectNetwork,
+        detector: PoseDetector,
+        layer: SkeletalLayer,
+        height_m: float | None = None,
+        subject: KnownSubject | None = None,
+        *,
+        search_region: SearchRegion = WHOLE_PICTURE,
+        refine: bool = False,
+    ) -> None:
+        self.skeleton, self.camera = skeleton, camera
+        self._network, self._detector, self._layer = network, detector, layer
+        self._search_region = search_region
+        self._subject = subject or KnownSubject()
+        self._scaling = AveragedScaling(skeleton, height_m, known=self._subject.scale_factors)
+        self._refiner = PoseRefiner(skeleton, camera) if refine else None
+        self._pelvis = skeleton.body_index("pelvis")
+        self._turns = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
+        self._shifts = [skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]
+        self._T = np.empty((skeleton.n_bodies, 4, 4))
+        self.reset()
+
+    @property
+    def description(self) -> str:
+        """What the network runs on."""
+        return self._network.description
+
+    @property
+    def lag_s(self) -> float:
+        """Mean delay that smoothing has added so far."""
+        return self._layer.lag_s
+
+    def warm_up(self) -> None:
+        """Take an empty picture through every stage; see `realtime.types.Estimator`."""
+        k = self.camera.intrinsics
+        image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
+        image.flags.writeable = False  # as frames are: numba compiles for either
+        self._find(image)
+        answer = self._network.look(image, letterbox_roi(k.width_px, k.height_px))
+        if answer is not None:
+            # A layer of its own, so that the reported lag is that of real frames.
+            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), self._solve(answer), {})
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person and the region they were in."""
+        self._roi: Roi | None = None
+        self._last_seen_ns: int | None = None
+        self._scaling.reset()
+        self._layer.reset()
+        if self._refiner is not None:
+            self._refiner.set_scale_factors(self._scaling.scale_factors)
+
+    def step(self, frame: Frame) -> PoseSample:
+        """Estimate one frame; see `realtime.types.Estimator`."""
+        start_ns = time.perf_counter_ns()
+        answer = None if self._roi is None else self._network.look(frame.image, self._roi)
+        if answer is None or answer.presence < MIN_PRESENCE:
+            self._roi = None
+            answer = self._find(frame.image)
+        stage_ns = {"network": time.perf_counter_ns() - start_ns}
+        if answer is None or answer.presence < MIN_PRESENCE:
+            return self._lost(frame, stage_ns)
+        start_ns = time.perf_counter_ns()
+        estimate = self._solve(answer)
+        self._last_seen_ns = frame.t_capture_ns
+        stage_ns["pose"] = time.perf_counter_ns() - start_ns
+        return self._layer.step(frame, estimate, stage_ns)
+
+    def _lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
+        self._roi = None
+        if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
+            self.reset()
+        return self._layer.lost(frame, stage_ns)
+
+    def _find(self, image: NDArray[np.uint8]) -> DirectAnswer | None:
+        """Detect somebody, and look twice: the detector's region is not the one that pictures were cut to."""
+        rows, columns = self._search_region.slices(image)
+        detection = self._detector.detect(image[rows, columns])
+        if detection is None:
+            return None
+        first = self._network.look(image, detection.roi.shifted(columns.start, rows.start))
+        if first is None or first.presence < MIN_PRESENCE:
+            return first
+        height_px, width_px = image.shape[:2]
+        again = square_about(first.joints_px, width_px, height_px, MARGIN)
+        return first if again is None else self._network.look(image, again)
+
+    def _solve(self, answer: DirectAnswer) -> Estimate:
+        if self._scaling.update(answer.scale_factors, answer.presence * answer.is_in_crop.mean()):
+            if self._refiner is not None:
+                self._refiner.set_scale_factors(self._scaling.scale_factors)
+        q, pelvis_m = self._place(answer)
+        if self._refiner is not None:
+            q = self._refiner.refine(answer, q, pelvis_m)
+        self._roi = self._region_of(q)
+        return Estimate(
+            q=self._subject.without_offsets(q),
+            confidence=answer.confidence,
+            scale_factors=self._scaling.scale_factors,
+            status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
+            box_px=bounding_box(answer.roi.corners_px()),
+        )
+
+    def _place(self, answer: DirectAnswer) -> tuple[Array, Array]:
+        """All coordinates, and the pelvis in ground: where its joints project to what the network saw."""
+        R_ground_cam, t_ground_cam = self.camera.T_ground_cam[:3, :3], self.camera.T_ground_cam[:3, 3]
+        q = answer.q.copy()
+        q[self._turns] = np.radians(pelvis_angles_deg((R_ground_cam @ answer.R_cam_pelvis)[None])[0])
+        q[self._shifts] = 0.0
+        scale_factors = self._scaling.scale_factors
+        forward_kinematics(self.skeleton.tree, q, scale_factors, self._T)
+        origin = self._T[self._pelvis, :3, 3].copy()
+        joints_cam_m = (joint_centres(self.skeleton, q, scale_factors) - origin) @ R_ground_cam
+        rays = undistort_rays(answer.joints_px, self.camera.intrinsics)
+        weight = np.where(answer.is_in_crop, 1.0, OUTSIDE_WEIGHT)
+        pelvis_m = R_ground_cam @ solve_translation(joints_cam_m, rays, weight) + t_ground_cam
+        q[self._shifts] = pelvis_m - origin
+        return q, pelvis_m
+
+    def _region_of(self, q: Array) -> Roi | None:
+        """Where to look next: around the skeleton as it is now."""
+        k, scale_factors = self.camera.intrinsics, self._scaling.scale_factors
+        points_m = np.concatenate(
+            [
+                joint_centres(self.skeleton, q, scale_factors),
+                marker_positions(self.skeleton, q, scale_factors),
+            ]
+        )
+        return square_about(self.camera.project(points_m), k.width_px, k.height_px, MARGIN)

@@ -1,0 +1,133 @@
+"""Runs the direct network on a region of a picture and turns its answer into the camera's directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import Intrinsics
+from calib.skeleton import Skeleton
+from engines.crop_rays import log_reach, rotation_cam_crop
+from engines.direct_outputs import INPUTS, OUTPUTS
+from engines.errors import EngineError
+from engines.openvino_engine import OpenvinoEngine
+from engines.preprocess import Roi, crop, crop_to_image
+from engines.spec import load_spec
+
+Array = NDArray[np.float64]
+
+MIN_ROI_PX = 12.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DirectAnswer:
+    """What the network says of one region; directions are the camera's."""
+
+    R_cam_pelvis: Array
+    """Shape: (3, 3)."""
+    q: Array
+    """Coordinates in rad; NaN for those of the root. Shape: (n_q,)."""
+    sigma: Array
+    """Standard deviations in rad; NaN for the root's place. Shape: (n_q,)."""
+    confidence: Array
+    """From 0 to 1. Shape: (n_q,)."""
+    scale_factors: Array
+    """Shape: (n_bodies, 3)."""
+    joints_cam_m: Array
+    """Joint centres from the pelvis. Shape: (n_bodies, 3)."""
+    markers_cam_m: Array
+    """Markers from the pelvis. Shape: (n_markers, 3)."""
+    joints_px: Array
+    """Joint centres in the picture. Shape: (n_bodies, 2)."""
+    is_in_crop: NDArray[np.bool_]
+    """Which of these lie in the region. Shape: (n_bodies,)."""
+    presence: float
+    """How probable it is that the region shows a person."""
+    roi: Roi
+
+
+class DirectNetwork:
+    """The network as it was exported, with what surrounds it.
+
+    Args:
+        skeleton: The one that the network was trained with.
+        intrinsics: Of the camera.
+        model_path: The network's ONNX file, its spec beside it.
+        n_threads: CPU threads; None leaves the choice to OpenVINO.
+
+    Raises:
+        EngineError: the network cannot be read, is not a direct one, or belongs to another skeleton.
+    """
+
+    def __init__(
+        self, skeleton: Skeleton, intrinsics: Intrinsics, model_path: Path, n_threads: int | None = None
+    ) -> None:
+        spec = load_spec(model_path)
+        if tuple(t.name for t in spec.inputs) != INPUTS or tuple(t.name for t in spec.outputs) != OUTPUTS:
+            raise EngineError(
+                f"{model_path}: no direct network; make one: kinecast train spatial, then kinecast train export"
+            )
+        spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
+        self._engine = OpenvinoEngine(model_path, outputs=OUTPUTS, n_threads=n_threads)
+        self.description = f"{spec.name}, {self._engine.description}"
+        self._side_px = spec.inputs[0].shape[0]
+        self._k = intrinsics
+        self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
+        self._root = np.array(
+            [skeleton.coordinate_index(n) for n in ("pelvis_tilt", "pelvis_list", "pelvis_rotation")]
+        )
+        self._n_q = skeleton.n_q
+        self._twice = np.empty((2 * self._side_px, 2 * self._side_px, 3), np.uint8)
+
+    def look(self, image: NDArray[np.uint8], roi: Roi) -> DirectAnswer | None:
+        """Look at one region.
+
+        Args:
+            image: BGR. Shape: (height, width, 3).
+            roi: Where.
+
+        Returns:
+            The answer, whatever the presence, or None where the region is too small to look at.
+        """
+        if not (np.isfinite(roi.size_px) and roi.size_px >= MIN_ROI_PX):
+            return None
+        k = self._k
+        self._cut(image, roi)
+        self._engine.inputs[1][0, 0] = log_reach(roi, k.fx, k.fy)
+        R_crop_pelvis, q, sigma, confidence, scale, joints, markers, uv, presence = (
+            output[0].astype(np.float64) for output in self._engine.infer()
+        )
+        R_cam_crop = rotation_cam_crop(roi, k.fx, k.fy, k.cx, k.cy)
+        return DirectAnswer(
+            R_cam_pelvis=R_cam_crop @ R_crop_pelvis,
+            q=self._spread(q, np.nan, np.nan),
+            sigma=self._spread(sigma[:-1], sigma[-1], np.nan),
+            confidence=self._spread(confidence[:-1], confidence[-1], float(presence)),
+            scale_factors=scale,
+            joints_cam_m=joints @ R_cam_crop.T,
+            markers_cam_m=markers @ R_cam_crop.T,
+            joints_px=crop_to_image(0.5 * (uv + 1.0), roi, 1),
+            is_in_crop=(np.abs(uv) < 1.0).all(1),
+            presence=float(presence),
+            roi=roi,
+        )
+
+    def _cut(self, image: NDArray[np.uint8], roi: Roi) -> None:
+        """Fill the network's input; large regions are averaged, as in training, not sampled."""
+        target = self._engine.inputs[0][0]
+        if roi.size_px < 1.5 * self._side_px:
+            crop(image, roi, self._side_px, out=target)
+            return
+        import cv2
+
+        crop(image, roi, 2 * self._side_px, out=self._twice)
+        cv2.resize(self._twice, (self._side_px, self._side_px), dst=target, interpolation=cv2.INTER_AREA)
+
+    def _spread(self, values: Array, root: float, elsewhere: float) -> Array:
+        out = np.full(self._n_q, elsewhere)
+        out[self._index] = values
+        out[self._root] = root
+        return out
