@@ -12,6 +12,8 @@ HELP = "measure the camera, the floor and the person"
 COMMANDS = {
     "board": "realtime.commands.calibrate_board",
     "camera": "realtime.commands.calibrate_camera",
+    "floor": "realtime.commands.calibrate_floor",
+    "subject": "realtime.commands.calibrate_subject",
 }
 """Command -> module, in the order of the help."""
 

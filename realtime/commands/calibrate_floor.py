@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--thickness-m", type=float, default=0.0, metavar="M", help="of the board")
     parser.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
     parser.add_argument(
+        "--scale-camera", action="store_true", help="the camera file holds at another picture size, too"
+    )
+    parser.add_argument(
         "--fov",
         type=float,
         default=DEFAULT_FOV_DEG,

@@ -1,0 +1,130 @@
+"""`kinecast calibrate subject`: how large this person's bodies are, and how they stand."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from calib.camera import DEFAULT_FOV_DEG
+from realtime.commands.arguments import check_can_write, positive_float, rate_hz, size_px
+from realtime.commands.options import camera_from_options, height_m
+
+if TYPE_CHECKING:
+    from calib.skeleton import Skeleton
+    from calib.subject import Subject
+    from realtime.sources import FrameSource
+    from realtime.subject_observer import SubjectObserver
+
+HELP = "measure a person: scale factors, neutral stance, a scaled model"
+GUIDE = (
+    (0.0, "stand still, facing the camera, arms hanging, head to feet in the picture"),
+    (4.0, "turn around once, slowly"),
+    (10.0, "lift one knee, then the other"),
+    (15.0, "squat twice, slowly"),
+    (21.0, "raise both arms sideways and lower them"),
+)
+"""When to tell what, in s."""
+DURATION_S = 25.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    sources = parser.add_argument_group("pictures, one of").add_mutually_exclusive_group(required=True)
+    sources.add_argument("--source", metavar="N", help="a camera's number or URL; says what to do, 25 s long")
+    sources.add_argument(
+        "--video", metavar="FILE", help="a video of the person: a quiet stance, slow movements"
+    )
+    sources.add_argument("--images", metavar="DIR", help="a folder of pictures of the person")
+    parser.add_argument(
+        "--height", type=height_m, required=True, metavar="M", help="stature in metres, without shoes"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --subject")
+    parser.add_argument(
+        "--osim", type=Path, metavar="FILE.osim", help="the scaled model; default: beside --out"
+    )
+    parser.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
+    parser.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
+    parser.add_argument(
+        "--scale-camera", action="store_true", help="the camera file holds at another picture size, too"
+    )
+    parser.add_argument(
+        "--fov",
+        type=float,
+        default=DEFAULT_FOV_DEG,
+        metavar="DEG",
+        help="of the longer side, without a camera file; default: %(default)g",
+    )
+    parser.add_argument(
+        "--duration", type=positive_float, default=DURATION_S, metavar="S", help="of a camera"
+    )
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
+    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera, or of pictures")
+    parser.add_argument("--offline", action="store_true", help="never touch the network")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look, measure, write, tell."""
+    from calib.scaling import write_scaled_osim
+    from calib.skeleton import default_skeleton_path
+    from calib.subject import save_subject
+    from realtime.sources import parse_source
+    from realtime.subject_observer import SubjectObserver
+
+    osim = args.osim or args.out.with_suffix(".osim")
+    for path in (args.out, osim):
+        check_can_write(path)
+    source = parse_source(args.images or args.video or args.source, fps=args.rate, size_px=args.size)
+    source.open()
+    try:
+        camera = camera_from_options(args, source.width_px, source.height_px)
+        observer = SubjectObserver(camera, args.height, skeleton_path=args.skeleton, offline=args.offline)
+        print(f"{source.description}: {camera.description}", flush=True)
+        _observe(args, source, observer)
+    finally:
+        source.close()
+    subject = observer.meter.result(source.description)
+    save_subject(args.out, subject, observer.skeleton)
+    write_scaled_osim(args.skeleton or default_skeleton_path(), subject.scale_factors, osim)
+    print(describe(subject, observer.skeleton, observer.meter.n_still))
+    print(f"written to {args.out} and {osim}; use them with: kinecast live --subject {args.out}")
+    return 0
+
+
+def _observe(args: argparse.Namespace, source: FrameSource, observer: SubjectObserver) -> None:
+    """Show the observer every frame; tell a person before a camera what to do."""
+    from tqdm import tqdm
+
+    guide = list(GUIDE) if source.is_live else []
+    first_ns = None
+    with tqdm(desc="subject", unit="frame", leave=False, disable=None) as progress:
+        while (frame := source.read()) is not None:
+            first_ns = frame.t_capture_ns if first_ns is None else first_ns
+            elapsed_s = (frame.t_capture_ns - first_ns) * 1e-9
+            if source.is_live and elapsed_s > args.duration:
+                return
+            while guide and elapsed_s >= guide[0][0]:
+                tqdm.write(guide.pop(0)[1])
+            observer.look(frame, is_single=args.images is not None)
+            progress.update()
+
+
+def describe(subject: Subject, skeleton: Skeleton, n_still: int) -> str:
+    """What was found, for people."""
+    from realtime.subject_lengths import segment_lengths_of
+
+    lines = [f"from {subject.n_frames} frames of somebody {subject.height_m:.2f} m tall:"]
+    for segment in segment_lengths_of(subject, skeleton):
+        lines.append(f"  {segment.name:<18}{100 * segment.length_m:6.1f} cm  +-{100 * segment.spread_m:.1f}")
+    known = [k for k in range(skeleton.n_q) if math.isfinite(subject.neutral_offsets[k])]
+    if not known:
+        lines.append(
+            f"  no neutral stance: {n_still} frames of standing still; stand for 3 s to have offsets measured"
+        )
+        return "\n".join(lines)
+    lines.append(f"neutral stance, {n_still} frames, in deg (taken off only with --apply-offsets):")
+    for k in known:
+        offset, spread = (math.degrees(a[k]) for a in (subject.neutral_offsets, subject.neutral_spread))
+        lines.append(f"  {skeleton.coordinate_names[k]:<18}{offset:+6.1f}  +-{spread:.1f}")
+    return "\n".join(lines)

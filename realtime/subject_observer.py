@@ -1,0 +1,89 @@
+"""Looks at a person frame by frame to take their measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.skeleton import load_skeleton
+from engines.assets import fetch
+from engines.blazepose import BlazePose, BlazePoseResult
+from realtime.estimators import lifter_path
+from realtime.landmarks import LandmarksEstimator
+from realtime.lifted import LiftedEstimator
+from realtime.lifter import Lifter
+from realtime.skeletal_layer import SkeletalLayer
+from realtime.subject_calibration import INTERVAL_S, SubjectMeter
+from realtime.types import Frame
+
+
+class _WatchedBlazePose(BlazePose):
+    """Keeps what it saw last."""
+
+    seen: BlazePoseResult | None = None
+
+    def step(self, image: NDArray[np.uint8], t_capture_ns: int | None = None) -> BlazePoseResult | None:
+        self.seen = super().step(image, t_capture_ns)
+        return self.seen
+
+
+class SubjectObserver:
+    """Tracks somebody and gives what is seen to a `SubjectMeter`.
+
+    With kinecast's own skeleton the lifter says the proportions, with another one BlazePose's lengths do.
+
+    Args:
+        camera: Intrinsics and place of the camera.
+        height_m: The person's stature.
+        skeleton_path: An `.osim` file; None takes kinecast's own skeleton.
+        offline: Never touch the network.
+
+    Raises:
+        CalibError: the skeleton cannot be read or tracked, or nobody has this stature.
+        EngineError: a network is not at hand.
+    """
+
+    def __init__(
+        self,
+        camera: CameraCalibration,
+        height_m: float,
+        *,
+        skeleton_path: Path | None = None,
+        offline: bool = False,
+    ) -> None:
+        self.skeleton = load_skeleton(skeleton_path)
+        self.meter = SubjectMeter(self.skeleton, height_m)
+        self._blazepose = _WatchedBlazePose(
+            fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline)
+        )
+        layer = SkeletalLayer(self.skeleton)
+        self._lifter = None if skeleton_path else Lifter(self.skeleton, camera, lifter_path())
+        self._estimator: LandmarksEstimator
+        if self._lifter is None:
+            self._estimator = LandmarksEstimator(self.skeleton, camera, self._blazepose, layer, height_m)
+        else:
+            self._estimator = LiftedEstimator(
+                self.skeleton, camera, self._blazepose, layer, lifter_path(), height_m
+            )
+
+    def look(self, frame: Frame, *, is_single: bool = False) -> bool:
+        """Take one frame into account.
+
+        Args:
+            frame: The frame.
+            is_single: Whether it has nothing to do with the frame before, as in a folder of pictures.
+
+        Returns:
+            Whether it was of use.
+        """
+        if is_single:
+            self._blazepose.reset()
+        sample = self._estimator.step(frame)
+        seen = self._blazepose.seen
+        if seen is None:
+            return False
+        factors = sample.scale_factors if self._lifter is None else self._lifter.look(seen).scale_factors
+        return self.meter.add(sample, seen, factors, interval_s=0.0 if is_single else INTERVAL_S)
