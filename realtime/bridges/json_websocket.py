@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from realtime.angle_sample import AngleSample
 from realtime.bridges.network import LOOPBACK
 from realtime.bridges.websocket_server import BroadcastServer
 from realtime.messages import Meta, StatusMessage
+from realtime.wire import known
 
 DEFAULT_PORT = 5571
 
@@ -125,8 +125,3 @@ def status_record(status: StatusMessage) -> dict[str, Any]:
         "lost_frames": status.lost_frames,
         "note": status.note,
     }
-
-
-def known(value: float) -> float | None:
-    """The value, or None where it is not a finite number."""
-    return value if math.isfinite(value) else None

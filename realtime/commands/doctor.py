@@ -18,6 +18,9 @@ EXTRAS = {
     "opensim": "opensim",
     "onnxruntime": "onnxruntime",
     "tensorrt": "tensorrt",
+    "pylsl": "bridges",
+    "python-osc": "bridges",
+    "websockets": "bridges",
 }
 """Optional distribution -> extra that installs it."""
 ALTERNATIVES = {
