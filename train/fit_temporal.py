@@ -1,0 +1,256 @@
+"""Fit a causal network to sequences in memory, whatever they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from train.errors import TrainError
+from train.temporal_network import CausalNetwork
+
+MIN_INPUT_SCALE = 1e-2
+"""An input that hardly varies in training is not blown up when it does so later."""
+MAX_GRADIENT_NORM = 1.0
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporalClip:
+    """One person for some time."""
+
+    x: Floats
+    """What the network reads; anything where nobody is seen. Shape: (n, n_in)."""
+    dt_s: Floats
+    """Time since the frame before. Shape: (n,)."""
+    valid: NDArray[np.bool_]
+    """Whether somebody is seen. Shape: (n,)."""
+    target: Floats
+    """What the loss compares with. Shape: (n, n_target)."""
+    weight: Floats
+    """How much each frame counts. Shape: (n,)."""
+
+    def __len__(self) -> int:
+        return len(self.dt_s)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TemporalBatch:
+    """Frames of several clips; frames before a clip's first are not valid and weigh nothing."""
+
+    x: Tensor
+    """Shape: (b, t, n_in)."""
+    dt_s: Tensor
+    """Shape: (b, t)."""
+    valid: Tensor
+    """Shape: (b, t)."""
+    target: Tensor
+    """Shape: (b, t, n_target)."""
+    weight: Tensor
+    """0 where nobody is seen. Shape: (b, t)."""
+
+    def newest(self, n: int) -> TemporalBatch:
+        """The last n frames."""
+        parts = (self.x, self.dt_s, self.valid, self.target, self.weight)
+        return TemporalBatch(*(part[:, -n:] for part in parts))
+
+
+ClipSource = Callable[[int], Sequence[TemporalClip]]
+"""Epoch to clips: the same each time, or with new noise."""
+TemporalLoss = Callable[[TemporalBatch, Tensor], Tensor]
+"""Frames and the network's output of them, shape (b, t, n_out), to one number."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemporalOptions:
+    """How to fit."""
+
+    epochs: int = 30
+    steps_per_epoch: int = 100
+    batch_size: int = 32
+    n_frames: int = 128
+    """That the loss is of; the network sees more before."""
+    min_history: int = 1
+    max_history: int = 1800
+    """Frames of a clip that the network sees at least and at most, unless the clip is shorter: drawn evenly
+    in their logarithm, so that it serves somebody who has just appeared as well as somebody known."""
+    thin: float = 0.3
+    """Share of sequences of which some frames, up to 6 in 10, are left out: slow and stuttering cameras."""
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.02
+    input_noise: float = 0.0
+    """Standard deviation, in parts of the inputs' own, of noise that is drawn for each frame."""
+    seed: int = 0
+    device: str = "cpu"
+    bf16: bool = False
+    """Matrix products in bfloat16: faster where the processor has instructions for them."""
+
+
+def fit_temporal(
+    network: CausalNetwork,
+    clips: ClipSource,
+    loss_of: TemporalLoss,
+    options: TemporalOptions,
+    on_epoch: Callable[[int, float, CausalNetwork], None] | None = None,
+) -> CausalNetwork:
+    """Train a network.
+
+    Args:
+        network: Changed in place; its normalisation is taken as it is, see `normalise`.
+        clips: Told the epoch; gives what to learn from.
+        loss_of: To minimise.
+        options: How.
+        on_epoch: Told the epoch, its mean loss and the network, which it may evaluate.
+
+    Returns:
+        The network, ready for use.
+
+    Raises:
+        TrainError: there is nothing to learn from, or the loss is no number any more.
+    """
+    torch.manual_seed(options.seed)
+    rng = np.random.default_rng(options.seed)
+    network.to(options.device)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, options.learning_rate, total_steps=options.epochs * options.steps_per_epoch, pct_start=0.1
+    )
+    for epoch in range(options.epochs):
+        sampler = ClipSampler(clips(epoch), options, rng)
+        network.train()
+        losses = []
+        for _ in range(options.steps_per_epoch):
+            batch = sampler.draw()
+            loss = batch_loss(network, batch, loss_of, options)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.detach())
+        mean = float(torch.stack(losses).mean())
+        if not np.isfinite(mean):
+            raise TrainError(
+                f"loss is {mean} in epoch {epoch}: look for NaN in targets, or lower the learning rate"
+            )
+        if on_epoch is not None:
+            on_epoch(epoch, mean, network)
+    return network.eval()
+
+
+def batch_loss(
+    network: CausalNetwork, batch: TemporalBatch, loss_of: TemporalLoss, options: TemporalOptions
+) -> Tensor:
+    """The loss of a batch's newest frames, all of it read by the network."""
+    n = min(options.n_frames, batch.x.shape[1])
+    x = batch.x
+    if options.input_noise > 0.0:
+        x = x + options.input_noise * network.input_scale * torch.randn_like(x)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=options.bf16):
+        y = network(x, batch.dt_s, batch.valid, batch.x.shape[1] - n)
+    return loss_of(batch.newest(n), y.float())
+
+
+class ClipSampler:
+    """Draws stretches of clips, each frame of all clips as likely as any other to be the last.
+
+    Args:
+        clips: To draw from.
+        options: Lengths and numbers.
+        rng: Draws.
+
+    Raises:
+        TrainError: there are no frames.
+    """
+
+    def __init__(
+        self, clips: Sequence[TemporalClip], options: TemporalOptions, rng: np.random.Generator
+    ) -> None:
+        self._clips = [clip for clip in clips if len(clip) > 0]
+        if not self._clips:
+            raise TrainError("no clip has a frame; make sequences first (kinecast train lift-clips)")
+        self._options, self._rng = options, rng
+        lengths = np.array([len(clip) for clip in self._clips], dtype=np.float64)
+        self._probability = lengths / lengths.sum()
+
+    def draw(self) -> TemporalBatch:
+        """A batch, padded in front to its longest stretch."""
+        options = self._options
+        # The longest history is drawn for the whole batch, or almost every batch would be as long as can be.
+        longest = self._log_uniform(options.min_history, options.max_history)
+        chosen = self._rng.choice(len(self._clips), options.batch_size, p=self._probability)
+        stretches = [
+            (self._clips[k], self._frames(len(self._clips[k]), max(longest, options.n_frames)))
+            for k in chosen
+        ]
+        return _collate(stretches, options.device)
+
+    def _frames(self, n: int, longest: int) -> NDArray[np.int64]:
+        """Rising indices into a clip of n frames."""
+        options, rng = self._options, self._rng
+        end = int(rng.integers(min(n, options.min_history), n + 1))
+        length = min(end, self._log_uniform(options.min_history, longest))
+        # Windows at a clip's start are few, but somebody appears in each: half of all draws keep theirs full.
+        if rng.random() < 0.5:
+            length = min(end, max(length, options.n_frames))
+        frames = np.arange(end - length, end)
+        if rng.random() < options.thin:
+            frames = frames[rng.random(length) < rng.uniform(0.4, 1.0)]
+        return frames if len(frames) else np.array([end - 1])
+
+    def _log_uniform(self, low: int, high: int) -> int:
+        return int(np.exp(self._rng.uniform(np.log(low), np.log(high))).round())
+
+
+def _collate(stretches: Sequence[tuple[TemporalClip, NDArray[np.int64]]], device: str) -> TemporalBatch:
+    """Frames of clips side by side, the newest last."""
+    b, n = len(stretches), max(len(frames) for _, frames in stretches)
+    first = stretches[0][0]
+    x = np.zeros((b, n, first.x.shape[1]), dtype=np.float32)
+    target = np.zeros((b, n, first.target.shape[1]), dtype=np.float32)
+    dt_s, weight = (np.zeros((b, n), dtype=np.float32) for _ in range(2))
+    valid = np.zeros((b, n), dtype=np.bool_)
+    for row, (clip, frames) in enumerate(stretches):
+        at = slice(n - len(frames), n)
+        x[row, at], target[row, at], valid[row, at] = clip.x[frames], clip.target[frames], clip.valid[frames]
+        weight[row, at] = np.where(clip.valid[frames], clip.weight[frames], 0.0)
+        t_s = clip.dt_s[: frames[-1] + 1].cumsum(dtype=np.float64)[frames]
+        dt_s[row, at] = np.diff(t_s, prepend=t_s[:1])
+    return TemporalBatch(*(torch.from_numpy(a).to(device) for a in (x, dt_s, valid, target, weight)))
+
+
+def normalise(
+    network: CausalNetwork, clips: Sequence[TemporalClip], output_scale: Floats | None = None
+) -> None:
+    """Centre and scale a network's inputs by what clips show where somebody is seen.
+
+    Args:
+        network: Changed.
+        clips: To look at.
+        output_scale: What an output of 1 of the last layer is worth; None: 1. Shape: (n_out,).
+    """
+    x = np.concatenate([clip.x[clip.valid] for clip in clips]).astype(np.float64)
+    network.set_normalisation(
+        torch.from_numpy(x.mean(0)),
+        torch.from_numpy(np.maximum(x.std(0), MIN_INPUT_SCALE)),
+        None if output_scale is None else torch.from_numpy(output_scale),
+    )
+
+
+@torch.no_grad()
+def predict(network: CausalNetwork, clip: TemporalClip) -> Floats:
+    """The output of a whole clip; NaN where nobody is seen. Shape: (n, n_out)."""
+    was_training = network.training
+    network.eval()
+    device = network.input_mean.device
+    x, dt_s, valid = (torch.from_numpy(a)[None].to(device) for a in (clip.x, clip.dt_s, clip.valid))
+    y = network(x, dt_s, valid)[0].cpu().numpy()
+    network.train(was_training)
+    return np.asarray(np.where(clip.valid[:, None], y, np.nan), dtype=np.float32)
