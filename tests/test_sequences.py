@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +187,15 @@ def test_the_landmarks_of_a_clip_are_what_features_are_made_of(skeleton: Skeleto
 
     features = landmark_features(landmark_batch(clip))
     np.testing.assert_array_equal(sequence.x[:, : features.values.shape[1]], features.values)
+
+
+def test_clips_are_told_apart_and_blocks_stay_together(skeleton: Skeleton) -> None:
+    clips = [
+        replace(filmed(skeleton, "stand", n), block=np.full(n, b, np.int32)) for n, b in ((5, 0), (7, 1))
+    ]
+    both = LiftData(**{f.name: np.concatenate([getattr(c, f.name) for c in clips]) for f in fields(LiftData)})
+    assert list(both.clips()) == [slice(0, 5), slice(5, 12)]
+    pictures = replace(both, t_s=np.zeros(12, np.float32))
+    assert list(pictures.clips()) == [slice(0, 5), slice(5, 12)]
+    again = replace(both, block=np.zeros(12, np.int32))  # clip 0 of two folders
+    assert list(again.clips()) == [slice(0, 5), slice(5, 12)]

@@ -94,8 +94,9 @@ class LiftData:
             raise TrainError(f"{folder}: made by another version of kinecast; make the data again") from error
 
     def clips(self) -> Iterator[slice]:
-        """The rows of each clip, in the order of time."""
-        ends = (np.flatnonzero((np.diff(self.block) != 0) | (np.diff(self.t_s) <= 0)) + 1).tolist()
+        """The rows of each clip, or block of pictures, in the order of time."""
+        another = (np.diff(self.block) != 0) | (np.diff(self.adult) != 0) | (np.diff(self.t_s) < 0)
+        ends = (np.flatnonzero(another) + 1).tolist()
         for start, stop in zip([0, *ends], [*ends, len(self)], strict=True):
             yield slice(start, stop)
 
@@ -197,5 +198,8 @@ def _misses(landmarks_px: Array, centres_px: Array, body_names: tuple[str, ...])
     index = [body_names.index(body) for body in CHECKED_BODIES.values()]
     truth = centres_px[index]
     miss = np.linalg.norm(landmarks_px[list(CHECKED_BODIES), :2] - truth, axis=1)
-    height_px = np.ptp(centres_px[np.isfinite(centres_px).all(1), 1])
+    before_px = centres_px[np.isfinite(centres_px).all(1), 1]
+    if not len(before_px):  # the person has walked past the camera
+        return True
+    height_px = np.ptp(before_px)
     return not np.nanmedian(miss) < MAX_MEDIAN_MISS * height_px
