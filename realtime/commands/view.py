@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 HELP = "show the skeleton that a running tracker publishes, in 3D"
 TITLE = "kinecast view"
-
-logger = logging.getLogger(__name__)
+NICENESS = 5
+"""Where the viewer draws in software, the tracker on the same processor comes first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     from realtime.viewer.window import Window
 
     _check(args)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     make_meshes = _meshes(args)
     ghost = _ghost(args)
     window = Window(TITLE, args.size)

@@ -88,7 +88,8 @@ def camera_frustum(camera: Camera) -> Lines:
         return NO_LINES
     w, h = camera.width_px, camera.height_px
     uv = np.array([[0, 0], [w, 0], [w, h], [0, h], [0.42 * w, 0], [0.5 * w, -0.1 * h], [0.58 * w, 0]])
-    rays = np.concatenate([(uv - (camera.cx, camera.cy)) / focal, np.ones((len(uv), 1))], axis=1)
+    with np.errstate(all="ignore"):
+        rays = np.concatenate([(uv - (camera.cx, camera.cy)) / focal, np.ones((len(uv), 1))], axis=1)
     if not np.isfinite(rays).all() or np.abs(rays).max() > 1e3:
         return NO_LINES
     points = np.concatenate([np.zeros((1, 3)), FRUSTUM_M * rays]) @ R.T + T[:3, 3]

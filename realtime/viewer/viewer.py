@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.errors import SkeletonError
 from realtime.angle_sample import AngleSample
 from realtime.client import Subscription
 from realtime.errors import RealtimeError
 from realtime.overlay_angles import PAD_PX, AnglePanel, choose_rows
 from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Typeface
-from realtime.types import Status
+from realtime.types import PoseSample, Status
 from realtime.viewer.ghost import Ghost
 from realtime.viewer.hud import TextPanel, plain
 from realtime.viewer.keys import KEYS
@@ -31,6 +32,10 @@ SCENERY_S = 0.25
 ZOOM = 0.33
 FOLLOW_S = 0.4
 """Time constant of the eye that follows the figure."""
+LEAST_MOVE_M = 2e-4
+"""Smaller ones are not worth another picture."""
+GREATEST = 1e4
+"""Larger coordinates, in rad and m, mean nothing and would fill the screen with digits."""
 
 GHOST_TEXT: Colour = (242, 170, 182)
 _STATUS: dict[Status, tuple[str, Colour]] = {
@@ -106,6 +111,8 @@ class Viewer:
         self._angles_of: tuple[str, ...] = ()
         self._n_rows = 0
         self._clocks = Clocks()
+        self._pose: PoseSample | None = None
+        self._was_silent = True
         self._target = np.zeros(3)
         self._R_view = np.zeros((3, 3))
         self._bind_keys()
@@ -126,7 +133,8 @@ class Viewer:
         if sample is not None:
             self._take(sample, now_s)
         is_silent = self.scene.wait(now_s)
-        is_changed = sample is not None or is_silent
+        is_changed = sample is not None or is_silent != self._was_silent
+        self._was_silent = is_silent
         if self._ghost is not None:
             self.scene.take_ghost(
                 self._ghost.posture(now_s, self.scene.body.posture) if self.shown.ghost else None
@@ -163,9 +171,13 @@ class Viewer:
         names = tuple(sample.keys())
         if self._angles is None or names != self._angles_of:
             model = sample.meta.model
-            rows = choose_rows(model, self._coordinates)
+            try:
+                rows = choose_rows(model, self._coordinates)
+            except SkeletonError as error:  # perhaps of another model that the tracker runs now
+                rows, self.message = choose_rows(model, None), str(error)
             self._angles, self._angles_of, self._n_rows = AnglePanel(rows, self._typeface), names, len(rows)
-        self._angles.remember(sample.pose_sample())
+        self._pose = legible(sample.pose_sample())
+        self._angles.remember(self._pose)
 
     def _follow(self, elapsed_s: float) -> bool:
         """Keep the figure in the middle, smoothly; whether the eye moved."""
@@ -176,7 +188,10 @@ class Viewer:
         if np.linalg.norm(away) > 1.5:  # first seen, or another place: no flight through the room
             self._target = centre
         else:
-            self._target = self._target + away * (1.0 - np.exp(-elapsed_s / FOLLOW_S))
+            away *= 1.0 - np.exp(-elapsed_s / FOLLOW_S)
+            if np.linalg.norm(away) < LEAST_MOVE_M:
+                return False
+            self._target = self._target + away
         self._window.look(self._target)
         return True
 
@@ -218,14 +233,14 @@ class Viewer:
         said, dot = _STATUS[scene.sample.status]
         first = [said]
         if heartbeat is not None and heartbeat.fps is not None:
-            first.append(f"{heartbeat.fps:.0f} fps")
-        first.append(f"{max(0.0, scene.sample.age_ms):.0f} ms")
+            first.append(f"{np.clip(heartbeat.fps, 0.0, 9999.0):.0f} fps")
+        first.append(f"{np.clip(scene.sample.age_ms, 0.0, 99999.0):.0f} ms")
         first.append(f"drawn {self.fps:.0f}/s")
-        second = [(scene.sample.meta.model.name[:40], MUTED)]
+        second = [(printable(scene.sample.meta.model.name, 40), MUTED)]
         if not scene.has_bodies:
             second.append(("no bodies in this stream", CAUTION))
         if heartbeat is not None and heartbeat.note:
-            second.append((heartbeat.note[:80], CAUTION))
+            second.append((printable(heartbeat.note, 80), CAUTION))
         return [plain(*first), second, where, *self._notes()], dot
 
     def _notes(self) -> list[list[tuple[str, Colour]]]:
@@ -234,14 +249,14 @@ class Viewer:
             state = "" if self.scene.ghost.is_visible else " (not there)" if self.shown.ghost else " (off)"
             notes.append([(f"ghost {self._ghost.label[:50]}{state}", GHOST_TEXT)])
         if self.message:
-            notes.append([(self.message, WHITE)])
+            notes.append([(self.message[:100], WHITE)])
         return notes
 
     def _angle_picture(self) -> Image | None:
         """The overlay's panel of angles, on a picture of its own size."""
-        if self._angles is None or self.scene.sample is None or not self._n_rows:
+        if self._angles is None or self._pose is None or not self._n_rows:
             return None
-        return self._angles.picture(self.scene.sample.pose_sample(), self._unit_px)
+        return self._angles.picture(self._pose, self._unit_px)
 
     def _bind_keys(self) -> None:
         for key in FRONTS:
@@ -286,6 +301,17 @@ class Viewer:
             self.message = f"saved {path}"
         except RealtimeError as error:
             self.message = str(error)
+
+
+def legible(pose: PoseSample) -> PoseSample:
+    """The sample without coordinates that are too large to mean anything."""
+    with np.errstate(invalid="ignore"):
+        return replace(pose, q=np.where(np.abs(pose.q) < GREATEST, pose.q, np.nan))
+
+
+def printable(text: str, longest: int) -> str:
+    """The beginning of a text from the stream, without what no typeface draws."""
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])
 
 
 def plain_muted(text: str) -> list[tuple[str, Colour]]:
