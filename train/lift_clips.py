@@ -31,6 +31,8 @@ Image = NDArray[np.uint8]
 CLIP_S = 8.0
 CLIP_PX = 384
 """Side of the pictures: who walks through them is still as large as the network needs."""
+RATES_FPS = (4.0, 4.0, 8.0, 12.0, 30.0)
+"""Slow clips show more people for the same work; how fast landmarks tremble is learnt from few."""
 COVERED_SHARE = 0.3
 """Of the clips: something hides a part of the person for a while."""
 MIN_ROWS = 20
@@ -106,7 +108,7 @@ def lift_clip(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) 
     """The rows of one clip, each with `t_s`; frames without the person are left out."""
     rng = np.random.default_rng([*key, _LIFT_CLIPS])
     person = people.draw_person(rng, duration_s=CLIP_S, fps=CLIP_MOTION_FPS)
-    person = replace(person, motion=filmed(person.motion, rng))
+    person = replace(person, motion=filmed(person.motion, rng, RATES_FPS))
     framing = FRAMINGS[int(rng.integers(len(FRAMINGS)))]
     scene = people.clip_scene(person, rng, framing)
     places_m = _places(person)

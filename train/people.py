@@ -33,7 +33,8 @@ BLOCK_SIZE = 8
 POSE_INTERVAL_S = 0.9
 """Between two pictures of a block, so that they show different poses."""
 CLIP_DURATION_S = 4.0
-_CLIP_RATES_FPS = (25.0, 30.0, 30.0, 60.0)
+CLIP_RATES_FPS = (25.0, 30.0, 30.0, 60.0)
+"""Of webcams, each as likely."""
 CLIP_MOTION_FPS = 60.0
 """Of the motion, before a camera takes it at its own rate."""
 _STAMP_JITTER = 0.03
@@ -267,9 +268,9 @@ def is_framed(view: View, anchors: dict[str, Array]) -> bool:
     return bool(0 <= u < k.width_px and 0 <= v < k.height_px)
 
 
-def filmed(motion: Motion, rng: np.random.Generator) -> Motion:
+def filmed(motion: Motion, rng: np.random.Generator, rates_fps: tuple[float, ...] = CLIP_RATES_FPS) -> Motion:
     """A motion at the moments at which a webcam takes it: with jitter, and a frame missing now and then."""
-    fps = float(rng.choice(_CLIP_RATES_FPS))
+    fps = float(rng.choice(rates_fps))
     n = int(motion.t_s[-1] * fps) + 1
     intervals = np.maximum(1.0 + rng.normal(0.0, _STAMP_JITTER, n), 0.5) * (
         1.0 + (rng.random(n) < _DROPPED_FRAMES)
