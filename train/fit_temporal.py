@@ -74,11 +74,10 @@ class TemporalOptions:
     steps_per_epoch: int = 100
     batch_size: int = 32
     n_frames: int = 128
-    """That the loss is of; the network sees more before."""
-    min_history: int = 1
+    """That the loss is of, the newest of those that the network sees."""
     max_history: int = 1800
-    """Frames of a clip that the network sees at least and at most, unless the clip is shorter: drawn evenly
-    in their logarithm, so that it serves somebody who has just appeared as well as somebody known."""
+    """Frames that the network sees at most. How many it sees is drawn for each batch, evenly in the logarithm
+    from `n_frames` on, so that it serves somebody who just appeared as well as somebody known."""
     thin: float = 0.3
     """Share of sequences of which some frames, up to 6 in 10, are left out: slow and stuttering cameras."""
     learning_rate: float = 1e-3
@@ -159,7 +158,7 @@ def batch_loss(
 
 
 class ClipSampler:
-    """Draws stretches of clips, each frame of all clips as likely as any other to be the last.
+    """Draws stretches of clips, longer clips more often.
 
     Args:
         clips: To draw from.
@@ -183,30 +182,20 @@ class ClipSampler:
     def draw(self) -> TemporalBatch:
         """A batch, padded in front to its longest stretch."""
         options = self._options
-        # The longest history is drawn for the whole batch, or almost every batch would be as long as can be.
-        longest = self._log_uniform(options.min_history, options.max_history)
+        low, high = np.log(options.n_frames), np.log(max(options.n_frames, options.max_history))
+        history = round(float(np.exp(self._rng.uniform(low, high))))
         chosen = self._rng.choice(len(self._clips), options.batch_size, p=self._probability)
-        stretches = [
-            (self._clips[k], self._frames(len(self._clips[k]), max(longest, options.n_frames)))
-            for k in chosen
-        ]
+        stretches = [(self._clips[k], self._frames(len(self._clips[k]), history)) for k in chosen]
         return _collate(stretches, options.device)
 
-    def _frames(self, n: int, longest: int) -> NDArray[np.int64]:
+    def _frames(self, n: int, history: int) -> NDArray[np.int64]:
         """Rising indices into a clip of n frames."""
         options, rng = self._options, self._rng
-        end = int(rng.integers(min(n, options.min_history), n + 1))
-        length = min(end, self._log_uniform(options.min_history, longest))
-        # Windows at a clip's start are few, but somebody appears in each: half of all draws keep theirs full.
-        if rng.random() < 0.5:
-            length = min(end, max(length, options.n_frames))
-        frames = np.arange(end - length, end)
+        end = int(rng.integers(min(n, options.n_frames), n + 1))
+        frames = np.arange(max(0, end - history), end)
         if rng.random() < options.thin:
-            frames = frames[rng.random(length) < rng.uniform(0.4, 1.0)]
+            frames = frames[rng.random(len(frames)) < rng.uniform(0.4, 1.0)]
         return frames if len(frames) else np.array([end - 1])
-
-    def _log_uniform(self, low: int, high: int) -> int:
-        return int(np.exp(self._rng.uniform(np.log(low), np.log(high))).round())
 
 
 def _collate(stretches: Sequence[tuple[TemporalClip, NDArray[np.int64]]], device: str) -> TemporalBatch:
