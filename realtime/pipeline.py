@@ -23,6 +23,9 @@ SILENCE_S = 3.0
 """A live source without a frame for so long is reported."""
 START_TIMEOUT_S = 10.0
 JOIN_TIMEOUT_S = 10.0
+"""A camera driver may hang."""
+OUTPUT_TIMEOUT_S = 120.0
+"""A slow disk has much to write at the end."""
 
 
 class SampleSender(Protocol):
@@ -162,7 +165,7 @@ class Pipeline:
         Raises:
             BaseException: the first error of any of them.
         """
-        self._threads.join(timeout_s)
+        self._threads.join(timeout_s, {"output": max(timeout_s, OUTPUT_TIMEOUT_S)})
         if self._threads.error is not None:
             raise self._threads.error
 

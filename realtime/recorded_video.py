@@ -9,8 +9,7 @@ from pathlib import Path
 import cv2
 
 from realtime.errors import SourceError
-from realtime.messages import Angles
-from realtime.recorder import LOSSLESS_NAME
+from realtime.recorded_pictures import LOSSLESS_NAME, read_frames_table
 from realtime.sources import DEFAULT_FPS, as_bgr, quiet_opencv
 from realtime.stream_log import LOG_NAME, StreamLog
 from realtime.types import Frame
@@ -22,10 +21,10 @@ def is_recording(folder: Path) -> bool:
 
 
 class RecordedVideo:
-    """Pairs the pictures of `video.mkv` with the samples of the log, one by one.
+    """The pictures of `video.mkv` with their numbers and times of `video.csv`.
 
     Estimates of these frames are bit-identical to those of the run that was recorded, given the same
-    estimator with the same options, unless that run had no time to record some frames.
+    estimator with the same options, unless that run had no time to record some frames, which it says.
 
     Args:
         folder: a recording, finished or not.
@@ -41,20 +40,20 @@ class RecordedVideo:
         self.description = str(folder / LOSSLESS_NAME)
         self.width_px = 0
         self.height_px = 0
-        self._path = folder / LOSSLESS_NAME
-        self._log = StreamLog(folder / LOG_NAME)
-        self.fps = self._log.meta.rate_hz or DEFAULT_FPS
+        self._folder, self._path = folder, folder / LOSSLESS_NAME
+        self.fps = StreamLog(folder / LOG_NAME).meta.rate_hz or DEFAULT_FPS
         self.n_frames: int | None = 0
-        self._samples: Iterator[Angles] = iter(())
+        self._rows: Iterator[tuple[int, int]] = iter(())
         self._capture: cv2.VideoCapture | None = None
         self._interrupted = False
-        self._shift_ns: int | None = None
+        self._start_ns: int | None = None
 
     def open(self) -> None:
         """Open the video and learn its size.
 
         Raises:
             SourceError: the recording has no video, or it cannot be read.
+            RecordingError: the table of its frames cannot be read.
         """
         self.close()
         quiet_opencv()
@@ -68,22 +67,23 @@ class RecordedVideo:
             raise SourceError(f"{self._path}: cannot be read; the file is damaged, or OpenCV lacks FFmpeg")
         self.width_px = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height_px = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.n_frames = sum(1 for _ in self._log.samples())
-        self._capture = capture
-        self._samples = (angles for angles, _ in self._log.samples())
-        self._interrupted, self._shift_ns = False, None
+        rows = read_frames_table(self._folder)
+        self.n_frames = len(rows)
+        self._capture, self._rows = capture, iter(rows)
+        self._interrupted, self._start_ns = False, None
 
     def read(self) -> Frame | None:
-        """The next frame; its stamp is the recorded one, moved so that the first is now."""
-        angles = None if self._interrupted or self._capture is None else next(self._samples, None)
-        if angles is None or self._capture is None:
+        """The next frame; stamps are the recorded ones, moved so that the first is now."""
+        row = None if self._interrupted or self._capture is None else next(self._rows, None)
+        if row is None or self._capture is None:
             return None
         decoded, image = self._capture.read()
         if not decoded:
             return None
-        if self._shift_ns is None:
-            self._shift_ns = time.perf_counter_ns() - angles.t_capture_ns
-        return Frame(angles.frame_id, angles.t_capture_ns + self._shift_ns, as_bgr(image))
+        if self._start_ns is None:
+            self._start_ns = time.perf_counter_ns()
+        frame_id, time_ns = row
+        return Frame(frame_id, self._start_ns + time_ns, as_bgr(image))
 
     def interrupt(self) -> None:
         """Make the next `read` return None."""

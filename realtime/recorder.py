@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from calib.errors import StorageError
 from calib.storage import StoWriter
 from realtime.errors import RecordingError
-from realtime.lossless_video import LosslessVideo
 from realtime.messages import Angles, Camera, Meta, Pose
+from realtime.recorded_pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME, RecordedPictures
 from realtime.recording_files import RowFile, csv_header, csv_row
 from realtime.recording_finish import MOT_NAME, TRC_NAME, finish_recording
 from realtime.report import REPORT_NAME
 from realtime.stream_log import LOG_NAME, LogWriter
 from realtime.types import PoseSample
-from realtime.video_file import VideoFile
 from realtime.wire import Envelope, angles_of, meta_of, model_of, pose_of, root_of
 
 if TYPE_CHECKING:
@@ -32,19 +31,19 @@ if TYPE_CHECKING:
     from calib.skeleton import Skeleton
 
 STO_NAME, CSV_NAME, CAMERA_NAME, SESSION_NAME = "angles.sto", "angles.csv", "camera.json", "session.json"
-VIDEO_NAME, LOSSLESS_NAME = "overlay.mp4", "video.mkv"
+VIDEO_NAME = OVERLAY_NAME
 FILE_NAMES = (
     STO_NAME,
     CSV_NAME,
     MOT_NAME,
     TRC_NAME,
-    VIDEO_NAME,
+    OVERLAY_NAME,
     LOSSLESS_NAME,
+    FRAMES_NAME,
     CAMERA_NAME,
     SESSION_NAME,
     LOG_NAME,
 )
-DEFAULT_VIDEO_HZ = 30.0
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,13 +64,10 @@ class _GrowingFiles:
     log: LogWriter
     session: str
     """Of the newest `meta` in the log."""
-    lossless: LosslessVideo | None = None
-    overlay: VideoFile | None = None
 
     def close(self) -> None:
-        for file in (self.sto, self.csv, self.log, self.lossless, self.overlay):
-            if file is not None:
-                file.close()
+        for file in (self.sto, self.csv, self.log):
+            file.close()
 
 
 class Recorder:
@@ -129,22 +125,13 @@ class Recorder:
         self._first_ns = 0
         self._last_ns = 0
         self._files: _GrowingFiles | None = None
+        self.pictures = RecordedPictures(self.folder, self.meta.rate_hz)
+        """Takes the pictures of the samples, also from another thread, once the first sample is written."""
         self._is_open = True
         _check_folder(self.folder, replace=replace)
 
-    def write(
-        self,
-        sample: PoseSample,
-        picture: NDArray[np.uint8] | None = None,
-        *,
-        image: NDArray[np.uint8] | None = None,
-    ) -> None:
-        """Add one sample of a skeleton.
-
-        Args:
-            sample: to write.
-            picture: of the overlay; None for a recording without.
-            image: what the camera gave, to be kept without loss; None for a recording without.
+    def write(self, sample: PoseSample, picture: NDArray[np.uint8] | None = None) -> None:
+        """Add one sample of a skeleton, and the overlay's picture of it if it is at hand already.
 
         Raises:
             RecordingError: it could not be written. Recording is then over and further calls do nothing; all
@@ -153,24 +140,16 @@ class Recorder:
         assert self._skeleton is not None, "a heard stream is recorded with write_messages"
         envelope = Envelope(self.meta.session, self.n_samples, time.perf_counter_ns())
         angles = angles_of(sample, envelope, root_of(self._skeleton))
-        self.write_messages(angles, pose_of(sample, envelope, self._skeleton), picture, image=image)
+        self.write_messages(angles, pose_of(sample, envelope, self._skeleton))
+        if picture is not None:
+            self.pictures.write(sample.frame_id, sample.t_capture_ns, picture, None)
 
-    def write_messages(
-        self,
-        angles: Angles,
-        pose: Pose | None,
-        picture: NDArray[np.uint8] | None = None,
-        *,
-        image: NDArray[np.uint8] | None = None,
-        meta: Meta | None = None,
-    ) -> None:
+    def write_messages(self, angles: Angles, pose: Pose | None, *, meta: Meta | None = None) -> None:
         """Add one sample as a stream has it.
 
         Args:
             angles: of the sample.
             pose: of the same sample; None where it is not known.
-            picture: as in `write`.
-            image: as in `write`.
             meta: newest of a heard stream, which may have begun a new session.
 
         Raises:
@@ -187,8 +166,6 @@ class Recorder:
         try:
             if self._files is None:
                 self._files = self._open()
-            # A killed process may leave a picture without its sample, never a sample without its picture.
-            self._write_pictures(self._files, picture, image, time_s, angles.t_capture_ns - self._first_ns)
             self._write_log(self._files, angles, pose, meta)
             self._write_row(self._files, angles, time_s)
         except (OSError, StorageError, RecordingError) as error:
@@ -208,6 +185,7 @@ class Recorder:
         if not self._is_open:
             return
         self._is_open = False
+        self.pictures.close()
         self._close_files()
         if self.error is None and self.n_samples:
             finish_recording(self.folder)
@@ -232,25 +210,6 @@ class Recorder:
         csv.append(csv_header(self.meta.model))
         sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names)
         return _GrowingFiles(sto, csv, log, self.meta.session)
-
-    def _write_pictures(
-        self,
-        files: _GrowingFiles,
-        picture: NDArray[np.uint8] | None,
-        image: NDArray[np.uint8] | None,
-        time_s: float,
-        t_ns: int,
-    ) -> None:
-        rate_hz = self.meta.rate_hz or DEFAULT_VIDEO_HZ
-        if image is not None:
-            if files.lossless is None:
-                files.lossless = LosslessVideo(self.folder / LOSSLESS_NAME, image, rate_hz)
-            files.lossless.write(image, t_ns)
-        if picture is not None:
-            if files.overlay is None:
-                height, width = picture.shape[:2]
-                files.overlay = VideoFile(self.folder / VIDEO_NAME, rate_hz, (width, height))
-            files.overlay.write(picture, time_s)
 
     def _write_log(self, files: _GrowingFiles, angles: Angles, pose: Pose | None, meta: Meta | None) -> None:
         new = [meta] if meta is not None and meta.session != files.session else []

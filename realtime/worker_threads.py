@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,16 @@ class WorkerThreads:
             if self.error is None:
                 self.error = error
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for all threads; a camera driver may hang, so not for ever."""
-        deadline_s = time.monotonic() + timeout_s
+    def join(self, timeout_s: float, longer_s: Mapping[str, float] | None = None) -> None:
+        """Wait for all threads, but not for ever.
+
+        Args:
+            timeout_s: for all together.
+            longer_s: names of threads that get more, and how much.
+        """
+        start_s = time.monotonic()
         for thread in self.threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+            limit_s = (longer_s or {}).get(thread.name.removeprefix("kinecast-"), timeout_s)
+            thread.join(max(0.0, start_s + limit_s - time.monotonic()))
             if thread.is_alive():
-                logger.warning("thread %s has not stopped within %.0f s; leaving it", thread.name, timeout_s)
+                logger.warning("thread %s has not stopped within %.0f s; leaving it", thread.name, limit_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,19 +43,30 @@ class FakeOverlay:
         return image + 100
 
 
+class FakePictures:
+    def __init__(self, room: int) -> None:
+        self.written: list[tuple[int, int | None, int | None]] = []
+        self._room = room
+
+    def write(self, frame_id, t_capture_ns, picture, image) -> None:
+        if len(self.written) == self._room:
+            raise OSError("no space left for pictures")
+        values = [None if given is None else int(given[0, 0, 0]) for given in (picture, image)]
+        self.written.append((frame_id, *values))
+
+
 class FakeRecorder:
-    def __init__(self, room: int = 10**9, *, fails_at_close: bool = False) -> None:
-        self.written: list[tuple[int, int | None]] = []
-        self.images: list[int | None] = []
+    def __init__(self, room: int = 10**9, picture_room: int = 10**9, *, fails_at_close: bool = False) -> None:
+        self.written: list[int] = []
+        self.pictures = FakePictures(picture_room)
         self.n_closed = 0
         self._room = room
         self._fails_at_close = fails_at_close
 
-    def write(self, sample, picture=None, *, image=None) -> None:
+    def write(self, sample) -> None:
         if len(self.written) == self._room:
             raise RecordingError("no space left on device")
-        self.written.append((sample.frame_id, None if picture is None else int(picture[0, 0, 0])))
-        self.images.append(None if image is None else int(image[0, 0, 0]))
+        self.written.append(sample.frame_id)
 
     def close(self) -> None:
         self.n_closed += 1
@@ -69,8 +81,10 @@ def test_one_drawing_serves_the_recording_and_the_window():
     )
     for k in range(3):
         outputs.write(*pair(k), LiveStats())
+    outputs.close()
     assert overlay.drawn == [0, 1, 2]
-    assert recorder.written == [(0, 100), (1, 101), (2, 102)]
+    assert recorder.written == [0, 1, 2]
+    assert recorder.pictures.written == [(0, 100, None), (1, 101, None), (2, 102, None)]
     assert pictures.get()[0, 0, 0] == 102
 
 
@@ -81,8 +95,8 @@ def test_the_sources_own_pictures_are_recorded_if_asked(keeps_video: bool):
         JointRanges(SKELETON), recorder=recorder, recorded=FakeOverlay(), keeps_video=keeps_video
     )
     outputs.write(*pair(7), LiveStats())
-    assert recorder.written == [(7, 107)]
-    assert recorder.images == [7 if keeps_video else None]
+    outputs.close()
+    assert recorder.pictures.written == [(7, 107, 7 if keeps_video else None)]
 
 
 def test_a_mirrored_window_leaves_the_recording_as_it_is():
@@ -91,6 +105,7 @@ def test_a_mirrored_window_leaves_the_recording_as_it_is():
         JointRanges(SKELETON), recorder=recorder, recorded=recorded, shown=shown, pictures=pictures
     )
     outputs.write(*pair(5), LiveStats())
+    outputs.close()
     assert (recorded.drawn, shown.drawn) == ([5], [5])
 
 
@@ -115,8 +130,11 @@ def test_a_full_disk_ends_the_recording_and_not_the_tracking(caplog: pytest.LogC
     with caplog.at_level(logging.WARNING):
         for k in range(5):
             outputs.write(*pair(k), LiveStats())
-    outputs.close()
-    assert recorder.written == [(0, 100), (1, 101)]
+        n_closed = recorder.n_closed
+        outputs.close()
+    assert n_closed == 1
+    assert recorder.written == [0, 1]
+    assert len(recorder.pictures.written) <= 2
     assert recorder.n_closed == 1, "what was recorded is finished at once"
     assert outputs.failure == "no space left on device"
     assert [r.getMessage() for r in caplog.records] == ["no space left on device; tracking goes on"]
@@ -130,8 +148,62 @@ def test_a_full_disk_ends_a_replay():
         Pipeline(
             FakeSource(None), _WithFourCoordinates(), sink=outputs, options=PipelineOptions(SlotPolicy.WAIT)
         ).run()
-    assert [frame_id for frame_id, _ in recorder.written] == [0, 1, 2, 3, 4]
+    assert recorder.written == [0, 1, 2, 3, 4]
     assert recorder.n_closed == 1
+
+
+@pytest.mark.parametrize("must_record", [True, False])
+def test_pictures_that_fill_the_disk_end_the_recording(must_record: bool, caplog: pytest.LogCaptureFixture):
+    recorder = FakeRecorder(picture_room=3)
+    outputs = Outputs(
+        JointRanges(SKELETON), recorder=recorder, recorded=FakeOverlay(), must_record=must_record
+    )
+    said = []
+    with caplog.at_level(logging.WARNING):
+        for k in range(200):
+            try:
+                outputs.write(*pair(k), LiveStats())
+            except RecordingError as error:
+                said.append(str(error))
+        outputs.close()
+    said += [record.getMessage() for record in caplog.records]
+    assert len(said) == 1 and "no space left for pictures" in said[0]
+    assert len(recorder.pictures.written) == 3
+    assert 3 <= len(recorder.written) < 200 and recorder.n_closed == 1
+
+
+def test_samples_do_not_wait_for_their_pictures():
+    may_draw = threading.Event()
+
+    class Slow(FakeOverlay):
+        def draw(self, image, sample, stats=None):
+            may_draw.wait(60.0)
+            return super().draw(image, sample, stats)
+
+    recorder, overlay = FakeRecorder(), Slow()
+    outputs = Outputs(
+        JointRanges(SKELETON), recorder=recorder, recorded=overlay, policy=SlotPolicy.LATEST, depth=3
+    )
+    for k in range(10):
+        outputs.write(*pair(k), LiveStats())
+    assert recorder.written == list(range(10)) and not overlay.drawn
+    may_draw.set()
+    outputs.close()
+    assert len(overlay.drawn) + outputs.n_undrawn == 10
+    assert overlay.drawn[-3:] == [7, 8, 9] and outputs.n_undrawn >= 6
+
+
+def test_an_error_in_drawing_is_not_hidden():
+    class Broken(FakeOverlay):
+        def draw(self, image, sample, stats=None):
+            raise ZeroDivisionError("drawing")
+
+    outputs = Outputs(JointRanges(SKELETON), recorder=FakeRecorder(), recorded=Broken())
+    with pytest.raises(ZeroDivisionError):
+        for k in range(1000):
+            outputs.write(*pair(k), LiveStats())
+            threading.Event().wait(0.01)
+    outputs.close()
 
 
 def test_a_recording_that_cannot_be_finished_is_said():

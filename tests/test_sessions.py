@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
 
 import cv2
@@ -22,45 +20,18 @@ from realtime import cli
 from realtime.client import subscribe
 from realtime.commands import session
 from tests import swinging
+from tests.kinecast_process import FREE_PORT, ROOT, published_address, running
 from tests.mp4 import write_video
 
-ROOT = Path(__file__).resolve().parents[1]
 FILES = {
     "angles.sto", "angles.mot", "angles.csv", "markers.trc", "overlay.mp4", "report.json", "camera.json",
     "session.json", "stream.msgpack",
 }  # fmt: skip
-FREE_PORT = "tcp://127.0.0.1:*"
 
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "estimator_from_options", swinging.build)
-
-
-@contextmanager
-def running(*words: str) -> Iterator[subprocess.Popen[str]]:
-    """`kinecast` in a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.swinging", *words],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "DISPLAY": "", "WAYLAND_DISPLAY": "", "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def published_address(process: subprocess.Popen[str]) -> str:
-    """Wait until a process publishes."""
-    for line in process.stdout:
-        if match := re.search(r"publishing at (\S+)", line):
-            return match[1]
-    raise AssertionError(f"it never published: {process.stderr.read()}")
 
 
 def csv_rows(path: Path) -> dict[int, str]:
@@ -201,26 +172,29 @@ def test_record_and_listen_hear_what_replay_publishes(tmp_path: Path):
 
 
 def test_a_tracker_that_stops_ends_a_recording_that_has_a_time_limit(tmp_path: Path):
-    words = ["live", "--source", "synthetic", "--no-window", "--publish", FREE_PORT, "--duration", "4"]
-    with running(*words) as process:
-        result = subprocess.run(
-            [sys.executable, "-m", "realtime.cli", "record", "--connect", published_address(process),
-             "--out", str(tmp_path / "heard"), "--timeout", "3"],
-            capture_output=True, text=True, check=False, timeout=120, cwd=ROOT,
-        )  # fmt: skip
-    assert result.returncode == 2
-    assert "the tracker has stopped" in result.stderr
-    assert len(read_sto(tmp_path / "heard" / "angles.sto").time_s) > 5
+    out = tmp_path / "heard"
+    with running("live", "--source", "synthetic", "--no-window", "--publish", FREE_PORT) as process:
+        words = ["record", "--connect", published_address(process), "--out", str(out), "--timeout", "5"]
+        command = [sys.executable, "-m", "realtime.cli", *words]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as recording:
+            table = out / "angles.csv"
+            while not table.exists() or table.read_bytes().count(b"\n") <= 6:
+                assert recording.poll() is None
+                time.sleep(0.1)
+            process.kill()
+            _, complaints = recording.communicate(timeout=120)
+    assert recording.returncode == 2
+    assert "the tracker has stopped" in complaints
+    report = json.loads((out / "report.json").read_text())
+    assert report["command"] == "record" and report["frames"] == len(read_sto(out / "angles.sto").time_s)
+    assert report["missed_samples"] == 0 and report["latency_ms"]["p50"] > 0.0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are POSIX")
 def test_a_full_disk_ends_the_recording_and_not_the_tracking(tmp_path: Path):
     """A limit of file size stands in for the disk: writing fails, everything else goes on."""
     out = tmp_path / "out"
-    code = (
-        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000));"
-        "sys.argv[0] = 'kinecast'; runpy.run_module('tests.swinging', run_name='__main__')"
-    )
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))"
     words = [
         "live",
         "--source",
@@ -232,17 +206,11 @@ def test_a_full_disk_ends_the_recording_and_not_the_tracking(tmp_path: Path):
         "--frames",
         "150",
     ]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        cwd=ROOT,
-    )
-    assert result.returncode == 0, result.stderr
-    assert len(re.findall("recording has stopped after .* tracking goes on", result.stderr)) == 1
-    frames = int(re.search(r"^(\d+) frames in", result.stdout, re.MULTILINE)[1])
+    with running(*words, prelude=limit) as process:
+        said, complaints = process.communicate(timeout=120)
+    assert process.returncode == 0, complaints
+    assert len(re.findall("recording has stopped after .* tracking goes on", complaints)) == 1
+    frames = int(re.search(r"^(\d+) frames in", said, re.MULTILINE)[1])
     recorded = csv_rows(out / "angles.csv")
     assert 0 < len(recorded) < frames
     assert frames > 100

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from realtime.types import Estimator
 
 HELP = "track a person in front of a camera, live"
-RECORDING_DEPTH = 16
-"""Frames that may wait for the disk."""
+SAMPLES_DEPTH = 64
+"""Samples that may wait for the disk."""
+PICTURES_DEPTH = 16
+"""Pictures that may wait for the disk."""
 VIDEO_BUFFER_BYTES = 256_000_000
-"""Pictures that may wait for the disk where all are to be kept."""
+"""The same where all pictures are to be kept."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
                 paced=True,
                 max_frames=args.frames,
                 max_duration_s=args.duration,
-                output_depth=_output_depth(args, source),
+                output_depth=1 if args.out is None else SAMPLES_DEPTH,
             ),
         )
     with session.ended_by_sigterm():
@@ -79,23 +81,23 @@ def run(args: argparse.Namespace) -> int:
         stats = _run_with_progress(pipeline, window, pictures)
     if args.out is not None and not outputs.failure:
         described = {"command": "live", **session.describe(source, estimator)}
-        write_report(args.out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
-    session.print_outcome(ranges, stats, args.out)
-    if args.record_video and stats.unwritten_frames:
-        logger.warning(
-            "the video lacks %d frames that were tracked: tracking it again will differ",
-            stats.unwritten_frames,
+        pictures_left_out = {"undrawn_frames": outputs.n_undrawn}
+        write_report(
+            args.out, described | stats.as_dict() | pictures_left_out | {"joint_ranges": ranges.as_dict()}
         )
+    session.print_outcome(ranges, stats, args.out)
+    if args.record_video and (lacking := outputs.n_undrawn + stats.unwritten_frames):
+        logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0
 
 
-def _output_depth(args: argparse.Namespace, source: FrameSource) -> int:
-    """How many frames may wait for the disk; with the window alone, only the newest counts."""
+def _pictures_depth(args: argparse.Namespace, source: FrameSource) -> int:
+    """How many frames may wait for their pictures; with the window alone, only the newest counts."""
     if args.out is None:
         return 1
     if not args.record_video:
-        return RECORDING_DEPTH
-    return max(RECORDING_DEPTH, VIDEO_BUFFER_BYTES // (3 * source.width_px * source.height_px))
+        return PICTURES_DEPTH
+    return max(PICTURES_DEPTH, VIDEO_BUFFER_BYTES // (3 * source.width_px * source.height_px))
 
 
 def _pictures(args: argparse.Namespace) -> LatestSlot[Image] | None:
@@ -118,6 +120,7 @@ def _build_outputs(
 ) -> Outputs:
     from realtime import lossless_video
     from realtime.outputs import Outputs
+    from realtime.slot import SlotPolicy
 
     shown = session.build_overlay(args, estimator, mirror=args.mirror)
     # What is recorded is never mirrored.
@@ -133,6 +136,8 @@ def _build_outputs(
         shown=shown,
         pictures=pictures,
         must_record=False,
+        policy=SlotPolicy.LATEST,
+        depth=_pictures_depth(args, source),
     )
 
 

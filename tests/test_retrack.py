@@ -1,0 +1,224 @@
+"""Tracking the video of a recording again gives the very numbers of the run that recorded it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from realtime import cli
+from realtime.client import subscribe
+from realtime.commands import session
+from realtime.estimators import ESTIMATOR_NAMES, direct_path
+from realtime.messages import Angles, Pose
+from realtime.recorded_pictures import FRAMES_NAME, LOSSLESS_NAME
+from realtime.recorder import SESSION_NAME
+from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.types import Status
+from tests import swinging
+from tests.kinecast_process import FREE_PORT, ROOT, published_address, running
+from tests.mp4 import write_video
+from tests.published import published
+
+FIGURES = ("angles.csv", "angles.sto", "angles.mot", "markers.trc", "camera.json")
+
+
+def bits(folder: Path) -> list[tuple[object, ...]]:
+    """Everything that was estimated; the stamps relative to the first."""
+    rows: list[tuple[object, ...]] = []
+    first_ns = None
+    for angles, pose in StreamLog(folder / LOG_NAME).samples():
+        first_ns = angles.t_capture_ns if first_ns is None else first_ns
+        stamp_ns = angles.t_capture_ns - first_ns
+        rows.append((angles.frame_id, stamp_ns, angles.status, *numbers(angles), *numbers(pose)))
+    return rows
+
+
+def numbers(message: Angles | Pose | None) -> list[bytes]:
+    import numpy as np
+
+    assert message is not None
+    names = ("q", "qdot", "confidence", "pelvis_position_m")
+    if isinstance(message, Pose):
+        names = ("body_position_m", "body_rotation_wxyz", "joint_centre_m", "marker_m")
+    return [np.array(getattr(message, name)).tobytes() for name in names]
+
+
+@pytest.mark.parametrize("name", ESTIMATOR_NAMES)
+def test_the_real_estimators_repeat_themselves_bit_by_bit(name: str, tmp_path: Path) -> None:
+    if name == "direct" and not direct_path().exists():
+        pytest.skip("no direct network is part of this copy")
+    for asset in ("pose_landmark_full", "pose_detection"):
+        published(asset)
+    clip, live, again = published("demo_clip"), tmp_path / "live", tmp_path / "again"
+    # The clip's right half is enough to have a person in view all the time.
+    options = ["--estimator", name, "--region", "0,0.5,1,0.5", "--offline", "--fov", "65"]
+    words = ["live", "--source", str(clip), "--no-window", "--no-publish", "--record-video", "--frames", "60"]
+    assert cli.main([*words, *options, "--out", str(live)]) == 0
+    assert cli.main(["replay", str(live), "--retrack", "--out", str(again)]) == 0
+    recorded = bits(live)
+    assert len(recorded) > 3 and any(row[2] is not Status.LOST for row in recorded)
+    assert bits(again) == recorded
+    for file in FIGURES:
+        assert (again / file).read_bytes() == (live / file).read_bytes()
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "estimator_from_options", swinging.build)
+
+
+def test_frames_that_were_dropped_are_not_in_the_video(tmp_path: Path, no_network: None) -> None:
+    """Every frame goes by the number and the stamp that it had."""
+    video = write_video(tmp_path / "clip.mp4", 60, fps=120.0)
+    live, again = tmp_path / "live", tmp_path / "again"
+    words = [
+        "live",
+        "--source",
+        str(video),
+        "--no-window",
+        "--no-publish",
+        "--record-video",
+        "--out",
+        str(live),
+    ]
+    assert cli.main(words) == 0
+    assert cli.main(["replay", str(live), "--retrack", "--out", str(again), "--realtime"]) == 0
+    assert bits(again) == bits(live)
+    table = live / FRAMES_NAME
+    whole, n_rows = table.read_bytes(), len(bits(live))
+    table.write_bytes(whole[:-3])  # cut, as by a kill: the picture is there and its row is not
+    assert cli.main(["replay", str(live), "--retrack", "--out", str(again)]) == 0
+    assert len(bits(again)) == n_rows - 1
+
+
+def test_options_of_the_recording_hold_unless_others_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[float, float | None, Path | None]] = []
+
+    def build(args, camera):
+        seen.append((args.fov, args.height, args.camera_file))
+        return swinging.build(args, camera)
+
+    monkeypatch.setattr(session, "estimator_from_options", build)
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "live",
+        "--source",
+        "synthetic",
+        "--no-window",
+        "--no-publish",
+        "--frames",
+        "5",
+        "--record-video",
+    ]
+    assert cli.main([*words, "--out", "rec", "--fov", "70", "--height", "1.8"]) == 0
+    os.chdir("/")
+    retrack = ["replay", str(tmp_path / "rec"), "--retrack", "--out", str(tmp_path / "again")]
+    assert cli.main(retrack) == 0
+    assert cli.main([*retrack, "--fov", "60"]) == 0
+    camera = tmp_path / "rec" / "camera.json"
+    assert cli.main([*retrack, "--camera-file", str(camera)]) == 0
+    assert seen == [(70, 1.8, None), (70, 1.8, None), (60, 1.8, None), (70, 1.8, camera)]
+
+
+def test_files_among_the_options_are_found_from_anywhere(
+    tmp_path: Path, no_network: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [
+        "live",
+        "--source",
+        "synthetic",
+        "--no-window",
+        "--no-publish",
+        "--frames",
+        "5",
+        "--record-video",
+    ]
+    assert cli.main([*words, "--out", "a"]) == 0
+    assert cli.main([*words, "--out", "b", "--camera-file", "a/camera.json"]) == 0
+    monkeypatch.chdir("/")
+    assert cli.main(["replay", str(tmp_path / "b"), "--retrack", "--out", str(tmp_path / "c")]) == 0
+    assert bits(tmp_path / "c") == bits(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["replay", "rec"], "add --publish ADDR to send it again, or --retrack --out DIR"),
+        (["replay", "rec", "--out", "x"], "--retrack --out DIR"),
+        (["replay", "rec", "--retrack"], "add --out DIR"),
+        (["replay", "rec", "--retrack", "--out", "rec"], "rec would be replaced"),
+        (["replay", "clip.mp4", "--retrack", "--out", "x"], "clip.mp4 is not a recording"),
+        (["replay", "plain", "--retrack", "--out", "x"], "made without --record-video"),
+        (["replay", "silent", "--retrack", "--out", "x"], "does not tell how the recording was made"),
+        (["live", "--record-video"], "add --out DIR"),
+        (["recover", "plain/angles.csv"], "cannot be read"),
+    ],
+)  # fmt: skip
+def test_wrong_use_is_refused(
+    words: list[str], said: str, tmp_path: Path, no_network: None, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "clip.mp4", 5)
+    live = ["live", "--source", "synthetic", "--no-window", "--no-publish", "--frames", "3", "--out"]
+    for name in ("rec", "silent"):
+        assert cli.main([*live, name, "--record-video"]) == 0
+    assert cli.main([*live, "plain"]) == 0
+    (tmp_path / "silent" / SESSION_NAME).unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_killed_run_can_be_recovered_and_tracked_again(tmp_path: Path, no_network: None, capsys) -> None:
+    live, again = tmp_path / "live", tmp_path / "again"
+    words = ["live", "--source", "synthetic", "--publish", FREE_PORT, "--out", str(live), "--record-video"]
+    with running(*words) as process, subscribe(published_address(process), timeout_s=60.0) as samples:
+        for _ in range(30):
+            last = next(samples)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(60)
+        while (sample := samples.receive(0.2)) is not None:
+            last = sample
+    assert not (live / "angles.mot").exists()
+    assert cli.main(["recover", str(live)]) == 0
+    assert "samples; angles.sto is whole; made from stream.msgpack: angles.mot" in capsys.readouterr().out
+    assert (live / "angles.mot").exists() and (live / "report.json").exists()
+    recorded = bits(live)
+    assert recorded[-1][0] >= last.frame_id - 14  # 30 frames a second: half a second are 15
+    assert cli.main(["replay", str(live), "--retrack", "--out", str(again)]) == 0
+    tracked = bits(again)
+    assert len(tracked) > 5 and tracked == recorded[: len(tracked)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of file size are POSIX")
+def test_a_disk_that_the_video_fills_ends_the_recording_and_not_the_stream(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))"
+    words = ["live", "--source", "synthetic", "--no-window", "--publish", FREE_PORT, "--out", str(out)]
+    with running(*words, "--record-video", prelude=limit) as process:
+        with subscribe(published_address(process), timeout_s=60.0) as samples:
+            for _ in range(90):
+                last = next(samples)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    assert complaints.count("recording has stopped") == 1
+    recorded = list(StreamLog(out / LOG_NAME).samples())
+    assert 2 < len(recorded) < last.frame_id
+    assert (out / LOSSLESS_NAME).stat().st_size <= 3_000_000
+    retrack = ["replay", str(out), "--retrack", "--out", str(tmp_path / "again")]
+    subprocess.run(
+        [sys.executable, "-m", "tests.swinging", *retrack], cwd=ROOT, check=True, capture_output=True
+    )
+    tracked = bits(tmp_path / "again")
+    assert len(tracked) > 2 and tracked == bits(out)[: len(tracked)]
