@@ -35,7 +35,7 @@ class LiveNetwork(nn.Module):
     def __init__(self, network: SpatialNetwork) -> None:
         super().__init__()
         self.network = network
-        self.register_buffer("spread", network.head.spread)  # type: ignore[arg-type]
+        self.register_buffer("spread", network.head.spread)
 
     def forward(self, image: Tensor, log_reach: Tensor) -> tuple[Tensor, ...]:
         """`engines.direct_outputs.OUTPUTS` of one picture.
@@ -91,9 +91,7 @@ def export_spatial(network: SpatialNetwork, layout: SpatialLayout, path: Path, n
         partial.unlink(missing_ok=True)
     spec = ModelSpec(
         name=name,
-        inputs=tuple(
-            TensorSpec(n, array.shape[1:]) for n, array in zip(INPUTS, first, strict=True)
-        ),
+        inputs=tuple(TensorSpec(n, np.shape(array)[1:]) for n, array in zip(INPUTS, first, strict=True)),
         outputs=tuple(TensorSpec(n, shape) for n, shape in zip(OUTPUTS, shapes, strict=True)),
         coordinate_names=layout.coordinate_names,
         skeleton_sha=layout.skeleton.sha,
@@ -117,11 +115,11 @@ def _check_parity(
     for inputs in pictures:
         with torch.no_grad():
             expected = [t.numpy() for t in live(*map(torch.from_numpy, inputs))]
-        actual = session.run(list(OUTPUTS), dict(zip(INPUTS, inputs, strict=True)))
+        actual: list[NDArray[np.float32]] = session.run(list(OUTPUTS), dict(zip(INPUTS, inputs, strict=True)))
         worst = max(float(np.abs(a - b).max()) for a, b in zip(actual, expected, strict=True))
         if not worst < PARITY:
             raise TrainError(
                 f"{path}: ONNX Runtime differs from torch by {worst:.2g}; accepted: below {PARITY}"
             )
-        shapes = [array.shape[1:] for array in expected]
+        shapes = [tuple(array.shape[1:]) for array in expected]
     return shapes

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,10 @@ from train.spatial_checkpoint import (
     save_checkpoint,
     with_prefix,
 )
-from train.spatial_data import Order, SpatialBatch, SpatialExamples, loader
+from train.spatial_data import SpatialBatch, SpatialExamples
 from train.spatial_heads import OutputStatistics
 from train.spatial_layout import SpatialLayout
+from train.spatial_loader import Order, loader
 from train.spatial_losses import PRESETS, LossWeights, SpatialLoss
 from train.spatial_sources import PictureSource
 
@@ -70,7 +71,7 @@ class FitOptions:
     save_every: int = 500
     """Steps."""
     seed: int = 0
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
 
     def n_steps(self, n_ranks: int) -> int:
         """Batches to see in all."""
@@ -172,7 +173,13 @@ class Fit:
         folder: Path,
         place: Place,
     ) -> None:
-        self.layout, self.source, self.options, self.folder, self.place = layout, source, options, folder, place
+        self.layout, self.source, self.options, self.folder, self.place = (
+            layout,
+            source,
+            options,
+            folder,
+            place,
+        )
         torch.manual_seed(options.seed)
         there = load_checkpoint(folder) if (folder / CHECKPOINT).exists() else None
         if there is not None:
@@ -251,9 +258,7 @@ class Fit:
         self._update_average()
         seen = self.options.batch_size * self.place.n_ranks
         hours = self.hours_before + (time.perf_counter() - self.start_s) / 3600.0
-        self.spec = advanced(
-            self.spec, step=self.spec.step + 1, images=self.spec.images + seen, hours=hours
-        )
+        self.spec = advanced(self.spec, step=self.spec.step + 1, images=self.spec.images + seen, hours=hours)
         return {name: value.detach() for name, value in terms.items()}
 
     @torch.no_grad()
@@ -279,8 +284,9 @@ class Fit:
 def _check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
     if there != asked:
         raise TrainError(
-            f"{folder}: holds {there.encoder} with head {there.head} at {there.side_px} px, not {asked.encoder} "
-            f"with {asked.head} at {asked.side_px} px; ask for the same to go on with it, or give another --out"
+            f"{folder}: holds {there.encoder} with head {there.head} at {there.side_px} px, not "
+            f"{asked.encoder} with {asked.head} at {asked.side_px} px; ask for the same to go on with it, or "
+            "give another --out"
         )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -20,10 +23,12 @@ LOG_EVERY = 20
 REMEMBERED = 50
 """Steps over which the console's loss is averaged."""
 
+Measure = Callable[[Fit], dict[str, float]]
+
 
 @dataclass(slots=True)
 class Throughput:
-    """Pictures and seconds of a run, this process's."""
+    """Pictures and seconds of this process's run."""
 
     images: int = 0
     total_s: float = 0.0
@@ -32,7 +37,7 @@ class Throughput:
 
     @property
     def images_per_s(self) -> float:
-        """Without what happened before the first batch."""
+        """From the first batch on: before it, processes start."""
         return self.images / max(self.total_s, 1e-9)
 
     @property
@@ -41,69 +46,120 @@ class Throughput:
         return self.waiting_s / max(self.total_s, 1e-9)
 
 
-def run_fit(fit: Fit, measure: Callable[[Fit], dict[str, float]] | None = None, measure_every: int = 0) -> Throughput:
+class Journal:
+    """What a run tells: to the console, to TensorBoard; only the first process speaks."""
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+        is_first = fit.place.is_first
+        self._writer = SummaryWriter(str(fit.folder)) if is_first else None
+        hidden = None if is_first else True
+        self._bar = tqdm(total=fit.n_steps, initial=fit.spec.step, unit="step", disable=hidden)
+        self._recent: deque[float] = deque(maxlen=REMEMBERED)
+
+    def step(self, terms: dict[str, Tensor], throughput: Throughput) -> None:
+        """Tell of one step.
+
+        Raises:
+            TrainError: the loss is not a number any more.
+        """
+        fit = self._fit
+        self._recent.append(float(terms["total"]))
+        if not math.isfinite(self._recent[-1]):
+            raise TrainError(
+                f"step {fit.spec.step}: the loss is not a number; the checkpoint of an earlier step is kept: "
+                "go on with a smaller --learning-rate"
+            )
+        self._bar.update()
+        if fit.spec.step % LOG_EVERY:
+            return
+        loss = sum(self._recent) / len(self._recent)
+        self._bar.set_postfix(loss=f"{loss:.3f}", img_s=f"{throughput.images_per_s:.0f}")
+        self.figures({f"loss/{name}": float(value) for name, value in terms.items()})
+        self.figures(
+            {
+                "learning_rate": rate_at(fit.spec.step, fit.n_steps, fit.options),
+                "images_per_s": throughput.images_per_s,
+                "waiting_share": throughput.waiting_share,
+            }
+        )
+        if torch.cuda.is_available():
+            self.figures({"gpu_memory_gb": torch.cuda.max_memory_allocated() / 1e9})
+
+    def figures(self, values: dict[str, float]) -> None:
+        """Log figures over pictures seen."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, self._fit.spec.images)
+
+    def close(self) -> None:
+        """End both."""
+        self._bar.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+def run_fit(fit: Fit, measure: Measure | None = None, measure_every: int = 0) -> Throughput:
     """Fit until all pictures are seen; Ctrl-C saves and ends.
 
     Args:
         fit: What to fit.
-        measure: Gives figures to log, of the averaged network.
+        measure: Gives figures of the averaged network to log; runs in the first process.
         measure_every: Steps; 0 for never.
 
     Raises:
-        TrainError: the loss is not a number any more.
+        TrainError: the loss is not a number any more, or the checkpoint cannot be written.
     """
-    place, throughput = fit.place, Throughput()
-    writer = SummaryWriter(str(fit.folder)) if place.is_first else None
-    left = fit.n_steps - fit.spec.step
-    recent: deque[float] = deque(maxlen=REMEMBERED)
+    throughput, journal = Throughput(), Journal(fit)
     try:
-        with tqdm(total=fit.n_steps, initial=fit.spec.step, unit="step", disable=None if place.is_first else True) as bar:
-            mark_s: float | None = None
-            for batch in fit.batches() if left > 0 else ():
-                ready_s = time.perf_counter()
-                if mark_s is not None:
-                    throughput.waiting_s += ready_s - mark_s
-                terms = fit.step(batch.to(place.device))
-                recent.append(float(terms["total"]))
-                _check(recent[-1], fit)
-                if mark_s is not None:  # the first batch waits for processes to start
-                    throughput.total_s += time.perf_counter() - mark_s
-                    throughput.images += len(batch)
-                mark_s = time.perf_counter()
-                bar.update()
-                if fit.spec.step % LOG_EVERY == 0:
-                    bar.set_postfix(loss=f"{sum(recent) / len(recent):.3f}", img_s=f"{throughput.images_per_s:.0f}")
-                    if writer is not None:
-                        _log(writer, fit, terms, throughput)
-                if fit.spec.step % fit.options.save_every == 0:
-                    fit.save()
-                if measure is not None and measure_every and fit.spec.step % measure_every == 0 and writer is not None:
-                    for name, value in measure(fit).items():
-                        writer.add_scalar(f"held_out/{name}", value, fit.spec.images)
-                    mark_s = time.perf_counter()
-    except KeyboardInterrupt:
-        if place.is_first:
-            print(f"stopped at step {fit.spec.step}; the same command goes on")
+        with asked_to_stop() as stop:
+            _loop(fit, throughput, journal, stop, measure if fit.place.is_first else None, measure_every)
     finally:
-        if writer is not None:
-            writer.close()
+        journal.close()
     fit.save()
+    if stop and fit.place.is_first:
+        print(f"stopped at step {fit.spec.step}; the same command goes on")
     return throughput
 
 
-def _check(loss: float, fit: Fit) -> None:
-    if loss != loss:
-        raise TrainError(
-            f"step {fit.spec.step}: the loss is not a number; the checkpoint of an earlier step is kept: "
-            "go on with a smaller --learning-rate"
-        )
+@contextmanager
+def asked_to_stop() -> Iterator[list[int]]:
+    """Ctrl-C ends a run between two steps: a checkpoint of half a step would never go on the same way.
+
+    Yields:
+        A list that holds the signal once it came.
+    """
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
-def _log(writer: SummaryWriter, fit: Fit, terms: dict[str, Tensor], throughput: Throughput) -> None:
-    for name, value in terms.items():
-        writer.add_scalar(f"loss/{name}", float(value), fit.spec.images)
-    writer.add_scalar("learning_rate", rate_at(fit.spec.step, fit.n_steps, fit.options), fit.spec.images)
-    writer.add_scalar("images_per_s", throughput.images_per_s, fit.spec.images)
-    writer.add_scalar("waiting_share", throughput.waiting_share, fit.spec.images)
-    if torch.cuda.is_available():
-        writer.add_scalar("gpu_memory_gb", torch.cuda.max_memory_allocated() / 1e9, fit.spec.images)
+def _loop(
+    fit: Fit,
+    throughput: Throughput,
+    journal: Journal,
+    stop: list[int],
+    measure: Measure | None,
+    measure_every: int,
+) -> None:
+    if fit.spec.step >= fit.n_steps:
+        return
+    mark_s: float | None = None
+    for batch in fit.batches():
+        if mark_s is not None:
+            throughput.waiting_s += time.perf_counter() - mark_s
+        terms = fit.step(batch.to(fit.place.device))
+        journal.step(terms, throughput)
+        if mark_s is not None:
+            throughput.total_s += time.perf_counter() - mark_s
+            throughput.images += len(batch)
+        if fit.spec.step % fit.options.save_every == 0:
+            fit.save()
+        if measure is not None and measure_every and fit.spec.step % measure_every == 0:
+            journal.figures({f"held_out/{name}": value for name, value in measure(fit).items()})
+        if stop:
+            return
+        mark_s = time.perf_counter()

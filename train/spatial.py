@@ -59,7 +59,8 @@ class SpatialNetwork(nn.Module):
         stride = int(self.encoder.stride)  # type: ignore[arg-type]
         if config.side_px % stride or config.side_px < 2 * stride:
             raise TrainError(
-                f"pictures of {config.side_px} px; {config.encoder} takes multiples of {stride}, from {2 * stride}"
+                f"pictures of {config.side_px} px; {config.encoder} takes multiples of {stride}, "
+                f"from {2 * stride}"
             )
         plain = bool(getattr(self.encoder, "takes_plain_pictures", False))
         self.register_buffer("mean", _channels((0.0,) * 3 if plain else IMAGENET_MEAN), persistent=False)

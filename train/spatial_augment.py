@@ -83,7 +83,7 @@ def cut(
     matrix = stored_from_frame @ frame_from_crop
     shrink = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if shrink > 1.5:  # more than one stored pixel a pixel: average them, as live crops do
-        image = cv2.GaussianBlur(image, (0, 0), 0.35 * shrink)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.35 * shrink), np.uint8)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     result = cv2.warpAffine(image, matrix, (side_px, side_px), flags=flags, borderMode=border)
     return np.asarray(result, np.uint8)

@@ -53,9 +53,7 @@ class SpatialSpec:
     def of(cls, network: NetworkConfig, layout: SpatialLayout) -> SpatialSpec:
         """Of a network that has seen nothing."""
         skeleton = layout.skeleton
-        return cls(
-            network, layout.coordinate_names, skeleton.body_names, skeleton.marker_names, skeleton.sha
-        )
+        return cls(network, layout.coordinate_names, skeleton.body_names, skeleton.marker_names, skeleton.sha)
 
     def check_skeleton(self, skeleton: Skeleton, path: Path) -> None:
         """Refuse weights for another skeleton.
@@ -129,7 +127,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], SpatialSpec]:
     try:
         with safe_open(path, "pt") as file:
             spec = msgspec.json.decode((file.metadata() or {})[_KEY], type=SpatialSpec)
-            return {name: file.get_tensor(name) for name in file.keys()}, spec  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, spec
     except (SafetensorError, OSError, KeyError, msgspec.DecodeError) as error:
         raise TrainError(f"{path}: not a checkpoint of this program ({error})") from error
 
@@ -167,9 +165,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dic
     }
 
 
-def restore_optimiser(
-    optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]
-) -> None:
+def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
     """Give an optimiser back what `optimiser_tensors` took."""
     state: dict[int, dict[str, Tensor]] = {}
     index = {name: k for k, name in enumerate(names)}

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from engines.crop_rays import log_reach, rotation_cam_crop
-from engines.preprocess import Roi, image_to_crop
+from engines.preprocess import Roi, image_to_crop, letterbox_roi
 from train.labels import NOT_THE_PERSON, CameraLabels
 from train.poses import mirror
 from train.shards import LabelledImage
@@ -136,7 +136,7 @@ def example(
         if vacant is not None:
             image = cut(picture.image, np.eye(2, 3), vacant, side_px)
             return _arrays(picture, layout, None, vary(image, rng, how))
-    roi = roi or Roi(camera.width_px / 2.0, camera.height_px / 2.0, float(camera.height_px))
+    roi = roi or _whole(camera)
     if rng is None:
         return _arrays(picture, layout, roi, cut(picture.image, camera.crop_from_frame, roi, side_px))
     image = cut(picture.image, camera.crop_from_frame, roi, side_px, BORDERS[rng.integers(len(BORDERS))])
@@ -158,12 +158,12 @@ def _arrays(
     """Everything in float32; `roi` is None where nobody is to be seen."""
     labels = picture.labels
     camera = labels.camera
-    looked_at = roi or Roi(camera.width_px / 2.0, camera.height_px / 2.0, float(camera.height_px))
+    looked_at = roi or _whole(camera)
     R_ground_crop = camera.T_ground_cam[:3, :3] @ _rotation_cam_crop(looked_at, camera)
     T_pelvis = labels.T_ground_body[layout.skeleton.body_index("pelvis")]
     uv = _in_frame(picture)[: layout.skeleton.n_bodies]
     uv = 2.0 * image_to_crop(uv, looked_at, 1) - 1.0
-    asked = (np.abs(np.nan_to_num(uv, nan=np.inf)) < FARTHEST_UV).all(1)
+    asked = np.asarray((np.abs(np.nan_to_num(uv, nan=np.inf)) < FARTHEST_UV).all(1))
     values = {
         "log_reach": np.array([log_reach(looked_at, camera.fx, camera.fy)]),
         "R_root": R_ground_crop.T @ T_pelvis[:3, :3],
@@ -179,6 +179,10 @@ def _arrays(
     }
     arrays: dict[str, NDArray[np.generic]] = {k: v.astype(np.float32) for k, v in values.items()}
     return arrays | {"image": np.ascontiguousarray(image.transpose(2, 0, 1))}
+
+
+def _whole(camera: CameraLabels) -> Roi:
+    return letterbox_roi(camera.width_px, camera.height_px)
 
 
 def _rotation_cam_crop(roi: Roi, camera: CameraLabels) -> Array:
@@ -203,90 +207,3 @@ def mirrored(
     value["joints_uv_weight"] = value["joints_uv_weight"][body]
     value["R_ground_crop"] = _MIRROR_PELVIS.astype(np.float32)[:, None] * value["R_ground_crop"] * flip
     return value
-
-
-class Order:
-    """The endless order in which pictures are seen, as batches of (draw, picture); starts anywhere.
-
-    Each epoch is a permutation of its own, a function of seed and epoch. Sources that are drawn in order are
-    seen in order.
-
-    Args:
-        source: Of the pictures.
-        batch_size: Of one process.
-        first_step: Batches that were seen before.
-        seed: Of the permutations.
-        rank: Which process this is.
-        n_ranks: How many there are.
-        n_steps: Where to stop.
-    """
-
-    def __init__(
-        self,
-        source: PictureSource,
-        batch_size: int,
-        *,
-        first_step: int = 0,
-        seed: int = 0,
-        rank: int = 0,
-        n_ranks: int = 1,
-        n_steps: int,
-    ) -> None:
-        self._n, self._shuffled = len(source), source.is_random_access
-        self._batch_size, self._seed = batch_size, seed
-        self._steps, self._rank, self._n_ranks = range(first_step, n_steps), rank, n_ranks
-        self._epoch, self._permutation = -1, np.zeros(0, np.int64)
-
-    def __len__(self) -> int:
-        return len(self._steps)
-
-    def __iter__(self):  # type: ignore[no-untyped-def]  # torch asks for no more
-        for step in self._steps:
-            first = (step * self._n_ranks + self._rank) * self._batch_size
-            yield [(draw, self._picture(draw)) for draw in range(first, first + self._batch_size)]
-
-    def _picture(self, draw: int) -> int:
-        if not self._shuffled:
-            return draw
-        epoch, place = divmod(draw, self._n)
-        if epoch != self._epoch:
-            self._epoch = epoch
-            self._permutation = np.random.default_rng([self._seed, epoch]).permutation(self._n)
-        return int(self._permutation[place])
-
-
-def loader(
-    examples: SpatialExamples, order: Order | range, *, batch_size: int = 64, workers: int, pin: bool = False
-) -> DataLoader[SpatialBatch]:
-    """Batches, made ahead by worker processes.
-
-    Args:
-        examples: What to draw from.
-        order: Of the batches; a range of numbers goes through them once.
-        batch_size: With a range.
-        workers: Processes; 0 makes them in this one.
-        pin: For a GPU.
-    """
-    batches = order if isinstance(order, Order) else _split(order, batch_size)
-    return DataLoader(
-        examples,
-        batch_sampler=batches,
-        num_workers=workers,
-        collate_fn=collate,
-        pin_memory=pin,
-        prefetch_factor=4 if workers else None,
-        persistent_workers=False,
-        worker_init_fn=one_thread,
-        multiprocessing_context="spawn" if workers else None,
-    )
-
-
-def _split(numbers: range, size: int) -> list[range]:
-    return [numbers[k : k + size] for k in range(0, len(numbers), size)]
-
-
-def one_thread(worker: int) -> None:
-    """A worker must not fight the network for cores."""
-    import cv2
-
-    cv2.setNumThreads(1)

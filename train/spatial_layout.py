@@ -14,13 +14,10 @@ Index = NDArray[np.int64]
 
 NEAR_FULL_TURN_RAD = np.radians(300.0)
 """Coordinates that can turn this far are given as a point on the circle: their ends meet."""
-BONY = ("C7", "T10", "CLAV", "STRN") + tuple(
-    side + name
-    for side in "RL"
-    for name in (
-        "ASI", "PSI", "SHO", "KNE", "KNEM", "ANK", "MMAL", "HEE", "MT1", "MT5", "ELB", "ELBM", "WRA", "WRB",
-    )
+_BONY_OF_A_SIDE = (
+    "ASI", "PSI", "SHO", "KNE", "KNEM", "ANK", "MMAL", "HEE", "MT1", "MT5", "ELB", "ELBM", "WRA", "WRB",
 )  # fmt: skip
+BONY = ("C7", "T10", "CLAV", "STRN", *(side + name for side in "RL" for name in _BONY_OF_A_SIDE))
 """Markers on bone under skin: D3KE's bony landmarks, by this project's names."""
 SOFT = tuple(side + name for side in "RL" for name in ("THI", "TIB", "UPA", "FRM"))
 """Markers on muscle."""
@@ -62,9 +59,7 @@ class SpatialLayout:
         lower, upper = skeleton.q_lower[given], skeleton.q_upper[given]
         bodies, markers = skeleton.body_names, skeleton.marker_names
         groups = list(dict.fromkeys(_sideless(name) for name in bodies))
-        weight = [
-            BONY_WEIGHT if name in BONY else SOFT_WEIGHT if name in SOFT else 1.0 for name in markers
-        ]
+        weight = [BONY_WEIGHT if name in BONY else SOFT_WEIGHT if name in SOFT else 1.0 for name in markers]
         return cls(
             skeleton=skeleton,
             coordinates=np.array(given),

@@ -85,7 +85,7 @@ class Solved(NamedTuple):
 
 
 class SkeletalLayer(nn.Module):
-    """Forward kinematics of a network's answer; nothing in it learns, nothing of it is stored with weights."""
+    """Forward kinematics of a network's answer; it neither learns nor is stored with weights."""
 
     def __init__(self, layout: SpatialLayout) -> None:
         super().__init__()
@@ -104,9 +104,7 @@ class SkeletalLayer(nn.Module):
         markers = self.kinematics.marker_positions(T, output.scale_factors)
         R_pelvis, origin = T[:, self.pelvis, :3, :3], T[:, self.pelvis, :3, 3].unsqueeze(1)
         R = output.R_root @ R_pelvis.transpose(1, 2)
-        return Solved(
-            (joints - origin) @ R.transpose(1, 2), (markers - origin) @ R.transpose(1, 2)
-        )
+        return Solved((joints - origin) @ R.transpose(1, 2), (markers - origin) @ R.transpose(1, 2))
 
 
 class SpatialLoss(nn.Module):
@@ -194,7 +192,10 @@ def wrapped(difference: Tensor, is_wrapped: Tensor) -> Tensor:
 
 
 def rotation_angle(a: Tensor, b: Tensor) -> Tensor:
-    """Angle between rotations, rad, by the chord: its gradient is sound at 0 and at half turns. Shape: (n,)."""
+    """Angle between rotations, rad, by the chord: its gradient is sound at no turn and half a turn.
+
+    Shape: (n,).
+    """
     chord = torch.sqrt((a - b).square().sum((1, 2)) + 1e-12) / math.sqrt(8.0)
     return 2.0 * torch.asin(chord.clamp_max(1.0 - 1e-6))
 

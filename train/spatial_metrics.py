@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from train.fit_lift import SCORED
 from train.lift import PELVIS, pelvis_angles
 from train.spatial import SpatialNetwork
-from train.spatial_data import SpatialBatch, SpatialExamples, loader
+from train.spatial_data import SpatialBatch, SpatialExamples
 from train.spatial_layout import SpatialLayout
+from train.spatial_loader import loader
 from train.spatial_losses import SkeletalLayer, rotation_angle
 
 Array = NDArray[np.float64]
@@ -88,9 +89,7 @@ def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[Spat
     )
 
 
-def _angle_errors(
-    R_root: torch.Tensor, q: torch.Tensor, batch: SpatialBatch, layout: SpatialLayout
-) -> Array:
+def _angle_errors(R_root: torch.Tensor, q: torch.Tensor, batch: SpatialBatch, layout: SpatialLayout) -> Array:
     """Absolute errors of the root's three angles in ground and of the others, rad. Shape: (n, 3 + n_c)."""
     R_ground_pelvis = batch.R_ground_crop.double().numpy() @ R_root.double().numpy()
     skeleton = layout.skeleton

@@ -32,7 +32,10 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         help="resnext26_small (default), resnet18, resnext50_32x4d, resnext101_32x8d, hourglass, blazepose",
     )  # fmt: skip
     parser.add_argument(
-        "--preset", choices=("kinecast", "d3ke"), default="kinecast", help="heads and losses; default: kinecast"
+        "--preset",
+        choices=("kinecast", "d3ke"),
+        default="kinecast",
+        help="heads and losses; default: kinecast",
     )
     parser.add_argument(
         "--input", type=positive_int, metavar="PX", help="side of the pictures; default: the encoder's"
@@ -49,14 +52,16 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures to see in all, earlier runs included; default: %(default)s",
     )  # fmt: skip
     parser.add_argument("--batch", type=positive_int, default=32, metavar="N", help="default: %(default)s")
-    parser.add_argument(
-        "--learning-rate", type=float, default=1e-3, metavar="R", help="default: %(default)s"
-    )
+    parser.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="default: %(default)s")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the encoder"
     )
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="W", help="processes that make batches; default: %(default)s"
+        "--workers",
+        type=int,
+        default=1,
+        metavar="W",
+        help="processes that make batches; default: %(default)s",
     )
     parser.add_argument("--save-every", type=positive_int, default=500, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
@@ -81,7 +86,9 @@ def run(args: argparse.Namespace) -> int:
     held_out = None if args.held_out is None else ShardPictures([args.held_out], layout.skeleton)
     with take_place() as place:
         source = open_source(args.data, args.seed, layout)
-        fit = Fit(network, layout, source, options_of(args), preset(args.preset, args.without), args.out, place)
+        fit = Fit(
+            network, layout, source, options_of(args), preset(args.preset, args.without), args.out, place
+        )
         if args.weights is not None and fit.spec.step == 0:
             start_from(fit, args.weights)
 

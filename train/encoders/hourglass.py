@@ -6,6 +6,7 @@ no shrinking after the first stride as in Saito et al., "PIFu", 2019, and BANet 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -18,14 +19,14 @@ POOL = 8
 
 
 class ConvBlock(nn.Module):
-    """Three 3x3 convolutions of half, a quarter and a quarter of the channels, side by side, and a shortcut."""
+    """Three 3x3 convolutions, each on the one before; their channels side by side, and a shortcut."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
         widths = (n_in, n_out // 2, n_out // 4, n_out // 4)
         self.norms = nn.ModuleList(nn.GroupNorm(N_GROUPS, n) for n in widths[:3])
         self.convolutions = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in zip(widths[:3], widths[1:], strict=True)
+            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in pairwise(widths)
         )
         self.shortcut = nn.Identity() if n_in == n_out else nn.Conv2d(n_in, n_out, 1, bias=False)
 

@@ -1,0 +1,23 @@
+"""A small set of synthetic people for the tests of the direct network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from train.people import PeopleStream
+from train.recipe import Recipe, write_shard
+from train.synth_set import SetDescription, begin
+
+SIZE_PX = 96
+
+
+def recipe_of(bodies_path: Path, seed: int = 7) -> Recipe:
+    return Recipe(seed, size_px=SIZE_PX, bodies=bodies_path)
+
+
+def write_set(folder: Path, recipe: Recipe, people: PeopleStream, n: int) -> Path:
+    """Pictures on disk, made in this process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard in begin(folder, SetDescription.of(recipe, people, images=n, clips=0)):
+        write_shard(people, shard, folder, lambda: None)
+    return folder
