@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -17,7 +18,7 @@ Array = NDArray[np.float64]
 
 CORNERS_RANGE = (3, 40)
 SQUARE_RANGE_M = (0.003, 1.0)
-MARKER_SHARE = 0.75
+MARKER_SHARE = 0.7
 """Side of a ChArUco marker as a share of its square, unless told."""
 DICTIONARIES = tuple(f"{bits}X{bits}_{count}" for bits in (4, 5, 6) for count in (50, 100, 250, 1000))
 DEFAULT_DICTIONARY = "4X4_250"
@@ -26,8 +27,13 @@ MIN_CORNERS = 8
 """A part of a ChArUco board with fewer corners is not worth keeping: a plane takes 4, and they have noise."""
 SEARCH_WIDTH_PX = 960
 """Longer side of the picture in which a checkerboard is looked for in a hurry."""
+MOST_REFINED_PX = 15
+"""Half the side of the window in which a corner is refined."""
 FLATTEST_SHARE = 0.02
 """Distortion bends a board by less than this share of its extent; more means that corners were mixed up."""
+
+PERFECT_SHARE = 0.001
+"""As flat as an ordinary lens shows a board: nothing else needs to be tried."""
 
 
 class BoardKind(StrEnum):
@@ -161,9 +167,13 @@ class BoardFinder:
     def __init__(self, board: Board, *, thorough: bool = True) -> None:
         self.board = board
         self._thorough = thorough
-        self._charuco = None
+        self._charuco, self._clear_share = None, 0.25
         if board.kind is BoardKind.CHARUCO:
-            self._charuco = cv2.aruco.CharucoDetector(board.charuco())
+            parameters = cv2.aruco.CharucoParameters()
+            parameters.tryRefineMarkers = True  # markers that were missed are looked for where they must be
+            self._charuco = cv2.aruco.CharucoDetector(board.charuco(), parameters)
+            # The white rim between a square's edge and its marker.
+            self._clear_share = 0.5 * (1.0 - board.marker_m / board.square_m)
 
     def find(self, image: NDArray[np.uint8]) -> BoardView | None:
         """The board in a picture; None if it is not there, or too little of it.
@@ -189,7 +199,7 @@ class BoardFinder:
         if ids is None or len(ids) == 0:
             return None
         uv_px, own = np.asarray(corners, dtype=np.float64).reshape(-1, 2), np.asarray(ids, np.int64).ravel()
-        return own, _refined(grey, uv_px, self._spacing_px(uv_px, own))
+        return own, self._refined(grey, uv_px, own)
 
     def _find_checkerboard(self, grey: NDArray[np.uint8]) -> tuple[NDArray[np.int64], Array] | None:
         """Several ways of looking; the one whose corners lie most like a flat board's wins.
@@ -203,12 +213,13 @@ class BoardFinder:
             residual = plane_residual(BoardView(ids, uv_px, grey.shape[1], grey.shape[0]), self.board)
             if residual < best_residual:
                 best, best_residual = (ids, uv_px), residual
+            if residual < PERFECT_SHARE:
+                break
         return best
 
-    def _candidates(self, grey: NDArray[np.uint8]) -> list[Array]:
+    def _candidates(self, grey: NDArray[np.uint8]) -> Iterator[Array]:
         size = (self.board.columns, self.board.rows)
         flags = cv2.CALIB_CB_ADAPTIVE_THRESH | cv2.CALIB_CB_NORMALIZE_IMAGE
-        candidates = []
         scale = 1.0 if self._thorough else min(1.0, SEARCH_WIDTH_PX / max(grey.shape))
         small = grey
         if scale < 1.0:
@@ -220,15 +231,24 @@ class BoardFinder:
         )
         if is_found:
             uv_px = (np.asarray(corners, dtype=np.float64).reshape(-1, 2) + 0.5) / scale - 0.5
-            candidates.append(_refined(grey, uv_px, self._spacing_px(uv_px, np.arange(len(uv_px)))))
+            yield self._refined(grey, uv_px)
         if self._thorough:
             for sector_flags in (0, cv2.CALIB_CB_EXHAUSTIVE):
                 is_found, corners = cv2.findChessboardCornersSB(
                     grey, size, flags=sector_flags | cv2.CALIB_CB_NORMALIZE_IMAGE
                 )
                 if is_found:
-                    candidates.append(np.asarray(corners, dtype=np.float64).reshape(-1, 2))
-        return candidates
+                    # Its own corners are off by up to 0.2 px towards one side on tilted boards.
+                    yield self._refined(grey, np.asarray(corners, np.float64).reshape(-1, 2))
+
+    def _refined(self, grey: NDArray[np.uint8], uv_px: Array, ids: NDArray[np.int64] | None = None) -> Array:
+        """Corners to a fraction of a pixel, from as much of the squares' edges as is clear of other edges."""
+        ids = np.arange(self.board.n_corners) if ids is None else ids
+        half = int(np.clip(self._clear_share * self._spacing_px(uv_px, ids), 2, MOST_REFINED_PX))
+        criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-4)
+        start = np.ascontiguousarray(uv_px[:, None], dtype=np.float32)
+        refined = cv2.cornerSubPix(grey, start, (half, half), (-1, -1), criteria)
+        return np.asarray(refined, dtype=np.float64).reshape(-1, 2)
 
     def _spacing_px(self, uv_px: Array, ids: NDArray[np.int64]) -> float:
         """Distance of the closest two neighbouring corners."""
@@ -281,15 +301,6 @@ def rigid(rvec: ArrayLike, tvec: ArrayLike) -> Array:
 def _is_spread(ids: NDArray[np.int64], columns: int) -> bool:
     """Corners on one line do not fix a plane."""
     return len(np.unique(ids // columns)) > 1 and len(np.unique(ids % columns)) > 1
-
-
-def _refined(grey: NDArray[np.uint8], uv_px: Array, spacing_px: float) -> Array:
-    """Corners to a fraction of a pixel, from as much of the squares' edges as is clear of other corners."""
-    half = int(np.clip(0.2 * spacing_px, 2, 15))
-    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-4)
-    start = np.ascontiguousarray(uv_px[:, None], dtype=np.float32)
-    refined = cv2.cornerSubPix(grey, start, (half, half), (-1, -1), criteria)
-    return np.asarray(refined, dtype=np.float64).reshape(-1, 2)
 
 
 def _upright(grey: NDArray[np.uint8], uv_px: Array, board: Board) -> Array:

@@ -51,7 +51,7 @@ def add_board_options(parser: argparse.ArgumentParser, *, square_m: float | None
         help="side of a square as measured on the print" + (f"; default: {square_m}" if square_m else ""),
     )
     group.add_argument(
-        "--marker-m", type=positive_float, metavar="M", help="side of a ChArUco marker; default: 0.75 squares"
+        "--marker-m", type=positive_float, metavar="M", help="side of a ChArUco marker; default: 0.7 squares"
     )
     group.add_argument(
         "--dictionary", metavar="NAME", help="of a ChArUco board's markers, such as 5X5_100; default: 4X4_250"
