@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import write_json
+from calib.camera_file import write_json
 from calib.errors import CameraError, SubjectError
 from calib.skeleton import Skeleton
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board, BoardFinder, BoardView
-from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, save_camera
+from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration
+from calib.camera_file import save_camera
 from calib.camera_views import Verdict, ViewCollector
 from realtime.file_sources import PictureSource
 from realtime.sources import FrameSource, read_frames

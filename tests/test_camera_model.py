@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.camera import CameraCalibration, Intrinsics, largest_radius, load_camera, save_camera
+from calib.camera import CameraCalibration, Intrinsics, largest_radius
+from calib.camera_file import load_camera, save_camera
 from calib.errors import CameraError
 from tests.boards import brown
 from train.cameras import look_at

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calib.camera import CameraCalibration, load_camera
+from calib.camera import CameraCalibration
+from calib.camera_file import load_camera
 from calib.skeleton import Skeleton, load_skeleton
 from calib.storage import coordinate_values, read_mot, read_sto, read_trc
 from realtime.client import subscribe

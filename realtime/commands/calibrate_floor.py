@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look, measure, write, tell."""
-    from calib.camera import save_camera
+    from calib.camera_file import save_camera
     from realtime.errors import RealtimeError
     from realtime.sources import parse_source
 

@@ -8,7 +8,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from calib.camera import DEFAULT_FOV_DEG, CameraCalibration, load_camera
+from calib.camera import DEFAULT_FOV_DEG, CameraCalibration
+from calib.camera_file import load_camera
 from calib.errors import CameraError
 from realtime.errors import RealtimeError
 from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
