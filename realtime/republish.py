@@ -16,6 +16,8 @@ from realtime.stream_log import LOG_NAME, StreamLog
 
 TICK_S = 0.05
 """How often new subscribers are greeted while nothing is due."""
+SETTLING_TICKS = 6
+"""Subscriptions of one subscriber arrive one by one."""
 
 
 class Republisher:
@@ -55,9 +57,11 @@ class Republisher:
         """Where subscribers connect."""
 
     def wait(self) -> None:
-        """Return once somebody has subscribed."""
+        """Return once somebody has subscribed to the angles, and had time for the other topics."""
         self._publisher.tick()
-        while not self._publisher.is_wanted("angles"):
+        n_settled = 0
+        while n_settled < SETTLING_TICKS:
+            n_settled += self._publisher.is_wanted("angles")
             time.sleep(TICK_S)
             self._publisher.tick()
 
