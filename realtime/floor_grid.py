@@ -33,8 +33,7 @@ def draw_floor_grid(image: Image, camera: CameraCalibration) -> None:
     Raises:
         FloorError: the camera's floor was not measured.
     """
-    if not camera.has_floor:
-        raise FloorError("this camera's floor was not measured; do: kinecast calibrate floor")
+    require_floor(camera)
     thickness = max(1, round(max(image.shape[:2]) / 900))
     lines = grid_lines(camera)
     middle = round(WIDTH_M / SPACING_M)
@@ -42,6 +41,19 @@ def draw_floor_grid(image: Image, camera: CameraCalibration) -> None:
         colour, width = (AXIS_BGR, thickness + 1) if k == middle else (GRID_BGR, thickness)
         for start_px, end_px in _pieces(camera, line_m, image.shape[1], image.shape[0]):
             cv2.line(image, start_px, end_px, colour, width, cv2.LINE_AA)
+
+
+def require_floor(camera: CameraCalibration) -> None:
+    """Refuse a camera whose floor is not known.
+
+    Raises:
+        FloorError: saying what to do.
+    """
+    if not camera.has_floor:
+        raise FloorError(
+            "this camera's floor was not measured; do: kinecast calibrate floor, and give the result to "
+            "--camera-file"
+        )
 
 
 def grid_lines(camera: CameraCalibration) -> list[Array]:
@@ -89,9 +101,13 @@ class FloorDrawing:
     Args:
         camera: With a floor.
         over: What is drawn on top.
+
+    Raises:
+        FloorError: the camera's floor was not measured.
     """
 
     def __init__(self, camera: CameraCalibration, over: Drawing) -> None:
+        require_floor(camera)
         self._camera, self._over = camera, over
 
     def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:

@@ -44,8 +44,8 @@ RESIDUALS: dict[str, Residual] = {
     "pelvis": (0.020, 0.020, 0.046),
 }
 """What stays open once the stature is known: standard deviations between the true factors of 893 synthetic
-people and those found here from three to eight pictures. Landmarks tell little about proportions, so these are
-nearly the deviations among people of one stature."""
+people and those found here from three to eight pictures. Landmarks tell little about proportions, so these
+are nearly the deviations among people of one stature."""
 OTHER_RESIDUAL: Residual = (0.03,) * 3
 
 
@@ -167,7 +167,7 @@ def unscaled_stature(skeleton: Skeleton) -> float:
 
 
 def shoulder_rise(skeleton: Skeleton, scale_factors: Array | None = None) -> float:
-    """Height of the shoulders over the ankles in the default pose; without arms, of the hips over the knees."""
+    """Height of the shoulders over the ankles in the default pose; without arms, of hips over knees."""
     names = ("humerus", "talus") if "humerus_r" in skeleton.body_names else ("femur", "tibia")
     centres_m = joint_centres(skeleton, skeleton.q_default, scale_factors)
     high, low = (centres_m[skeleton.body_index(f"{name}_r"), 1] for name in names)

@@ -47,6 +47,7 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         "--plot", type=names, default=(), metavar="NAMES", help="coordinates to plot over the last seconds"
     )
     parser.add_argument("--no-arcs", action="store_true", help="draw no arcs at the joints")
+    parser.add_argument("--floor", action="store_true", help="draw the floor that the camera file knows")
     add_estimator_options(parser)
 
 
@@ -206,10 +207,15 @@ def announce(address: str, keys: ServerKeys | None) -> None:
 
 
 def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: bool = False) -> Drawing:
-    """The drawing that the options ask for."""
+    """The drawing that the options ask for.
+
+    Raises:
+        FloorError: the floor is asked for, and the camera's was not measured.
+    """
+    from realtime.floor_grid import FloorDrawing
     from realtime.overlay import Overlay
 
-    return Overlay(
+    overlay = Overlay(
         estimator.skeleton,
         estimator.camera,
         coordinates=args.show,
@@ -217,6 +223,7 @@ def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: boo
         plots=args.plot,
         arcs=not args.no_arcs,
     )
+    return FloorDrawing(estimator.camera, overlay) if args.floor else overlay
 
 
 def open_recorder(
