@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import msgspec
@@ -17,9 +18,10 @@ from realtime.angle_sample import AngleSample
 from realtime.decoding import Decoder, MessageError
 from realtime.errors import RealtimeError
 from realtime.messages import SCHEMA, Angles, Meta, Pose, encode
+from realtime.stream_log import LOG_NAME
 from realtime.types import PoseSample, Status
 from realtime.viewer.figure import DOUBTFUL, Figure
-from realtime.viewer.ghost import PAUSE_S, RecordedGhost
+from realtime.viewer.ghost import PAUSE_S, LoggedGhost, RecordedGhost, open_ghost
 from realtime.viewer.hud import TextPanel, View, fan, outline, plain
 from realtime.viewer.posture import body_confidence, posture_of
 from realtime.viewer.scene import SILENCE_S, Scene
@@ -287,14 +289,14 @@ def test_a_text_panel_grows_with_its_text_and_is_drawn_once() -> None:
     assert panel.draw([])[0].size
 
 
-def test_a_recorded_ghost_moves_as_the_model_does(skeleton: Skeleton, tmp_path) -> None:
+def test_a_recorded_ghost_moves_as_the_model_does(skeleton: Skeleton, tmp_path: Path) -> None:
     t = np.arange(0.0, 1.0, 0.1)
     q = np.stack([random_sample(skeleton, k).q for k in range(len(t))])
     write_mot(
         tmp_path / "angles.sto",
         coordinate_table(skeleton.coordinate_names, skeleton.is_rotational, t + 7.0, q),
     )
-    ghost = RecordedGhost(tmp_path, skeleton)
+    ghost = open_ghost(str(tmp_path), None)
     for now_s, row in ((50.0, 0), (50.35, 3), (50.88, 8), (50.0 + 0.9 + PAUSE_S + 0.21, 2)):
         posture = ghost.posture(now_s, None)
         assert posture is not None
@@ -303,6 +305,32 @@ def test_a_recorded_ghost_moves_as_the_model_does(skeleton: Skeleton, tmp_path) 
     posture = ghost.posture(50.61, None)
     assert posture is not None
     np.testing.assert_allclose(posture.joint_centres_m, joint_centres(skeleton, q[0]), atol=1e-6)
+
+
+def test_a_recorded_stream_moves_as_it_did(skeleton: Skeleton, tmp_path: Path) -> None:
+    meta = meta_of(skeleton)
+    postures = []
+    with (tmp_path / LOG_NAME).open("wb") as file:
+        file.write(msgspec.msgpack.encode(encode(meta)))
+        for k in range(10):
+            sample = streamed(
+                skeleton, random_sample(skeleton, k, t_capture_ns=10**12 + k * 10**8), meta=meta
+            )
+            postures.append(posture_of(sample))
+            assert sample.pose is not None
+            for message in (sample.pose, sample.message):
+                file.write(msgspec.msgpack.encode(encode(message)))
+    ghost = open_ghost(str(tmp_path), None)
+    assert isinstance(ghost, LoggedGhost)
+    for now_s, k in ((0.0, 0), (0.42, 4), (0.95, 9), (0.9 + PAUSE_S + 0.15, 1)):
+        posture = ghost.posture(now_s, None)
+        assert posture is not None
+        np.testing.assert_allclose(posture.T_ground_body, postures[k].T_ground_body, atol=2e-6)
+        np.testing.assert_allclose(posture.confidence, postures[k].confidence, atol=1e-6)
+        assert not posture.anatomy().differs_from(postures[k].anatomy(), 1e-5)
+    (tmp_path / LOG_NAME).write_bytes(msgspec.msgpack.encode(encode(meta)))
+    with pytest.raises(RealtimeError, match="no poses"):
+        open_ghost(str(tmp_path), None)
 
 
 def test_a_ghost_is_put_on_the_figure_facing_as_it_does(skeleton: Skeleton) -> None:
@@ -316,14 +344,14 @@ def test_a_ghost_is_put_on_the_figure_facing_as_it_does(skeleton: Skeleton) -> N
     np.testing.assert_allclose(put.joint_centres_m, own.joint_centres_m, atol=1e-9)
 
 
-def test_a_ghost_that_is_no_recording_is_refused(skeleton: Skeleton, tmp_path) -> None:
+def test_a_ghost_that_is_no_recording_is_refused(skeleton: Skeleton, tmp_path: Path) -> None:
     with pytest.raises(RealtimeError, match="no such recording"):
-        RecordedGhost(tmp_path / "nothing", skeleton)
+        open_ghost(str(tmp_path / "nothing"), None)
     with pytest.raises(RealtimeError, match=r"angles\.sto"):
-        RecordedGhost(tmp_path, skeleton)
+        open_ghost(str(tmp_path), None)
     (tmp_path / "angles.mot").write_text("nonsense")
     with pytest.raises(RealtimeError, match=r"angles\.mot"):
-        RecordedGhost(tmp_path, skeleton)
+        open_ghost(str(tmp_path), None)
     table = coordinate_table(["a"], np.array([True]), [0.0, 1.0], np.zeros((2, 1)))
     write_mot(tmp_path / "other.mot", table)
     with pytest.raises(RealtimeError, match="no coordinate of the skeleton"):

@@ -8,12 +8,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realtime.commands.arguments import check_can_write, names, positive_float, size_px
+from realtime.commands.arguments import (
+    add_key_options,
+    check_can_write,
+    client_keys,
+    names,
+    positive_float,
+    size_px,
+)
 from realtime.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
     from realtime.viewer.body import MeshMaker
-    from realtime.viewer.ghost import Ghost
 
 HELP = "show the skeleton that a running tracker publishes, in 3D"
 TITLE = "kinecast view"
@@ -26,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from realtime.viewer.keys import KEYS
 
     parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
+    add_key_options(parser)
     parser.add_argument(
         "--show", type=names, metavar="NAMES", help="coordinates to read out, separated by commas"
     )
@@ -44,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--geometry", type=Path, metavar="DIR", help="folder of the meshes (.vtp, .stl, .obj) of --skeleton"
     )
     parser.add_argument(
-        "--skeleton", type=Path, metavar="FILE.osim", help="model of --geometry and of a recorded --ghost"
+        "--skeleton", type=Path, metavar="FILE.osim", help="model of --geometry, and of a file as --ghost"
     )
     parser.add_argument("--size", type=size_px, default=(1280, 720), metavar="WxH", help="default: 1280x720")
     parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture and end")
@@ -58,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the stream until the window is closed."""
     from realtime.client import subscribe
+    from realtime.viewer.ghost import open_ghost
     from realtime.viewer.scene import Scene
     from realtime.viewer.viewer import Viewer
     from realtime.viewer.window import Window
@@ -66,10 +74,12 @@ def run(args: argparse.Namespace) -> int:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     make_meshes = _meshes(args)
-    ghost = _ghost(args)
-    window = Window(TITLE, args.size)
+    keys = client_keys(args)
+    ghost = None if args.ghost is None else open_ghost(args.ghost, args.skeleton, keys)
+    window: Window | None = None
     try:
-        with subscribe(args.connect, latest=True, poses=True) as stream:
+        with subscribe(args.connect, latest=True, poses=True, keys=keys) as stream:
+            window = Window(TITLE, args.size)
             viewer = Viewer(
                 window,
                 stream,
@@ -78,15 +88,15 @@ def run(args: argparse.Namespace) -> int:
                 scene=Scene(args.trails, make_meshes),
                 ghost=ghost,
             )
-            until_s = None if args.screenshot is None else time.monotonic() + args.after
-            viewer.run(until_s=until_s)
+            viewer.run(until_s=None if args.screenshot is None else time.monotonic() + args.after)
             if args.screenshot is not None:
                 window.save(args.screenshot)
                 print(f"{args.screenshot}: {viewer.described()}")
     except KeyboardInterrupt:
         pass
     finally:
-        window.close()
+        if window is not None:
+            window.close()
         if ghost is not None:
             ghost.close()
     return 0
@@ -117,15 +127,3 @@ def _meshes(args: argparse.Namespace) -> MeshMaker:
     meshes = ModelMeshes(args.skeleton, args.geometry)
     print(f"{args.geometry}: {meshes.described}")
     return meshes
-
-
-def _ghost(args: argparse.Namespace) -> Ghost | None:
-    from realtime.viewer.ghost import RecordedGhost, StreamedGhost
-
-    if args.ghost is None:
-        return None
-    if "://" in args.ghost:
-        return StreamedGhost(args.ghost)
-    from calib.skeleton import load_skeleton
-
-    return RecordedGhost(Path(args.ghost), load_skeleton(args.skeleton))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,16 +13,24 @@ from calib.errors import StorageError
 from realtime.client import Subscription, subscribe
 from realtime.curve import ClientKeys
 from realtime.errors import RealtimeError
-from realtime.viewer.posture import Posture, posture_of
+from realtime.geometry import rotation_matrices
+from realtime.messages import Angles, Pose
+from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.viewer.anatomy import FARTHEST_M, TIP_MARKERS
+from realtime.viewer.posture import MAX_BODIES, Posture, body_confidence, posture_of
 from realtime.viewer.subject_scale import scale_factors_of
 
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
 
+Array = NDArray[np.float64]
+
 RECORDED_NAMES = ("angles.sto", "angles.mot")
-"""Looked for in a folder, in this order."""
+"""Looked for in a folder without a log, in this order."""
 PAUSE_S = 0.7
 """Between the end of a recording and its next beginning."""
+LONGEST = 100_000
+"""Samples of a recording; a quarter of an hour at 120 Hz."""
 SIZING_S = 1.0
 """How often it takes over the first figure's size."""
 
@@ -76,60 +85,18 @@ class StreamedGhost:
         self._subscription.close()
 
 
-class RecordedGhost:
-    """Coordinates of a file on a model's skeleton, in a loop, at the pace they were recorded.
+class _Loop:
+    """Which row of a recording it is time for, over and over."""
 
-    Args:
-        path: a folder that kinecast recorded into, or a `.mot` or `.sto` file.
-        skeleton: the model whose coordinates they are.
-
-    Raises:
-        RealtimeError: there is no such recording, or it shares no coordinate with the model.
-    """
-
-    def __init__(self, path: Path, skeleton: Skeleton) -> None:
-        from calib.storage import coordinate_values, read_mot
-
-        file = _recorded_file(path)
-        self.label = file.parent.name if path.is_dir() else file.name
-        try:
-            table = read_mot(file)
-        except StorageError as error:
-            raise RealtimeError(str(error)) from error
-        q = coordinate_values(table, skeleton.coordinate_names, skeleton.is_rotational)
-        given = [name in table.names for name in skeleton.coordinate_names]
-        if not any(given) or not len(q):
-            raise RealtimeError(
-                f"{file}: no row, or no coordinate of the skeleton {skeleton.name}; it has "
-                f"{', '.join(table.names[:8])}; name its model: --skeleton FILE.osim"
-            )
-        q[:, ~np.array(given)] = skeleton.q_default[~np.array(given)]
-        self._skeleton = skeleton
-        self._time_s, self._q = table.time_s - table.time_s[0], q
+    def __init__(self, time_s: Array) -> None:
+        self._time_s = time_s - time_s[0]
         self._start_s: float | None = None
-        self._factors = np.ones((skeleton.n_bodies, 3))
-        self._sized_s = -SIZING_S
 
-    def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
-        """Where the recorded person is by now; None where they were lost."""
-        from calib.kinematics import body_transforms, joint_centres
-
+    def row(self, now_s: float) -> int:
+        """The last row that has come by now."""
         self._start_s = now_s if self._start_s is None else self._start_s
         at_s = (now_s - self._start_s) % (self._time_s[-1] + PAUSE_S)
-        q = self._q[max(0, int(np.searchsorted(self._time_s, at_s, side="right")) - 1)]
-        if not np.isfinite(q).all():
-            return None
-        if beside is not None and not 0.0 <= now_s - self._sized_s < SIZING_S:
-            self._factors, self._sized_s = scale_factors_of(self._skeleton, beside), now_s
-        return self._placed(body_transforms(self._skeleton, q, self._factors),
-                            joint_centres(self._skeleton, q, self._factors), at_s)  # fmt: skip
-
-    def _placed(self, T: NDArray[np.float64], centres: NDArray[np.float64], at_s: float) -> Posture:
-        skeleton = self._skeleton
-        return Posture(
-            round(at_s * 1e9), skeleton.body_names, tuple(skeleton.tree.parent.tolist()), T, centres, {},
-            np.ones(skeleton.n_bodies),
-        )  # fmt: skip
+        return max(0, int(np.searchsorted(self._time_s, at_s, side="right")) - 1)
 
     def restart(self) -> None:
         """Play from the beginning."""
@@ -137,6 +104,144 @@ class RecordedGhost:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+class LoggedGhost(_Loop):
+    """A recorded stream in a loop, at its own pace: the very bodies that it had, of whatever model.
+
+    Args:
+        folder: that kinecast recorded into.
+
+    Raises:
+        RealtimeError: its log cannot be read, or holds no pose.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        log = StreamLog(folder / LOG_NAME)
+        self.label = folder.name
+        model = log.meta.model
+        n = min(len(model.body_names), MAX_BODIES)
+        self._names, self._parents = tuple(model.body_names[:n]), tuple(model.body_parents[:n])
+        self._coordinate_names = model.coordinate_names
+        tips = [(k, name) for k, name in enumerate(model.marker_names) if name in TIP_MARKERS.values()]
+        self._tip_names = [name for _, name in tips]
+        rows = [
+            (angles.t_capture_ns, _flat(angles, pose, n, [k for k, _ in tips]))
+            for angles, pose in islice(log.samples(), LONGEST)
+            if pose is not None
+        ]
+        if not rows:
+            raise RealtimeError(f"{log.path}: no poses in this recording")
+        self._t_ns = [t_ns for t_ns, _ in rows]
+        self._rows = np.stack([row for _, row in rows])
+        super().__init__(np.array(self._t_ns, dtype=np.float64) * 1e-9)
+
+    def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
+        """Where the recorded person is by now."""
+        k = self.row(now_s)
+        n = len(self._names)
+        p, wxyz, centres, rest = np.split(self._rows[k].astype(np.float64), [3 * n, 7 * n, 10 * n])
+        tips, confidence = np.split(rest, [3 * len(self._tip_names)])
+        T = np.zeros((n, 4, 4))
+        T[:, :3, :3] = rotation_matrices(wxyz.reshape(-1, 4))
+        T[:, :3, 3], T[:, 3, 3] = p.reshape(-1, 3), 1.0
+        return Posture(
+            self._t_ns[k],
+            self._names,
+            self._parents,
+            T,
+            centres.reshape(-1, 3),
+            dict(zip(self._tip_names, tips.reshape(-1, 3), strict=True)),
+            body_confidence(self._names, self._coordinate_names, confidence),
+        )
+
+
+def _flat(angles: Angles, pose: Pose, n: int, markers: list[int]) -> NDArray[np.float32]:
+    """What is kept of a sample, as one row: a long recording has many."""
+    parts = (
+        pose.body_position_m[:n],
+        pose.body_rotation_wxyz[:n],
+        pose.joint_centre_m[:n],
+        [pose.marker_m[k] for k in markers],
+        angles.confidence,
+    )
+    row = np.concatenate([np.asarray(part, dtype=np.float64).ravel() for part in parts])
+    return np.where(np.abs(row) < FARTHEST_M, row, np.nan).astype(np.float32)
+
+
+class RecordedGhost(_Loop):
+    """Coordinates of a file on a model's skeleton, in a loop, at the pace they were recorded.
+
+    Args:
+        file: a `.mot` or `.sto` file.
+        skeleton: the model whose coordinates they are.
+
+    Raises:
+        RealtimeError: it is no such file, or shares no coordinate with the model.
+    """
+
+    def __init__(self, file: Path, skeleton: Skeleton) -> None:
+        from calib.storage import coordinate_values, read_mot
+
+        self.label = file.name
+        try:
+            table = read_mot(file)
+        except StorageError as error:
+            raise RealtimeError(str(error)) from error
+        q = coordinate_values(table, skeleton.coordinate_names, skeleton.is_rotational)
+        is_given = np.array([name in table.names for name in skeleton.coordinate_names])
+        if not is_given.any() or not len(q):
+            raise RealtimeError(
+                f"{file}: no row, or no coordinate of the skeleton {skeleton.name}; it has "
+                f"{', '.join(table.names[:8])}; name its model: --skeleton FILE.osim"
+            )
+        q[:, ~is_given] = skeleton.q_default[~is_given]
+        super().__init__(table.time_s)
+        self._skeleton, self._q = skeleton, q
+        self._factors = np.ones((skeleton.n_bodies, 3))
+        self._sized_s = -SIZING_S
+
+    def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
+        """Where the recorded person is by now; None where they were lost."""
+        from calib.kinematics import body_transforms, joint_centres
+
+        row = self.row(now_s)
+        q, skeleton = self._q[row], self._skeleton
+        if not np.isfinite(q).all():
+            return None
+        if beside is not None and not 0.0 <= now_s - self._sized_s < SIZING_S:
+            self._factors, self._sized_s = scale_factors_of(skeleton, beside), now_s
+        return Posture(
+            round(self._time_s[row] * 1e9),
+            skeleton.body_names,
+            tuple(skeleton.tree.parent.tolist()),
+            body_transforms(skeleton, q, self._factors),
+            joint_centres(skeleton, q, self._factors),
+            {},
+            np.ones(skeleton.n_bodies),
+        )
+
+
+def open_ghost(source: str, skeleton_path: Path | None, keys: ClientKeys | None = None) -> Ghost:
+    """The ghost that a user names.
+
+    Args:
+        source: address of a stream, folder of a recording, `.mot` or `.sto` file.
+        skeleton_path: model of such a file; None for kinecast's own.
+        keys: for a stream that demands CURVE.
+
+    Raises:
+        RealtimeError: there is no such thing.
+        OsimError: the model cannot be read.
+    """
+    if "://" in source:
+        return StreamedGhost(source, keys)
+    path = Path(source)
+    if path.is_dir() and (path / LOG_NAME).is_file():
+        return LoggedGhost(path)
+    from calib.skeleton import load_skeleton
+
+    return RecordedGhost(_recorded_file(path), load_skeleton(skeleton_path))
 
 
 def _recorded_file(path: Path) -> Path:

@@ -96,6 +96,7 @@ class Window:
         self._control = self._vis.get_view_control()
         self._shown: dict[str, Any] = {}
         self._panels: dict[str, Panel] = {}
+        self._actions: dict[str, Callable[[], None]] = {}
         self._last_view: View | None = None
         self._is_open = True
         self._frame_extent()
@@ -125,10 +126,15 @@ class Window:
         """Call `action` whenever a letter or digit is pressed."""
 
         def pressed(_: Any) -> bool:
-            action()
+            self.press(key)
             return False
 
+        self._actions[key] = action
         self._vis.register_key_callback(ord(key), pressed)
+
+    def press(self, key: str) -> None:
+        """Do what a key does."""
+        self._actions[key]()
 
     def show_mesh(self, name: str, vertices: Array, colours: Array, triangles: NDArray[np.int32]) -> None:
         """Draw triangles in the colours of their vertices; no vertices remove them.

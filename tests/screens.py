@@ -1,0 +1,40 @@
+"""A screen for tests that open windows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+
+@contextmanager
+def virtual_screen() -> Iterator[dict[str, str]]:
+    """An environment whose DISPLAY is an Xvfb of its own. Skips without one, except in CI."""
+    if shutil.which("Xvfb") is None and not IS_CI:
+        pytest.skip("needs Xvfb (apt install xvfb)")
+    folder = tempfile.mkdtemp(prefix="kinecast-screen-")
+    read_end, write_end = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(write_end), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
+        pass_fds=[write_end],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(write_end)
+    try:
+        with os.fdopen(read_end) as pipe:
+            number = pipe.readline().strip()
+        assert number, "Xvfb did not start"
+        environment = {k: v for k, v in os.environ.items() if k != "WAYLAND_DISPLAY"}
+        # Without the second one, window libraries complain.
+        yield environment | {"DISPLAY": f":{number}", "XDG_RUNTIME_DIR": folder}
+    finally:
+        server.terminate()
+        server.wait(10.0)
+        shutil.rmtree(folder, ignore_errors=True)
