@@ -49,6 +49,8 @@ def camera_as_dict(camera: CameraCalibration) -> dict[str, object]:
     }
     if not camera.is_assumed:
         fields["rms_px"] = float(camera.rms_px)
+    if camera.has_floor:
+        fields["has_floor"] = True
     return fields
 
 
@@ -121,12 +123,15 @@ def camera_from_dict(data: object, path: Path) -> CameraCalibration:
         T_ground_cam = np.array(data.get("T_ground_cam", T_GROUND_LEVEL_CAM), dtype=np.float64)
         rms_px = float(data.get("rms_px", "nan"))
         name, device = str(data.get("camera", "")), str(data.get("device", ""))
+        has_floor = data.get("has_floor", False) is True
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise CameraError(
             f"{path}: not a camera calibration ({type(error).__name__}: {error}); {ACCEPTED}"
         ) from error
     _check(path, intrinsics, T_ground_cam)
-    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name, device)
+    if has_floor:
+        _check_stands(path, T_ground_cam)
+    return CameraCalibration(intrinsics, T_ground_cam, rms_px, name, device, has_floor)
 
 
 def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]) -> None:
