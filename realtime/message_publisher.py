@@ -48,6 +48,7 @@ class MessagePublisher:
         keys: CURVE keys and allow-list; required at addresses that other machines reach.
         lossless: wait for subscribers that do not keep up, up to a second for each message. Never for a live
             tracker.
+        queue: messages kept for each subscriber that does not keep up; further ones are dropped.
 
     Raises:
         StreamError: the address is malformed, in use, or not local while `keys` is None.
@@ -61,6 +62,7 @@ class MessagePublisher:
         encoding: Encoding = "msgpack",
         keys: curve.ServerKeys | None = None,
         lossless: bool = False,
+        queue: int = SEND_QUEUE,
     ) -> None:
         if keys is None:
             require_local(address)
@@ -71,7 +73,7 @@ class MessagePublisher:
         """Samples sent so far."""
         self._meta = meta
         self._encoding: Encoding = encoding
-        self._lossless = lossless
+        self._lossless, self._queue = lossless, queue
         self._status = Status.WARM_UP
         self._stats = LiveStats()
         self._wanted: set[bytes] = set()
@@ -131,7 +133,7 @@ class MessagePublisher:
         self._context = zmq.Context()
         self._socket = socket = self._context.socket(zmq.XPUB)
         socket.linger = 0
-        socket.sndhwm = SEND_QUEUE
+        socket.sndhwm = self._queue
         socket.maxmsgsize = _MAX_REQUEST_BYTES
         socket.ipv6 = "[" in address
         if self._lossless:
