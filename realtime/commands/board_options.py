@@ -26,12 +26,15 @@ def corners(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def add_board_options(parser: argparse.ArgumentParser, *, square_m: float | None = None) -> None:
+def add_board_options(
+    parser: argparse.ArgumentParser, *, square_m: float | None = None, is_required: bool = True
+) -> None:
     """Declare the options.
 
     Args:
         parser: of the command.
-        square_m: default for the side of the squares; None: it must be given, as measured on the print.
+        square_m: default for the side of the squares; None: it must be given, as measured on the print...
+        is_required: ...unless the command also works without a board.
     """
     group = parser.add_argument_group("board")
     group.add_argument("--board", choices=BOARD_KINDS, default="charuco", help="default: %(default)s")
@@ -45,7 +48,7 @@ def add_board_options(parser: argparse.ArgumentParser, *, square_m: float | None
     group.add_argument(
         "--square-m",
         type=positive_float,
-        required=square_m is None,
+        required=is_required and square_m is None,
         default=square_m,
         metavar="M",
         help="side of a square as measured on the print" + (f"; default: {square_m}" if square_m else ""),

@@ -12,6 +12,7 @@ HELP = "measure the camera, the floor and the person"
 COMMANDS = {
     "board": "realtime.commands.calibrate_board",
     "camera": "realtime.commands.calibrate_camera",
+    "two-cameras": "realtime.commands.calibrate_two_cameras",
     "floor": "realtime.commands.calibrate_floor",
     "subject": "realtime.commands.calibrate_subject",
 }

@@ -100,24 +100,35 @@ def camera_from_options(
     """
     if args.camera_file is None:
         return CameraCalibration.assumed(width_px, height_px, args.fov)
-    camera = load_camera(args.camera_file)
+    return camera_for(args.camera_file, width_px, height_px, device, may_scale=args.scale_camera)
+
+
+def camera_for(
+    path: Path, width_px: int, height_px: int, device: str = "", *, may_scale: bool = False
+) -> CameraCalibration:
+    """A calibration from a file, if it is of this camera and picture size.
+
+    Raises:
+        CameraError: it is not, or cannot be read.
+    """
+    camera = load_camera(path)
     if device and camera.device and device != camera.device:
         raise CameraError(
-            f"{args.camera_file}: calibrated for {camera.device}, but this is {device}; calibrate this one: "
+            f"{path}: calibrated for {camera.device}, but this is {device}; calibrate this one: "
             "kinecast calibrate camera"
         )
     k = camera.intrinsics
     if (k.width_px, k.height_px) == (width_px, height_px):
         return camera
-    if not args.scale_camera:
+    if not may_scale:
         # Whether a camera shows the same scene at another size, or cuts its edges off, only people can see.
         is_same_shape = k.width_px * height_px == k.height_px * width_px
         or_scale = ", or add --scale-camera if both sizes show the same scene" if is_same_shape else ""
         raise CameraError(
-            f"{args.camera_file}: calibrated at {k.width_px}x{k.height_px}, but the source gives "
+            f"{path}: calibrated at {k.width_px}x{k.height_px}, but the source gives "
             f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera{or_scale}"
         )
-    logger.warning("%s: scaled from %dx%d", args.camera_file, k.width_px, k.height_px)
+    logger.warning("%s: scaled from %dx%d", path, k.width_px, k.height_px)
     return replace(camera, intrinsics=k.scaled_to(width_px, height_px))
 
 
