@@ -17,6 +17,7 @@ COMMANDS = {
     "lift-data": "train.commands.lift_data",
     "lift-clips": "train.commands.lift_clips",
     "lift": "train.commands.lift",
+    "observe": "train.commands.observe",
     "spatial": "train.commands.spatial",
     "evaluate": "train.commands.evaluate",
     "compare": "train.commands.compare",

@@ -1,0 +1,53 @@
+"""`kinecast train observe`: learn what BlazePose says of people, to make clips without pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from train.commands.arguments import positive_int
+from train.errors import TrainError
+
+HELP = "fit the observation model: what BlazePose would say of people who are not drawn"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument(
+        "data",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="pictures and clips: lift-data and lift-clips made them",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the model")
+    parser.add_argument("--steps", type=positive_int, default=1500, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument("--check", type=Path, metavar="DIR", help="other clips, to compare with")
+    parser.add_argument(
+        "--lifter", type=Path, metavar="FILE.onnx", help="for --check; default: the one in use"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, save, compare."""
+    from calib.skeleton import load_skeleton
+    from train.fit_observation import fit_observation, split_sources
+    from train.lift_data import LiftData
+    from train.observation_files import save_model
+    from train.observation_network import MeanOptions
+
+    if args.out.suffix != ".safetensors":
+        raise TrainError(f"{args.out}: the name must end in .safetensors")
+    skeleton = load_skeleton()
+    pictures, clips = split_sources([LiftData.load(folder) for folder in args.data])
+    print(f"{len(pictures)} pictures, {len(clips)} frames of {len(list(clips.clips()))} clips")
+    model = fit_observation(pictures, clips, skeleton, MeanOptions(steps=args.steps, seed=args.seed))
+    save_model(model, args.out)
+    print(f"{args.out}: written; clips of it: train.observation_clips.simulated_clips")
+    if args.check is not None:
+        from train.observation_report import compare, onnx_lifter, shipped_lifter, table
+
+        lift = onnx_lifter(args.lifter or shipped_lifter(), skeleton)
+        print(table(*compare(model, LiftData.load(args.check), skeleton, lift)))
+    return 0

@@ -1,0 +1,212 @@
+"""Fit the observation model: means to pictures, errors and events to clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from calib.skeleton import Skeleton
+from engines.landmark_features import MIRRORED
+from train.errors import TrainError
+from train.lift_data import LiftData
+from train.observation_clips import concatenated
+from train.observation_events import exchange, find_swaps, measure_events
+from train.observation_model import (
+    N_PLACE,
+    ObservationModel,
+    follow_region,
+    place_targets,
+    region_targets,
+    sight_logits,
+    std_of_place,
+)
+from train.observation_network import MeanNetwork, MeanOptions, fit_mean
+from train.observation_noise import ResidualNoise, fit_noise
+from train.observation_points import TrueView, mirrored_view, true_view, view_features
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+OTHERS_EVERY = 6
+"""Every sixth adult's pictures are not learnt from: they show how large the errors are."""
+MAX_PICTURES = 15000
+"""More teach the small networks nothing."""
+N_PLACE_COMPONENTS, N_SIGHT_COMPONENTS = 60, 24
+LARGEST_ERROR = 6.0
+"""In standard deviations: beyond it BlazePose looks at something else."""
+PRESENT_LOGIT, ABSENT_LOGIT = 3.0, -1.0
+COVERED_LANDMARKS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """Data with the truth beside it, left and right put right."""
+
+    data: LiftData
+    view: TrueView
+
+    @classmethod
+    def of(cls, data: LiftData, skeleton: Skeleton) -> Looked:
+        """Undo the swaps."""
+        view = true_view(data, skeleton)
+        return cls(exchange(data, find_swaps(data, view)), view)
+
+    def rows(self, mask: NDArray[np.bool_]) -> Looked:
+        """Some of it."""
+        return Looked(self.data.rows(mask), self.view.rows(mask))
+
+    def mirrored(self) -> Looked:
+        """Mirrored people in mirrored rooms; their coordinates are not mirrored, and must not be used."""
+        data, flip = self.data, np.array([-1.0, 1.0, 1.0], dtype=np.float32)
+        landmarks_px, roi = data.landmarks_px[:, MIRRORED].copy(), data.roi.copy()
+        landmarks_px[..., 0] = 2.0 * data.camera[:, 1:2] - landmarks_px[..., 0]
+        roi[:, 0] = 2.0 * data.camera[:, 1] - roi[:, 0]
+        roi[:, 3] *= -1.0
+        seen = replace(
+            data, landmarks_px=landmarks_px, world_m=data.world_m[:, MIRRORED] * flip,
+            visibility=data.visibility[:, MIRRORED], presence=data.presence[:, MIRRORED], roi=roi,
+        )  # fmt: skip
+        return Looked(seen, mirrored_view(self.view))
+
+    @property
+    def roi(self) -> Array:
+        """Shape: (n, 4)."""
+        return self.data.roi.astype(np.float64)
+
+    @property
+    def seen(self) -> Array:
+        """Chance that each landmark is seen. Shape: (n, 33)."""
+        return (self.data.visibility * self.data.presence).astype(np.float64)
+
+    def place_inputs(self) -> Floats:
+        """Of `ObservationModel.place`."""
+        return np.concatenate([view_features(self.view, self.roi), self.seen], 1, dtype=np.float32)
+
+
+def split_sources(sources: list[LiftData]) -> tuple[LiftData, LiftData]:
+    """Pictures that stand alone, and clips.
+
+    Raises:
+        TrainError: one of the two is missing.
+    """
+    clips = [source for source in sources if source.t_s.any()]
+    pictures = [source for source in sources if not source.t_s.any()]
+    if not clips or not pictures:
+        have, need = ("clips", "lift-data") if clips else ("pictures", "lift-clips")
+        raise TrainError(f"there are only {have}; make the rest and name it too: kinecast train {need}")
+    return concatenated(pictures), concatenated(clips)
+
+
+def fit_observation(
+    pictures: LiftData, clips: LiftData, skeleton: Skeleton, options: MeanOptions | None = None
+) -> ObservationModel:
+    """Fit all parts.
+
+    Args:
+        pictures: Of many people, for the means.
+        clips: For the errors and events; of adults that `pictures` may show too.
+        skeleton: That both belong to.
+        options: How to fit the means.
+
+    Raises:
+        TrainError: too little data.
+    """
+    if len(pictures) < 2 * OTHERS_EVERY or not any(len(clips.t_s[rows]) > 2 for rows in clips.clips()):
+        raise TrainError(
+            f"{len(pictures)} pictures and {len(clips)} frames of clips are too few; make more: "
+            "kinecast train lift-data, kinecast train lift-clips"
+        )
+    options = options or MeanOptions()
+    pictures = pictures.rows(slice(None, None, -(-len(pictures) // MAX_PICTURES)))
+    filmed, shot = Looked.of(clips, skeleton), Looked.of(pictures, skeleton)
+    other = pictures.adult % OTHERS_EVERY == 0
+    region, sight, place = fit_means(shot.rows(~other), options)
+    shown = shot.rows(other)
+    variance = _place_variance([shown, filmed], place)
+    errors = _place_errors(filmed, place, variance)
+    place_noise = fit_noise(
+        _by_clip(clips, errors), N_PLACE_COMPONENTS, prior=_place_errors(shown, place, variance)
+    )
+    return ObservationModel(
+        region, sight, place,
+        _region_noise(filmed, region), _sight_noise(filmed, sight), place_noise,
+        variance, _unseen_logit(shot), _depth_scale(shot), measure_events(clips, filmed.view),
+    )  # fmt: skip
+
+
+def fit_means(shot: Looked, options: MeanOptions) -> tuple[MeanNetwork, MeanNetwork, MeanNetwork]:
+    """Region, sight and place, from pictures and their mirror images."""
+    both = (shot, shot.mirrored())
+    nominal = [view_features(b.view, b.view.nominal_region()) for b in both]
+    regions = [region_targets(b.roi, b.view) for b in both]
+    views, inputs = [view_features(b.view, b.roi) for b in both], [b.place_inputs() for b in both]
+    logits, places = [sight_logits(b.data) for b in both], [place_targets(b.data, b.view) for b in both]
+    pairs = ((nominal, regions), (views, logits), (inputs, places))
+    region, sight, place = (fit_mean(np.concatenate(x), np.concatenate(y), options) for x, y in pairs)
+    return region, sight, place
+
+
+def _by_clip(clips: LiftData, errors: Array) -> list[tuple[Array, Array]]:
+    return [(clips.t_s[rows].astype(np.float64), errors[rows]) for rows in clips.clips()]
+
+
+def _place_variance(looked: list[Looked], place: MeanNetwork) -> Array:
+    """Variances where seen and not, both sources weighing the same."""
+    total, right = np.zeros((N_PLACE, 2, 2)), np.zeros((N_PLACE, 2))
+    for one in looked:
+        squares = (place_targets(one.data, one.view) - place.mean(one.place_inputs())) ** 2
+        squares = np.minimum(squares, LARGEST_ERROR**2 * np.median(squares, 0) / 0.455)
+        seen = np.concatenate([one.seen.repeat(3, 1), one.seen.repeat(2, 1)], 1)
+        design = np.stack([seen, 1.0 - seen], -1)
+        total += np.einsum("ndi,ndj->dij", design, design) / len(squares)
+        right += np.einsum("ndi,nd->di", design, squares) / len(squares)
+    small = 1e-9 * np.eye(2)
+    return np.array([nnls(a + small, b)[0] for a, b in zip(total, right, strict=True)]) + 1e-8
+
+
+def _place_errors(looked: Looked, place: MeanNetwork, variance: Array) -> Array:
+    errors = place_targets(looked.data, looked.view) - place.mean(looked.place_inputs())
+    return (errors / std_of_place(variance, looked.seen)).clip(-LARGEST_ERROR, LARGEST_ERROR)
+
+
+def _sight_noise(filmed: Looked, sight: MeanNetwork) -> ResidualNoise:
+    mean = sight.mean(view_features(filmed.view, filmed.roi))
+    logits = sight_logits(filmed.data)
+    # What was covered for a while is put in as an event, and must not count twice.
+    absent = (mean[:, 33:] > PRESENT_LOGIT) & (logits[:, 33:] < ABSENT_LOGIT)
+    clear = absent.sum(1) < COVERED_LANDMARKS
+    errors = logits - mean
+    clips = [
+        (filmed.data.t_s[rows][clear[rows]].astype(np.float64), errors[rows][clear[rows]])
+        for rows in filmed.data.clips()
+    ]
+    return fit_noise([clip for clip in clips if len(clip[0]) > 2], N_SIGHT_COMPONENTS)
+
+
+def _region_noise(filmed: Looked, region: MeanNetwork) -> ResidualNoise:
+    targets = region.mean(view_features(filmed.view, filmed.view.nominal_region()))
+    clips = []
+    for rows in filmed.data.clips():
+        view, t_s = filmed.view.rows(rows), filmed.data.t_s[rows].astype(np.float64)
+        calm = np.zeros((len(t_s), targets.shape[1]))
+        expected = follow_region(view, targets[rows], calm, t_s)
+        errors = region_targets(filmed.roi[rows], view) - region_targets(expected, view)
+        clips.append((t_s, errors.clip(-0.3, 0.3)))
+    return fit_noise(clips, targets.shape[1])
+
+
+def _unseen_logit(shot: Looked) -> Array:
+    logits, outside = sight_logits(shot.data), np.tile(shot.view.outside(), (1, 2))
+    kept = np.where(outside, logits, np.nan)
+    few = outside.sum(0) < 2
+    kept[0, few], kept[1, few] = -6.0, -4.0
+    return np.stack([np.nanmean(kept, 0), np.nanstd(kept, 0)])
+
+
+def _depth_scale(shot: Looked) -> float:
+    """Regression of the depths in the picture on those in m."""
+    z_m = shot.data.world_m[..., 2] * shot.view.px_per_m[:, None]
+    return float((z_m * shot.data.landmarks_px[..., 2]).sum() / max(float((z_m**2).sum()), 1e-9))

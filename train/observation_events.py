@@ -1,0 +1,198 @@
+"""What happens to BlazePose now and then: left and right exchanged, the person lost, a part covered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.landmark_features import MIRRORED
+from train.lift_clips import COVERED_SHARE, Cover
+from train.lift_data import LiftData
+from train.observation_points import TrueView, points_from_hips
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+ARMS, LEGS, TRUNK = tuple(range(13, 23)), tuple(range(25, 33)), (11, 12, 23, 24)
+SWAPS: dict[str, tuple[int, ...]] = {"legs": LEGS, "arms": ARMS, "all": tuple(range(33))}
+SWAPPED_BELOW = 0.6
+"""Of the distance to the right side's truth, the distance to the other side's."""
+LEAST_SEPARATION_M = 0.12
+"""Nearer to each other, the sides cannot be told apart."""
+FACING_AWAY = 0.3
+"""Cosine between where the trunk and the camera's back look; below it a person counts as turned away."""
+GAP_PERIODS, LEAST_GAP_S = 2.6, 0.09
+SHARE_EDGES = np.array([0.6, 0.95])
+"""Of `TrueView.share_seen`: people are lost more often where less of them is seen."""
+LATE_S = 0.2
+DEFAULT_SWAP_S, DEFAULT_LOSS_S = 0.3, 0.5
+LOST_PERCENTILE = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventRates:
+    """How often, and how long."""
+
+    swaps_hz: Array
+    """Beginnings of `SWAPS` a second, of people who face the camera and who do not. Shape: (n_swaps, 2)."""
+    swaps_s: tuple[tuple[float, ...], ...]
+    """Durations of each kind, one of them drawn for each."""
+    losses_hz: Array
+    """In each range between `SHARE_EDGES`. Shape: (3,)."""
+    losses_s: tuple[float, ...]
+    starts_s: tuple[float, ...]
+    """Until somebody in full view is found, one of them drawn for each clip."""
+    least_share: float
+    """Of `TrueView.share_seen`, below which nobody is found."""
+
+
+NO_EVENTS = EventRates(np.zeros((len(SWAPS), 2)), ((),) * len(SWAPS), np.zeros(3), (), (), 0.0)
+
+
+def faces_away(view: TrueView) -> Mask:
+    """Whether the trunk is turned away from the camera. Shape: (n,)."""
+    points = view.points_cam_m
+    across = points[:, 12] - points[:, 11] + points[:, 24] - points[:, 23]
+    up = points[:, 11] + points[:, 12] - points[:, 23] - points[:, 24]
+    facing = np.cross(up, across)
+    facing /= np.linalg.norm(facing, axis=1, keepdims=True) + 1e-9
+    ray = view.hips_cam_m / (np.linalg.norm(view.hips_cam_m, axis=1, keepdims=True) + 1e-9)
+    return np.asarray(-(facing * ray).sum(1) < FACING_AWAY)
+
+
+def find_swaps(data: LiftData, view: TrueView) -> Mask:
+    """In which pictures left and right are exchanged. Shape: (n, n_swaps), of which at most one is true."""
+    truth = points_from_hips(view, data.roi.astype(np.float64))
+    world = data.world_m.astype(np.float64)
+    world = world - 0.5 * (world[:, 23] + world[:, 24])[:, None]
+    found = {name: _nearer_exchanged(world, truth, group) for name, group in
+             (("legs", LEGS), ("arms", ARMS), ("trunk", TRUNK))}  # fmt: skip
+    everything = found["trunk"] & (found["legs"] | found["arms"])
+    return np.stack([found["legs"] & ~everything, found["arms"] & ~everything, everything], 1)
+
+
+def _nearer_exchanged(world: Array, truth: Array, group: tuple[int, ...]) -> Mask:
+    there = np.linalg.norm(world[:, group] - truth[:, group], axis=-1).mean(1)
+    across = np.linalg.norm(world[:, MIRRORED[list(group)]] - truth[:, group], axis=-1).mean(1)
+    return np.asarray((across < SWAPPED_BELOW * there) & (there > LEAST_SEPARATION_M))
+
+
+def exchange(data: LiftData, swapped: Mask) -> LiftData:
+    """Exchange left and right where `swapped` says so: makes swaps, and undoes them."""
+    order = np.tile(np.arange(33), (len(data), 1))
+    for kind, group in enumerate(SWAPS.values()):
+        order[np.ix_(swapped[:, kind], group)] = MIRRORED[list(group)]
+    return replace(
+        data,
+        landmarks_px=np.take_along_axis(data.landmarks_px, order[..., None], 1),
+        world_m=np.take_along_axis(data.world_m, order[..., None], 1),
+        visibility=np.take_along_axis(data.visibility, order, 1),
+        presence=np.take_along_axis(data.presence, order, 1),
+    )
+
+
+def measure_events(data: LiftData, view: TrueView) -> EventRates:
+    """Count what happens in clips."""
+    swapped, away, share = find_swaps(data, view), faces_away(view), view.share_seen()
+    begun, seconds_facing = np.zeros((len(SWAPS), 2)), np.zeros(2)
+    durations: list[list[float]] = [[] for _ in SWAPS]
+    lost, seconds_share = np.zeros(3), np.zeros(3)
+    losses_s, starts_s = [], []
+    for rows in data.clips():
+        t_s, dt_s = _steps(data.t_s[rows])
+        seconds_facing += [dt_s[~away[rows]].sum(), dt_s[away[rows]].sum()]
+        for kind in range(len(SWAPS)):
+            for start, stop in runs(swapped[rows, kind]):
+                begun[kind, int(away[rows][start])] += 1
+                durations[kind].append(float(dt_s[start:stop].sum()))
+        ranges = np.digitize(share[rows], SHARE_EDGES)
+        seconds_share += np.bincount(ranges, dt_s, 3)
+        gap_s = np.diff(t_s, append=t_s[-1])
+        gone = gap_s > max(GAP_PERIODS * float(np.median(dt_s)), LEAST_GAP_S)
+        lost += np.bincount(ranges[gone], minlength=3)
+        losses_s += gap_s[gone].tolist()
+        if share[rows][0] > SHARE_EDGES[-1]:
+            starts_s.append(float(t_s[0]) if t_s[0] > LATE_S else 0.0)
+    return EventRates(
+        begun / np.maximum(seconds_facing, 1.0),
+        tuple(map(tuple, durations)),
+        lost / np.maximum(seconds_share, 1.0),
+        tuple(losses_s),
+        tuple(starts_s),
+        float(np.percentile(share, LOST_PERCENTILE)),
+    )
+
+
+def _steps(stamps_s: NDArray[np.floating]) -> tuple[Array, Array]:
+    """Stamps, and how long each frame counts: gaps count as a frame."""
+    t_s = stamps_s.astype(np.float64)
+    if len(t_s) < 2:
+        return t_s, np.zeros(len(t_s))
+    dt_s = np.diff(t_s, prepend=2 * t_s[0] - t_s[1])
+    return t_s, np.minimum(dt_s, 2.0 * float(np.median(dt_s)))
+
+
+def runs(mask: Mask) -> list[tuple[int, int]]:
+    """Starts and ends of the stretches where a mask is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def draw_swaps(rates: EventRates, view: TrueView, t_s: Array, rng: np.random.Generator) -> Mask:
+    """Swaps of a clip, each frame from those before it. Shape: (n, n_swaps), at most one true a frame."""
+    away = faces_away(view).astype(int)
+    chance, pick = rng.random((len(t_s), len(SWAPS))), rng.random((len(t_s), len(SWAPS)))
+    dt_s = np.diff(t_s, prepend=t_s[:1])
+    swapped = np.zeros((len(t_s), len(SWAPS)), dtype=bool)
+    until_s, kind = -np.inf, 0
+    for k in range(len(t_s)):
+        if t_s[k] >= until_s:
+            begins = np.flatnonzero(chance[k] < rates.swaps_hz[:, away[k]] * dt_s[k])
+            if not len(begins):
+                continue
+            kind = int(begins[0])
+            until_s = t_s[k] + _choose(rates.swaps_s[kind], pick[k, kind], DEFAULT_SWAP_S)
+        swapped[k, kind] = True
+    return swapped
+
+
+def draw_found(rates: EventRates, share: Array, t_s: Array, rng: np.random.Generator) -> Mask:
+    """In which frames of a clip the person is found, each from those before it.
+
+    Args:
+        rates: How often people are lost.
+        share: `TrueView.share_seen`. Shape: (n,).
+        t_s: Shape: (n,).
+        rng: Where the chance comes from.
+    """
+    chance, pick = rng.random(len(t_s)), rng.random(len(t_s))
+    dt_s = np.diff(t_s, prepend=t_s[:1])
+    hazard = rates.losses_hz[np.digitize(share, SHARE_EDGES)] * dt_s
+    found = share >= rates.least_share
+    until_s = t_s[0] + _choose(rates.starts_s, float(rng.random()), 0.0)
+    for k in range(len(t_s)):
+        if t_s[k] >= until_s and chance[k] < hazard[k]:
+            until_s = t_s[k] + _choose(rates.losses_s, pick[k], DEFAULT_LOSS_S)
+        found[k] &= t_s[k] >= until_s
+    return found
+
+
+def _choose(values: tuple[float, ...], u: float, default: float) -> float:
+    return values[int(u * len(values))] if values else default
+
+
+def draw_covered(view: TrueView, t_s: Array, rng: np.random.Generator) -> Mask:
+    """Which landmarks something before the camera hides, as in the rendered clips. Shape: (n, 33)."""
+    covered = np.zeros((len(view), 33), dtype=bool)
+    if rng.random() >= COVERED_SHARE:
+        return covered
+    u_px = view.projected_px()
+    size_px = np.minimum(2.0 * view.camera[:, 1:], view.side_px[:, None])
+    u = u_px / size_px[:, None]
+    hips = float(np.clip(u[:, [23, 24], 1].mean(), 0.0, 1.0))
+    cover = Cover.sample(rng, float(t_s[-1]), hips)
+    at = (t_s >= cover.start_s) & (t_s < cover.stop_s)
+    inside = (u >= [cover.left, cover.top]).all(-1) & (u < [cover.right, cover.bottom]).all(-1)
+    return inside & at[:, None]

@@ -1,0 +1,175 @@
+"""What BlazePose would say of a person who is not drawn: a mean that depends on the truth, and errors.
+
+First the region that the network would look at, then what it would say of seen and unseen, then where it
+would put the landmarks, given that. Each step has a mean, learnt from pictures, and errors correlated in
+time, measured on clips; swaps, losses and covers come on top at the rates at which they were met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.blazepose_detector import ROI_MARGIN
+from engines.roi_filter import RoiFilter
+from train.lift_data import LiftData
+from train.observation_events import EventRates, draw_covered, draw_found, draw_swaps
+from train.observation_network import MeanNetwork
+from train.observation_noise import ResidualNoise
+from train.observation_points import (
+    TrueView,
+    points_from_hips,
+    view_features,
+)
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+N_SIGHT, N_PLACE, N_REGION = 66, 33 * 5, 4
+LARGEST_LOGIT = 12.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """What is said of the frames of a clip; fields as in `LiftData`."""
+
+    landmarks_px: Floats
+    world_m: Floats
+    visibility: Floats
+    presence: Floats
+    roi: Floats
+    swapped: NDArray[np.bool_]
+    """Shape: (n, n_swaps)."""
+    found: NDArray[np.bool_]
+    """Shape: (n,)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObservationModel:
+    """Means, errors and events; `train.fit_observation` fits it."""
+
+    region: MeanNetwork
+    """View to `region_targets`."""
+    sight: MeanNetwork
+    """View to `sight_logits`."""
+    place: MeanNetwork
+    """View and chance of being seen to `place_targets`."""
+    region_noise: ResidualNoise
+    sight_noise: ResidualNoise
+    place_noise: ResidualNoise
+    """In units of `place_std`."""
+    place_variance: Array
+    """Of the errors of `place_targets` where a landmark is seen and where it is not. Shape: (N_PLACE, 2)."""
+    unseen_logit: Array
+    """Mean and standard deviation of logits of what is out of the picture. Shape: (2, N_SIGHT)."""
+    depth_scale: float
+    """Depths in `landmarks_px` over those in `world_m` times px a metre."""
+    events: EventRates
+
+    def observe(self, view: TrueView, t_s: Array, rng: np.random.Generator) -> Observation:
+        """Say what BlazePose would say of a clip, of each frame from those before it.
+
+        Args:
+            view: The truth of n frames.
+            t_s: Their stamps, rising. Shape: (n,).
+            rng: Where the chance comes from.
+        """
+        # Every draw has a length that the stamps alone decide, so that no frame changes an earlier one.
+        noise = [n.draw(t_s, rng) for n in (self.region_noise, self.sight_noise, self.place_noise)]
+        covered, level = draw_covered(view, t_s, rng), rng.normal(size=N_SIGHT)
+        roi = follow_region(view, self.region.mean(view_features(view, view.nominal_region())), noise[0], t_s)
+        features = view_features(view, roi)
+        logits = self.sight.mean(features) + noise[1]
+        hidden = np.tile(covered, (1, 2))
+        logits = np.where(hidden, self.unseen_logit[0] + self.unseen_logit[1] * level, logits)
+        sight = 1.0 / (1.0 + np.exp(-logits.clip(-LARGEST_LOGIT, LARGEST_LOGIT)))
+        seen = sight[:, :33] * sight[:, 33:]
+        place = self.place.mean(np.concatenate([features, seen], 1, dtype=np.float32))
+        place += self.place_std(seen) * noise[2]
+        world, landmarks_px = placed(view, roi, place, self.depth_scale)
+        return Observation(
+            landmarks_px.astype(np.float32),
+            world.astype(np.float32),
+            sight[:, :33].astype(np.float32),
+            sight[:, 33:].astype(np.float32),
+            roi.astype(np.float32),
+            draw_swaps(self.events, view, t_s, rng),
+            draw_found(self.events, view.share_seen(covered), t_s, rng),
+        )
+
+    def place_std(self, seen: Array) -> Array:
+        """Standard deviations of the errors. Shapes: (n, 33) to (n, N_PLACE)."""
+        return std_of_place(self.place_variance, seen)
+
+
+def std_of_place(variance: Array, seen: Array) -> Array:
+    """Standard deviations of errors of `place_targets`; each landmark's world, then each landmark's pixels.
+
+    Args:
+        variance: Where seen and where not. Shape: (N_PLACE, 2).
+        seen: Chance that each landmark is seen. Shape: (n, 33).
+    """
+    p = np.concatenate([seen.repeat(3, 1), seen.repeat(2, 1)], 1)
+    return np.asarray(np.sqrt(variance[:, 0] * p + variance[:, 1] * (1.0 - p)))
+
+
+def placed(view: TrueView, region: Array, place: Array, depth_scale: float) -> tuple[Array, Array]:
+    """`world_m` and `landmarks_px` of errors as `place_targets` gives them. Shapes: (n, 33, 3) twice."""
+    world = points_from_hips(view, region) + place[:, :99].reshape(-1, 33, 3)
+    uv_px = view.projected_px() + region[:, 2, None, None] * place[:, 99:].reshape(-1, 33, 2)
+    depth_px = depth_scale * view.px_per_m[:, None] * world[..., 2]
+    return world, np.concatenate([uv_px, depth_px[..., None]], -1)
+
+
+def place_targets(data: LiftData, view: TrueView) -> Array:
+    """How far landmarks lie from the truth: in m, then in sides of the region. Shape: (n, N_PLACE)."""
+    roi, world = data.roi.astype(np.float64), data.world_m.astype(np.float64)
+    world = world - 0.5 * (world[:, 23] + world[:, 24])[:, None]
+    off_px = (data.landmarks_px[..., :2] - view.projected_px()) / roi[:, 2, None, None]
+    parts = (world - points_from_hips(view, roi), off_px)
+    return np.concatenate([part.reshape(len(data), -1) for part in parts], 1)
+
+
+def sight_logits(data: LiftData) -> Array:
+    """Logits of visibility, then of presence. Shape: (n, N_SIGHT)."""
+    p = np.concatenate([data.visibility, data.presence], 1).astype(np.float64)
+    p = p.clip(1e-9, 1.0 - 1e-9)
+    return np.log(p / (1.0 - p)).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
+
+
+def region_targets(roi: Array, view: TrueView) -> Array:
+    """The circle's centre and its upper end against `TrueView.nominal_region`. Shape: (n, N_REGION)."""
+    nominal = view.nominal_region()
+    up = np.stack([np.sin(roi[:, 3]), -np.cos(roi[:, 3])], 1) * (roi[:, 2:3] / (2.0 * ROI_MARGIN))
+    points = np.concatenate([roi[:, :2] - nominal[:, :2], up], 1)
+    return np.asarray(points / nominal[:, 2:3])
+
+
+def follow_region(view: TrueView, targets: Array, errors: Array, t_s: Array) -> Array:
+    """The region of each frame: made of what the frame before shows, and filtered as live.
+
+    Args:
+        view: Of n frames.
+        targets: As `region_targets` without errors. Shape: (n, N_REGION).
+        errors: Of the region that results, in the same units. Shape: (n, N_REGION).
+        t_s: Shape: (n,).
+
+    Returns:
+        As `LiftData.roi`. Shape: (n, 4).
+    """
+    nominal = view.nominal_region()
+    sides = nominal[:, 2:3]
+    centre = nominal[:, :2] + sides * targets[:, :2]
+    points = np.stack([centre, centre + sides * targets[:, 2:]], 1)
+    dt_s = np.diff(t_s, prepend=t_s[:1])
+    filtered, region_filter = points.copy(), RoiFilter()
+    for k in range(len(points) - 1):
+        filtered[k + 1] = region_filter.step(points[k], float(dt_s[k]))
+    # The detector finds the first region; errors are those of the region that the filter gives.
+    up = filtered[:, 1] - filtered[:, 0] + sides * errors[:, 2:]
+    centre = filtered[:, 0] + sides * errors[:, :2]
+    size_px = 2.0 * ROI_MARGIN * np.hypot(up[:, 0], up[:, 1])
+    smallest = 0.2 * sides[:, 0]
+    return np.column_stack([centre, np.maximum(size_px, smallest), np.arctan2(up[:, 0], -up[:, 1])])

@@ -1,0 +1,158 @@
+"""How alike simulated and rendered clips are: size and rhythm of errors, and what the lifter makes of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from calib.skeleton import Skeleton
+from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
+from train.fit_lift import SCORED
+from train.lift import landmark_batch, lifted_coordinates, make_pairs
+from train.lift_data import LiftData
+from train.observation_clips import concatenated, observed_again
+from train.observation_events import SWAPS, find_swaps
+from train.observation_model import ObservationModel, place_targets
+from train.observation_noise import autocovariance
+from train.observation_points import TrueView, true_view
+from train.poses import mirror
+
+Array = NDArray[np.float64]
+Lift = Callable[[LandmarkBatch], Array]
+
+REPORTED = {"nose": 0, "shoulder": 12, "wrist": 16, "hip": 24, "knee": 26, "ankle": 28, "toe": 32}
+LAGS_S = np.array([0.034, 0.5, 2.0])
+"""One frame, and what stays."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipStatistics:
+    """What is compared."""
+
+    rms_mm: Array
+    """Of `REPORTED` in the network's metres, left and right. Shape: (7,)."""
+    rms_px: Array
+    """Of the same in thousandths of the region's side. Shape: (7,)."""
+    seen: Array
+    """Mean chance that each is seen. Shape: (7,)."""
+    correlation: Array
+    """Of errors at `LAGS_S`, all landmarks pooled, in the place and in seeing. Shape: (3, 2)."""
+    swapped: Array
+    """Share of frames with each of `SWAPS`."""
+    lifter_deg: Array
+    """Mean absolute error; of it what is the clip's constant, and of the rest. Shape: (3,)."""
+
+    def rows(self) -> list[tuple[str, float]]:
+        """Names and values."""
+        named = [(f"{name} mm", v) for name, v in zip(REPORTED, self.rms_mm.tolist(), strict=True)]
+        named += [(f"{name} 2D", v) for name, v in zip(REPORTED, self.rms_px.tolist(), strict=True)]
+        named += [(f"{name} seen", v) for name, v in zip(REPORTED, self.seen.tolist(), strict=True)]
+        for k, lag_s in enumerate(LAGS_S.tolist()):
+            named += [(f"r({lag_s:.2f} s)", float(self.correlation[k, 0]))]
+            named += [(f"r({lag_s:.2f} s) seen", float(self.correlation[k, 1]))]
+        named += [
+            (f"swapped {name} %", 100.0 * v) for name, v in zip(SWAPS, self.swapped.tolist(), strict=True)
+        ]
+        lifter = zip(("mean", "constant", "rest"), self.lifter_deg.tolist(), strict=True)
+        return named + [(f"lifter {name} deg", v) for name, v in lifter]
+
+
+def shipped_lifter() -> Path:
+    """The lifter in use."""
+    return Path(str(files("engines") / "data" / "lifter.onnx"))
+
+
+def onnx_lifter(path: Path, skeleton: Skeleton) -> Lift:
+    """The exported lifter as it runs live, averaged with what it sees in a mirror."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
+
+    def lift(batch: LandmarkBatch) -> Array:
+        values = np.stack([landmark_features(batch).values, landmark_features(mirrored(batch)).values], 1)
+        both = np.array([session.run(["q"], {"features": pair})[0] for pair in values], dtype=np.float64)
+        whole = np.zeros((len(both), skeleton.n_q))
+        whole[:, index] = both[:, 1]
+        return 0.5 * (both[:, 0] + mirror(skeleton, whole)[:, index])
+
+    return lift
+
+
+def clip_statistics(data: LiftData, view: TrueView, skeleton: Skeleton, lift: Lift) -> ClipStatistics:
+    """Measure clips.
+
+    Args:
+        data: Clips.
+        view: Their truth.
+        skeleton: That they belong to.
+        lift: Landmarks to coordinates in the person's frame. Shape: (n, n_coordinates).
+    """
+    errors, seen = place_targets(data, view), (data.visibility * data.presence).astype(np.float64)
+    both = np.array([[k, k - 1 if k else 0] for k in REPORTED.values()])
+    world, pixels = errors[:, :99].reshape(-1, 33, 3)[:, both], errors[:, 99:].reshape(-1, 33, 2)[:, both]
+    correlation = [
+        _correlation([(data.t_s[rows].astype(np.float64), values[rows]) for rows in data.clips()])
+        for values in (errors[:, :99], seen)
+    ]
+    return ClipStatistics(
+        1e3 * np.sqrt((world**2).sum(-1).mean((0, 2))),
+        1e3 * np.sqrt((pixels**2).sum(-1).mean((0, 2))),
+        seen[:, both].mean((0, 2)),
+        np.stack(correlation, 1),
+        find_swaps(data, view).mean(0),
+        _lifter_errors(data, skeleton, lift),
+    )
+
+
+def _correlation(clips: list[tuple[Array, Array]]) -> Array:
+    """Of deviations from the mean over all clips. Shape: as `LAGS_S`."""
+    mean = np.concatenate([values for _, values in clips]).mean(0)
+    covariance, _ = autocovariance(
+        ((t_s, values - mean) for t_s, values in clips), np.concatenate([[0.0], LAGS_S])
+    )
+    pooled = covariance.sum(1)
+    return np.asarray(pooled[1:] / pooled[0])
+
+
+def _lifter_errors(data: LiftData, skeleton: Skeleton, lift: Lift) -> Array:
+    names = lifted_coordinates(skeleton)
+    columns = [names.index(name) for name in SCORED]
+    truth = make_pairs(data, skeleton, None).q.numpy().astype(np.float64)
+    error = np.degrees(lift(landmark_batch(data)) - truth)[:, columns]
+    error = (error + 180.0) % 360.0 - 180.0
+    constant = np.zeros_like(error)
+    for rows in data.clips():
+        constant[rows] = error[rows].mean(0)
+    return np.array([np.abs(part).mean() for part in (error, constant, error - constant)])
+
+
+def compare(
+    model: ObservationModel,
+    clips: LiftData,
+    skeleton: Skeleton,
+    lift: Lift,
+    *,
+    repeats: int = 3,
+    seed: int = 0,
+) -> tuple[ClipStatistics, ClipStatistics]:
+    """Rendered clips, and the same motions before the same cameras as the model has them, several times."""
+    rng, view = np.random.default_rng(seed), true_view(clips, skeleton)
+    said = [concatenated(list(observed_again(model, clips, view, rng))) for _ in range(repeats)]
+    index = np.tile(np.arange(len(clips)), repeats)
+    return (
+        clip_statistics(clips, view, skeleton, lift),
+        clip_statistics(concatenated(said), view.rows(index), skeleton, lift),
+    )
+
+
+def table(rendered: ClipStatistics, simulated: ClipStatistics) -> str:
+    """Both side by side."""
+    lines = [f"{'':<24}{'rendered':>10}{'simulated':>10}"]
+    for (name, one), (_, other) in zip(rendered.rows(), simulated.rows(), strict=True):
+        lines.append(f"{name:<24}{one:>10.2f}{other:>10.2f}")
+    return "\n".join(lines)
