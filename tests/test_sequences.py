@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from train.export_temporal import export_temporal  # noqa: E402
 from train.lift import lifted_coordinates  # noqa: E402
 from train.lift_data import LiftData  # noqa: E402
 from train.poses import MotionLibrary  # noqa: E402
-from train.temporal_data import temporal_sequences  # noqa: E402
+from train.temporal_data import Dynamics, temporal_clips  # noqa: E402
 from train.temporal_loss import LossWeights, refine, temporal_loss  # noqa: E402
 from train.temporal_networks import make_network  # noqa: E402
 
@@ -65,6 +66,25 @@ def filmed(skeleton: Skeleton, activity: str, n: int = 60, seed: int = 0) -> Lif
     )
 
 
+def sequences(data: LiftData, skeleton: Skeleton, lift, **options) -> list[Sequence]:
+    """With their targets taken apart."""
+    n = len(lifted_coordinates(skeleton))
+    clips = temporal_clips(data, Dynamics.of(data, skeleton), skeleton, lift, **options)
+    return [
+        Sequence(c.x, c.dt_s, c.target, c.target[:, :n], c.target[:, n : 2 * n], c.target[:, 2 * n :])
+        for c in clips
+    ]
+
+
+class Sequence(NamedTuple):
+    x: np.ndarray
+    dt_s: np.ndarray
+    target: np.ndarray
+    q: np.ndarray
+    qdot: np.ndarray
+    contact: np.ndarray
+
+
 def constant_lift(skeleton: Skeleton):
     n = len(lifted_coordinates(skeleton))
     return lambda batch: (np.full((len(batch.world_m), n), 0.1), np.full((len(batch.world_m), n), 0.05))
@@ -74,20 +94,20 @@ def test_speeds_are_slopes_and_unknown_across_gaps(skeleton: Skeleton) -> None:
     clip = filmed(skeleton, "squat")
     kept = np.r_[0:30, 45:60]
     (whole,), (cut,) = (
-        list(temporal_sequences(data, skeleton, constant_lift(skeleton))) for data in (clip, clip.rows(kept))
+        sequences(data, skeleton, constant_lift(skeleton)) for data in (clip, clip.rows(kept))
     )
     knee = lifted_coordinates(skeleton).index("knee_angle_r")
-    q, qdot = whole.truth.q[:, knee], whole.truth.qdot[:, knee]
+    q, qdot = whole.q[:, knee], whole.qdot[:, knee]
     np.testing.assert_allclose(np.cumsum(qdot[:-1] + qdot[1:]) / (2 * FPS), q[1:] - q[0], atol=0.03)
-    assert np.isnan(cut.truth.qdot[29:31]).all() and np.isfinite(cut.truth.qdot[:28]).all()
+    assert np.isnan(cut.qdot[29:31]).all() and np.isfinite(cut.qdot[:28]).all()
     assert cut.dt_s[30] == pytest.approx(16 / FPS, abs=1e-5) and cut.dt_s[0] == 0.0
 
 
 def test_feet_rest_when_standing_and_swing_when_walking(skeleton: Skeleton) -> None:
-    (standing,) = temporal_sequences(filmed(skeleton, "squat"), skeleton, constant_lift(skeleton))
-    (walking,) = temporal_sequences(filmed(skeleton, "walk", 90), skeleton, constant_lift(skeleton))
-    assert standing.truth.contact.mean() > 0.95
-    right, left = walking.truth.contact.T
+    (standing,) = sequences(filmed(skeleton, "squat"), skeleton, constant_lift(skeleton))
+    (walking,) = sequences(filmed(skeleton, "walk", 90), skeleton, constant_lift(skeleton))
+    assert standing.contact.mean() > 0.95
+    right, left = walking.contact.T
     assert 0.4 < right.mean() < 0.85 and 0.4 < left.mean() < 0.85
     assert np.maximum(right, left).mean() > 0.9  # one foot at least
     assert np.abs(right - left).mean() > 0.3  # and often one alone
@@ -97,17 +117,17 @@ def test_in_a_mirror_sides_are_exchanged(skeleton: Skeleton) -> None:
     clip = filmed(skeleton, "walk", 40)
     names = lifted_coordinates(skeleton)
     (seen,), (mirrored,) = (
-        list(temporal_sequences(clip, skeleton, constant_lift(skeleton), flip=flip)) for flip in (False, True)
+        sequences(clip, skeleton, constant_lift(skeleton), flip=flip) for flip in (False, True)
     )
     for name in ("knee_angle", "hip_adduction", "arm_flex"):
         right, left = names.index(f"{name}_r"), names.index(f"{name}_l")
-        np.testing.assert_allclose(mirrored.truth.q[:, right], seen.truth.q[:, left], atol=1e-5)
-        np.testing.assert_allclose(mirrored.truth.qdot[:, left], seen.truth.qdot[:, right], atol=1e-4)
-    np.testing.assert_array_equal(mirrored.truth.contact, seen.truth.contact[:, ::-1])
+        np.testing.assert_allclose(mirrored.q[:, right], seen.q[:, left], atol=1e-5)
+        np.testing.assert_allclose(mirrored.qdot[:, left], seen.qdot[:, right], atol=1e-4)
+    np.testing.assert_array_equal(mirrored.contact, seen.contact[:, ::-1])
 
 
 def test_zeros_change_nothing(skeleton: Skeleton) -> None:
-    (sequence,) = temporal_sequences(filmed(skeleton, "walk", 20), skeleton, constant_lift(skeleton))
+    (sequence,) = sequences(filmed(skeleton, "walk", 20), skeleton, constant_lift(skeleton))
     n = len(lifted_coordinates(skeleton))
     assert sequence.x.shape == (20, n_temporal_features(n))
     refined = refine(torch.from_numpy(sequence.x), torch.zeros(20, OutputLayout(n).size))
@@ -116,12 +136,11 @@ def test_zeros_change_nothing(skeleton: Skeleton) -> None:
 
 
 def test_the_loss_prefers_the_truth(skeleton: Skeleton) -> None:
-    (sequence,) = temporal_sequences(filmed(skeleton, "walk", 30), skeleton, constant_lift(skeleton))
+    (sequence,) = sequences(filmed(skeleton, "walk", 30), skeleton, constant_lift(skeleton))
     n = len(lifted_coordinates(skeleton))
     layout = OutputLayout(n)
     x = torch.from_numpy(sequence.x)[None]
-    truth = sequence.truth
-    target = torch.from_numpy(np.concatenate([truth.q, truth.qdot, truth.contact], -1))[None]
+    target = torch.from_numpy(sequence.target)[None]
     best = torch.zeros(1, 30, layout.size)
     best[..., layout.correction] = target[..., :n] - 0.1
     best[..., layout.speed] = target[..., n : 2 * n]
@@ -156,7 +175,7 @@ def test_live_use_equals_training(skeleton: Skeleton, tmp_path: Path) -> None:
         facing = [lifter.look(seen_in(clip, k)) for k in range(40)]
         return np.array([f.q for f in facing]), np.array([f.sigma for f in facing])
 
-    (sequence,) = temporal_sequences(clip, skeleton, live_lift)
+    (sequence,) = sequences(clip, skeleton, live_lift)
     x, dt_s = torch.from_numpy(sequence.x)[None], torch.from_numpy(sequence.dt_s)[None]
     with torch.no_grad():
         refined = refine(x, network.eval()(x, dt_s, torch.ones_like(dt_s, dtype=torch.bool)))
@@ -182,7 +201,7 @@ def seen_in(clip: LiftData, k: int) -> BlazePoseResult:
 
 def test_the_landmarks_of_a_clip_are_what_features_are_made_of(skeleton: Skeleton) -> None:
     clip = filmed(skeleton, "walk", 5)
-    (sequence,) = temporal_sequences(clip, skeleton, constant_lift(skeleton))
+    (sequence,) = sequences(clip, skeleton, constant_lift(skeleton))
     from train.lift import landmark_batch
 
     features = landmark_features(landmark_batch(clip))

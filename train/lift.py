@@ -120,13 +120,19 @@ class CameraNoise:
     """From how the camera stands to how it is thought to stand. Shape: (n, 3, 3)."""
 
 
-def camera_noise(rng: np.random.Generator, n: int, *, same: bool = False) -> CameraNoise:
-    """Draw it for n pictures, `same` for those of one camera."""
-    m = 1 if same else n
-    focal = np.exp(rng.normal(0.0, FOCAL_NOISE, m))
-    pitch, roll = rng.normal(0.0, PITCH_NOISE_RAD, m), rng.normal(0.0, 0.3 * PITCH_NOISE_RAD, m)
+def camera_noise(rng: np.random.Generator, n: int, camera: NDArray[np.int64] | None = None) -> CameraNoise:
+    """Draw it for n pictures.
+
+    Args:
+        rng: Draws.
+        n: How many.
+        camera: Which camera took each, as numbers below n; each its own if left out. Shape: (n,).
+    """
+    camera = np.arange(n) if camera is None else camera
+    focal = np.exp(rng.normal(0.0, FOCAL_NOISE, n))
+    pitch, roll = rng.normal(0.0, PITCH_NOISE_RAD, n), rng.normal(0.0, 0.3 * PITCH_NOISE_RAD, n)
     turns = Rotation.from_euler("xz", np.stack([pitch, roll], -1)).as_matrix()
-    return CameraNoise(np.broadcast_to(focal, n), np.broadcast_to(turns, (n, 3, 3)))
+    return CameraNoise(focal[camera], turns[camera])
 
 
 def landmark_batch(data: LiftData, noise: CameraNoise | None = None) -> LandmarkBatch:

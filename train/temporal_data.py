@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from calib.skeleton import Skeleton
 from engines.landmark_features import LandmarkBatch, landmark_features, mirrored, turn_about_vertical
 from engines.temporal_features import temporal_features
+from train.fit_temporal import TemporalClip
 from train.floor import Floor
 from train.lift import (
     PELVIS,
@@ -42,40 +43,45 @@ MAX_GAP_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Truth:
-    """What is true of each frame of a sequence."""
+class Dynamics:
+    """How people move, in the rows of some data; NaN where that is not known."""
 
-    q: Floats
-    """Coordinates in rad, the pelvis in the frame that the person faces. Shape: (n, n_coordinates)."""
     qdot: Floats
-    """In rad/s, the pelvis in ground; NaN where not known. Shape: (n, n_coordinates)."""
+    """In rad/s. Shape: (n, n_q)."""
     contact: Floats
-    """Whether the right and the left foot rest on the floor; NaN where not known. Shape: (n, 2)."""
+    """Whether the right and the left foot rest on the floor. Shape: (n, 2)."""
+
+    @classmethod
+    def of(cls, data: LiftData, skeleton: Skeleton) -> Dynamics:
+        """Differentiate clips; pictures that stand alone stay unknown."""
+        qdot = np.full(data.q.shape, np.nan, dtype=np.float32)
+        contact = np.full((len(data), 2), np.nan, dtype=np.float32)
+        for rows in data.clips():
+            t_s, q = data.t_s[rows].astype(np.float64), data.q[rows].astype(np.float64)
+            if t_s[-1] <= 0.0 or len(t_s) < 3:
+                continue
+            near_gap = _near_gaps(t_s)
+            floor = Floor(skeleton, data.scale_factors[rows.start].astype(np.float64))
+            qdot[rows] = np.gradient(np.unwrap(q, axis=0), t_s, axis=0)
+            contact[rows] = _contacts(floor, q, t_s)
+            qdot[rows][near_gap], contact[rows][near_gap] = np.nan, np.nan
+        return cls(qdot, contact)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TemporalSequence:
-    """One person before one camera, or one block of pictures."""
-
-    x: Floats
-    """What the network reads. Shape: (n, n_features)."""
-    dt_s: Floats
-    """Time since the frame before; 0 at the first. Shape: (n,)."""
-    truth: Truth
-
-
-def temporal_sequences(
+def temporal_clips(
     data: LiftData,
+    dynamics: Dynamics,
     skeleton: Skeleton,
     lift: Lift,
     rng: np.random.Generator | None = None,
     *,
     flip: bool = False,
-) -> Iterator[TemporalSequence]:
-    """Sequences of some data.
+) -> Iterator[TemporalClip]:
+    """Sequences of some data; the target is coordinates, the pelvis in the person's frame, speeds, contacts.
 
     Args:
         data: Clips or blocks.
+        dynamics: Of the same rows.
         skeleton: That they belong to.
         lift: The single-frame network; not one that learnt from these people.
         rng: Noise of the cameras, one draw for each clip; None for exact ones.
@@ -83,39 +89,43 @@ def temporal_sequences(
     """
     index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
     pelvis = [skeleton.coordinate_index(name) for name in PELVIS]
-    rotations = pelvis_rotations(data.q.astype(np.float64), skeleton)
+    q, contact = data.q.astype(np.float64), dynamics.contact
+    qdot = dynamics.qdot.astype(np.float64)
+    R_pelvis = pelvis_rotations(q, skeleton)
+    batch = landmark_batch(data, None if rng is None else camera_noise(rng, len(data), _cameras(data)))
+    if flip:
+        batch = mirrored(batch)
+        q, R_pelvis = mirrored_truth(q, R_pelvis, skeleton)
+        qdot, contact = mirror(skeleton, qdot), contact[:, ::-1]
+    features = landmark_features(batch)
+    q[:, pelvis] = pelvis_angles(turn_about_vertical(-features.heading_rad) @ R_pelvis)
+    q_hat, sigma = lift(batch)
+    target = np.concatenate([q[:, index], qdot[:, index], contact], -1, dtype=np.float32)
     for rows in data.clips():
-        clip = data.rows(rows)
-        noise = None if rng is None else camera_noise(rng, len(clip), same=clip.t_s[-1] > 0)
-        batch, q = landmark_batch(clip, noise), clip.q.astype(np.float64)
-        R_pelvis = rotations[rows]
-        if flip:
-            batch = mirrored(batch)
-            q, R_pelvis = mirrored_truth(q, R_pelvis, skeleton)
-        features = landmark_features(batch)
-        ground = np.unwrap(q, axis=0)
-        q[:, pelvis] = pelvis_angles(turn_about_vertical(-features.heading_rad) @ R_pelvis)
-        q_hat, sigma = lift(batch)
-        turn_rad = np.diff(features.heading_rad, prepend=features.heading_rad[:1])
-        is_clip = bool(clip.t_s[-1] > 0)
-        t_s: Array = clip.t_s.astype(np.float64) if is_clip else POSE_INTERVAL_S * np.arange(float(len(clip)))
-        yield TemporalSequence(
-            temporal_features(features.values, q_hat, sigma, turn_rad),
-            np.diff(t_s, prepend=t_s[:1]).astype(np.float32),
-            Truth(
-                q[:, index].astype(np.float32),
-                _speeds(ground[:, index], t_s, is_clip),
-                _contacts(clip, skeleton, t_s, is_clip, flip),
-            ),
+        heading_rad, dt_s = features.heading_rad[rows], _intervals(data.t_s[rows])
+        turn_rad = np.diff(heading_rad, prepend=heading_rad[:1])
+        yield TemporalClip(
+            x=temporal_features(features.values[rows], q_hat[rows], sigma[rows], turn_rad),
+            dt_s=dt_s,
+            valid=np.ones(len(dt_s), dtype=np.bool_),
+            target=target[rows],
+            weight=np.ones(len(dt_s), dtype=np.float32),
         )
 
 
-def _speeds(q: Array, t_s: Array, is_clip: bool) -> Floats:
-    if not is_clip or len(t_s) < 3:
-        return np.full(q.shape, np.nan, dtype=np.float32)
-    qdot = np.gradient(q, t_s, axis=0)
-    qdot[_near_gaps(t_s)] = np.nan
-    return qdot.astype(np.float32)
+def _intervals(t_s: Floats) -> Floats:
+    if t_s[-1] > 0.0:
+        return np.diff(t_s, prepend=t_s[:1]).astype(np.float32)
+    return np.where(np.arange(len(t_s)) > 0, POSE_INTERVAL_S, 0.0).astype(np.float32)
+
+
+def _cameras(data: LiftData) -> NDArray[np.int64]:
+    """A number for each camera: clips have one, pictures one each. Shape: (n,)."""
+    camera = np.arange(len(data))
+    for rows in data.clips():
+        if data.t_s[rows.stop - 1] > 0.0:
+            camera[rows] = rows.start
+    return camera
 
 
 def _near_gaps(t_s: Array) -> NDArray[np.bool_]:
@@ -123,22 +133,12 @@ def _near_gaps(t_s: Array) -> NDArray[np.bool_]:
     return np.asarray(np.append(gap, False) | np.insert(gap, 0, False))
 
 
-def _contacts(clip: LiftData, skeleton: Skeleton, t_s: Array, is_clip: bool, flip: bool) -> Floats:
+def _contacts(floor: Floor, q: Array, t_s: Array) -> Floats:
     """A foot rests where its lowest point is low and slow."""
-    if not is_clip or len(t_s) < 3:
-        return np.full((len(clip), 2), np.nan, dtype=np.float32)
-    floor = Floor(skeleton, clip.scale_factors[0].astype(np.float64))
-    soles_m = np.array([floor.soles(q).reshape(2, -1, 3) for q in clip.q.astype(np.float64)])
+    soles_m = np.array([floor.soles(frame).reshape(2, -1, 3) for frame in q])
     speed = np.linalg.norm(np.gradient(soles_m, t_s, axis=0), axis=-1)
     low = soles_m[..., 1] < soles_m[..., 1].min() + CONTACT_HEIGHT_M
-    rests = (low & (speed < CONTACT_SPEED_M_S)).any(-1).astype(np.float32)
-    rests[_near_gaps(t_s)] = np.nan
-    return rests[:, ::-1] if flip else rests
-
-
-def crossed_lift(even: Lift, odd: Lift, adult: int) -> Lift:
-    """The network of the two that did not learn from an adult: `even` learnt from adults of even number."""
-    return odd if adult % 2 == 0 else even
+    return (low & (speed < CONTACT_SPEED_M_S)).any(-1).astype(np.float32)
 
 
 def lifter_of(models: list[torch.nn.Module], skeleton: Skeleton) -> Lift:
