@@ -18,6 +18,8 @@ TICK_S = 0.05
 """How often new subscribers are greeted while nothing is due."""
 SETTLING_TICKS = 6
 """Subscriptions of one subscriber arrive one by one."""
+QUEUE = 1000
+"""Where this process was held up, what is due leaves at once."""
 
 
 class Republisher:
@@ -52,7 +54,9 @@ class Republisher:
         self._first_ns, self._last_ns = (stamps_ns[0], stamps_ns[-1]) if stamps_ns else (0, 0)
         source = f"recording of {self._log.meta.source or folder}"
         meta = structs.replace(self._log.meta, session=str(uuid.uuid4()), source=source[:1024])
-        self._publisher = MessagePublisher(address, meta, encoding=encoding, keys=keys, lossless=not realtime)
+        self._publisher = MessagePublisher(
+            address, meta, encoding=encoding, keys=keys, lossless=not realtime, queue=QUEUE
+        )
         self.address = self._publisher.address
         """Where subscribers connect."""
 
