@@ -19,7 +19,7 @@ from realtime.viewer.anatomy import Anatomy
 from realtime.viewer.posture import Posture
 from realtime.viewer.shapes import EMPTY, Mesh, merge
 from realtime.viewer.subject_scale import scale_factors_of
-from realtime.viewer.vtp import read_vtp
+from realtime.viewer.surface_files import read_surface
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class ModelMeshes:
         missing = sorted(set(files) - set(found))
         if missing:
             logger.warning("%s: %d meshes are missing: %s", folder, len(missing), ", ".join(missing[:5]))
-        read = {name: _read(path) for name, path in found.items()}
+        read = {name: read_surface(path) for name, path in found.items()}
         n = sum(len(read[a.file].triangles) for a in attachments if a.file in read)
         if n > FINEST:
             read = {name: _thinned(mesh, FINEST / n) for name, mesh in read.items()}
@@ -172,18 +172,6 @@ def _find(folder: Path, file: str) -> Path | None:
     if name.lower().endswith(SUFFIXES) and path.is_file():
         return path
     return None
-
-
-def _read(path: Path) -> Mesh:
-    if path.suffix.lower() == ".vtp":
-        return read_vtp(path)
-    from realtime.viewer.window import import_open3d
-
-    shape = import_open3d().io.read_triangle_mesh(str(path))
-    vertices, triangles = np.array(shape.vertices), np.array(shape.triangles, dtype=np.int32)
-    if not len(triangles) or not np.isfinite(vertices).all():
-        raise RealtimeError(f"{path}: not a surface that Open3D can read; accepted: {', '.join(SUFFIXES)}")
-    return Mesh(vertices, triangles, np.ones(len(vertices)))
 
 
 def _thinned(mesh: Mesh, share: float) -> Mesh:
