@@ -28,9 +28,11 @@ person in one place stay the same."""
 PRIOR = np.array([np.radians(15.0), np.radians(5.0), 0.8])
 """Standard deviations of pitch, roll, and height in m, around a level camera at 1.2 m."""
 USUAL_HEIGHT_M = 1.2
-N_STEPS, MAX_STEP = 30, 0.2
-STARTS_DEG = (-25.0, -10.0, 0.0, 15.0)
-"""Of pitch: steep cameras have a second, worse minimum."""
+N_STEPS = 60
+START_PITCHES_RAD = np.radians(np.arange(-40.0, 31.0, 5.0))
+START_HEIGHTS_M = (0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 2.6)
+N_DESCENTS = 4
+"""The best of the starts: where feet would be over the horizon there are false minima."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,9 +153,9 @@ def floor_from_person(seen: StandingPerson) -> FloorFit:
     """Gravity and floor from a person of known size who stands or walks about.
 
     Feet are on one plane, shoulders over them at the height that the person's size says, and the body's
-    axis is vertical on average: pitch, roll and height by least squares (Gauss-Newton). Somebody who walks
-    towards the camera and away fixes the pitch by the picture alone; of somebody who stays in one place it
-    rests on the network's word about the axis.
+    axis is vertical on average: pitch, roll and height by least squares (Levenberg-Marquardt). Somebody who
+    walks towards the camera and away fixes the pitch by the picture alone; of somebody who stays in one place
+    it rests on the network's word about the axis.
 
     Raises:
         FloorError: too few moments, or no place of the camera explains them.
@@ -164,9 +166,9 @@ def floor_from_person(seen: StandingPerson) -> FloorFit:
             f"nobody was seen standing upright long enough ({n} moments, {MIN_STANDING} needed); have one "
             "person stand and walk about with feet and shoulders in view"
         )
-    fits = [
-        _descend(np.array([np.radians(pitch_deg), 0.0, USUAL_HEIGHT_M]), seen) for pitch_deg in STARTS_DEG
-    ]
+    starts = [np.array([pitch, 0.0, h]) for pitch in START_PITCHES_RAD for h in START_HEIGHTS_M]
+    starts.sort(key=lambda start: float(np.sum(_residuals(start, seen) ** 2)))
+    fits = [_descend(start, seen) for start in starts[:N_DESCENTS]]
     x, _, J = min(fits, key=lambda fit: float(fit[1] @ fit[1]))
     T = place_over_floor(_up(x[0], x[1]), float(x[2]))
     sigma = np.sqrt(np.diag(np.linalg.inv(J.T @ J)))
@@ -175,22 +177,22 @@ def floor_from_person(seen: StandingPerson) -> FloorFit:
 
 def _descend(x: Array, seen: StandingPerson) -> tuple[Array, Array, Array]:
     """Pitch, roll and height at a minimum near a start, with residuals and their derivatives."""
+    damping = 1e-2
+    r = _residuals(x, seen)
     for _ in range(N_STEPS):
-        r = _residuals(x, seen)
         J = np.stack(
             [(_residuals(x + d, seen) - _residuals(x - d, seen)) / 2e-5 for d in 1e-5 * np.eye(3)], 1
         )
-        step = np.clip(np.linalg.solve(J.T @ J, -J.T @ r), -MAX_STEP, MAX_STEP)
-        # Halved until it helps.
-        while np.abs(step).max() > 1e-7:
-            r_next = _residuals(x + step, seen)
-            if x[2] + step[2] > HEIGHT_RANGE_M[0] and r_next @ r_next <= r @ r:
-                break
-            step = 0.5 * step
-        x = x + step
-        if np.abs(step).max() < 1e-6:
+        H = J.T @ J
+        step = np.linalg.solve(H + damping * np.diag(np.diag(H)), -J.T @ r)
+        r_next = _residuals(x + step, seen)
+        if x[2] + step[2] > HEIGHT_RANGE_M[0] and r_next @ r_next < r @ r:
+            x, r, damping = x + step, r_next, 0.3 * damping
+        else:
+            damping *= 5.0
+        if np.abs(step).max() < 1e-7:
             break
-    return x, _residuals(x, seen), J
+    return x, r, J
 
 
 def _up(pitch: float, roll: float) -> Array:

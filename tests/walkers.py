@@ -15,8 +15,8 @@ from train.puppet import PuppetPool
 
 Array = NDArray[np.float64]
 
-SIDE_PX = 512
-RATE_HZ = 30.0
+SIDE_PX = 384
+RATE_HZ = 20.0
 NEAREST_M = 2.3
 CAMERA_HEIGHT_M, PITCH_DEG = 1.4, -8.0
 
