@@ -34,6 +34,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """What every message begins with."""
 
     schema: Count
+    """Version of the format."""
     session: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     """UUID of one run of the publisher."""
     t_publish_ns: Count
@@ -48,23 +49,28 @@ class Angles(Header, frozen=True, kw_only=True):
     frame_id: Count
     """Counts the source's frames; a gap means that the tracker skipped frames."""
     t_capture_ns: Count
+    """When the frame was taken, on the publisher's monotonic clock."""
     status: Status
+    """`tracking`; `warm_up`: not to be relied on yet; `lost`: nobody in view."""
     q: Reals
-    """rad and m."""
+    """Coordinates in rad and m; NaN where unknown."""
     qdot: Reals
-    """rad/s and m/s."""
+    """Their speeds in rad/s and m/s; NaN where unknown. As many as `q`."""
     confidence: Reals
-    """0 to 1; 0 where q is NaN."""
+    """From 0 to 1; 0 where `q` is NaN. As many as `q`."""
     pelvis_position_m: Vector3
-    """Origin of the model's first body, in ground."""
+    """Origin of the pelvis, or of the model's first body if it has none, in ground."""
 
 
 class Pose(Header, frozen=True, kw_only=True):
     """Topic `pose`: bodies and markers of the sample with the same `seq`; sent just before its `angles`."""
 
     seq: Count
+    """As in `angles`."""
     frame_id: Count
+    """As in `angles`."""
     t_capture_ns: Count
+    """As in `angles`."""
     body_position_m: Vectors3
     """Origin of each body in ground, in the order of `meta.model.body_names`."""
     body_rotation_wxyz: Vectors4
@@ -79,15 +85,23 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """The skeleton that the numbers belong to."""
 
     name: Name
+    """Of the model."""
     sha: Name
+    """Hash of its content: two models with the same hash mean the same."""
     coordinate_names: Names
+    """In the order of `q`."""
     units: Annotated[list[Literal["rad", "m"]], msgspec.Meta(max_length=4096)]
+    """Of each coordinate."""
     q_lower: Reals
+    """Lower limit of each coordinate; NaN where there is none."""
     q_upper: Reals
+    """Upper limit of each coordinate; NaN where there is none."""
     body_names: Names
+    """In the order of the bodies of `pose`."""
     body_parents: Annotated[list[Annotated[int, msgspec.Meta(ge=-1, le=4095)]], msgspec.Meta(max_length=4096)]
     """Index of each body's parent, always smaller than its own; -1 is ground."""
     marker_names: Names
+    """In the order of the markers of `pose`."""
 
     @property
     def is_rotational(self) -> list[bool]:
@@ -99,13 +113,21 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     """OpenCV pinhole parameters and where the camera stands."""
 
     width_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    """Of the pictures."""
     height_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    """Of the pictures."""
     fx: float
+    """Focal length along x, in px."""
     fy: float
+    """Focal length along y, in px."""
     cx: float
+    """Principal point, in px from the left."""
     cy: float
+    """Principal point, in px from the top."""
     distortion: Reals
+    """OpenCV's coefficients k1, k2, p1, p2, k3, ...; none for a camera without distortion."""
     T_ground_cam: tuple[Vector4, Vector4, Vector4, Vector4]
+    """Rows of the 4 x 4 matrix from the camera's coordinates (X right, Y down, Z forward, in m) to ground."""
     rms_px: float | None = None
     """Reprojection error of the calibration; nil where the camera is assumed."""
 
@@ -116,12 +138,19 @@ class Meta(Header, frozen=True, kw_only=True):
     wall_offset_ns: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
     """Add it to a stamp to get ns since 1970-01-01 UTC on the publisher's wall clock."""
     model: Model
+    """What the numbers of `angles` and `pose` belong to."""
     camera: Camera | None = None
+    """Through which the person is seen."""
     source: Text = ""
+    """What is watched, such as "camera 0"."""
     estimator: Text = ""
+    """Name of the estimator."""
     smoothing_lag_s: float | None = None
+    """Mean delay that smoothing adds."""
     rate_hz: float | None = None
+    """Nominal rate of the source."""
     versions: Annotated[dict[Name, Text], msgspec.Meta(max_length=64)] = {}
+    """Further names and versions."""
 
 
 class StatusMessage(Header, frozen=True, kw_only=True):
@@ -130,11 +159,15 @@ class StatusMessage(Header, frozen=True, kw_only=True):
     seq: Count
     """Samples sent so far in this session."""
     status: Status
+    """Of the newest sample; `warm_up` before the first."""
     fps: float | None = None
+    """Samples a second."""
     latency_ms: float | None = None
-    """Capture to publication."""
+    """Capture to publication of a typical sample."""
     dropped_frames: Count = 0
+    """Frames that were captured but never estimated, in this session."""
     lost_frames: Count = 0
+    """Samples without a person, in this session."""
     note: Text = ""
     """For people, such as "camera 0 is gone, trying again"."""
 
