@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 ANCHOR_MARKERS = {
     "head_top": "HEAD", "eye_r": "REYE", "eye_l": "LEYE", "neck_base": "C7",
     "shoulder_r": "RSJC", "shoulder_l": "LSJC", "elbow_r": "REJC", "elbow_l": "LEJC",
-    "wrist_r": "RWJC", "wrist_l": "LWJC", "hip_r": "RHJC", "hip_l": "LHJC", "knee_r": "RKJC", "knee_l": "LKJC",
-    "ankle_r": "RAJC", "ankle_l": "LAJC", "toe_r": "RTOE", "toe_l": "LTOE",
+    "wrist_r": "RWJC", "wrist_l": "LWJC", "hip_r": "RHJC", "hip_l": "LHJC", "knee_r": "RKJC",
+    "knee_l": "LKJC", "ankle_r": "RAJC", "ankle_l": "LAJC", "toe_r": "RTOE", "toe_l": "LTOE",
 }  # fmt: skip
 """The skeleton's markers that stand for `train.cameras.ANCHORS`, in the same order."""
 N_MOMENTS = 9
@@ -53,17 +53,14 @@ class MovingBodies:
         self.library = library
         self._adults = split_adults(pool.model)[int(held_out)]
         self._pool = pool
-        self._scale_factors: dict[int, Array] = {}
         self._anchors = [self.skeleton.marker_index(name) for name in ANCHOR_MARKERS.values()]
 
     def draw(self, rng: np.random.Generator, duration_s: float) -> tuple[int, Array, Motion]:
-        """An adult, their scale factors, and a motion as a webcam takes it."""
+        """An adult, their scale factors, and a motion."""
         adult = int(rng.choice(self._adults))
-        if adult not in self._scale_factors:
-            self._scale_factors[adult] = self._pool.puppet(adult).scale_factors
-        scale = self._scale_factors[adult]
+        scale = self._pool.scale_factors(adult)
         motion = self.library.sample(rng, duration_s=duration_s, fps=CLIP_MOTION_FPS, scale_factors=scale)
-        return adult, scale, filmed(motion, rng)
+        return adult, scale, motion
 
     def anchors(self, q: Array, scale_factors: Array) -> dict[str, Array]:
         """`train.cameras.ANCHORS` of a pose, in m."""
@@ -81,16 +78,24 @@ class FilmedBody:
     view: View
 
 
-def film(bodies: MovingBodies, rng: np.random.Generator, duration_s: float = CLIP_S) -> FilmedBody:
-    """Somebody who moves, and a camera that stands where those of rendered clips stand."""
+def film(
+    bodies: MovingBodies, rng: np.random.Generator, n_cameras: int = 1, duration_s: float = CLIP_S
+) -> Iterator[FilmedBody]:
+    """Somebody who moves, before cameras that stand where those of rendered clips stand."""
     adult, scale, motion = bodies.draw(rng, duration_s)
+    for _ in range(n_cameras):
+        taken = filmed(motion, rng)
+        yield FilmedBody(adult, scale, taken, _standing_camera(bodies, scale, taken, rng))
+
+
+def _standing_camera(bodies: MovingBodies, scale: Array, motion: Motion, rng: np.random.Generator) -> View:
     framing = FRAMINGS[int(rng.integers(len(FRAMINGS)))]
     places = [bodies.anchors(q, scale) for q in motion.q[:: max(1, motion.n_frames // N_PLACES)]]
     moments = [places[k] for k in np.linspace(0, len(places) - 1, N_MOMENTS).astype(int).tolist()]
     view = _camera(moments, framing, rng)
     names = ["hip_r", "hip_l", *(name for name in ANCHOR_MARKERS if not name.startswith("hip"))]
     places_m = np.array([[place[name] for name in names] for place in places])
-    return FilmedBody(adult, scale, motion, standing_view(view, places_m))
+    return standing_view(view, places_m)
 
 
 def _camera(moments: list[dict[str, Array]], framing: Framing, rng: np.random.Generator) -> View:
@@ -107,6 +112,7 @@ def simulated_clips(
     rng: np.random.Generator,
     n: int,
     *,
+    n_cameras: int = 2,
     first_block: int = 0,
     duration_s: float = CLIP_S,
 ) -> LiftData:
@@ -117,16 +123,16 @@ def simulated_clips(
         bodies: Who moves, and how.
         rng: Where the chance comes from.
         n: Clips; those in which hardly anybody is found are drawn again.
+        n_cameras: That film each motion, at their own moments: moving takes longer than observing.
         first_block: Number of the first clip.
         duration_s: Of a clip.
     """
     clips: list[LiftData] = []
     while len(clips) < n:
-        clip = observed_clip(
-            model, bodies.skeleton, film(bodies, rng, duration_s), rng, first_block + len(clips)
-        )
-        if clip is not None and len(clip) >= MIN_ROWS:
-            clips.append(clip)
+        for body in film(bodies, rng, n_cameras, duration_s):
+            clip = observed_clip(model, bodies.skeleton, body, rng, first_block + len(clips))
+            if clip is not None and len(clip) >= MIN_ROWS and len(clips) < n:
+                clips.append(clip)
     return concatenated(clips)
 
 

@@ -191,7 +191,7 @@ def draw_covered(view: TrueView, t_s: Array, rng: np.random.Generator) -> Mask:
     u_px = view.projected_px()
     size_px = np.minimum(2.0 * view.camera[:, 1:], view.side_px[:, None])
     u = u_px / size_px[:, None]
-    hips = float(np.clip(u[:, [23, 24], 1].mean(), 0.0, 1.0))
+    hips = float(np.clip(u[0, [23, 24], 1].mean(), 0.0, 1.0))
     cover = Cover.sample(rng, float(t_s[-1]), hips)
     at = (t_s >= cover.start_s) & (t_s < cover.stop_s)
     inside = (u >= [cover.left, cover.top]).all(-1) & (u < [cover.right, cover.bottom]).all(-1)

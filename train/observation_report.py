@@ -1,4 +1,4 @@
-"""How alike simulated and rendered clips are: size and rhythm of errors, and what the lifter makes of both."""
+"""How alike simulated and rendered clips are: size and rhythm of errors, and the lifter's with them."""
 
 from __future__ import annotations
 

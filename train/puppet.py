@@ -96,6 +96,10 @@ class PuppetPool:
     def __len__(self) -> int:
         return self.model.n_adults
 
+    def scale_factors(self, adult: int) -> NDArray[np.float64]:
+        """Of the skeleton inside one adult. Shape: (n_bodies, 3)."""
+        return self._scale_factors[adult]
+
     def puppet(self, adult: int) -> Puppet:
         """One adult.
 
