@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import nn
+
+from train.encoders.resnet import Bottleneck, ResNet
 from train.people import PeopleStream
 from train.recipe import Recipe, write_shard
 from train.synth_set import SetDescription, begin
@@ -21,3 +24,9 @@ def write_set(folder: Path, recipe: Recipe, people: PeopleStream, n: int) -> Pat
     for shard in begin(folder, SetDescription.of(recipe, people, images=n, clips=0)):
         write_shard(people, shard, folder, lambda: None)
     return folder
+
+
+def tiny_encoder() -> ResNet:
+    """A few thousand weights, for tests that must learn in seconds."""
+    stem = nn.Sequential(nn.Conv2d(3, 64, 8, 4, 2, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True))
+    return ResNet(Bottleneck, (1, 1, 1, 1), groups=1, group_width=64, planes=16, stem=stem)

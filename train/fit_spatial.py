@@ -264,12 +264,12 @@ class Fit:
     @torch.no_grad()
     def _update_average(self) -> None:
         keep = min(self.options.averaging, (1 + self.spec.step) / (10 + self.spec.step))
-        averaged = self.average.state_dict()
-        for name, value in self.network.state_dict().items():
+        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+        for averaged, value in pairs:
             if value.is_floating_point():
-                averaged[name].lerp_(value, 1.0 - keep)
-            else:
-                averaged[name].copy_(value)
+                averaged.lerp_(value, 1.0 - keep)
+            else:  # batches counted
+                averaged.copy_(value)
 
     def save(self) -> None:
         """Write the checkpoint, from the first process."""

@@ -40,6 +40,8 @@ class Augmentation:
     erase: float = 0.35
     empty: float = 0.04
     """How often there is nobody."""
+    flip: float = 0.5
+    """How often left and right change places."""
 
 
 def choose_region(points_px: Array, width_px: int, height_px: int, rng: np.random.Generator | None,

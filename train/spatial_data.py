@@ -141,7 +141,7 @@ def example(
         return _arrays(picture, layout, roi, cut(picture.image, camera.crop_from_frame, roi, side_px))
     image = cut(picture.image, camera.crop_from_frame, roi, side_px, BORDERS[rng.integers(len(BORDERS))])
     made = _arrays(picture, layout, roi, vary(image, rng, how))
-    return mirrored(made, layout) if rng.random() < 0.5 else made
+    return mirrored(made, layout) if rng.random() < how.flip else made
 
 
 def _in_frame(picture: LabelledImage) -> Array:

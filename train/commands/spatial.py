@@ -66,6 +66,9 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--save-every", type=positive_int, default=500, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
+        "--no-flip", action="store_true", help="never exchange left and right"
+    )
+    parser.add_argument(
         "--without", nargs="+", default=[], metavar="TERM", help="terms of the loss to switch off"
     )
 
@@ -124,6 +127,7 @@ def options_of(args: argparse.Namespace):  # type: ignore[no-untyped-def]
         TrainError: a number is out of range.
     """
     from train.fit_spatial import FitOptions
+    from train.spatial_augment import Augmentation
 
     if not 0.0 < args.learning_rate < 1.0:
         raise TrainError(f"--learning-rate {args.learning_rate}; accepted: above 0, below 1")
@@ -132,6 +136,7 @@ def options_of(args: argparse.Namespace):  # type: ignore[no-untyped-def]
     return FitOptions(
         images=args.images, batch_size=args.batch, learning_rate=args.learning_rate, precision=args.precision,
         workers=args.workers, save_every=args.save_every, seed=args.seed,
+        augmentation=Augmentation(flip=0.0) if args.no_flip else Augmentation(),
     )  # fmt: skip
 
 
