@@ -35,7 +35,8 @@ class PairFit:
     T_a_b: Array
     """Camera b's coordinates to camera a's, in m. Shape: (4, 4)."""
     rms_px: float
-    """Reprojection error in both pictures."""
+    """Reprojection error of a board's corners in both pictures, root mean square; of a person's joints, how
+    far they miss each other (a deviation that outliers do not touch)."""
     n_used: int
     """Views of the board, or points of the person, that it rests on."""
     n_rejected: int

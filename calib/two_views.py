@@ -24,7 +24,7 @@ MIN_POINTS = 60
 MIN_CONFIDENCE = 0.5
 MIN_PARALLAX_DEG = 4.0
 MAX_DIRECTION_SD_DEG = 4.0
-MAX_ERROR_SHARE = 0.012
+MAX_ERROR_SHARE = 0.008
 """Of the picture's longer side: a larger error means that the pictures are not of the same moments."""
 RANSAC_SHARE = 0.008
 ITERATIONS = 25

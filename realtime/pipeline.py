@@ -12,6 +12,7 @@ from realtime.capture import Capture
 from realtime.run_stats import PipelineStats, RunStats
 from realtime.slot import LatestSlot, SlotClosed, SlotPolicy
 from realtime.sources import FrameSource
+from realtime.trace import Trace
 from realtime.types import Estimator, Frame, LiveStats, PoseSample
 from realtime.worker_threads import WorkerThreads
 
@@ -81,6 +82,7 @@ class Pipeline:
         open_publisher: Callable[[], SampleSender] | None = None,
         sink: Sink | None = None,
         options: PipelineOptions | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Set up; nothing runs yet.
 
@@ -90,12 +92,14 @@ class Pipeline:
             open_publisher: Called in the estimate thread: a socket belongs to the thread that made it.
             sink: Fed and closed by the output thread.
             options: Policy and limits; default: live, without limits.
+            trace: Told of every step of every frame.
         """
         options = options or PipelineOptions()
         self._source = source
         self._estimator = estimator
         self._open_publisher = open_publisher
         self._sink = sink
+        self._trace = trace
         self._options = options
         self._frames: LatestSlot[Frame] = LatestSlot(options.policy)
         self._outputs: LatestSlot[tuple[Frame, PoseSample]] = LatestSlot(options.policy, options.output_depth)
@@ -220,7 +224,11 @@ class Pipeline:
         t_estimated_ns = time.perf_counter_ns()
         if publisher is not None:
             publisher.send(sample)
-        self._stats.record(sample, t_taken_ns, t_estimated_ns, time.perf_counter_ns())
+        t_published_ns = time.perf_counter_ns()
+        self._stats.record(sample, t_taken_ns, t_estimated_ns, t_published_ns)
+        if self._trace is not None:
+            is_live = self._options.policy is SlotPolicy.LATEST
+            self._trace.add_sample(sample, t_taken_ns, t_estimated_ns, t_published_ns, is_live=is_live)
         if self._sink is not None:
             self._outputs.put((frame, sample))
 
@@ -232,7 +240,10 @@ class Pipeline:
                 if output is not None:
                     start_ns = time.perf_counter_ns()
                     self._sink.write(*output, self.live_stats())
-                    self._stats.record_output(time.perf_counter_ns() - start_ns)
+                    end_ns = time.perf_counter_ns()
+                    self._stats.record_output(end_ns - start_ns)
+                    if self._trace is not None:
+                        self._trace.add_span("output", "output", start_ns, end_ns, frame=output[0].frame_id)
         except SlotClosed:
             pass
         finally:

@@ -15,7 +15,7 @@ from calib.skeleton import load_skeleton
 from calib.two_views import JointTracks, Limb
 from realtime.landmark_model import build_landmark_model
 from realtime.sources import FrameSource
-from realtime.subject_scaling import reference_stature_m
+from realtime.subject_scaling import N_LANDMARKS, SEGMENTS, reference_stature_m
 from realtime.types import Frame
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-N_LANDMARKS = 33
 JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """Landmarks inside the body, where both cameras see the same point: shoulders to wrists, hips to ankles."""
-LIMBS = ((11, 13), (12, 14), (13, 15), (14, 16), (23, 25), (24, 26), (25, 27), (26, 28))
+LIMB_SEGMENTS = (0, 1, 3, 4)
+"""Thigh, shank, upper arm, forearm among `SEGMENTS`."""
 MOST_PAIRS = 40
 LOOKS_PER_S = 4.0
 
@@ -115,7 +115,7 @@ def collect_joints(
 
 
 def limbs_of_person(height_m: float) -> list[Limb]:
-    """How far apart the joints of a person of this stature are, by the proportions of kinecast's skeleton."""
+    """How far apart BlazePose shows a person's joints: by the skeleton's proportions and its own habits."""
     skeleton = load_skeleton()
     model = build_landmark_model(skeleton)
     stations = body_transforms(skeleton, skeleton.q_default)[model.station_body]
@@ -124,10 +124,12 @@ def limbs_of_person(height_m: float) -> list[Limb]:
         np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
     )
     scale = height_m / reference_stature_m(points)
-    return [
-        Limb(JOINTS.index(a), JOINTS.index(b), scale * float(np.linalg.norm(points[a] - points[b])))
-        for a, b in LIMBS
-    ]
+    limbs = []
+    for segment in (SEGMENTS[k] for k in LIMB_SEGMENTS):
+        for (start,), (end,) in segment.landmark_pairs:
+            length_m = scale * segment.shown * float(np.linalg.norm(points[start] - points[end]))
+            limbs.append(Limb(JOINTS.index(start), JOINTS.index(end), length_m))
+    return limbs
 
 
 def _joint_tracks(track: list[BlazePoseResult | None]) -> JointTracks:

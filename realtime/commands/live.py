@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.record_video and args.out is None:
         raise RecordingError("--record-video needs the folder of a recording: add --out DIR")
+    trace = session.trace_of(args)
     with session.opened(session.source_of(args)) as source:
         estimator = session.build_estimator(args, source)
         ranges, pictures = JointRanges(estimator.skeleton), _pictures(args)
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
                 max_duration_s=args.duration,
                 output_depth=1 if args.out is None else SAMPLES_DEPTH,
             ),
+            trace=trace,
         )
     with session.ended_by_sigterm():
         window = Window()
@@ -86,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             args.out, described | stats.as_dict() | pictures_left_out | {"joint_ranges": ranges.as_dict()}
         )
     session.print_outcome(ranges, stats, args.out)
+    session.save_trace(args, trace)
     if args.record_video and (lacking := outputs.n_undrawn + stats.unwritten_frames):
         logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0

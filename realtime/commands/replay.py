@@ -98,6 +98,7 @@ def track(args: argparse.Namespace, source: FrameSource) -> int:
 
     require_other_folder(args.source, args.out)
     require_end(source, has_limit=args.frames is not None or args.duration is not None)
+    trace = session.trace_of(args)
     with session.opened(source):
         estimator = session.build_estimator(args, source)
         ranges = JointRanges(estimator.skeleton)
@@ -117,12 +118,14 @@ def track(args: argparse.Namespace, source: FrameSource) -> int:
                 max_frames=args.frames,
                 max_duration_s=args.duration,
             ),
+            trace=trace,
         )
     with session.ended_by_sigterm():
         stats = run_with_progress(pipeline, args.frames or source.n_frames or None)
     described = {"command": "replay", **session.describe(source, estimator)}
     write_report(args.out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, args.out)
+    session.save_trace(args, trace)
     return 1 if stats.interrupted else 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from realtime.commands.arguments import names, positive_float, positive_int, rate_hz
+from realtime.commands.arguments import check_can_write, names, positive_float, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from realtime.report import JointRanges
     from realtime.run_stats import PipelineStats
     from realtime.sources import FrameSource
+    from realtime.trace import Trace
     from realtime.types import Estimator
 
 
@@ -37,6 +38,9 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that `live` and `replay` share."""
     parser.add_argument("--duration", type=positive_float, metavar="S", help="end after S seconds")
     parser.add_argument("--frames", type=positive_int, metavar="N", help="end after N frames")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE.json", help="write each step, for ui.perfetto.dev"
+    )
     parser.add_argument(
         "--rate", type=rate_hz, metavar="HZ", help="of a folder's pictures, or asked of a camera"
     )
@@ -147,6 +151,25 @@ def waiting_note(text: str) -> Iterator[None]:
         yield
     finally:
         note.cancel()
+
+
+def trace_of(args: argparse.Namespace) -> Trace | None:
+    """Where the steps of the run are noted, if they are asked for.
+
+    Raises:
+        RealtimeError: the file cannot be written.
+    """
+    from realtime.trace import Trace
+
+    check_can_write(args.trace)
+    return None if args.trace is None else Trace()
+
+
+def save_trace(args: argparse.Namespace, trace: Trace | None) -> None:
+    """Write what was noted, and tell where."""
+    if trace is not None:
+        trace.save(args.trace)
+        print(f"trace written to {args.trace}: open it at https://ui.perfetto.dev")
 
 
 def publisher_factory(

@@ -1,0 +1,111 @@
+"""`kinecast latency`: glass to glass, by a window that flashes in front of the camera."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.commands import session
+from realtime.commands.arguments import check_can_write, positive_float, positive_int, rate_hz, size_px
+from realtime.commands.options import add_estimator_options
+
+if TYPE_CHECKING:
+    from realtime.latency import GlassToGlass
+    from realtime.run_stats import PipelineStats
+    from realtime.trace import Trace
+
+HELP = "measure the delay from the camera's lens to the overlay on the screen"
+DEFAULT_FLASHES = 40
+MEASURED = (
+    ("glass to glass", "total_ms"),
+    ("screen and camera", "to_capture_ms"),
+    ("tracking and drawing", "processing_ms"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    from realtime.flasher import DEFAULT_INTERVAL_S
+
+    parser.description = (
+        f"{HELP}: a window flashes (less than 3 times a second), the camera watches it. Point the camera at "
+        "the screen, or hold up a mirror."
+    )
+    parser.add_argument("--source", default="0", help="camera number or URL; default: 0")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
+    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera")
+    parser.add_argument(
+        "--flashes", type=positive_int, default=DEFAULT_FLASHES, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--interval",
+        type=positive_float,
+        default=DEFAULT_INTERVAL_S,
+        metavar="S",
+        help="mean time between changes; longer than the delay. Default: %(default)s",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument(
+        "--trace", type=Path, metavar="FILE.json", help="write each step, for ui.perfetto.dev"
+    )
+    parser.set_defaults(show=None, plot=(), no_arcs=False, floor=False)
+    add_estimator_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Flash, watch, tell."""
+    from realtime.display import Window, display_problem
+    from realtime.errors import RealtimeError
+    from realtime.flasher import SHORTEST_INTERVAL_S, Flasher, FlashWatcher
+    from realtime.latency import MIN_FLASHES, measure
+    from realtime.pipeline import Pipeline
+
+    if args.interval < SHORTEST_INTERVAL_S or args.flashes < MIN_FLASHES:
+        raise RealtimeError(
+            f"--interval {args.interval} --flashes {args.flashes}; accepted: at least {SHORTEST_INTERVAL_S} "
+            f"s and {MIN_FLASHES} flashes"
+        )
+    check_can_write(args.json)
+    if problem := display_problem():
+        raise RealtimeError(f"{problem}; latency is measured with a window that the camera watches")
+    trace, window = session.trace_of(args), Window()
+    with session.opened(session.source_of(args)) as source:
+        if not source.is_live:
+            raise RealtimeError(f"{source.description} is no camera; latency is measured live: --source 0")
+        estimator = session.build_estimator(args, source)
+        watcher = FlashWatcher(session.build_overlay(args, estimator))
+        pipeline = Pipeline(source, estimator, sink=watcher, trace=trace)
+        window.open(source.width_px, source.height_px)
+    flasher = Flasher(window, args.flashes, args.interval)
+    print(f"flashing {args.flashes} times; keep camera and screen still, q ends", flush=True)
+    try:
+        with session.ended_by_sigterm():
+            stats = pipeline.run(flasher.tick)
+    finally:
+        window.close()
+    found = measure(flasher.flashes, watcher.looks)
+    if trace is not None:
+        for flash in flasher.flashes:
+            trace.add_instant("screen", "bright" if flash.is_bright else "dark", flash.t_ns)
+    _tell(args, found, stats, trace)
+    return 0
+
+
+def _tell(args: argparse.Namespace, found: GlassToGlass, stats: PipelineStats, trace: Trace | None) -> None:
+    """Print the figures, and write what was asked for."""
+    from realtime.latency import spread_ms
+    from realtime.report import format_stats
+
+    print(
+        f"{len(found.total_ms)} flashes seen, {found.n_missed} missed, contrast {found.contrast:.0f} of 255"
+    )
+    for title, name in MEASURED:
+        ms = spread_ms(getattr(found, name))
+        print(f"  {title:<21} p50 {ms['p50']:6.1f} ms  p95 {ms['p95']:6.1f}  jitter {ms['jitter']:5.1f}")
+    print(format_stats(stats, is_recorded=False))
+    if args.json is not None:
+        args.json.write_text(json.dumps(found.as_dict() | stats.as_dict(), indent=2) + "\n")
+        print(f"written to {args.json}")
+    session.save_trace(args, trace)

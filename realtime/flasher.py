@@ -1,0 +1,83 @@
+"""The screen's part in measuring latency: a window that flashes, and a sink that watches the camera."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import numpy as np
+from cv2.typing import MatLike
+
+from realtime.latency import Flash, Look, look_at
+from realtime.outputs import Drawing
+from realtime.types import Frame, LiveStats, PoseSample
+
+DEFAULT_INTERVAL_S = 0.6
+SHORTEST_INTERVAL_S = 0.35
+"""Less than three flashes a second: faster ones can harm people with photosensitive epilepsy (WCAG 2.3.1)."""
+SPREAD = 0.4
+"""Intervals vary by this share either way, so that flashes never keep step with the camera."""
+SIZE_PX = (640, 480)
+
+
+class Screen(Protocol):
+    """What this module needs of a window."""
+
+    def show(self, image: MatLike) -> None:
+        """Replace the picture."""
+
+    def is_open(self) -> bool:
+        """Let the window draw; False once it was closed."""
+
+
+class Flasher:
+    """Turns a window bright and dark at irregular times.
+
+    Args:
+        screen: an open window.
+        n_flashes: how often.
+        interval_s: mean time between two changes.
+        seed: of the times.
+    """
+
+    def __init__(self, screen: Screen, n_flashes: int, interval_s: float, seed: int = 0) -> None:
+        self.flashes: list[Flash] = []
+        self._screen = screen
+        self._n_flashes = n_flashes
+        self._interval_ns = interval_s * 1e9
+        self._rng = np.random.default_rng(seed)
+        width, height = SIZE_PX
+        self._pictures = {
+            is_bright: np.full((height, width, 3), level, np.uint8)
+            for is_bright, level in ((True, 255), (False, 0))
+        }
+        self._next_ns = 0
+
+    def tick(self) -> bool:
+        """Change the screen if it is time; False once all is done or the window was closed."""
+        now_ns = time.perf_counter_ns()
+        if now_ns >= self._next_ns:
+            if len(self.flashes) > self._n_flashes:
+                return False
+            is_bright = len(self.flashes) % 2 == 1
+            now_ns = time.perf_counter_ns()
+            self._screen.show(self._pictures[is_bright])
+            self.flashes.append(Flash(now_ns, is_bright))
+            self._next_ns = now_ns + round(self._interval_ns * self._rng.uniform(1.0 - SPREAD, 1.0 + SPREAD))
+        return self._screen.is_open()
+
+
+class FlashWatcher:
+    """A pipeline's sink that makes each picture, as a live run does, and notes how bright it was."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        self.looks: list[Look] = []
+        self._drawing = drawing
+
+    def write(self, frame: Frame, sample: PoseSample, stats: LiveStats) -> None:
+        """Take one frame."""
+        self._drawing.draw(frame.image, sample, stats)
+        self.looks.append(look_at(frame, time.perf_counter_ns()))
+
+    def close(self) -> None:
+        """Nothing to finish."""
