@@ -6,10 +6,14 @@ import argparse
 import importlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engines.benchmark import BenchResult, format_result, machine
-from realtime.commands.arguments import check_can_write
+from realtime.commands.arguments import check_can_write, positive_float, positive_int
 from realtime.errors import RealtimeError
+
+if TYPE_CHECKING:
+    from realtime.bench_stream import StreamLoad
 
 HELP = "measure speed on this machine"
 
@@ -19,10 +23,11 @@ BENCHMARKS = {
     "lifted": "realtime.bench_estimator:measure_lifted",
     "stream": "realtime.bench_stream:measure",
     "synth": "train.bench_synth:measure",
+    "temporal": "train.bench_temporal:measure",
 }
 """Functions of `quick: bool` that give a BenchResult; imported only when they are asked for."""
 
-ON_REQUEST = ("synth",)
+ON_REQUEST = ("synth", "temporal")
 """Those that need more than what is always installed."""
 
 
@@ -33,6 +38,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    stream = parser.add_argument_group("stream")
+    stream.add_argument("--seconds", type=positive_float, metavar="S", help="default: 20, with --quick 3")
+    stream.add_argument("--subscribers", type=positive_int, default=1, metavar="N", help="default: 1")
+    stream.add_argument(
+        "--crowd", type=positive_int, default=0, metavar="N", help="more, who come and go every ten seconds"
+    )
+    stream.add_argument(
+        "--stuck", type=positive_int, default=0, metavar="N", help="how many of the crowd never read"
+    )
+
+
+def stream_load(args: argparse.Namespace) -> StreamLoad:
+    """Who listens in the benchmark of the stream.
+
+    Raises:
+        RealtimeError: more are stuck than there are.
+    """
+    from realtime.bench_stream import StreamLoad
+
+    if args.stuck > args.crowd:
+        raise RealtimeError(
+            f"--stuck {args.stuck} of a --crowd of {args.crowd}; accepted: no more than the crowd"
+        )
+    seconds = args.seconds or (3.0 if args.quick else 20.0)
+    return StreamLoad(seconds, args.subscribers, args.crowd, args.stuck)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
     results: list[BenchResult] = []
     for name in args.benchmark or [name for name in BENCHMARKS if name not in ON_REQUEST]:
         module, function = BENCHMARKS[name].split(":")
-        result = getattr(importlib.import_module(module), function)(args.quick)
+        measure = getattr(importlib.import_module(module), function)
+        result = measure(args.quick, stream_load(args)) if name == "stream" else measure(args.quick)
         print(format_result(result), flush=True)
         results.append(result)
     if args.json is not None:
