@@ -225,7 +225,7 @@ def test_commands_fit_measure_and_refuse(folder: Path, tmp_path: Path, capsys) -
     for more, complaint in (
         (["--without", "jionts"], "no term 'jionts'"),
         (["--learning-rate", "2"], "--learning-rate 2.0; accepted"),
-        (["--workers", "-1"], "--workers -1; accepted"),
+        (["--workers", "-1"], "'-1' is not a whole number from 0"),
         (["--preset", "d3ke"], "ask for the same to go on"),
         (["--weights", str(folder)], ""),
     ):

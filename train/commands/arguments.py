@@ -24,3 +24,10 @@ def add_lift_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--backgrounds", type=Path, metavar="DIR", help="with .hdr panoramas; default: procedural ones alone"
     )
     parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
+
+
+def whole_number(text: str) -> int:
+    """A number from 0."""
+    if not re.fullmatch(r"\d{1,12}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from train.commands.arguments import positive_int
+from train.commands.arguments import positive_int, whole_number
 from train.errors import TrainError
 
 HELP = "fit the direct network from pictures to coordinates"
@@ -58,16 +58,14 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=whole_number,
         default=1,
         metavar="W",
         help="processes that make batches; default: %(default)s",
     )
     parser.add_argument("--save-every", type=positive_int, default=500, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
-    parser.add_argument(
-        "--no-flip", action="store_true", help="never exchange left and right"
-    )
+    parser.add_argument("--no-flip", action="store_true", help="never exchange left and right")
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="TERM", help="terms of the loss to switch off"
     )
@@ -131,8 +129,6 @@ def options_of(args: argparse.Namespace):  # type: ignore[no-untyped-def]
 
     if not 0.0 < args.learning_rate < 1.0:
         raise TrainError(f"--learning-rate {args.learning_rate}; accepted: above 0, below 1")
-    if args.workers < 0:
-        raise TrainError(f"--workers {args.workers}; accepted: whole numbers from 0")
     return FitOptions(
         images=args.images, batch_size=args.batch, learning_rate=args.learning_rate, precision=args.precision,
         workers=args.workers, save_every=args.save_every, seed=args.seed,

@@ -1,0 +1,150 @@
+"""Encoders, heads and terms of the loss under one equal budget: the same pictures, as many of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from train.encoders import ENCODERS
+from train.errors import TrainError
+from train.fit_spatial import Fit, FitOptions, Place
+from train.fit_spatial_loop import run_fit
+from train.spatial import NetworkConfig, SpatialNetwork
+from train.spatial_data import SpatialExamples
+from train.spatial_layout import SpatialLayout
+from train.spatial_losses import PRESETS, preset
+from train.spatial_metrics import SpatialScore, score_examples
+from train.spatial_sources import PictureSource
+
+FLIP = "flip"
+TIMED_RUNS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One line of the table."""
+
+    encoder: str
+    preset: str = "kinecast"
+    without: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Variant:
+        """Read `ENCODER`, `ENCODER:PRESET`, with `-TERM` for each term of the loss, or flip, to leave out.
+
+        Raises:
+            TrainError: there is no such encoder, preset or term.
+        """
+        encoder, _, rest = text.partition(":")
+        name, *without = (rest or "kinecast").split("-")
+        if encoder not in ENCODERS:
+            raise TrainError(f"no encoder {encoder!r}; accepted: {', '.join(ENCODERS)}")
+        if name not in PRESETS:
+            raise TrainError(f"no preset {name!r}; accepted: {', '.join(PRESETS)}")
+        preset(name, [term for term in without if term != FLIP])
+        return cls(encoder, name, tuple(without))
+
+    @property
+    def folder_name(self) -> str:
+        """Without what some systems do not take in names."""
+        return str(self).replace(":", "_")
+
+    def __str__(self) -> str:
+        return "-".join([f"{self.encoder}:{self.preset}", *self.without])
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What came out for one variant."""
+
+    variant: Variant
+    parameters: int
+    learnt_parameters: int
+    ms_per_picture: float
+    """One picture through the network in torch, on this machine."""
+    hours: float
+    score: SpatialScore
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        return {**asdict(self), "variant": str(self.variant)}
+
+
+def compare(
+    variants: list[Variant],
+    layout: SpatialLayout,
+    source: PictureSource,
+    held_out: PictureSource,
+    folder: Path,
+    options: FitOptions,
+) -> Iterator[Line]:
+    """Fit each variant, or go on with it, and measure it.
+
+    Args:
+        variants: To compare.
+        layout: What they give.
+        source: Of the pictures to learn from.
+        held_out: Of those to measure on.
+        folder: A folder of each variant is made in it.
+        options: The budget.
+
+    Raises:
+        TrainError: a folder holds another network.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    for variant in variants:
+        how = options
+        if FLIP in variant.without:
+            how = replace(options, augmentation=replace(options.augmentation, flip=0.0))
+        weights = preset(variant.preset, [term for term in variant.without if term != FLIP])
+        config = NetworkConfig(variant.encoder, variant.preset)
+        fit = Fit(config, layout, source, how, weights, folder / variant.folder_name, Place(0, 1, device))
+        run_fit(fit)
+        network = fit.average
+        yield Line(
+            variant=variant,
+            parameters=sum(p.numel() for p in network.parameters()),
+            learnt_parameters=sum(p.numel() for _, p in fit.named),
+            ms_per_picture=_time_ms(network),
+            hours=fit.spec.hours,
+            score=score_examples(network, layout, SpatialExamples(held_out, layout, config.side_px)),
+        )
+
+
+@torch.no_grad()
+def _time_ms(network: SpatialNetwork) -> float:
+    """The fastest of some runs: what else the machine does adds time, never takes it."""
+    device = next(network.parameters()).device
+    side_px = network.config.side_px
+    picture, log_reach = torch.rand(1, 3, side_px, side_px, device=device), torch.ones(1, 1, device=device)
+    times_s = []
+    for _ in range(TIMED_RUNS):
+        start_s = time.perf_counter()
+        network(picture, log_reach)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times_s.append(time.perf_counter() - start_s)
+    return 1e3 * min(times_s)
+
+
+def format_lines(lines: list[Line], images: int) -> str:
+    """A Markdown table."""
+    rows = [
+        f"After {images} pictures, on held-out people; errors in deg and mm.",
+        "",
+        "| encoder:heads and loss | M parameters | ms a picture | hours | all angles | scored 15 | pelvis | "
+        "MPJPE | MPBLPE | body scale |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        s = line.score
+        rows.append(
+            f"| `{line.variant}` | {line.parameters / 1e6:.1f} | {line.ms_per_picture:.1f} | "
+            f"{line.hours:.2f} | {s.angle_mae_deg:.2f} | {s.scored_mae_deg:.2f} | {s.root_deg:.1f} | {s.mpjpe_mm:.0f} | "
+            f"{s.mpblpe_mm:.0f} | {s.body_scale_mae:.3f} |"
+        )
+    return "\n".join(rows)
