@@ -1,63 +1,142 @@
-"""From publishing a sample to a subscriber in another process having it, at 120 Hz on loopback."""
+"""The stream under load: 120 samples a second to many subscribers on loopback, some of them stuck."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import gc
+import os
 import time
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
-from engines.benchmark import BenchResult, Timing
-from realtime.client import subscribe
+from engines.benchmark import BenchResult, Figure, Timing
 from realtime.errors import StreamError
 from realtime.publisher import Publisher
+from realtime.stream_load import START_TIMEOUT_S, Crowd, Listeners
 from realtime.types import PoseSample, Status
 
 RATE_HZ = 120.0
-START_TIMEOUT_S = 20.0
+TURN_S = 10.0
+"""How long the crowd stays, and stays away, before the next turn."""
+SETTLING_S = 2.0
+"""Left out of the comparison after the crowd came or went."""
 
 
-def measure(quick: bool) -> BenchResult:
-    """Publish to one subscriber process and collect the delays it saw."""
-    n = 360 if quick else 2400
-    skeleton = load_skeleton()
+@dataclass(frozen=True, slots=True)
+class StreamLoad:
+    """Who listens, and for how long."""
+
+    seconds: float = 20.0
+    subscribers: int = 1
+    """Processes that decode every sample and must lose none."""
+    crowd: int = 0
+    """Further subscribers; by turns of ten seconds they are there and are not."""
+    stuck: int = 0
+    """How many of the crowd never read."""
+
+
+@dataclass(slots=True)
+class _Log:
+    """What the publishing side saw."""
+
+    first_seq: int = 0
+    """The first sample that all subscribers must have."""
+    alone_ns: list[int] = field(default_factory=list)
+    """Frame to published while only the subscribers listen."""
+    crowded_ns: list[int] = field(default_factory=list)
+    """The same while the crowd is there."""
+    rss_mb: list[float] = field(default_factory=list)
+    """Memory of this process, once a second."""
+
+
+def measure(quick: bool, load: StreamLoad | None = None) -> BenchResult:
+    """Publish to subscribers in other processes and collect what they saw.
+
+    Raises:
+        StreamError: a subscriber did not start, or ended early.
+    """
+    load = load or StreamLoad(seconds=3.0 if quick else 20.0)
+    skeleton, log = load_skeleton(), _Log()
     with Publisher("tcp://127.0.0.1:*", skeleton) as publisher:
-        command = [sys.executable, "-m", "realtime.bench_stream", publisher.address, str(n)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as subscriber:
-            send_ns = _publish(publisher, skeleton, n, subscriber)
-            output, _ = subscriber.communicate(timeout=START_TIMEOUT_S)
-    received = json.loads(output)
-    timings = (
-        Timing.from_ns("sending one sample", send_ns),
-        Timing.from_ns("published -> received", received["delay_ns"]),
-    )
-    return BenchResult(
-        "stream", timings, notes=(f"{n} samples at {RATE_HZ:.0f} Hz, {received['missed']} missed",)
-    )
+        listeners = Listeners(publisher.address, load.subscribers)
+        crowd = Crowd(publisher.address, load.crowd, load.stuck) if load.crowd else None
+        try:
+            _publish(publisher, skeleton, load, listeners, crowd, log)
+            last_seq = publisher.seq - 1
+            if crowd is not None:
+                crowd.stop()
+            heard = listeners.reports()
+        finally:
+            listeners.stop()
+            if crowd is not None:
+                crowd.stop()
+    delay_ns: list[int] = []
+    n_lost = 0
+    for one in heard:
+        counted = np.array(one.seq) >= log.first_seq
+        n_lost += last_seq - log.first_seq + 1 - int(counted.sum())
+        delay_ns += np.array(one.delay_ns)[counted].tolist()
+    return _result(load, log, delay_ns, n_lost, last_seq - log.first_seq + 1)
 
 
 def _publish(
-    publisher: Publisher, skeleton: Skeleton, n: int, subscriber: subprocess.Popen[str]
-) -> list[int]:
-    """Send samples at an even pace until the subscriber has its share; how long each call took."""
-    durations_ns: list[int] = []
-    start_ns, k = time.perf_counter_ns(), 0
-    while subscriber.poll() is None:
+    publisher: Publisher,
+    skeleton: Skeleton,
+    load: StreamLoad,
+    listeners: Listeners,
+    crowd: Crowd | None,
+    log: _Log,
+) -> None:
+    """Send samples at an even pace: first until all listen, then for the asked time."""
+    start_ns, is_ready, is_crowded, k = time.perf_counter_ns(), False, False, 0
+    gc.collect()
+    while True:
         due_ns = start_ns + int(k * 1e9 / RATE_HZ)
         time.sleep(max(0, due_ns - time.perf_counter_ns()) * 1e-9)
-        sample = _sample(skeleton, k)
         before_ns = time.perf_counter_ns()
-        publisher.send(sample)
-        durations_ns.append(time.perf_counter_ns() - before_ns)
+        publisher.send(_sample(skeleton, k))
+        took_ns = time.perf_counter_ns() - before_ns
         k += 1
-        if k > n + START_TIMEOUT_S * RATE_HZ:
-            subscriber.kill()
-            raise StreamError(f"the subscriber did not get {n} of {k} samples sent to {publisher.address}")
-    return durations_ns
+        elapsed_s = (time.perf_counter_ns() - start_ns) * 1e-9
+        if not is_ready:
+            if elapsed_s > START_TIMEOUT_S:
+                raise StreamError(f"{listeners.n_ready} of {load.subscribers} subscribers have started")
+            if listeners.look_for_ready():
+                is_ready, log.first_seq = True, publisher.seq
+                start_ns, k = time.perf_counter_ns(), 0
+            continue
+        if elapsed_s >= load.seconds:
+            return
+        turn, in_turn_s = divmod(elapsed_s, TURN_S)
+        if crowd is not None and bool(turn % 2) != is_crowded:
+            is_crowded = not is_crowded
+            crowd.switch(is_crowded)
+        if in_turn_s > SETTLING_S or crowd is None:
+            (log.crowded_ns if is_crowded else log.alone_ns).append(took_ns)
+        if k % round(RATE_HZ) == 0:
+            log.rss_mb.append(rss_mb())
+
+
+def _result(load: StreamLoad, log: _Log, delay_ns: list[int], n_lost: int, n_sent: int) -> BenchResult:
+    timings = [Timing.from_ns("frame -> published", log.alone_ns)]
+    figures = [Figure("lost samples", float(n_lost), "")]
+    if log.crowded_ns:
+        timings.append(Timing.from_ns(f"the same with {load.crowd} more, {load.stuck} stuck", log.crowded_ns))
+        change = 100.0 * (timings[1].p99_us / timings[0].p99_us - 1.0)
+        figures.append(Figure("change of its p99 by the crowd", change, "%"))
+    timings.append(Timing.from_ns(f"published -> received, {load.subscribers} subscribers", delay_ns))
+    if len(log.rss_mb) >= 8:
+        quarter = len(log.rss_mb) // 4
+        growth = float(np.median(log.rss_mb[-quarter:]) - np.median(log.rss_mb[quarter : 2 * quarter]))
+        figures.append(Figure("growth of the publisher's memory", growth, "MB"))
+    return BenchResult(
+        "stream",
+        tuple(timings),
+        notes=(f"{n_sent} samples at {RATE_HZ:.0f} Hz to {load.subscribers} subscribers",),
+        figures=tuple(figures),
+    )
 
 
 def _sample(skeleton: Skeleton, k: int) -> PoseSample:
@@ -76,15 +155,10 @@ def _sample(skeleton: Skeleton, k: int) -> PoseSample:
     )
 
 
-def _receive(address: str, n: int) -> None:
-    delays_ns: list[int] = []
-    with subscribe(address, timeout_s=START_TIMEOUT_S) as stream:
-        for sample in stream:
-            delays_ns.append(time.perf_counter_ns() - sample.message.t_publish_ns)
-            if len(delays_ns) == n:
-                break
-        print(json.dumps({"delay_ns": delays_ns, "missed": stream.missed}))
-
-
-if __name__ == "__main__":
-    _receive(sys.argv[1], int(sys.argv[2]))
+def rss_mb() -> float:
+    """Memory that this process occupies; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") * 1e-6
+    except (OSError, ValueError):
+        return 0.0

@@ -93,6 +93,11 @@ class Subscription(Iterator[AngleSample]):
         return self._decoder.meta
 
     @property
+    def received(self) -> int:
+        """Messages of any kind that have arrived, refused ones included."""
+        return self._decoder.received
+
+    @property
     def refused(self) -> Counter[str]:
         """Messages that could not be accepted, by reason."""
         return self._decoder.refused

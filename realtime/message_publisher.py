@@ -20,8 +20,9 @@ from realtime.wire import Envelope, heartbeat_of
 logger = logging.getLogger(__name__)
 
 META_INTERVAL_NS = 1_000_000_000
-SEND_QUEUE = 32
-"""Messages kept for a subscriber that does not keep up; further ones are dropped for it alone."""
+SEND_QUEUE = 128
+"""Messages kept for a subscriber that does not keep up; further ones are dropped for it alone. Enough for a
+second in which the system lets libzmq's own thread wait."""
 LONGEST_WAIT_MS = 1000
 """For a subscriber that does not keep up, where none may lose anything; then it does lose."""
 CLOSE_MS = 200

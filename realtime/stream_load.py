@@ -1,0 +1,161 @@
+"""Subscribers for measuring the stream, in processes of their own: who count, a crowd, and stuck ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import zmq
+
+from realtime.client import subscribe
+from realtime.errors import StreamError
+
+START_TIMEOUT_S = 60.0
+END_SILENCE_S = 5.0
+"""Without a sample for so long, the stream is over."""
+CROWD_PER_PROCESS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one subscriber got."""
+
+    seq: list[int]
+    delay_ns: list[int]
+    """From publication to having the decoded sample, on the clock that both share."""
+
+
+class Listeners:
+    """Processes that subscribe as a user's program would, and report at the end.
+
+    Args:
+        address: of the stream.
+        n: how many.
+    """
+
+    def __init__(self, address: str, n: int) -> None:
+        self._processes = [_start("listen", address, stdin=None) for _ in range(n)]
+        self.n_ready = 0
+        """Those that have got a sample."""
+
+    def look_for_ready(self) -> bool:
+        """Whether all have got a sample; call it between samples.
+
+        Raises:
+            StreamError: one of them has ended.
+        """
+        for process in self._processes:
+            if process.poll() is not None:
+                raise StreamError("a subscriber of the benchmark has ended early")
+        waiting = self._processes[self.n_ready :]
+        if waiting and _has_said_something(waiting[0]):
+            self.n_ready += 1
+        return self.n_ready == len(self._processes)
+
+    def reports(self) -> list[Heard]:
+        """What each got; the publisher has stopped."""
+        heard = []
+        for process in self._processes:
+            output, _ = process.communicate(timeout=START_TIMEOUT_S)
+            heard.append(Heard(**json.loads(output.splitlines()[-1])))
+        return heard
+
+    def stop(self) -> None:
+        """End those that still run."""
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+
+class Crowd:
+    """Further subscribers that come and go together; some are stuck and never read.
+
+    Args:
+        address: of the stream.
+        n: how many, the stuck ones included.
+        n_stuck: how many of them never read.
+    """
+
+    def __init__(self, address: str, n: int, n_stuck: int) -> None:
+        reading = n - n_stuck
+        sizes = [(min(CROWD_PER_PROCESS, reading - k), 0) for k in range(0, reading, CROWD_PER_PROCESS)]
+        sizes += [(0, n_stuck)] * (n_stuck > 0)
+        self._processes = [_start("crowd", address, str(a), str(b), stdin=subprocess.PIPE) for a, b in sizes]
+
+    def switch(self, is_on: bool) -> None:
+        """Let them come or go."""
+        for process in self._processes:
+            assert process.stdin is not None
+            process.stdin.write("on\n" if is_on else "off\n")
+            process.stdin.flush()
+
+    def stop(self) -> None:
+        """End them."""
+        for process in self._processes:
+            process.kill()
+            process.communicate()
+
+
+def _start(*words: str, stdin: int | None) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "realtime.stream_load", *words]
+    return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True)
+
+
+def _has_said_something(process: subprocess.Popen[str]) -> bool:
+    assert process.stdout is not None
+    poller = zmq.Poller()
+    poller.register(process.stdout.fileno(), zmq.POLLIN)
+    return bool(poller.poll(0)) and bool(process.stdout.readline())
+
+
+def _listen(address: str) -> None:
+    seq: list[int] = []
+    delay_ns: list[int] = []
+    with subscribe(address) as stream:
+        sample = stream.receive(START_TIMEOUT_S)
+        print("ready", flush=True)
+        while sample is not None:
+            delay_ns.append(time.perf_counter_ns() - sample.message.t_publish_ns)
+            seq.append(sample.seq)
+            sample = stream.receive(END_SILENCE_S)
+    print(json.dumps({"seq": seq, "delay_ns": delay_ns}))
+
+
+def _crowd(address: str, n_reading: int, n_stuck: int) -> None:
+    """Obey "on" and "off"; read what comes without looking at it."""
+    poller, sockets = zmq.Poller(), []
+    poller.register(sys.stdin.fileno(), zmq.POLLIN)
+    while True:
+        for socket, _ in poller.poll():
+            if isinstance(socket, zmq.Socket):
+                socket.recv()
+                continue
+            if sys.stdin.readline().strip() == "on":
+                sockets = [_join(address, is_stuck=k >= n_reading) for k in range(n_reading + n_stuck)]
+                for new in sockets[:n_reading]:
+                    poller.register(new, zmq.POLLIN)
+                continue
+            for old in sockets[:n_reading]:
+                poller.unregister(old)
+            for old in sockets:
+                old.close(linger=0)
+            sockets = []
+
+
+def _join(address: str, *, is_stuck: bool) -> zmq.Socket[bytes]:
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
+    if is_stuck:
+        socket.rcvhwm, socket.rcvbuf = 1, 4096
+    socket.subscribe(b"angles ")
+    socket.connect(address)
+    return socket
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "listen":
+        _listen(sys.argv[2])
+    else:
+        _crowd(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
