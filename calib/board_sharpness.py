@@ -33,10 +33,11 @@ def edge_width_px(image: NDArray[np.uint8], view: BoardView, board: Board) -> fl
     grid = np.full((board.rows, board.columns, 2), np.nan)
     grid.reshape(-1, 2)[view.ids] = view.uv_px
     profiles = [_profiles(grey, grid), _profiles(grey, grid.transpose(1, 0, 2))]
-    seen = np.concatenate([samples for samples, _ in profiles])
     if not all(len(samples) for samples, _ in profiles):
         return np.inf
-    contrast = float(np.subtract(*np.percentile(seen, [95.0, 5.0])))
+    left, top, width, height = cv2.boundingRect(view.uv_px.astype(np.float32))
+    board_part = grey[max(0, top) : top + height, max(0, left) : left + width]
+    contrast = float(np.subtract(*np.percentile(board_part, [95.0, 5.0])))
     return max(_width_px(samples, step_px, contrast) for samples, step_px in profiles)
 
 

@@ -21,7 +21,6 @@ COVERED_SHARE = 0.8
 GOOD_VIEWS = 12
 MOST_VIEWS = 40
 GOOD_FOCAL_SPREAD = 0.002
-FIT_FROM_VIEWS = 8
 TILTED_DEG = 12.0
 STILL_SHARE = 0.006
 """Of the picture's longer side: how far the corners of a still board move from one look to the next."""
@@ -101,13 +100,13 @@ class ViewCollector:
         return Verdict.DUPLICATE if self._is_known(view) else Verdict.TAKEN
 
     def add(self, view: BoardView) -> None:
-        """Take a view, and measure the camera again once there are enough."""
+        """Take a view, and measure the camera once they are varied enough."""
         self.views.append(view)
         self._normals.append(tilts([view], self.board)[0])
         shape = self.coverage.shape[::-1]
         cells = np.clip(view.uv_px / self._size_px * shape, 0, np.array(shape) - 1).astype(int)
         self.coverage[cells[:, 1], cells[:, 0]] = True
-        if len(self.views) >= FIT_FROM_VIEWS:
+        if self._is_varied():  # before that it would not be good enough, and it takes a while
             try:
                 self.fit = fit_intrinsics(self.views, self.board)
             except BoardError:
@@ -122,15 +121,9 @@ class ViewCollector:
     @property
     def is_done(self) -> bool:
         """Whether more views would not help."""
-        p = self.progress
-        is_good = (
-            p.n_views >= GOOD_VIEWS
-            and p.covered_share >= COVERED_SHARE
-            and not p.missing_tilts
-            and p.focal_spread is not None
-            and p.focal_spread <= GOOD_FOCAL_SPREAD
-        )
-        return is_good or p.n_views >= MOST_VIEWS
+        spread = self.progress.focal_spread
+        is_good = self._is_varied() and spread is not None and spread <= GOOD_FOCAL_SPREAD
+        return is_good or len(self.views) >= MOST_VIEWS
 
     @property
     def advice(self) -> str:
@@ -147,6 +140,10 @@ class ViewCollector:
         if p.covered_share < COVERED_SHARE:
             return f"move the board to the {self._emptiest()} of the picture"
         return "a few more, at other distances and tilts"
+
+    def _is_varied(self) -> bool:
+        is_enough = len(self.views) >= GOOD_VIEWS and self.coverage.mean() >= COVERED_SHARE
+        return bool(is_enough and not self._missing_tilts())
 
     def _is_known(self, view: BoardView) -> bool:
         normal = tilts([view], self.board)[0]
