@@ -98,6 +98,8 @@ class FootContacts:
         self._clearance_m = sole_clearance(skeleton, model)
         row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
         self._feet = [_Foot([row[k] for k in foot]) for foot in FEET if all(k in row for k in foot)]
+        self.lowest_m = 0.0
+        """Height of the lowest sole over the pelvis in the last frame."""
 
     def reset(self) -> None:
         """Forget both feet."""
@@ -128,7 +130,7 @@ class FootContacts:
             dt_s: Since the frame before.
         """
         heights = [offsets_m[foot.rows, 1] - size * self._clearance_m[foot.rows] for foot in self._feet]
-        lowest = min((float(height.min()) for height in heights), default=0.0)
+        lowest = self.lowest_m = min((float(height.min()) for height in heights), default=0.0)
         found = []
         for foot, height in zip(self._feet, heights, strict=True):
             rows = foot.rows

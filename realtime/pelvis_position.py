@@ -31,6 +31,8 @@ DEPTH_NOISE = 0.02
 PICTURE_DOUBT, FLOOR_DOUBT = 6.0, 9.0
 FOOT_M = (0.04, 0.025)
 """Of the foot's place against the pelvis, as the angles give it, horizontally and vertically."""
+SUNK_M = 0.02
+"""Of the height of the lowest sole, where the angles put it under the floor."""
 FOOT_ACROSS_M = 0.02
 """Of a foot's landmarks across the line of sight."""
 MAX_GAP_S = 0.5
@@ -94,6 +96,7 @@ class PelvisPosition:
                 rays, self._R, self._camera_m, offsets_m, trust, float(scale_factors.mean()), t_cam[2], dt_s
             ):
                 self._add_stance(stance)
+            self._keep_above_floor(self._contacts.lowest_m)
         return self._shifted(q, self._filter.position_m - origin_m)
 
     def _place_stations(self, q: Array, scale_factors: Array) -> Array:
@@ -139,6 +142,16 @@ class PelvisPosition:
         across, vertical = FOOT_M
         variance = np.array([across**2 + (FOOT_ACROSS_M / stance.fall) ** 2, across**2, vertical**2])
         self._filter.update(rows, values, variance / stance.contact, FLOOR_DOUBT)
+
+    def _keep_above_floor(self, lowest_m: float) -> None:
+        """Nobody stands in the floor, whichever foot it is and however it moves.
+
+        Args:
+            lowest_m: Height of the lowest sole over the pelvis.
+        """
+        if self._filter.position_m[1] + lowest_m < 0.0:
+            row = np.array([[0.0, 1.0, 0.0, 0.0]])
+            self._filter.update(row, np.array([-lowest_m]), np.array([SUNK_M**2]), FLOOR_DOUBT)
 
     def _shifted(self, q: Array, shift_m: Array) -> Array:
         root = self._root
