@@ -103,7 +103,7 @@ from realtime.viewer.viewer import Viewer
 from realtime.viewer.window import Window
 
 window = Window("test", (800, 600))
-stream = subscribe(sys.argv[1], latest=True, poses=True)
+stream = subscribe(sys.argv[1], poses=True)
 folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()
 viewer = Viewer(window, stream, address=sys.argv[1], folder=folder)
 
@@ -122,8 +122,8 @@ def picture():
 
 def bones(image: np.ndarray) -> np.ndarray:
     """Where something as bright and warm or cool as a bone is, panels left out."""
-    shown = image[60:, 240:600]
-    return (shown.max(axis=2) > 110) & (np.ptp(shown.astype(int), axis=2) > 12)
+    shown = image[60:, 240:560]
+    return (shown.max(axis=2) > 125) & (np.ptp(shown.astype(int), axis=2) > 12)
 
 
 def test_it_waits_for_a_stream_and_says_so(screen: dict[str, str], tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_it_waits_for_a_stream_and_says_so(screen: dict[str, str], tmp_path: Pat
     assert "no stream" in result.stdout and result.stderr == ""
     image = cv2.imread(str(path))
     assert image is not None and image.shape == (600, 800, 3)
-    assert not bones(image).any()
+    assert bones(image).mean() < 0.001
     # The state, left above, and the keys, right below, are written on panels.
     for part in (image[10:50, 10:150], image[400:590, 640:790]):
         assert (np.abs(part.astype(int) - INK).max(axis=2) <= 2).mean() > 0.5
@@ -150,7 +150,7 @@ def test_it_draws_the_skeleton_of_a_stream(screen: dict[str, str], stream: str, 
     drawn = bones(image)
     assert 0.01 < drawn.mean() < 0.3
     assert np.ptp(np.flatnonzero(drawn.any(axis=1))) > 250  # as tall as a person seen from nearby
-    shown = image[60:, 240:600].astype(int)
+    shown = image[60:, 240:560].astype(int)
     warm = drawn & (shown[..., 2] > shown[..., 0] + 50)
     cool = drawn & (shown[..., 0] > shown[..., 2] + 20)
     # Seen from the front: the person's right on the left.
@@ -159,7 +159,7 @@ def test_it_draws_the_skeleton_of_a_stream(screen: dict[str, str], stream: str, 
 
 def test_keys_switch_and_turn(screen: dict[str, str], stream: str, tmp_path: Path) -> None:
     script = """
-until(lambda: viewer.scene.body.is_visible and viewer._angles is not None)
+until(lambda: viewer.scene.body.is_visible)
 before = picture()
 panel = np.s_[100:330, 20:150]
 window.press("P")
@@ -249,7 +249,8 @@ def test_it_survives_restarts_of_the_tracker(
                     publisher.tick()
                     k += 1
                     done_waiting.wait(0.02)
-            done_waiting.wait(1.5)
+            while not done.exists() and not (tmp_path / f"go{n_started}").exists():
+                done_waiting.wait(0.02)
 
     done_waiting = threading.Event()
     thread = threading.Thread(target=publish)
@@ -257,14 +258,13 @@ def test_it_survives_restarts_of_the_tracker(
     script = """
 import realtime.viewer.scene
 realtime.viewer.scene.SILENCE_S = 0.5
-for k in (1, 2):
-    until(lambda: viewer.scene.body.is_visible)
-    print("seen", stream.restarts)
-    (folder / f"stop{k}").touch()
+for k in range(3):
+    until(lambda: viewer.scene.body.is_visible and stream.restarts == k)
+    print("seen", k)
+    (folder / f"stop{k + 1}").touch()
     until(lambda: not viewer.scene.body.is_visible)
     print("waiting")
-until(lambda: viewer.scene.body.is_visible)
-print("seen", stream.restarts)
+    (folder / f"go{k + 1}").touch()
 """
     try:
         printed = drive(screen, script, address, str(tmp_path)).splitlines()
@@ -272,7 +272,7 @@ print("seen", stream.restarts)
         done.touch()
         done_waiting.set()
         thread.join()
-    assert printed == ["seen 0", "waiting", "seen 1", "waiting", "seen 2"]
+    assert printed == ["seen 0", "waiting", "seen 1", "waiting", "seen 2", "waiting"]
 
 
 def test_panels_stay_in_place_when_the_eye_moves(screen: dict[str, str], stream: str) -> None:

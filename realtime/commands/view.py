@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     ghost = None if args.ghost is None else open_ghost(args.ghost, args.skeleton, keys)
     window: Window | None = None
     try:
-        with subscribe(args.connect, latest=True, poses=True, keys=keys) as stream:
+        with subscribe(args.connect, poses=True, keys=keys) as stream:
             window = Window(TITLE, args.size)
             viewer = Viewer(
                 window,

@@ -19,11 +19,14 @@ Array = NDArray[np.float64]
 
 SILENCE_S = 2.0
 """A stream that has sent no sample for so long is waited for."""
+UNKNOWN_FLOOR_M = -0.9
+"""Height of the grid before anybody has stood on the floor: below a pelvis at ground's origin."""
 GHOST_COLOUR = np.array([0.62, 0.55, 0.95])
 SHADOW_COLOUR = np.array([0.07, 0.083, 0.103])
 _TRAIL_COLOURS = np.array(
     [[1.0, 0.62, 0.35], [0.45, 0.85, 1.0], [0.75, 0.95, 0.5], [1.0, 0.6, 0.85], [1.0, 0.9, 0.45]]
 )
+NOWHERE = (float("nan"),) * 3
 DEFAULT_TRAILS = ("hand_r", "hand_l", "toes_r", "toes_l")
 
 
@@ -50,6 +53,7 @@ class Scene:
         self._trail_bodies: list[int] = []
         self._trails = Trails(np.zeros((0, 3)))
         self._taken_s = -np.inf
+        self._last_place = np.zeros(2)
 
     def take(self, sample: AngleSample, now_s: float) -> None:
         """Show the next sample of the stream.
@@ -58,15 +62,21 @@ class Scene:
             sample: of any session and model.
             now_s: on any clock that runs evenly.
         """
-        if self._meta is None or sample.meta.model != self._meta.model:
-            self._meet(sample.meta)
-        self._meta = sample.meta
+        self.trace(sample)
         elapsed_s = min(max(now_s - self._taken_s, 0.0), 1.0)
         self.sample, self._taken_s = sample, now_s
         posture = posture_of(sample)
         self.body.show(posture)
         self.floor.see(self.camera, self.body.lowest_m, elapsed_s)
-        self._trails.add(sample.t_capture_ns, posture.joint_centres_m[self._trail_bodies])
+
+    def trace(self, sample: AngleSample) -> None:
+        """Add a sample to the trails; for those that come faster than they are drawn."""
+        if self._meta is None or sample.meta.model != self._meta.model:
+            self._meet(sample.meta)
+        self._meta = sample.meta
+        centres = [] if sample.pose is None else sample.pose.joint_centre_m
+        points = [centres[k] for k in self._trail_bodies] if centres else [NOWHERE] * len(self._trail_bodies)
+        self._trails.add(sample.t_capture_ns, np.array(points, dtype=np.float64).reshape(-1, 3))
 
     def take_ghost(self, posture: Posture | None) -> None:
         """Show the second figure; None hides it."""
@@ -83,6 +93,7 @@ class Scene:
         if now_s - self._taken_s <= SILENCE_S:
             return False
         self.body.hide()
+        self._trails.clear()
         return True
 
     @property
@@ -109,9 +120,11 @@ class Scene:
 
     def ground(self) -> Lines:
         """The floor's grid, near the figure."""
-        height = self.floor.height_m if np.isfinite(self.floor.height_m) else 0.0
+        height = self.floor.height_m if np.isfinite(self.floor.height_m) else UNKNOWN_FLOOR_M
         centre = self.centre_m()
-        return ground_grid(np.zeros(2) if centre is None else centre[[0, 2]], height)
+        if centre is not None:
+            self._last_place = centre[[0, 2]]
+        return ground_grid(self._last_place, height)
 
     def frustum(self) -> Lines:
         """The camera; nothing where the stream does not tell it."""

@@ -124,6 +124,10 @@ class Trails:
         while t_ns - self._kept[0][0] > TRAIL_S * 1e9:
             self._kept.popleft()
 
+    def clear(self) -> None:
+        """Start afresh."""
+        self._kept.clear()
+
     def lines(self) -> Lines:
         """Lines from sample to sample, with gaps where a point was undefined."""
         if len(self._kept) < 2 or not len(self._colours):

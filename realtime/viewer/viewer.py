@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.errors import SkeletonError
 from realtime.angle_sample import AngleSample
 from realtime.client import Subscription
 from realtime.errors import RealtimeError
-from realtime.overlay_angles import PAD_PX, AnglePanel, choose_rows
-from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Typeface
-from realtime.types import PoseSample, Status
+from realtime.overlay_angles import PAD_PX
+from realtime.overlay_style import MUTED, WHITE, Colour, Typeface
 from realtime.viewer.ghost import Ghost
-from realtime.viewer.hud import TextPanel, plain
+from realtime.viewer.hud import TextPanel
 from realtime.viewer.keys import KEYS
+from realtime.viewer.readout import AngleReadout, state_lines
 from realtime.viewer.scene import GHOST_COLOUR, SHADOW_COLOUR, Scene
 from realtime.viewer.scenery import NO_LINES
 from realtime.viewer.window import FAR_M, Window
@@ -32,17 +31,14 @@ SCENERY_S = 0.25
 ZOOM = 0.33
 FOLLOW_S = 0.4
 """Time constant of the eye that follows the figure."""
+CATCH_UP_S = 0.02
+"""Time that one turn of the loop may spend on samples that came since the last."""
+MOST_SAMPLES = 10_000
+"""So that a turn ends even under a flood."""
 LEAST_MOVE_M = 2e-4
 """Smaller ones are not worth another picture."""
-GREATEST = 1e4
-"""Larger coordinates, in rad and m, mean nothing and would fill the screen with digits."""
 
 GHOST_TEXT: Colour = (242, 170, 182)
-_STATUS: dict[Status, tuple[str, Colour]] = {
-    Status.TRACKING: ("Tracking", GOOD),
-    Status.WARM_UP: ("Getting to know you", CAUTION),
-    Status.LOST: ("Nobody in view", ALARM),
-}
 FRONTS = {
     "1": np.array([1.0, 0.12, 0.28]), "2": np.array([0.05, 0.1, 1.0]), "3": np.array([0.12, 1.0, 0.0]),
 }  # fmt: skip
@@ -77,7 +73,7 @@ class Viewer:
 
     Args:
         window: to draw in.
-        stream: subscribed with poses, newest first.
+        stream: subscribed with poses.
         address: of the stream, for people.
         coordinates: to show, as in the overlay; None for the usual ones.
         scene: what is drawn.
@@ -101,17 +97,14 @@ class Viewer:
         self.message = ""
         """What the last key did, for people."""
         self._window, self._stream, self._ghost = window, stream, ghost
-        self._address, self._coordinates, self._folder = address, coordinates, folder
-        self._typeface = Typeface()
+        self._address, self._folder = address, folder
+        typeface = Typeface()
         size_px = max(11.0, window.view.height_px / 52.0)
-        self._state_panel = TextPanel(self._typeface, size_px)
-        self._keys_panel = TextPanel(self._typeface, 0.88 * size_px, 4.2 * size_px)
+        self._state_panel = TextPanel(typeface, size_px)
+        self._keys_panel = TextPanel(typeface, 0.88 * size_px, 4.2 * size_px)
         self._unit_px = size_px / 13.0
-        self._angles: AnglePanel | None = None
-        self._angles_of: tuple[str, ...] = ()
-        self._n_rows = 0
+        self._readout = AngleReadout(typeface, coordinates, self._unit_px)
         self._clocks = Clocks()
-        self._pose: PoseSample | None = None
         self._was_silent = True
         self._target = np.zeros(3)
         self._R_view = np.zeros((3, 3))
@@ -129,9 +122,9 @@ class Viewer:
         """One turn: take the newest sample, draw what changed; False once the window is closed."""
         now_s = time.monotonic()
         elapsed_s, self._clocks.frame = now_s - self._clocks.frame, now_s
-        sample = self._stream.receive(0.0)
+        sample = self._newest(now_s)
         if sample is not None:
-            self._take(sample, now_s)
+            self.scene.take(sample, now_s)
         is_silent = self.scene.wait(now_s)
         is_changed = sample is not None or is_silent != self._was_silent
         self._was_silent = is_silent
@@ -166,18 +159,23 @@ class Viewer:
         frames = self._clocks.frames
         return (len(frames) - 1) / (frames[-1] - frames[0]) if len(frames) > 1 else 0.0
 
-    def _take(self, sample: AngleSample, now_s: float) -> None:
-        self.scene.take(sample, now_s)
-        names = tuple(sample.keys())
-        if self._angles is None or names != self._angles_of:
-            model = sample.meta.model
-            try:
-                rows = choose_rows(model, self._coordinates)
-            except SkeletonError as error:  # perhaps of another model that the tracker runs now
-                rows, self.message = choose_rows(model, None), str(error)
-            self._angles, self._angles_of, self._n_rows = AnglePanel(rows, self._typeface), names, len(rows)
-        self._pose = legible(sample.pose_sample())
-        self._angles.remember(self._pose)
+    def _newest(self, now_s: float) -> AngleSample | None:
+        """The newest sample; curves and trails take those before it, too, as far as there is time."""
+        sample: AngleSample | None = None
+        for _ in range(MOST_SAMPLES):
+            newer = self._stream.receive(0.0)
+            if newer is None:
+                break
+            if sample is not None and time.monotonic() - now_s < CATCH_UP_S:
+                self.scene.trace(sample)
+                self._remember(sample)
+            sample = newer
+        if sample is not None:
+            self._remember(sample)
+        return sample
+
+    def _remember(self, sample: AngleSample) -> None:
+        self.message = self._readout.remember(sample) or self.message
 
     def _follow(self, elapsed_s: float) -> bool:
         """Keep the figure in the middle, smoothly; whether the eye moved."""
@@ -212,36 +210,19 @@ class Viewer:
 
     def _draw_panels(self, is_silent: bool) -> bool:
         """Write what has changed; whether anything had."""
-        state, is_changed = self._state_panel.draw(*self._state(is_silent))
+        lines, dot = state_lines(
+            None if is_silent else self.scene.sample, self._stream.status, self._address, self.fps
+        )
+        state, is_changed = self._state_panel.draw([*lines, *self._notes()], dot)
         if is_changed:
             self._window.show_panel("state", state, (0.0, 0.0))
         listed = KEYS if self.shown.keys else (("K", "keys"),)
         keys, is_new = self._keys_panel.draw([[(key, WHITE), (does, MUTED)] for key, does in listed])
         if is_new:
             self._window.show_panel("keys", keys, (1.0, 1.0))
-        angles = self._angle_picture() if self.shown.angles and not is_silent else None
+        angles = self._readout.picture() if self.shown.angles and not is_silent else None
         self._window.show_panel("angles", angles, below_px=state.shape[0] + 0.6 * PAD_PX * self._unit_px)
         return is_changed or is_new or angles is not None
-
-    def _state(self, is_silent: bool) -> tuple[list[list[tuple[str, Colour]]], Colour]:
-        """What to write about stream and tracker, and the colour of the dot before it."""
-        scene, heartbeat = self.scene, self._stream.status
-        where = plain_muted(self._address)
-        if is_silent or scene.sample is None:
-            lines = [plain("Waiting for stream"), where, *self._notes()]
-            return lines, CAUTION
-        said, dot = _STATUS[scene.sample.status]
-        first = [said]
-        if heartbeat is not None and heartbeat.fps is not None:
-            first.append(f"{np.clip(heartbeat.fps, 0.0, 9999.0):.0f} fps")
-        first.append(f"{np.clip(scene.sample.age_ms, 0.0, 99999.0):.0f} ms")
-        first.append(f"drawn {self.fps:.0f}/s")
-        second = [(printable(scene.sample.meta.model.name, 40), MUTED)]
-        if not scene.has_bodies:
-            second.append(("no bodies in this stream", CAUTION))
-        if heartbeat is not None and heartbeat.note:
-            second.append((printable(heartbeat.note, 80), CAUTION))
-        return [plain(*first), second, where, *self._notes()], dot
 
     def _notes(self) -> list[list[tuple[str, Colour]]]:
         notes = []
@@ -251,12 +232,6 @@ class Viewer:
         if self.message:
             notes.append([(self.message[:100], WHITE)])
         return notes
-
-    def _angle_picture(self) -> Image | None:
-        """The overlay's panel of angles, on a picture of its own size."""
-        if self._angles is None or self._pose is None or not self._n_rows:
-            return None
-        return self._angles.picture(self._pose, self._unit_px)
 
     def _bind_keys(self) -> None:
         for key in FRONTS:
@@ -301,19 +276,3 @@ class Viewer:
             self.message = f"saved {path}"
         except RealtimeError as error:
             self.message = str(error)
-
-
-def legible(pose: PoseSample) -> PoseSample:
-    """The sample without coordinates that are too large to mean anything."""
-    with np.errstate(invalid="ignore"):
-        return replace(pose, q=np.where(np.abs(pose.q) < GREATEST, pose.q, np.nan))
-
-
-def printable(text: str, longest: int) -> str:
-    """The beginning of a text from the stream, without what no typeface draws."""
-    return "".join(c if c.isprintable() else "?" for c in text[:longest])
-
-
-def plain_muted(text: str) -> list[tuple[str, Colour]]:
-    """One muted piece."""
-    return [(text, MUTED)]

@@ -1,0 +1,104 @@
+"""What the viewer writes: the state of stream and tracker, and the chosen angles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from calib.errors import SkeletonError
+from realtime.angle_sample import AngleSample
+from realtime.messages import StatusMessage
+from realtime.overlay_angles import AnglePanel, choose_rows
+from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, Colour, Image, Typeface
+from realtime.types import PoseSample, Status
+from realtime.viewer.hud import plain
+
+GREATEST = 1e4
+"""Larger coordinates, in rad and m, mean nothing and would fill the screen with digits."""
+
+Line = list[tuple[str, Colour]]
+"""Pieces of text in their colours."""
+
+_STATUS: dict[Status, tuple[str, Colour]] = {
+    Status.TRACKING: ("Tracking", GOOD),
+    Status.WARM_UP: ("Getting to know you", CAUTION),
+    Status.LOST: ("Nobody in view", ALARM),
+}
+
+
+class AngleReadout:
+    """The overlay's panel of angles for whatever model a stream has.
+
+    Args:
+        typeface: writes.
+        coordinates: to show, as in the overlay; None for the usual ones.
+        unit_px: size of a design pixel.
+    """
+
+    def __init__(self, typeface: Typeface, coordinates: Sequence[str] | None, unit_px: float) -> None:
+        self._typeface, self._coordinates, self._unit_px = typeface, coordinates, unit_px
+        self._panel: AnglePanel | None = None
+        self._names: tuple[str, ...] = ()
+        self._n_rows = 0
+        self._pose: PoseSample | None = None
+
+    def remember(self, sample: AngleSample) -> str:
+        """Take the next sample; returns a complaint about the chosen coordinates, mostly an empty one."""
+        complaint, names = "", tuple(sample.keys())
+        if self._panel is None or names != self._names:
+            model = sample.meta.model
+            try:
+                rows = choose_rows(model, self._coordinates)
+            except SkeletonError as error:  # perhaps of another model that the tracker runs now
+                rows, complaint = choose_rows(model, None), str(error)
+            self._panel, self._names, self._n_rows = AnglePanel(rows, self._typeface), names, len(rows)
+        self._pose = legible(sample.pose_sample())
+        self._panel.remember(self._pose)
+        return complaint
+
+    def picture(self) -> Image | None:
+        """The panel at the newest sample; None where there is nothing to show. Shape: (height, width, 3)."""
+        if self._panel is None or self._pose is None or not self._n_rows:
+            return None
+        return self._panel.picture(self._pose, self._unit_px)
+
+
+def state_lines(
+    sample: AngleSample | None, heartbeat: StatusMessage | None, address: str, drawn_hz: float
+) -> tuple[list[Line], Colour]:
+    """What to write about stream and tracker, and the colour of the dot before it.
+
+    Args:
+        sample: the newest; None while there is no stream.
+        heartbeat: the newest, if any.
+        address: of the stream.
+        drawn_hz: pictures a second.
+    """
+    where: Line = [(address, MUTED)]
+    if sample is None:
+        return [plain("Waiting for stream"), where], CAUTION
+    said, dot = _STATUS[sample.status]
+    first = [said]
+    if heartbeat is not None and heartbeat.fps is not None:
+        first.append(f"{np.clip(heartbeat.fps, 0.0, 9999.0):.0f} fps")
+    first.append(f"{np.clip(sample.age_ms, 0.0, 99999.0):.0f} ms")
+    first.append(f"drawn {drawn_hz:.0f}/s")
+    second: Line = [(printable(sample.meta.model.name, 40), MUTED)]
+    if sample.pose is None:
+        second.append(("no bodies in this stream", CAUTION))
+    if heartbeat is not None and heartbeat.note:
+        second.append((printable(heartbeat.note, 80), CAUTION))
+    return [plain(*first), second, where], dot
+
+
+def legible(pose: PoseSample) -> PoseSample:
+    """The sample without coordinates that are too large to mean anything."""
+    with np.errstate(invalid="ignore"):
+        return replace(pose, q=np.where(np.abs(pose.q) < GREATEST, pose.q, np.nan))
+
+
+def printable(text: str, longest: int) -> str:
+    """The beginning of a text from the stream, without what no typeface draws."""
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])
