@@ -16,6 +16,8 @@ from train.temporal_network import CausalNetwork
 MIN_INPUT_SCALE = 1e-2
 """An input that hardly varies in training is not blown up when it does so later."""
 MAX_GRADIENT_NORM = 1.0
+MOST_SHORT_CLIPS = 4
+"""Times the size of a batch: short clips are padded less among their like, and fill it less."""
 
 Floats = NDArray[np.float32]
 
@@ -158,7 +160,7 @@ def batch_loss(
 
 
 class ClipSampler:
-    """Draws stretches of clips, longer clips more often.
+    """Draws stretches of clips, longer clips more often, in batches of clips that are about as long.
 
     Args:
         clips: To draw from.
@@ -172,20 +174,27 @@ class ClipSampler:
     def __init__(
         self, clips: Sequence[TemporalClip], options: TemporalOptions, rng: np.random.Generator
     ) -> None:
-        self._clips = [clip for clip in clips if len(clip) > 0]
-        if not self._clips:
+        clips = [clip for clip in clips if len(clip) > 0]
+        if not clips:
             raise TrainError("no clip has a frame; make sequences first (kinecast train lift-clips)")
         self._options, self._rng = options, rng
-        lengths = np.array([len(clip) for clip in self._clips], dtype=np.float64)
-        self._probability = lengths / lengths.sum()
+        groups: dict[int, list[TemporalClip]] = {}
+        for clip in clips:
+            groups.setdefault(min(len(clip), options.n_frames).bit_length(), []).append(clip)
+        self._groups = list(groups.values())
+        frames = np.array([sum(map(len, group)) for group in self._groups], dtype=np.float64)
+        self._probability = frames / frames.sum()
 
     def draw(self) -> TemporalBatch:
-        """A batch, padded in front to its longest stretch."""
-        options = self._options
+        """A batch, padded in front to its longest stretch; of short clips it holds more."""
+        options, rng = self._options, self._rng
         low, high = np.log(options.n_frames), np.log(max(options.n_frames, options.max_history))
-        history = round(float(np.exp(self._rng.uniform(low, high))))
-        chosen = self._rng.choice(len(self._clips), options.batch_size, p=self._probability)
-        stretches = [(self._clips[k], self._frames(len(self._clips[k]), history)) for k in chosen]
+        history = round(float(np.exp(rng.uniform(low, high))))
+        group = self._groups[int(rng.choice(len(self._groups), p=self._probability))]
+        lengths = np.array([len(clip) for clip in group], dtype=np.float64)
+        more = int(np.clip(options.n_frames / lengths.max(), 1, MOST_SHORT_CLIPS))
+        chosen = rng.choice(len(group), more * options.batch_size, p=lengths / lengths.sum())
+        stretches = [(group[k], self._frames(len(group[k]), history)) for k in chosen]
         return _collate(stretches, options.device)
 
     def _frames(self, n: int, history: int) -> NDArray[np.int64]:
