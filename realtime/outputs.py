@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
 from realtime.report import JointRanges
-from realtime.slot import LatestSlot, SlotClosed, SlotPolicy
+from realtime.slot import LatestSlot, SlotPolicy
+from realtime.slot_worker import SlotWorker
 from realtime.types import Frame, LiveStats, PoseSample
 
 logger = logging.getLogger(__name__)
@@ -27,15 +28,16 @@ class Drawing(Protocol):
 
 
 class PictureRecorder(Protocol):
-    """What this module needs of a recorder's pictures."""
+    """What this module needs of a recorder's pictures; what comes after their end is ignored.
 
-    def write(self, frame_id: int, t_capture_ns: int, picture: Image | None, image: Image | None) -> None:
-        """Add the overlay's picture of a frame, and what the camera gave.
+    Both raise RecordingError or OSError where a picture cannot be written.
+    """
 
-        Raises:
-            RecordingError: it cannot be written.
-            OSError: it does not fit.
-        """
+    def write_image(self, frame_id: int, t_capture_ns: int, image: Image) -> None:
+        """Add what the camera gave."""
+
+    def write_overlay(self, t_capture_ns: int, picture: Image) -> None:
+        """Add the overlay's picture."""
 
 
 class SampleRecorder(Protocol):
@@ -43,7 +45,7 @@ class SampleRecorder(Protocol):
 
     @property
     def pictures(self) -> PictureRecorder:
-        """Written to by a thread of its own; ignores what comes after `close`."""
+        """Written to by threads of their own."""
 
     def write(self, sample: PoseSample) -> None:
         """Add one sample.
@@ -56,10 +58,14 @@ class SampleRecorder(Protocol):
         """Finish the files."""
 
 
-class Outputs:
-    """The pipeline's sink: records samples at once; draws, records and shows pictures in a thread of its own.
+_Item = tuple[Frame, PoseSample, LiveStats]
 
-    A sample is safe on the disk however long the pictures of earlier ones take.
+
+class Outputs:
+    """The pipeline's sink: records samples at once; keeps, draws and shows pictures in threads of their own.
+
+    A sample is safe on the disk however long the pictures of earlier ones take, and the camera's pictures
+    however long drawing takes.
 
     Args:
         ranges: counts every sample.
@@ -69,8 +75,9 @@ class Outputs:
         shown: draws the pictures of the window; the same object as `recorded` is drawn once.
         pictures: where the window's pictures are left; None for no window.
         must_record: whether a recording that fails ends the run.
-        policy: WAIT draws every frame; LATEST leaves out the oldest of those that wait, and counts them.
-        depth: how many frames may wait for their pictures.
+        policy: WAIT draws and keeps every picture; LATEST leaves out the oldest of those that wait.
+        depth: how many frames may wait to be drawn.
+        video_depth: how many frames may wait to be kept.
     """
 
     def __init__(
@@ -85,28 +92,35 @@ class Outputs:
         must_record: bool = True,
         policy: SlotPolicy = SlotPolicy.WAIT,
         depth: int = 4,
+        video_depth: int = 4,
     ) -> None:
         self._ranges = ranges
         self._recorder = recorder
+        self._files = recorder.pictures if recorder is not None else None
         self._recorded = recorded if recorder is not None else None
-        self._keeps_video = keeps_video and recorder is not None
         self._shown = shown if pictures is not None else None
         self._pictures = pictures
         self._must_record = must_record
         self._failing = threading.Lock()
-        self._error: BaseException | None = None
+        self._error: RecordingError | None = None
         self.failure = ""
         """Why recording ended early; empty while it goes well."""
-        self._waiting: LatestSlot[tuple[Frame, PoseSample, LiveStats]] = LatestSlot(policy, depth)
-        self._thread: threading.Thread | None = None
-        if self._recorded is not None or self._keeps_video or self._shown is not None:
-            self._thread = threading.Thread(target=self._make_pictures, name="kinecast-pictures", daemon=True)
-            self._thread.start()
+        self._drawing: SlotWorker[_Item] | None = None
+        self._filming: SlotWorker[Frame] | None = None
+        if self._recorded is not None or self._shown is not None:
+            self._drawing = SlotWorker("drawing", self._draw, policy, depth)
+        if keeps_video and self._files is not None:
+            self._filming = SlotWorker("filming", self._film, policy, video_depth)
 
     @property
     def n_undrawn(self) -> int:
-        """Frames whose pictures were left out for lack of time."""
-        return self._waiting.n_dropped
+        """Frames that were not drawn for lack of time."""
+        return 0 if self._drawing is None else self._drawing.n_dropped
+
+    @property
+    def n_unfilmed(self) -> int:
+        """Frames that the source's video lacks for lack of time."""
+        return 0 if self._filming is None else self._filming.n_dropped
 
     def write(self, frame: Frame, sample: PoseSample, stats: LiveStats) -> None:
         """Take one frame.
@@ -123,8 +137,10 @@ class Outputs:
                 self._fail(error)
         if self.failure:
             self._close_recorder()
-        if self._thread is not None and self._error is None:
-            self._waiting.put((frame, sample, stats))
+        if self._filming is not None:
+            self._filming.put(frame)
+        if self._drawing is not None:
+            self._drawing.put((frame, sample, stats))
         self._raise()
 
     def close(self) -> None:
@@ -134,10 +150,12 @@ class Outputs:
             RecordingError: it could not be finished and `must_record` is set.
             BaseException: drawing failed.
         """
-        self._waiting.close()
-        if self._thread is not None:
-            self._thread.join()
-        self._close_recorder()
+        workers = [worker for worker in (self._filming, self._drawing) if worker is not None]
+        try:
+            for worker in workers:
+                worker.close()
+        finally:
+            self._close_recorder()
         self._raise()
 
     def _close_recorder(self) -> None:
@@ -165,34 +183,31 @@ class Outputs:
         if error is not None:
             raise error
 
-    def _make_pictures(self) -> None:
-        recorder = self._recorder.pictures if self._recorder is not None else None
+    def _film(self, frame: Frame) -> None:
+        """In the thread that keeps the camera's pictures."""
+        assert self._files is not None
+        if self.failure:
+            return
         try:
-            while True:
-                item = self._waiting.get()
-                if item is not None:
-                    self._make_picture(recorder, *item)
-        except SlotClosed:
-            pass
-        except BaseException as error:  # raised again by the output thread
-            self._error = error
-            self._waiting.close(discard=True)
+            self._files.write_image(frame.frame_id, frame.t_capture_ns, frame.image)
+        except (RecordingError, OSError) as error:
+            self._fail(_stopped(error))
 
-    def _make_picture(
-        self, recorder: PictureRecorder | None, frame: Frame, sample: PoseSample, stats: LiveStats
-    ) -> None:
+    def _draw(self, item: _Item) -> None:
+        """In the thread that draws."""
+        frame, sample, stats = item
         picture = None
-        if recorder is not None and not self.failure:
-            if self._recorded is not None:
-                picture = self._recorded.draw(frame.image, sample, stats)
-            image = frame.image if self._keeps_video else None
+        if self._recorded is not None and self._files is not None and not self.failure:
+            picture = self._recorded.draw(frame.image, sample, stats)
             try:
-                recorder.write(frame.frame_id, frame.t_capture_ns, picture, image)
+                self._files.write_overlay(frame.t_capture_ns, picture)
             except (RecordingError, OSError) as error:
-                self._fail(
-                    RecordingError(f"recording has stopped; what was recorded before is kept: {error}")
-                )
+                self._fail(_stopped(error))
         if self._pictures is not None and self._shown is not None:
             if picture is None or self._shown is not self._recorded:
                 picture = self._shown.draw(frame.image, sample, stats)
             self._pictures.put(picture)
+
+
+def _stopped(error: Exception) -> RecordingError:
+    return RecordingError(f"recording has stopped; what was recorded before is kept: {error}")

@@ -21,8 +21,8 @@ DEFAULT_VIDEO_HZ = 30.0
 class RecordedPictures:
     """Writes `overlay.mp4`, and `video.mkv` with the number and time of each of its frames in `video.csv`.
 
-    Files are made when the first picture for them comes. `close` may come from another thread than `write`;
-    what is written after it is ignored.
+    Files are made when the first picture for them comes. Each of the two may be written by a thread of its
+    own; `close` may come from any, and what is written after it is ignored.
 
     Args:
         folder: of the recording.
@@ -32,65 +32,61 @@ class RecordedPictures:
     def __init__(self, folder: Path, rate_hz: float | None) -> None:
         self._folder = folder
         self._rate_hz = rate_hz or DEFAULT_VIDEO_HZ
-        self._using = threading.Lock()
         self._is_open = True
-        self._first_ns: int | None = None
-        self._overlay: VideoFile | None = None
-        self._lossless: LosslessVideo | None = None
-        self._frames: RowFile | None = None
+        self._using_overlay, self._using_video = threading.Lock(), threading.Lock()
+        self._overlay: tuple[VideoFile, int] | None = None
+        self._video: tuple[LosslessVideo, RowFile, int] | None = None
 
-    def write(
-        self,
-        frame_id: int,
-        t_capture_ns: int,
-        picture: NDArray[np.uint8] | None,
-        image: NDArray[np.uint8] | None,
-    ) -> None:
-        """Add the pictures of one frame.
+    def write_image(self, frame_id: int, t_capture_ns: int, image: NDArray[np.uint8]) -> None:
+        """Add what the camera gave.
 
         Args:
             frame_id: of the source's frame.
             t_capture_ns: its stamp.
-            picture: of the overlay; None for none.
-            image: of the camera, to be kept without loss; None to keep none.
+            image: BGR. Shape: (height, width, 3).
 
         Raises:
-            RecordingError: they cannot be written.
-            OSError: they do not fit.
+            RecordingError: it has another size than the first.
+            OSError: it does not fit.
         """
-        with self._using:
+        with self._using_video:
             if not self._is_open:
                 return
-            if self._first_ns is None:
-                self._first_ns = t_capture_ns
-            time_ns = t_capture_ns - self._first_ns
-            if image is not None:
-                self._write_image(frame_id, time_ns, image)
-            if picture is not None:
-                self._write_overlay(picture, time_ns * 1e-9)
+            if self._video is None:
+                frames = RowFile(self._folder / FRAMES_NAME)
+                frames.append(FRAMES_HEADER)
+                video = LosslessVideo(self._folder / LOSSLESS_NAME, image, self._rate_hz)
+                self._video = video, frames, t_capture_ns
+            video, frames, first_ns = self._video
+            # A killed process may leave a picture without its row, never a row without its picture.
+            video.write(image, t_capture_ns - first_ns)
+            frames.append(b"%d,%d\n" % (frame_id, t_capture_ns - first_ns))
+
+    def write_overlay(self, t_capture_ns: int, picture: NDArray[np.uint8]) -> None:
+        """Add the overlay's picture of a frame.
+
+        Raises:
+            RecordingError: the video cannot be made.
+        """
+        with self._using_overlay:
+            if not self._is_open:
+                return
+            if self._overlay is None:
+                height, width = picture.shape[:2]
+                path = self._folder / OVERLAY_NAME
+                self._overlay = VideoFile(path, self._rate_hz, (width, height)), t_capture_ns
+            overlay, first_ns = self._overlay
+            overlay.write(picture, (t_capture_ns - first_ns) * 1e-9)
 
     def close(self) -> None:
         """Finish the files; may be called twice."""
-        with self._using:
+        with self._using_overlay, self._using_video:
             self._is_open = False
-            for file in (self._overlay, self._lossless, self._frames):
-                if file is not None:
-                    file.close()
-
-    def _write_overlay(self, picture: NDArray[np.uint8], time_s: float) -> None:
-        if self._overlay is None:
-            height, width = picture.shape[:2]
-            self._overlay = VideoFile(self._folder / OVERLAY_NAME, self._rate_hz, (width, height))
-        self._overlay.write(picture, time_s)
-
-    def _write_image(self, frame_id: int, time_ns: int, image: NDArray[np.uint8]) -> None:
-        if self._lossless is None or self._frames is None:
-            self._lossless = LosslessVideo(self._folder / LOSSLESS_NAME, image, self._rate_hz)
-            self._frames = RowFile(self._folder / FRAMES_NAME)
-            self._frames.append(FRAMES_HEADER)
-        # A killed process may leave a picture without its row, never a row without its picture.
-        self._lossless.write(image, time_ns)
-        self._frames.append(b"%d,%d\n" % (frame_id, time_ns))
+            if self._overlay is not None:
+                self._overlay[0].close()
+            if self._video is not None:
+                self._video[0].close()
+                self._video[1].close()
 
 
 def read_frames_table(folder: Path) -> list[tuple[int, int]]:

@@ -126,7 +126,7 @@ class Recorder:
         self._last_ns = 0
         self._files: _GrowingFiles | None = None
         self.pictures = RecordedPictures(self.folder, self.meta.rate_hz)
-        """Takes the pictures of the samples, also from another thread, once the first sample is written."""
+        """Takes the pictures of the samples, also from other threads, once the first sample is written."""
         self._is_open = True
         _check_folder(self.folder, replace=replace)
 
@@ -142,7 +142,7 @@ class Recorder:
         angles = angles_of(sample, envelope, root_of(self._skeleton))
         self.write_messages(angles, pose_of(sample, envelope, self._skeleton))
         if picture is not None:
-            self.pictures.write(sample.frame_id, sample.t_capture_ns, picture, None)
+            self.pictures.write_overlay(sample.t_capture_ns, picture)
 
     def write_messages(self, angles: Angles, pose: Pose | None, *, meta: Meta | None = None) -> None:
         """Add one sample as a stream has it.

@@ -45,14 +45,21 @@ class FakeOverlay:
 
 class FakePictures:
     def __init__(self, room: int) -> None:
-        self.written: list[tuple[int, int | None, int | None]] = []
+        self.images: list[tuple[int, int]] = []
+        self.overlays: list[int] = []
         self._room = room
 
-    def write(self, frame_id, t_capture_ns, picture, image) -> None:
-        if len(self.written) == self._room:
+    def write_image(self, frame_id, t_capture_ns, image) -> None:
+        self._check_room()
+        self.images.append((frame_id, int(image[0, 0, 0])))
+
+    def write_overlay(self, t_capture_ns, picture) -> None:
+        self._check_room()
+        self.overlays.append(int(picture[0, 0, 0]))
+
+    def _check_room(self) -> None:
+        if len(self.images) + len(self.overlays) >= self._room:
             raise OSError("no space left for pictures")
-        values = [None if given is None else int(given[0, 0, 0]) for given in (picture, image)]
-        self.written.append((frame_id, *values))
 
 
 class FakeRecorder:
@@ -84,7 +91,7 @@ def test_one_drawing_serves_the_recording_and_the_window():
     outputs.close()
     assert overlay.drawn == [0, 1, 2]
     assert recorder.written == [0, 1, 2]
-    assert recorder.pictures.written == [(0, 100, None), (1, 101, None), (2, 102, None)]
+    assert recorder.pictures.overlays == [100, 101, 102] and not recorder.pictures.images
     assert pictures.get()[0, 0, 0] == 102
 
 
@@ -96,7 +103,8 @@ def test_the_sources_own_pictures_are_recorded_if_asked(keeps_video: bool):
     )
     outputs.write(*pair(7), LiveStats())
     outputs.close()
-    assert recorder.pictures.written == [(7, 107, 7 if keeps_video else None)]
+    assert recorder.pictures.overlays == [107]
+    assert recorder.pictures.images == ([(7, 7)] if keeps_video else [])
 
 
 def test_a_mirrored_window_leaves_the_recording_as_it_is():
@@ -134,7 +142,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_tracking(caplog: pytest.LogC
         outputs.close()
     assert n_closed == 1
     assert recorder.written == [0, 1]
-    assert len(recorder.pictures.written) <= 2
+    assert len(recorder.pictures.overlays) <= 2
     assert recorder.n_closed == 1, "what was recorded is finished at once"
     assert outputs.failure == "no space left on device"
     assert [r.getMessage() for r in caplog.records] == ["no space left on device; tracking goes on"]
@@ -152,11 +160,18 @@ def test_a_full_disk_ends_a_replay():
     assert recorder.n_closed == 1
 
 
+@pytest.mark.parametrize("keeps_video", [True, False])
 @pytest.mark.parametrize("must_record", [True, False])
-def test_pictures_that_fill_the_disk_end_the_recording(must_record: bool, caplog: pytest.LogCaptureFixture):
+def test_pictures_that_fill_the_disk_end_the_recording(
+    must_record: bool, keeps_video: bool, caplog: pytest.LogCaptureFixture
+):
     recorder = FakeRecorder(picture_room=3)
     outputs = Outputs(
-        JointRanges(SKELETON), recorder=recorder, recorded=FakeOverlay(), must_record=must_record
+        JointRanges(SKELETON),
+        recorder=recorder,
+        recorded=FakeOverlay(),
+        keeps_video=keeps_video,
+        must_record=must_record,
     )
     said = []
     with caplog.at_level(logging.WARNING):
@@ -168,8 +183,8 @@ def test_pictures_that_fill_the_disk_end_the_recording(must_record: bool, caplog
         outputs.close()
     said += [record.getMessage() for record in caplog.records]
     assert len(said) == 1 and "no space left for pictures" in said[0]
-    assert len(recorder.pictures.written) == 3
-    assert 3 <= len(recorder.written) < 200 and recorder.n_closed == 1
+    assert len(recorder.pictures.overlays) + len(recorder.pictures.images) == 3
+    assert 1 <= len(recorder.written) < 200 and recorder.n_closed == 1
 
 
 def test_samples_do_not_wait_for_their_pictures():
@@ -182,11 +197,19 @@ def test_samples_do_not_wait_for_their_pictures():
 
     recorder, overlay = FakeRecorder(), Slow()
     outputs = Outputs(
-        JointRanges(SKELETON), recorder=recorder, recorded=overlay, policy=SlotPolicy.LATEST, depth=3
+        JointRanges(SKELETON),
+        recorder=recorder,
+        recorded=overlay,
+        keeps_video=True,
+        policy=SlotPolicy.LATEST,
+        depth=3,
+        video_depth=10,
     )
     for k in range(10):
         outputs.write(*pair(k), LiveStats())
     assert recorder.written == list(range(10)) and not overlay.drawn
+    while len(recorder.pictures.images) < 10:
+        threading.Event().wait(0.01)
     may_draw.set()
     outputs.close()
     assert len(overlay.drawn) + outputs.n_undrawn == 10

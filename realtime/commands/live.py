@@ -25,9 +25,9 @@ HELP = "track a person in front of a camera, live"
 SAMPLES_DEPTH = 64
 """Samples that may wait for the disk."""
 PICTURES_DEPTH = 16
-"""Pictures that may wait for the disk."""
+"""Pictures that may wait to be drawn and recorded."""
 VIDEO_BUFFER_BYTES = 256_000_000
-"""The same where all pictures are to be kept."""
+"""Of pictures without loss that may wait for the disk."""
 
 logger = logging.getLogger(__name__)
 
@@ -83,24 +83,15 @@ def run(args: argparse.Namespace) -> int:
         stats = _run_with_progress(pipeline, window, pictures)
     if args.out is not None and not outputs.failure:
         described = {"command": "live", **session.describe(source, estimator)}
-        pictures_left_out = {"undrawn_frames": outputs.n_undrawn}
+        pictures_left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
         write_report(
             args.out, described | stats.as_dict() | pictures_left_out | {"joint_ranges": ranges.as_dict()}
         )
     session.print_outcome(ranges, stats, args.out)
     session.save_trace(args, trace)
-    if args.record_video and (lacking := outputs.n_undrawn + stats.unwritten_frames):
+    if args.record_video and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
         logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0
-
-
-def _pictures_depth(args: argparse.Namespace, source: FrameSource) -> int:
-    """How many frames may wait for their pictures; with the window alone, only the newest counts."""
-    if args.out is None:
-        return 1
-    if not args.record_video:
-        return PICTURES_DEPTH
-    return max(PICTURES_DEPTH, VIDEO_BUFFER_BYTES // (3 * source.width_px * source.height_px))
 
 
 def _pictures(args: argparse.Namespace) -> LatestSlot[Image] | None:
@@ -140,7 +131,9 @@ def _build_outputs(
         pictures=pictures,
         must_record=False,
         policy=SlotPolicy.LATEST,
-        depth=_pictures_depth(args, source),
+        # With the window alone, only the newest counts.
+        depth=1 if args.out is None else PICTURES_DEPTH,
+        video_depth=max(PICTURES_DEPTH, VIDEO_BUFFER_BYTES // (3 * source.width_px * source.height_px)),
     )
 
 
