@@ -21,6 +21,7 @@ from engines.landmark_features import (
 from engines.openvino_engine import OpenvinoEngine
 from engines.spec import load_spec
 from realtime.evaluation import PELVIS_ROTATIONS, pelvis_angles_deg, pelvis_rotation_matrices
+from realtime.observation import undistorted_px
 
 Array = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ class Lifter:
         self._mirror_index, self._mirror_sign = _mirror_map(spec.coordinate_names, MIRROR_SIGNS)
         self._mirror_body, _ = _mirror_map(skeleton.body_names, {})
         self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
-        k = camera.intrinsics
+        self._intrinsics = k = camera.intrinsics
         self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
         self._R_ground_cam = camera.T_ground_cam[None, :3, :3]
         self._features = np.empty((2, N_FEATURES), dtype=np.float32)
@@ -97,10 +98,12 @@ class Lifter:
     def look(self, seen: BlazePoseResult) -> Facing:
         """Coordinates of one frame as the network gives them."""
         batch = LandmarkBatch(
-            landmarks_px=seen.landmarks_px[None, :, :2],
+            landmarks_px=undistorted_px(seen.landmarks_px[:, :2], self._intrinsics)[None],
             world_m=seen.world_m[None],
             visibility=(seen.visibility * seen.presence)[None],
-            roi_centre_px=np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]]),
+            roi_centre_px=undistorted_px(
+                np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]]), self._intrinsics
+            ),
             camera=self._camera,
             R_ground_cam=self._R_ground_cam,
         )

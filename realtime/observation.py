@@ -34,8 +34,7 @@ def rotation_to_ray(uv_px: Array, intrinsics: Intrinsics) -> Array:
     Returns:
         Shape: (3, 3).
     """
-    k = intrinsics
-    ray = np.array([(uv_px[0] - k.cx) / k.fx, (uv_px[1] - k.cy) / k.fy, 1.0])
+    ray = undistort_rays(np.asarray(uv_px, dtype=np.float64)[None], intrinsics)[0]
     ray /= np.linalg.norm(ray)
     # Smallest turn from the optical axis to the ray (Rodrigues): no roll is added.
     axis = np.array([-ray[1], ray[0], 0.0])
@@ -51,6 +50,14 @@ def undistort_rays(uv_px: Array, intrinsics: Intrinsics) -> Array:
         k = intrinsics
         xy = (uv_px - np.array([k.cx, k.cy])) / np.array([k.fx, k.fy])
     return np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
+
+
+def undistorted_px(uv_px: Array, intrinsics: Intrinsics) -> Array:
+    """Where the same camera without distortion would show what is seen at pixels. Shape: (n, 2)."""
+    if not intrinsics.is_distorted:
+        return uv_px
+    k = intrinsics
+    return undistort_rays(uv_px, k)[:, :2] * np.array([k.fx, k.fy]) + np.array([k.cx, k.cy])
 
 
 def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
