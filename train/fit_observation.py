@@ -24,7 +24,7 @@ from train.observation_model import (
     std_of_place,
 )
 from train.observation_network import MeanNetwork, MeanOptions, fit_mean
-from train.observation_noise import ResidualNoise, fit_noise
+from train.observation_noise import ErrorClock, ResidualNoise, fit_noise
 from train.observation_points import TrueView, mirrored_view, true_view, view_features
 
 Array = NDArray[np.float64]
@@ -39,6 +39,8 @@ LARGEST_ERROR = 6.0
 """In standard deviations: beyond it BlazePose looks at something else."""
 PRESENT_LOGIT, ABSENT_LOGIT = 3.0, -1.0
 COVERED_LANDMARKS = 3
+CLOCK_PERIOD_S, CLOCK_TOLERANCE_S = 1.0 / 30.0, 0.004
+MIN_CLOCK_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,12 +129,13 @@ def fit_observation(
     shown = shot.rows(other)
     variance = _place_variance([shown, filmed], place)
     errors = _place_errors(filmed, place, variance)
-    place_noise = fit_noise(
-        _by_clip(clips, errors), N_PLACE_COMPONENTS, prior=_place_errors(shown, place, variance)
-    )
+    clock = _fit_clock(filmed, errors)
+    times = _clock_times(filmed, clock)
+    timed = [(times[rows], errors[rows]) for rows in clips.clips()]
+    place_noise = fit_noise(timed, N_PLACE_COMPONENTS, prior=_place_errors(shown, place, variance))
     return ObservationModel(
         region, sight, place,
-        _region_noise(filmed, region), _sight_noise(filmed, sight), place_noise,
+        _region_noise(filmed, region, times), _sight_noise(filmed, sight, times), place_noise, clock,
         variance, _unseen_logit(shot), _depth_scale(shot), measure_events(clips, filmed.view),
     )  # fmt: skip
 
@@ -149,8 +152,23 @@ def fit_means(shot: Looked, options: MeanOptions) -> tuple[MeanNetwork, MeanNetw
     return region, sight, place
 
 
-def _by_clip(clips: LiftData, errors: Array) -> list[tuple[Array, Array]]:
-    return [(clips.t_s[rows].astype(np.float64), errors[rows]) for rows in clips.clips()]
+def _fit_clock(filmed: Looked, errors: Array) -> ErrorClock:
+    """From changes between frames of the commonest rate."""
+    t_s = filmed.data.t_s.astype(np.float64)
+    near = np.abs(np.diff(t_s) - CLOCK_PERIOD_S) < CLOCK_TOLERANCE_S
+    speed_m_s = filmed.view.speed_m_s(t_s)[1:]
+    if near.sum() < MIN_CLOCK_STEPS:
+        return ErrorClock(1.0, 0.0)
+    return ErrorClock.fit((np.diff(errors, axis=0)[near] ** 2).mean(1), speed_m_s[near])
+
+
+def _clock_times(filmed: Looked, clock: ErrorClock) -> Array:
+    """What the clock shows at each frame of each clip. Shape: (n,)."""
+    times = np.empty(len(filmed.data))
+    for rows in filmed.data.clips():
+        t_s = filmed.data.t_s[rows].astype(np.float64)
+        times[rows] = clock.times(t_s, filmed.view.rows(rows).speed_m_s(t_s))
+    return times
 
 
 def _place_variance(looked: list[Looked], place: MeanNetwork) -> Array:
@@ -172,21 +190,18 @@ def _place_errors(looked: Looked, place: MeanNetwork, variance: Array) -> Array:
     return (errors / std_of_place(variance, looked.seen)).clip(-LARGEST_ERROR, LARGEST_ERROR)
 
 
-def _sight_noise(filmed: Looked, sight: MeanNetwork) -> ResidualNoise:
+def _sight_noise(filmed: Looked, sight: MeanNetwork, times: Array) -> ResidualNoise:
     mean = sight.mean(view_features(filmed.view, filmed.roi))
     logits = sight_logits(filmed.data)
     # What was covered for a while is put in as an event, and must not count twice.
     absent = (mean[:, 33:] > PRESENT_LOGIT) & (logits[:, 33:] < ABSENT_LOGIT)
     clear = absent.sum(1) < COVERED_LANDMARKS
     errors = logits - mean
-    clips = [
-        (filmed.data.t_s[rows][clear[rows]].astype(np.float64), errors[rows][clear[rows]])
-        for rows in filmed.data.clips()
-    ]
+    clips = [(times[rows][clear[rows]], errors[rows][clear[rows]]) for rows in filmed.data.clips()]
     return fit_noise([clip for clip in clips if len(clip[0]) > 2], N_SIGHT_COMPONENTS)
 
 
-def _region_noise(filmed: Looked, region: MeanNetwork) -> ResidualNoise:
+def _region_noise(filmed: Looked, region: MeanNetwork, times: Array) -> ResidualNoise:
     targets = region.mean(view_features(filmed.view, filmed.view.nominal_region()))
     clips = []
     for rows in filmed.data.clips():
@@ -194,7 +209,7 @@ def _region_noise(filmed: Looked, region: MeanNetwork) -> ResidualNoise:
         calm = np.zeros((len(t_s), targets.shape[1]))
         expected = follow_region(view, targets[rows], calm, t_s)
         errors = region_targets(filmed.roi[rows], view) - region_targets(expected, view)
-        clips.append((t_s, errors.clip(-0.3, 0.3)))
+        clips.append((times[rows], errors.clip(-0.3, 0.3)))
     return fit_noise(clips, targets.shape[1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,12 @@ from train.errors import TrainError
 from train.observation_events import SWAPS, EventRates
 from train.observation_model import ObservationModel
 from train.observation_network import MeanNetwork
-from train.observation_noise import ResidualNoise
+from train.observation_noise import ErrorClock, ResidualNoise
 
 NETWORKS = ("region", "sight", "place")
 NOISES = tuple(f"{name}_noise" for name in NETWORKS)
 ARRAYS = ("place_variance", "unseen_logit")
-FORMAT = 1
+FORMAT = 2
 
 
 def save_model(model: ObservationModel, path: Path) -> None:
@@ -45,6 +45,7 @@ def save_model(model: ObservationModel, path: Path) -> None:
     spec = {
         "format": FORMAT,
         "depth_scale": model.depth_scale,
+        "clock": asdict(model.clock),
         "events": {f.name: _plain(getattr(model.events, f.name)) for f in fields(EventRates)},
     }
     try:
@@ -78,6 +79,7 @@ def load_model(path: Path) -> ObservationModel:
             **noises,
             **arrays,
             depth_scale=float(spec["depth_scale"]),
+            clock=ErrorClock(**{f.name: float(spec["clock"][f.name]) for f in fields(ErrorClock)}),
             events=_events(spec["events"]),
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:

@@ -17,7 +17,7 @@ from engines.roi_filter import RoiFilter
 from train.lift_data import LiftData
 from train.observation_events import EventRates, draw_covered, draw_found, draw_swaps
 from train.observation_network import MeanNetwork
-from train.observation_noise import ResidualNoise
+from train.observation_noise import ErrorClock, ResidualNoise
 from train.observation_points import (
     TrueView,
     points_from_hips,
@@ -60,6 +60,8 @@ class ObservationModel:
     sight_noise: ResidualNoise
     place_noise: ResidualNoise
     """In units of `place_std`."""
+    clock: ErrorClock
+    """By which the errors change."""
     place_variance: Array
     """Of the errors of `place_targets` where a landmark is seen and where it is not. Shape: (N_PLACE, 2)."""
     unseen_logit: Array
@@ -77,7 +79,8 @@ class ObservationModel:
             rng: Where the chance comes from.
         """
         # Every draw has a length that the stamps alone decide, so that no frame changes an earlier one.
-        noise = [n.draw(t_s, rng) for n in (self.region_noise, self.sight_noise, self.place_noise)]
+        clock_s = self.clock.times(t_s, view.speed_m_s(t_s))
+        noise = [n.draw(clock_s, rng) for n in (self.region_noise, self.sight_noise, self.place_noise)]
         covered, level = draw_covered(view, t_s, rng), rng.normal(size=N_SIGHT)
         roi = follow_region(view, self.region.mean(view_features(view, view.nominal_region())), noise[0], t_s)
         features = view_features(view, roi)

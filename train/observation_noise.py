@@ -1,8 +1,9 @@
 """What BlazePose says beyond its mean: errors that stay with a person, drift, and tremble.
 
-In each direction of a space of principal components the error is a sum: a constant of the clip, an
-Ornstein-Uhlenbeck process of `SLOW_S`, another of `FAST_S`, and white noise. Their variances are those that
-explain the autocovariance of the errors of clips best (non-negative least squares).
+In each direction of a space of principal components the error is a sum of Ornstein-Uhlenbeck processes with
+the time constants `TIME_CONSTANTS_S`, from the constant of a clip to white noise. Their variances are those
+that explain the autocovariance of the errors of clips best (non-negative least squares). Time may run by any
+clock that never stops; `ErrorClock` is one that runs faster while the person moves.
 """
 
 from __future__ import annotations
@@ -16,14 +17,48 @@ from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
 
-SLOW_S, FAST_S = 1.0, 0.1
-N_PARTS = 4
-"""Constant, slow, fast, white."""
+TIME_CONSTANTS_S = np.array([np.inf, 2.0, 0.4, 0.08, 0.0])
+N_PARTS = len(TIME_CONSTANTS_S)
 LAGS_S = np.array(
-    [0.0, 0.017, 0.034, 0.051, 0.068, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
+    [0.0, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
 )
-_LAG_TOLERANCE = 0.15
-_LEAST_TOLERANCE_S = 0.007
+LAG_TOLERANCE, LEAST_TOLERANCE_S = 0.15, 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorClock:
+    """Errors change as the picture does: little while a person stands still, faster the faster they move."""
+
+    at_rest: float
+    """Speed of the clock when nothing moves; it runs as fast as time on average."""
+    per_m_s: float
+    """And what it gains for each m/s."""
+
+    def times(self, t_s: Array, speed_m_s: Array) -> Array:
+        """What the clock shows at each frame. Shape: (n,), as both arguments."""
+        dt_s = np.diff(t_s, prepend=t_s[:1])
+        return np.asarray(np.cumsum(dt_s * (self.at_rest + self.per_m_s * speed_m_s)))
+
+    @classmethod
+    def fit(cls, steps: Array, speed_m_s: Array) -> ErrorClock:
+        """From squared changes of errors between frames that are equally far apart.
+
+        Args:
+            steps: Shape: (n,).
+            speed_m_s: Of the person between the same frames. Shape: (n,).
+        """
+        # Medians, for leaps are not what the clock is about.
+        groups = np.array_split(np.argsort(speed_m_s, kind="stable"), CLOCK_GROUPS)
+        usual = np.array([np.median(steps[group]) for group in groups])
+        speeds = np.array([speed_m_s[group].mean() for group in groups])
+        rest, gain = nnls(np.stack([np.ones(CLOCK_GROUPS), speeds], 1), usual)[0]
+        mean = max(rest + gain * float(speed_m_s.mean()), 1e-12)
+        return cls(max(float(rest / mean), MIN_CLOCK), float(gain / mean))
+
+
+CLOCK_GROUPS = 10
+MIN_CLOCK = 0.05
+"""Nothing stands so still that errors do not change at all."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +68,11 @@ class ResidualNoise:
     basis: Array
     """Orthonormal columns. Shape: (n, k)."""
     variance: Array
-    """Of constant, slow, fast and white parts along each column. Shape: (k, N_PARTS)."""
+    """Of the processes along each column. Shape: (k, N_PARTS)."""
     rest_std: Array
     """Of what the columns leave out. Shape: (n,)."""
     rest_share: Array
-    """Of the parts in the variance of that. Shape: (N_PARTS,)."""
+    """Of the processes in the variance of that. Shape: (N_PARTS,)."""
     spread: Array
     """Factors of a clip's errors, one of them drawn for each: some clips are hard throughout. Shape: (m,)."""
 
@@ -52,10 +87,10 @@ class ResidualNoise:
 
 
 def draw_parts(scale: Array, t_s: Array, rng: np.random.Generator) -> Array:
-    """Sums of constant, slow, fast and white parts, each frame from those before it.
+    """Sums of processes with `TIME_CONSTANTS_S`, each frame from those before it.
 
     Args:
-        scale: Standard deviations of the parts of each of m processes. Shape: (m, N_PARTS).
+        scale: Standard deviations of the parts of each of m sums. Shape: (m, N_PARTS).
         t_s: Rising. Shape: (n,).
         rng: Where the chance comes from.
 
@@ -64,47 +99,66 @@ def draw_parts(scale: Array, t_s: Array, rng: np.random.Generator) -> Array:
     """
     shocks = rng.normal(size=(len(t_s), *scale.shape))
     dt_s = np.diff(t_s, prepend=t_s[:1])
+    keep = decay(np.maximum(dt_s, 0.0))
+    fresh = np.sqrt(1.0 - keep**2)
     state = shocks[0].copy()
     out = np.empty((len(t_s), len(scale)))
     out[0] = (scale * state).sum(1)
     for k in range(1, len(t_s)):
-        keep = np.array([1.0, np.exp(-dt_s[k] / SLOW_S), np.exp(-dt_s[k] / FAST_S), 0.0])
-        state = keep * state + np.sqrt(1.0 - keep**2) * shocks[k]
+        state = keep[k] * state + fresh[k] * shocks[k]
         out[k] = (scale * state).sum(1)
     return out
+
+
+def decay(lags_s: Array) -> Array:
+    """Autocorrelations of the parts. Shape: (..., N_PARTS)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # White noise is the same at lag 0 only, which 0 / 0 does not tell.
+        return np.exp(
+            -np.nan_to_num(np.asarray(lags_s)[..., None] / TIME_CONSTANTS_S, nan=0.0, posinf=np.inf)
+        )
 
 
 def autocovariance(clips: Iterable[tuple[Array, Array]], lags_s: Array = LAGS_S) -> tuple[Array, Array]:
     """Mean products of errors a lag apart, every clip weighing as it is long; their mean is taken for zero.
 
+    Not all clips have frames at each lag, so each lag's products are measured against the squares of the same
+    frames.
+
     Args:
-        clips: Stamps (n,) and errors (n, k) of each.
-        lags_s: Shape: (m,).
+        clips: Times (n,) and errors (n, k) of each.
+        lags_s: The first is 0. Shape: (m,).
 
     Returns:
         Autocovariances, NaN where no two frames are so far apart, and seconds that went into each. Shapes:
         (m, k), (m,).
     """
-    total: Array | float = 0.0
+    products: list[Array] = []
     weight = np.zeros(len(lags_s))
     for t_s, errors in clips:
-        period_s = max((t_s[-1] - t_s[0]) / max(len(t_s) - 1, 1), 1e-3)
-        sums = np.zeros((len(lags_s), errors.shape[1]))
-        for k, lag_s in enumerate(lags_s):
-            later = np.abs(t_s[:, None] - t_s[None] - lag_s) <= _tolerance_s(float(lag_s))
-            pairs = later.sum()
-            if pairs:
-                mean = np.einsum("ik,ik->k", errors, later @ errors) / pairs
-                seconds = len(t_s) * period_s
-                sums[k] = mean * seconds
-                weight[k] += seconds
-        total = total + sums
+        length_s = max(float(t_s[-1] - t_s[0]), 1e-3)
+        sums = np.zeros((2, len(lags_s), errors.shape[1]))
+        for k, lag_s in enumerate(lags_s.tolist()):
+            first, second = pairs_at(t_s, lag_s)
+            if len(first):
+                a, b = errors[first], errors[second]
+                sums[:, k] = length_s * np.stack([(a * b).mean(0), 0.5 * (a**2 + b**2).mean(0)])
+                weight[k] += length_s
+        products.append(sums)
+    product, square = np.sum(products, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total) / weight[:, None], weight
+        return product / square * (square[0] / weight[0]), weight
 
 
-def _tolerance_s(lag_s: float) -> float:
-    return 0.0 if lag_s == 0.0 else max(_LAG_TOLERANCE * lag_s, _LEAST_TOLERANCE_S) if lag_s > 0.06 else 0.005
+def pairs_at(t_s: Array, lag_s: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each frame the one that comes a lag later, where there is one."""
+    first = np.arange(len(t_s))
+    if lag_s == 0.0:
+        return first, first
+    second = np.searchsorted(0.5 * (t_s[1:] + t_s[:-1]), t_s + lag_s)
+    off_s = np.abs(t_s[second] - t_s - lag_s)
+    good = (off_s <= max(LAG_TOLERANCE * lag_s, LEAST_TOLERANCE_S)) & (second > first)
+    return first[good], second[good]
 
 
 def split_variance(covariance: Array, weight: Array, lags_s: Array = LAGS_S) -> Array:
@@ -119,13 +173,11 @@ def split_variance(covariance: Array, weight: Array, lags_s: Array = LAGS_S) -> 
         Shape: (k, N_PARTS).
     """
     known = np.isfinite(covariance).all(1) & (weight > 0)
-    lags_s, rows = lags_s[known], covariance[known]
-    parts = [np.ones_like(lags_s), np.exp(-lags_s / SLOW_S), np.exp(-lags_s / FAST_S), lags_s == 0.0]
-    design = np.stack(parts, 1).astype(np.float64)
     root = np.sqrt(weight[known] / weight[known].max())
-    # No lag says how large an error is but the first: it must come out right.
-    root[lags_s == 0.0] *= 5.0
-    return np.array([nnls(design * root[:, None], column * root)[0] for column in rows.T])
+    # No lag but the first says how large an error is: it must come out right.
+    root[lags_s[known] == 0.0] *= 5.0
+    design = decay(lags_s[known]) * root[:, None]
+    return np.array([nnls(design, column * root)[0] for column in covariance[known].T])
 
 
 def fit_noise(

@@ -94,6 +94,12 @@ class TrueView:
         hips_px = self.projected_px()[:, [LEFT_HIP, RIGHT_HIP]].mean(1)
         return np.column_stack([hips_px, NOMINAL_REGION_M * self.px_per_m, np.zeros(len(self))])
 
+    def speed_m_s(self, t_s: Array) -> Array:
+        """How fast the landmarks move about the hips, since the frame before; 0 at the first. Shape: (n,)."""
+        about_hips = self.points_cam_m - self.hips_cam_m[:, None]
+        moved_m = np.sqrt((np.diff(about_hips, axis=0) ** 2).sum(-1).mean(1))
+        return np.concatenate([[0.0], moved_m / np.maximum(np.diff(t_s), 1e-3)])
+
     def share_seen(self, covered: NDArray[np.bool_] | None = None) -> Array:
         """Part of `TRUNK_AND_LIMBS` inside the picture. Shape: (n,)."""
         inside = ~self.outside()
