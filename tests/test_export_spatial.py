@@ -109,8 +109,10 @@ def test_one_command_compares_and_another_exports(
     recipe = recipe_of(bodies_path)
     data = write_set(tmp_path / "set", recipe, recipe.open(), 16)
     out = tmp_path / "table"
-    words = ["train", "compare", "tiny", "tiny:d3ke", "tiny:kinecast-points-flip", "--data", str(data),
-             "--held-out", str(data), "--out", str(out), "--images", "32", "--batch", "16", "--workers", "0"]  # fmt: skip
+    words = [
+        "train", "compare", "tiny", "tiny:d3ke", "tiny:kinecast-points-flip", "--data", str(data),
+        "--held-out", str(data), "--out", str(out), "--images", "32", "--batch", "16", "--workers", "0",
+    ]  # fmt: skip
     assert cli.main(words) == 0
     said = capsys.readouterr().out
     assert said.count("| `tiny:") == 3 and "MPBLPE" in said

@@ -71,6 +71,8 @@ class FitOptions:
     save_every: int = 500
     """Steps."""
     seed: int = 0
+    real_share: float = 0.1
+    """Of pictures of real people, where there are some."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def n_steps(self, n_ranks: int) -> int:
@@ -158,6 +160,7 @@ class Fit:
         weights: Of the loss.
         folder: Where the checkpoint is kept; one that is there is gone on from.
         place: In a run of several processes.
+        real: Pictures of real people, to mix in.
 
     Raises:
         TrainError: the folder holds another network, or one for another skeleton.
@@ -172,7 +175,9 @@ class Fit:
         weights: LossWeights | None,
         folder: Path,
         place: Place,
+        real: PictureSource | None = None,
     ) -> None:
+        self.real = real
         self.layout, self.source, self.options, self.folder, self.place = (
             layout,
             source,
@@ -201,7 +206,8 @@ class Fit:
         spread = self.spread()
         self.loss = SpatialLoss(layout, weights or PRESETS[network.head], spread).to(place.device)
         described = msgspec.json.encode({"fit": asdict(options), "loss": self.loss.weights}).decode()
-        self.spec = replace(self.spec, options=described, data=source.identity)
+        data = source.identity if real is None else f"{source.identity} and {real.identity}"
+        self.spec = replace(self.spec, options=described, data=data)
         self.start_s, self.hours_before = time.perf_counter(), self.spec.hours
 
     def _to_device(self, place: Place) -> None:
@@ -234,8 +240,9 @@ class Fit:
     def batches(self) -> Iterator[SpatialBatch]:
         """What is left to see."""
         examples = SpatialExamples(
-            self.source, self.layout, self.spec.network.side_px, self.options.seed, self.options.augmentation
-        )
+            self.source, self.layout, self.spec.network.side_px, self.options.seed,
+            self.options.augmentation, real=self.real, real_share=self.options.real_share,
+        )  # fmt: skip
         order = Order(
             self.source, self.options.batch_size, first_step=self.spec.step, seed=self.options.seed,
             rank=self.place.rank, n_ranks=self.place.n_ranks, n_steps=self.n_steps,

@@ -148,6 +148,13 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
+class EstimatedLabels(Labels, frozen=True, kw_only=True, eq=False):
+    """What an estimator said about a real picture, or the truth about a synthetic one."""
+
+    q_weight: Array64 | None = None
+    """How far each coordinate is to be trusted; None for the truth. Shape: (n_q,)."""
+
+
 class ClipLabels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What is true about all pictures of one clip: one person, one outfit, one camera."""
 
@@ -190,10 +197,11 @@ def _unpack(expected: Any, value: Any) -> NDArray[Any]:
     return np.frombuffer(data, kind).reshape(shape)
 
 
-AnyLabels = TypeVar("AnyLabels", Labels, ClipLabels)
+AnyLabels = TypeVar("AnyLabels", Labels, EstimatedLabels, ClipLabels)
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_pack)
 _labels = msgspec.msgpack.Decoder(Labels, dec_hook=_unpack)
+_estimated_labels = msgspec.msgpack.Decoder(EstimatedLabels, dec_hook=_unpack)
 _clip_labels = msgspec.msgpack.Decoder(ClipLabels, dec_hook=_unpack)
 
 
@@ -209,6 +217,15 @@ def decode_labels(data: bytes) -> Labels:
         TrainError: these are none, or of another schema.
     """
     return _decoded(_labels, data)
+
+
+def decode_estimated_labels(data: bytes) -> EstimatedLabels:
+    """Labels of a picture, real or synthetic, from msgpack.
+
+    Raises:
+        TrainError: these are none, or of another schema.
+    """
+    return _decoded(_estimated_labels, data)
 
 
 def decode_clip_labels(data: bytes) -> ClipLabels:

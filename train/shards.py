@@ -29,6 +29,8 @@ from train.labels import ClipLabels, Labels, decode_clip_labels, decode_labels, 
 JPEG_QUALITY = 95
 """The webcam's own compression is in the picture already; this one should not show."""
 PARTIAL = ".partial"
+_END = bytes(2 * tarfile.BLOCKSIZE)
+"""Of every tar file."""
 
 
 class Kind(StrEnum):
@@ -190,6 +192,18 @@ def read_shards(folder: Path) -> Iterator[LabelledImage | LabelledClip]:
     yield from read_clips(folder)
 
 
+def check_whole(path: Path) -> None:
+    """Refuse a shard that was cut off; cut between two files, it would read as a shorter one.
+
+    Raises:
+        OSError: it does not end as a tar file does, or cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - len(_END)))
+        if file.read() != _END:
+            raise OSError("it ends early")
+
+
 def decode_image(jpeg: bytes) -> NDArray[np.uint8]:
     """Red green blue. Shape: (size, size, 3).
 
@@ -205,6 +219,7 @@ def decode_image(jpeg: bytes) -> NDArray[np.uint8]:
 def _samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Each key of a tar file with its parts by extension."""
     try:
+        check_whole(path)
         with tarfile.open(path) as tar:
             entries = ((*entry.name.partition(".")[::2], entry) for entry in tar if entry.isfile())
             for key, group in groupby(entries, key=lambda item: item[0]):

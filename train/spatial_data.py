@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from engines.crop_rays import log_reach, rotation_cam_crop
 from engines.preprocess import Roi, image_to_crop, letterbox_roi
-from train.labels import NOT_THE_PERSON, CameraLabels
+from train.labels import NOT_THE_PERSON, CameraLabels, EstimatedLabels, Labels
 from train.poses import mirror
 from train.shards import LabelledImage
 from train.spatial_augment import BORDERS, Augmentation, choose_region, cut, empty_region, vary
@@ -85,6 +85,8 @@ class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
         side_px: Of the crops.
         seed: Of all variation.
         how: Pictures are varied; None for the tracker's crop and nothing else.
+        real: Pictures of real people, some of which take the place of others.
+        real_share: How many of all.
     """
 
     def __init__(
@@ -94,7 +96,11 @@ class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
         side_px: int,
         seed: int = 0,
         how: Augmentation | None = None,
+        *,
+        real: PictureSource | None = None,
+        real_share: float = 0.0,
     ) -> None:
+        self._real, self._real_share = real, real_share if real is not None else 0.0
         self._source, self._layout, self._side_px = source, layout, side_px
         self._seed, self._how = seed, how
 
@@ -104,12 +110,14 @@ class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
     def __getitem__(self, item: tuple[int, int] | int) -> dict[str, NDArray[np.generic]]:
         """One example: of a picture's number, or of a draw's and a picture's."""
         draw, index = item if isinstance(item, tuple) else (item, item)
-        picture = self._source.picture(index)
         if self._how is None:
-            return example(picture, self._layout, self._side_px)
-        return example(
-            picture, self._layout, self._side_px, np.random.default_rng([self._seed, draw]), self._how
-        )
+            return example(self._source.picture(index), self._layout, self._side_px)
+        rng = np.random.default_rng([self._seed, draw])
+        if self._real is not None and rng.random() < self._real_share:
+            picture = self._real.picture(int(rng.integers(len(self._real))))
+        else:
+            picture = self._source.picture(index)
+        return example(picture, self._layout, self._side_px, rng, self._how)
 
 
 def example(
@@ -131,7 +139,8 @@ def example(
     how = how or Augmentation()
     camera = picture.labels.camera
     roi = choose_region(_in_frame(picture), camera.width_px, camera.height_px, rng, how)
-    if rng is not None and (roi is None or rng.random() < how.empty):
+    is_rendered = _trust(picture.labels) is None  # only there is it known where nobody is
+    if rng is not None and is_rendered and (roi is None or rng.random() < how.empty):
         vacant = empty_region(~np.isin(picture.labels.category, NOT_THE_PERSON), rng, SMALLEST_EMPTY_PX)
         if vacant is not None:
             image = cut(picture.image, np.eye(2, 3), vacant, side_px)
@@ -168,7 +177,7 @@ def _arrays(
         "log_reach": np.array([log_reach(looked_at, camera.fx, camera.fy)]),
         "R_root": R_ground_crop.T @ T_pelvis[:3, :3],
         "q": labels.q,
-        "q_weight": np.ones(len(labels.q)),
+        "q_weight": np.ones(len(labels.q)) if (weight := _trust(labels)) is None else weight,
         "scale_factors": labels.scale_factors,
         "joints_m": (labels.centres_m - T_pelvis[:3, 3]) @ R_ground_crop,
         "markers_m": (labels.markers_m - T_pelvis[:3, 3]) @ R_ground_crop,
@@ -179,6 +188,11 @@ def _arrays(
     }
     arrays: dict[str, NDArray[np.generic]] = {k: v.astype(np.float32) for k, v in values.items()}
     return arrays | {"image": np.ascontiguousarray(image.transpose(2, 0, 1))}
+
+
+def _trust(labels: Labels) -> Array | None:
+    """How far an estimator's coordinates are to be trusted; None for the truth. Shape: (n_q,)."""
+    return labels.q_weight if isinstance(labels, EstimatedLabels) else None
 
 
 def _whole(camera: CameraLabels) -> Roi:

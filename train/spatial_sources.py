@@ -12,10 +12,10 @@ import numpy as np
 
 from calib.skeleton import Skeleton
 from train.errors import TrainError
-from train.labels import decode_labels
+from train.labels import decode_estimated_labels
 from train.people import BLOCK_SIZE, PeopleStream
 from train.recipe import Recipe, draw_block, image_key
-from train.shards import CodedImage, Kind, LabelledImage, decode_image, shard_paths
+from train.shards import CodedImage, Kind, LabelledImage, check_whole, decode_image, shard_paths
 from train.synth_set import read_description
 
 ENDLESS = 2**40
@@ -76,7 +76,7 @@ class ShardPictures:
         shard, image_at, image_size, labels_at, labels_size = self._rows[index].tolist()
         try:
             jpeg = os.pread(self._handle(shard), image_size, image_at)
-            labels = decode_labels(os.pread(self._handle(shard), labels_size, labels_at))
+            labels = decode_estimated_labels(os.pread(self._handle(shard), labels_size, labels_at))
             return LabelledImage(str(index), decode_image(jpeg), labels)
         except (OSError, TrainError) as error:
             raise TrainError(f"{self._paths[shard]}: cannot be read ({error}); make it again") from error
@@ -95,6 +95,7 @@ def _members(path: Path) -> list[tuple[int, int, int, int]]:
     """Offset and size of picture and labels of each sample of a shard, in order."""
     places: dict[str, dict[str, tuple[int, int]]] = {}
     try:
+        check_whole(path)
         with tarfile.open(path) as tar:
             for entry in tar:
                 stem, _, kind = entry.name.rpartition(".")

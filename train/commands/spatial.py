@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from train.commands.arguments import positive_int, whole_number
 from train.errors import TrainError
 
+if TYPE_CHECKING:
+    from train.fit_spatial import Fit, FitOptions
+    from train.spatial_layout import SpatialLayout
+    from train.spatial_sources import PictureSource
+
 HELP = "fit the direct network from pictures to coordinates"
 MEASURED_ON = 512
 """Held-out pictures between checkpoints."""
+MEASURED_EVERY = 4
+"""Checkpoints."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,12 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
     parser.add_argument("--held-out", type=Path, metavar="DIR", help="set to measure on now and then")
-    add_network_arguments(parser)
-    add_fit_arguments(parser)
+    parser.add_argument(
+        "--pseudo-labels", type=Path, metavar="DIR",
+        help="real people to mix in: made by kinecast train pseudo-labels, or such sets of your own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--real-share", type=float, default=0.1, metavar="P", help="of all pictures; default: %(default)s"
+    )
+    _add_network_arguments(parser)
+    _add_fit_arguments(parser)
 
 
-def add_network_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare which network."""
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder", default="resnext26_small", metavar="NAME",
         help="resnext26_small (default), resnet18, resnext50_32x4d, resnext101_32x8d, hourglass, blazepose",
@@ -45,25 +60,25 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how to fit."""
+def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=positive_int, default=1_000_000, metavar="N",
         help="pictures to see in all, earlier runs included; default: %(default)s",
     )  # fmt: skip
-    parser.add_argument("--batch", type=positive_int, default=32, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--batch", type=positive_int, default=32, metavar="N", help="of one process; default: %(default)s"
+    )
     parser.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="default: %(default)s")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the encoder"
     )
     parser.add_argument(
-        "--workers",
-        type=whole_number,
-        default=1,
-        metavar="W",
+        "--workers", type=whole_number, default=1, metavar="W",
         help="processes that make batches; default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument(
+        "--save-every", type=positive_int, default=500, metavar="STEPS", help="default: %(default)s"
     )
-    parser.add_argument("--save-every", type=positive_int, default=500, metavar="STEPS")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument("--no-flip", action="store_true", help="never exchange left and right")
     parser.add_argument(
@@ -76,31 +91,26 @@ def run(args: argparse.Namespace) -> int:
     from calib.skeleton import load_skeleton
     from train.fit_spatial import Fit, take_place
     from train.fit_spatial_loop import run_fit
+    from train.recipe import Recipe
     from train.spatial import NetworkConfig
     from train.spatial_layout import SpatialLayout
     from train.spatial_losses import preset
-    from train.spatial_metrics import score_examples
-    from train.spatial_sources import ShardPictures
+    from train.spatial_sources import ShardPictures, StreamPictures
 
-    layout = SpatialLayout.of(load_skeleton())
+    skeleton = load_skeleton()
+    layout = SpatialLayout.of(skeleton)
     network = NetworkConfig(args.encoder, args.preset, args.input or 0)
-    held_out = None if args.held_out is None else ShardPictures([args.held_out], layout.skeleton)
+    source = ShardPictures(args.data, skeleton) if args.data else StreamPictures(Recipe(args.seed))
+    real = None if args.pseudo_labels is None else ShardPictures([args.pseudo_labels], skeleton)
+    measure = None if args.held_out is None else _measure(ShardPictures([args.held_out], skeleton), layout)
+    options, weights = _options(args), preset(args.preset, args.without)
     with take_place() as place:
-        source = open_source(args.data, args.seed, layout)
-        fit = Fit(
-            network, layout, source, options_of(args), preset(args.preset, args.without), args.out, place
-        )
+        fit = Fit(network, layout, source, options, weights, args.out, place, real)
         if args.weights is not None and fit.spec.step == 0:
-            start_from(fit, args.weights)
-
-        def measure(fit: Fit) -> dict[str, float]:
-            assert held_out is not None
-            return score_examples(fit.average, layout, examples_of(held_out, fit), n=MEASURED_ON).headline()
-
+            _start_from(fit, args.weights)
         if place.is_first:
-            print(describe(fit))
-        every = 0 if held_out is None else 4 * args.save_every
-        throughput = run_fit(fit, measure, every)
+            print(_describe(fit), flush=True)
+        throughput = run_fit(fit, measure, MEASURED_EVERY * args.save_every)
         if place.is_first:
             print(
                 f"{args.out}: {fit.spec.images} pictures seen; {throughput.images_per_s:.0f} images/s, "
@@ -110,40 +120,34 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def open_source(folders: list[Path] | None, seed: int, layout):  # type: ignore[no-untyped-def]
-    """The pictures of sets, or a stream of people."""
-    from train.recipe import Recipe
-    from train.spatial_sources import ShardPictures, StreamPictures
+def _measure(held_out: PictureSource, layout: SpatialLayout) -> Callable[[Fit], dict[str, float]]:
+    """Figures on held-out pictures as the tracker would crop them."""
+    from train.spatial_data import SpatialExamples
+    from train.spatial_metrics import score_examples
 
-    return ShardPictures(folders, layout.skeleton) if folders else StreamPictures(Recipe(seed))
+    def measure(fit: Fit) -> dict[str, float]:
+        examples = SpatialExamples(held_out, layout, fit.spec.network.side_px)
+        return score_examples(fit.average, layout, examples, n=MEASURED_ON).headline()
+
+    return measure
 
 
-def options_of(args: argparse.Namespace):  # type: ignore[no-untyped-def]
-    """How to fit, from the command line.
-
-    Raises:
-        TrainError: a number is out of range.
-    """
+def _options(args: argparse.Namespace) -> FitOptions:
     from train.fit_spatial import FitOptions
     from train.spatial_augment import Augmentation
 
     if not 0.0 < args.learning_rate < 1.0:
         raise TrainError(f"--learning-rate {args.learning_rate}; accepted: above 0, below 1")
+    if not 0.0 <= args.real_share < 1.0:
+        raise TrainError(f"--real-share {args.real_share}; accepted: from 0, below 1")
     return FitOptions(
         images=args.images, batch_size=args.batch, learning_rate=args.learning_rate, precision=args.precision,
-        workers=args.workers, save_every=args.save_every, seed=args.seed,
+        workers=args.workers, save_every=args.save_every, seed=args.seed, real_share=args.real_share,
         augmentation=Augmentation(flip=0.0) if args.no_flip else Augmentation(),
     )  # fmt: skip
 
 
-def examples_of(source, fit):  # type: ignore[no-untyped-def]
-    """Pictures as the tracker would crop them."""
-    from train.spatial_data import SpatialExamples
-
-    return SpatialExamples(source, fit.layout, fit.spec.network.side_px)
-
-
-def start_from(fit, weights: Path) -> None:  # type: ignore[no-untyped-def]
+def _start_from(fit: Fit, weights: Path) -> None:
     """Load ImageNet weights into a network that has seen nothing."""
     from train.encoders.resnet import ResNet, load_imagenet_weights
 
@@ -153,12 +157,11 @@ def start_from(fit, weights: Path) -> None:  # type: ignore[no-untyped-def]
         load_imagenet_weights(network.encoder, weights)
 
 
-def describe(fit) -> str:  # type: ignore[no-untyped-def]
-    """One line for the console."""
-    n = sum(p.numel() for p in fit.network.parameters())
+def _describe(fit: Fit) -> str:
     config = fit.spec.network
+    n = sum(p.numel() for p in fit.network.parameters())
+    precision = "fp32" if fit.network.encoder_dtype is None else "bf16"
     return (
         f"{config.encoder}, head {config.head}, {n / 1e6:.1f} M parameters, {config.side_px} px, "
-        f"{'fp32' if fit.network.encoder_dtype is None else 'bf16'} on {fit.place.device}; "
-        f"step {fit.spec.step} of {fit.n_steps}; {fit.source.identity}"
+        f"{precision} on {fit.place.device}; step {fit.spec.step} of {fit.n_steps}; {fit.spec.data}"
     )

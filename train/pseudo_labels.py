@@ -1,0 +1,210 @@
+"""Recordings of real people as pictures to learn from: an estimator's coordinates, as far as it trusts them.
+
+The pictures stay in the folder they are put in; nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.camera_file import load_camera
+from calib.kinematics import body_transforms, joint_centres, marker_positions
+from calib.skeleton import Skeleton
+from calib.trc import MarkerTable, read_trc
+from engines.crop_rays import square_about
+from engines.preprocess import crop, crop_matrix
+from train.cameras import Framing
+from train.errors import TrainError
+from train.labels import CameraLabels, EstimatedLabels
+from train.recipe import IMAGES_PER_SHARD, image_key, plan
+from train.shards import CodedImage, Kind, open_shard
+from train.synth_set import DESCRIPTION, SetDescription
+
+Array = NDArray[np.float64]
+
+SOURCE = "estimated"
+SIZE_PX = 256
+ROOM = 1.5
+"""Side of the stored pictures over the person's extent."""
+MIN_CONFIDENCE = 0.5
+"""Mean over the coordinates; frames below it are left out."""
+TRUSTED = (0.3, 0.8)
+"""Confidences of coordinates that count nothing, and fully."""
+N_SCALED_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What `kinecast replay` or `kinecast live` wrote of one person."""
+
+    video: Path
+    camera: CameraCalibration
+    rows: dict[int, tuple[Array, Array]]
+    """Frame number -> coordinates in rad and m, and confidences."""
+    scale_factors: Array
+    """Shape: (n_bodies, 3)."""
+
+
+def read_recording(folder: Path, skeleton: Skeleton) -> Recording:
+    """Read a recording's files.
+
+    Raises:
+        TrainError: it is none, was made with another skeleton, or its video is gone.
+        CalibError: its camera or markers cannot be read.
+    """
+    try:
+        report = json.loads((folder / "report.json").read_text())
+        with (folder / "angles.csv").open(newline="") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, ValueError) as error:
+        raise TrainError(
+            f"{folder}: no finished recording ({error}); make one: kinecast replay VIDEO --out {folder}"
+        ) from error
+    if report.get("skeleton_sha") != skeleton.sha:
+        raise TrainError(f"{folder}: recorded with another skeleton; record it again without --skeleton")
+    video = Path(str(report.get("source", "")))
+    if not video.is_file():
+        raise TrainError(f"{folder}: its video {video} is gone; only recordings of video files can be used")
+    tracked = [line for line in lines if line["status"] == "tracking"]
+    rows = {int(line["frame_id"]): _row(line, skeleton) for line in tracked}
+    times_s = np.array([float(line["time_s"]) for line in tracked])
+    q = np.array([rows[int(line["frame_id"])][0] for line in tracked]).reshape(-1, skeleton.n_q)
+    scale_factors = _scale_factors(read_trc(folder / "markers.trc"), times_s, q, skeleton)
+    return Recording(video, load_camera(folder / "camera.json"), rows, scale_factors)
+
+
+def _row(line: dict[str, str], skeleton: Skeleton) -> tuple[Array, Array]:
+    names, is_angle = skeleton.coordinate_names, skeleton.is_rotational
+    units = np.where(is_angle, "deg", "m")
+    values = np.array([float(line[f"{name}_{unit}"]) for name, unit in zip(names, units, strict=True)])
+    confidence = np.array([float(line[f"{name}_confidence"]) for name in names])
+    return np.where(is_angle, np.radians(values), values), confidence
+
+
+def _scale_factors(markers: MarkerTable, times_s: Array, q: Array, skeleton: Skeleton) -> Array:
+    """From distances between markers of one body, which scale with it; one for bodies with less than two."""
+    factors = np.ones((skeleton.n_bodies, 3))
+    names = [n for n in skeleton.marker_names if n in markers.names]
+    column = [markers.names.index(n) for n in names]
+    own = [skeleton.marker_names.index(n) for n in names]
+    plain_m = marker_positions(skeleton, skeleton.q_default)[own]
+    nearest = np.abs(markers.time_s[:, None] - times_s[None, :N_SCALED_ROWS]).argmin(0)
+    seen_m = markers.positions_m[np.unique(nearest)][:, column]
+    body = skeleton.tree.marker_body[own]
+    for k in range(skeleton.n_bodies):
+        on_body = np.flatnonzero(body == k)
+        if len(on_body) >= 2 and len(seen_m):
+            factors[k] = np.nanmedian(_spans(seen_m[:, on_body])) / _spans(plain_m[None, on_body])[0]
+    return factors
+
+
+def _spans(points_m: Array) -> Array:
+    """Root mean square distance from the mean. Shapes: (n, k, 3) to (n,)."""
+    return np.sqrt(((points_m - points_m.mean(1, keepdims=True)) ** 2).sum(2).mean(1))
+
+
+def label_recording(recording: Recording, skeleton: Skeleton, every: int) -> Iterator[CodedImage]:
+    """Pictures of the frames in which the estimator trusted itself.
+
+    Args:
+        recording: To read.
+        skeleton: That it was made with.
+        every: Take one of so many frames.
+
+    Raises:
+        TrainError: the video cannot be read.
+    """
+    capture = cv2.VideoCapture(str(recording.video))
+    if not capture.isOpened():
+        raise TrainError(f"{recording.video}: not a video that can be read")
+    try:
+        number = 0
+        while capture.grab():
+            row = recording.rows.get(number)
+            if number % every == 0 and row is not None and row[1].mean() >= MIN_CONFIDENCE:
+                ok, image = capture.retrieve()
+                picture = _picture(np.asarray(image, np.uint8), recording, skeleton, *row) if ok else None
+                if picture is not None:
+                    yield picture
+            number += 1
+    finally:
+        capture.release()
+
+
+def _picture(
+    image_bgr: NDArray[np.uint8], recording: Recording, skeleton: Skeleton, q: Array, confidence: Array
+) -> CodedImage | None:
+    """A square about the person with its labels; None where the estimate lies outside the picture."""
+    camera, scale_factors, k = recording.camera, recording.scale_factors, recording.camera.intrinsics
+    centres_m = joint_centres(skeleton, q, scale_factors)
+    markers_m = marker_positions(skeleton, q, scale_factors)
+    in_frame = camera.project(np.concatenate([centres_m, markers_m]))
+    roi = square_about(in_frame, k.width_px, k.height_px, ROOM)
+    if roi is None:
+        return None
+    A = np.asarray(cv2.invertAffineTransform(crop_matrix(roi, SIZE_PX)), np.float64)
+    px = (in_frame @ A[:, :2].T + A[:, 2]).astype(np.float32)
+    n = skeleton.n_bodies
+    low, high = TRUSTED
+    labels = EstimatedLabels(
+        adult=-1, outfit=(), motion=recording.video.stem, source=SOURCE, t_s=0.0, q=q,
+        scale_factors=scale_factors, T_ground_body=body_transforms(skeleton, q, scale_factors),
+        centres_m=centres_m.astype(np.float32), markers_m=markers_m.astype(np.float32),
+        centres_px=px[:n], markers_px=px[n:], centres_visible=np.ones(n, bool),
+        markers_visible=np.ones(len(markers_m), bool), box_px=np.full(4, np.nan, np.float32),
+        camera=CameraLabels(
+            width_px=k.width_px, height_px=k.height_px, fx=k.fx, fy=k.fy, cx=k.cx, cy=k.cy,
+            T_ground_cam=camera.T_ground_cam, crop_from_frame=A, size_px=SIZE_PX, framing=Framing.FULL_BODY,
+        ),
+        segmentation_png=b"", q_weight=np.clip((confidence - low) / (high - low), 0.0, 1.0),
+    )  # fmt: skip
+    return CodedImage.of(crop(image_bgr, roi, SIZE_PX)[..., ::-1], labels)
+
+
+def write_pseudo_set(recordings: Iterable[Recording], skeleton: Skeleton, folder: Path, every: int) -> int:
+    """Write a set that `train.spatial_sources.ShardPictures` reads.
+
+    Returns:
+        How many pictures it holds.
+
+    Raises:
+        TrainError: there is a set already, no frame was trusted, or a video cannot be read.
+        OSError: it cannot be written.
+    """
+    if (folder / DESCRIPTION).exists():
+        raise TrainError(f"{folder}: holds a set already; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = (p for recording in recordings for p in label_recording(recording, skeleton, every))
+    n = 0
+    while batch := list(islice(pictures, IMAGES_PER_SHARD)):
+        with open_shard(folder / plan(Kind.IMAGES, n + len(batch), IMAGES_PER_SHARD)[-1].name) as writer:
+            for k, picture in enumerate(batch):
+                writer.add_image(image_key(n + k), picture)
+        n += len(batch)
+    if n == 0:
+        raise TrainError("no frame of these recordings was trusted enough; nothing was written")
+    (folder / DESCRIPTION).write_bytes(_description(skeleton, n))
+    return n
+
+
+def _description(skeleton: Skeleton, n: int) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode(
+        SetDescription(
+            kinecast="", seed=0, held_out=False, images=n, clips=0, size_px=SIZE_PX, motions=SOURCE,
+            motions_sha="", backgrounds_sha="", bodies_sha="", skeleton_sha=skeleton.sha,
+            coordinate_names=skeleton.coordinate_names, body_names=skeleton.body_names,
+            marker_names=skeleton.marker_names,
+        )
+    )  # fmt: skip
