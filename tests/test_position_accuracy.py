@@ -95,7 +95,8 @@ def test_walkers_are_placed_and_their_feet_keep_to_a_known_floor(walk: Walk, ske
     assert position.of_distance < 0.03, position
     assert position.of_distance < without.of_distance + 0.005
     assert feet.slip_m_s < sliding.slip_m_s * 1.02
-    assert feet.penetration_m < 0.8 * sliding.penetration_m, (feet, sliding)
+    # Without a floor people float as often as they sink.
+    assert feet.penetration_m + feet.height_m < 0.9 * (sliding.penetration_m + sliding.height_m)
 
 
 def track_video(path: Path, camera: CameraCalibration) -> list[PoseSample]:
