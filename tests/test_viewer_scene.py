@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,14 +17,17 @@ from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton, load_skeleton
 from calib.storage import coordinate_table, write_mot
 from realtime.angle_sample import AngleSample
+from realtime.client import subscribe
 from realtime.decoding import Decoder, MessageError
 from realtime.errors import RealtimeError
 from realtime.messages import SCHEMA, Angles, Meta, Pose, encode
+from realtime.publisher import Publisher
 from realtime.stream_log import LOG_NAME
 from realtime.types import PoseSample, Status
 from realtime.viewer.figure import DOUBTFUL, Figure
 from realtime.viewer.ghost import PAUSE_S, LoggedGhost, RecordedGhost, open_ghost
 from realtime.viewer.hud import TextPanel, View, fan, outline, plain
+from realtime.viewer.keys import KEYS
 from realtime.viewer.posture import body_confidence, posture_of
 from realtime.viewer.readout import legible, printable
 from realtime.viewer.scene import SILENCE_S, Scene
@@ -36,8 +41,10 @@ from realtime.viewer.scenery import (
     ground_grid,
     shadow,
 )
+from realtime.viewer.viewer import Viewer
 from realtime.wire import Envelope, angles_of, camera_of, model_of, pose_of
 from tests.poses import lost_sample, random_sample
+from tests.streams import ANY_PORT, PATIENCE_S, join
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 
@@ -358,6 +365,75 @@ def test_a_ghost_that_is_no_recording_is_refused(skeleton: Skeleton, tmp_path: P
     write_mot(tmp_path / "other.mot", table)
     with pytest.raises(RealtimeError, match="no coordinate of the skeleton"):
         RecordedGhost(tmp_path / "other.mot", skeleton)
+
+
+class StubWindow:
+    """Takes what a viewer shows, draws nothing."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, Callable[[], None]] = {}
+        self.meshes: dict[str, int] = {}
+
+    @property
+    def view(self) -> View:
+        return View(
+            800, 600, np.array([[600.0, 0.0, 399.5], [0.0, 600.0, 299.5], [0.0, 0.0, 1.0]]), np.eye(4)
+        )
+
+    def look(self, *_: object) -> None:
+        pass
+
+    def on_key(self, key: str, action: Callable[[], None]) -> None:
+        self.actions[key] = action
+
+    def show_mesh(self, name: str, vertices: np.ndarray, *_: object) -> None:
+        self.meshes[name] = len(vertices)
+
+    def show_lines(self, *_: object) -> None:
+        pass
+
+    show_points = show_lines
+
+    def show_panel(self, *_: object, **__: object) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def tick(self, *, redraw: bool) -> bool:
+        return True
+
+
+def test_one_turn_takes_all_that_came_and_draws_the_newest(skeleton: Skeleton) -> None:
+    with (
+        Publisher(ANY_PORT, skeleton) as publisher,
+        subscribe(publisher.address, poses=True) as subscription,
+    ):
+        join(publisher, subscription, skeleton)
+        window = StubWindow()
+        viewer = Viewer(window, subscription, address=publisher.address)  # type: ignore[arg-type]
+        for k in range(20):
+            publisher.send(random_sample(skeleton, 100 + k))
+        end = time.monotonic() + PATIENCE_S
+        while viewer.scene.sample is None:
+            time.sleep(0.2)  # everything has arrived
+            viewer.step()
+            assert time.monotonic() < end
+        assert viewer.scene.sample.frame_id == 119 and viewer.scene.has_bodies
+        assert window.meshes["figure"] > 5000
+        # Trails tell of the samples between, too.
+        assert len(viewer.scene.trails().pairs) > 50
+
+
+def test_every_key_that_is_listed_does_something(skeleton: Skeleton) -> None:
+    window = StubWindow()
+    with subscribe("tcp://127.0.0.1:9") as subscription:
+        viewer = Viewer(window, subscription, address="")  # type: ignore[arg-type]
+        listed = {key for keys, _ in KEYS for key in keys.split() if len(key) == 1}
+        assert set(window.actions) == listed
+        for key in sorted(listed - {"S"}):
+            window.actions[key]()
+        assert viewer.step() and viewer.message == "this stream tells no camera"
 
 
 def test_absurd_numbers_and_texts_do_not_reach_the_screen(skeleton: Skeleton) -> None:
