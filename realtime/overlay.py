@@ -68,6 +68,7 @@ class Overlay:
         self._markers = markers
         self._typeface = Typeface()
         self._drawing = SkeletonDrawing(skeleton, camera)
+        self._is_camera_assumed = camera.is_assumed
         rows = choose_rows(skeleton, coordinates)
         self._angles = AnglePanel(rows, self._typeface)
         shown = [k for row in rows for k in row.coordinates] if arcs else []
@@ -97,6 +98,8 @@ class Overlay:
         text, colour = _STATUS[sample.status]
         self._pill(shown, [(text, WHITE)], unit_px, 0.0, top=True, dot=colour)
         counts = _counts(stats)
+        if counts and self._is_camera_assumed:
+            counts.append(("uncalibrated", MUTED))
         if counts:
             self._pill(shown, counts, unit_px, 1.0, top=True)
         banner = stats.note or _BANNER[sample.status]

@@ -14,6 +14,7 @@ from realtime.geometry import joint_centres
 from realtime.landmarks import world_in_camera
 from realtime.lifter import Lifter
 from realtime.overlay import Overlay
+from realtime.types import LiveStats
 from tests.boards import brown
 from tests.test_overlay import standing
 
@@ -81,3 +82,16 @@ def test_the_skeleton_is_drawn_where_the_lens_shows_it():
         assert drawn[v - 2 : v + 3, u - 2 : u + 3].min(axis=(0, 1)).max() > 60, body
     moved_px = np.linalg.norm(bend(straight_px) - straight_px, axis=1)
     assert moved_px.max() > 8.0
+
+
+def test_an_assumed_camera_is_said_in_the_live_picture():
+    skeleton = load_skeleton()
+    sample, plain = standing(skeleton), np.full((480, 640, 3), 90, np.uint8)
+    stats = LiveStats(30.0, 12.0)
+    measured = replace(camera(STRAIGHT), rms_px=0.2)
+    drawn = [
+        Overlay(skeleton, k, coordinates=()).draw(plain, sample, stats) for k in (camera(STRAIGHT), measured)
+    ]
+    differs = (drawn[0] != drawn[1]).any(axis=2)
+    rows, columns = np.nonzero(differs)
+    assert rows.size and rows.max() < 60 and columns.min() > 320  # only in the counts at the top right
