@@ -110,8 +110,8 @@ def fit_intrinsics(views: Sequence[BoardView], board: Board) -> IntrinsicsFit:
         if len(rejected) > MAX_REJECTED_SHARE * len(views) or len(used) < MIN_VIEWS:
             raise BoardError(
                 f"{len(rejected)} of {len(views)} views contradict the others; see that the board is flat "
-                "and still, that --corners is right, and that autofocus, zoom and stabilisation of the camera "
-                "are off; then take the pictures again"
+                "and still, that --corners is right, and that autofocus, zoom and stabilisation are off; "
+                "then take the pictures again"
             )
     fit = _best_model(views, used, board)
     _require_sound(fit, views[0], scale)

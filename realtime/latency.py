@@ -130,18 +130,20 @@ def measure(flashes: Sequence[Flash], looks: Sequence[Look]) -> GlassToGlass:
             "camera slower than 0.4 s add --interval 2"
         )
     seen = [(flash, looks[k]) for flash, k in zip(flashes[1:], crossings, strict=True) if k is not None]
+    return _delays(seen, n_missed, float(response.max()))
+
+
+def _delays(seen: Sequence[tuple[Flash, Look]], n_missed: int, contrast: float) -> GlassToGlass:
     flash_ns = np.array([flash.t_ns for flash, _ in seen])
-    capture_ns, done_ns = (np.array([getattr(look, name) for _, look in seen]) for name in _STAMPS)
+    capture_ns = np.array([look.t_capture_ns for _, look in seen])
+    done_ns = np.array([look.t_done_ns for _, look in seen])
     return GlassToGlass(
         total_ms=(done_ns - flash_ns) * 1e-6,
         to_capture_ms=(capture_ns - flash_ns) * 1e-6,
         processing_ms=(done_ns - capture_ns) * 1e-6,
         n_missed=n_missed,
-        contrast=float(response.max()),
+        contrast=contrast,
     )
-
-
-_STAMPS = ("t_capture_ns", "t_done_ns")
 
 
 def _settled_levels(flashes: Sequence[Flash], t_capture_ns: NDArray[np.int64], cells: Array) -> Array:
