@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from calib.camera import CameraCalibration
     from calib.skeleton import Skeleton
 
-RADIUS_M = 0.13
+RADIUS_M = 0.16
 OPACITY = 0.4
 LEAST_RAD = 0.03
 """Smaller angles have no arc that one could see."""

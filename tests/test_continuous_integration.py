@@ -8,6 +8,7 @@ from importlib import import_module
 import pytest
 
 from tests.published import published
+from tests.screens import virtual_screen
 
 IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(not IS_CI, reason="only where CI=true")
 
 
 @pytest.mark.parametrize(
-    "module", ["anny", "onnxruntime", "opencap_visualizer", "opensim", "pylsl", "scipy", "torch"]
+    "module", ["anny", "onnxruntime", "open3d", "opencap_visualizer", "opensim", "pylsl", "scipy", "torch"]
 )
 def test_the_packages_that_tests_compare_with_are_installed(module: str) -> None:
     import_module(module)
@@ -24,3 +25,8 @@ def test_the_packages_that_tests_compare_with_are_installed(module: str) -> None
 @pytest.mark.parametrize("name", ["pose_detection", "pose_landmark_full", "demo_clip"])
 def test_networks_and_clips_are_at_hand(name: str) -> None:
     assert published(name).is_file()
+
+
+def test_there_is_a_screen_for_windows() -> None:
+    with virtual_screen() as environment:
+        assert environment["DISPLAY"].startswith(":")
