@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -64,8 +65,8 @@ class Clocks:
     panels: float = -1.0
     scenery: float = -1.0
     frame: float = -1.0
-    frames: list[float] = field(default_factory=list)
-    """When the last pictures were drawn."""
+    drawn: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    """The last pictures."""
 
 
 class Viewer:
@@ -144,7 +145,8 @@ class Viewer:
         if now_s - self._clocks.panels >= PANEL_S:
             self._clocks.panels = now_s
             is_changed |= self._draw_panels(is_silent)
-        self._clocks.frames = [*self._clocks.frames[-60:], now_s]
+        if is_changed:
+            self._clocks.drawn.append(now_s)
         return self._window.tick(redraw=is_changed)
 
     def described(self) -> str:
@@ -155,9 +157,8 @@ class Viewer:
 
     @property
     def fps(self) -> float:
-        """Turns of the loop a second."""
-        frames = self._clocks.frames
-        return (len(frames) - 1) / (frames[-1] - frames[0]) if len(frames) > 1 else 0.0
+        """Pictures drawn in the last two seconds, by the second."""
+        return sum(self._clocks.frame - drawn < 2.0 for drawn in self._clocks.drawn) / 2.0
 
     def _newest(self, now_s: float) -> AngleSample | None:
         """The newest sample; curves and trails take those before it, too, as far as there is time."""
