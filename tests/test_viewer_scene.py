@@ -347,8 +347,12 @@ def test_a_ghost_is_put_on_the_figure_facing_as_it_does(skeleton: Skeleton) -> N
     move = np.eye(4)
     move[:3, :3], move[:3, 3] = cv2.Rodrigues(np.array([0.0, 1.9, 0.0]))[0], (2.0, 0.3, -1.0)
     centres = own.joint_centres_m @ move[:3, :3].T + move[:3, 3]
-    elsewhere = replace(own, T_ground_body=move @ own.T_ground_body, joint_centres_m=centres)
+    markers = {name: move[:3, :3] @ p + move[:3, 3] for name, p in own.markers_m.items()}
+    elsewhere = replace(
+        own, T_ground_body=move @ own.T_ground_body, joint_centres_m=centres, markers_m=markers
+    )
     put = elsewhere.put_on(own)
+    assert not put.anatomy().differs_from(own.anatomy(), 1e-9)
     np.testing.assert_allclose(put.T_ground_body, own.T_ground_body, atol=1e-9)
     np.testing.assert_allclose(put.joint_centres_m, own.joint_centres_m, atol=1e-9)
 

@@ -56,7 +56,10 @@ class Posture:
         move[:3, :3] = [[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]
         move[:3, 3] = other.root_m - move[:3, :3] @ self.root_m
         centres = self.joint_centres_m @ move[:3, :3].T + move[:3, 3]
-        return replace(self, T_ground_body=move @ self.T_ground_body, joint_centres_m=centres, markers_m={})
+        markers = {name: move[:3, :3] @ p + move[:3, 3] for name, p in self.markers_m.items()}
+        return replace(
+            self, T_ground_body=move @ self.T_ground_body, joint_centres_m=centres, markers_m=markers
+        )
 
 
 def _heading_rad(posture: Posture) -> float:
