@@ -11,7 +11,7 @@ from realtime.report_data import Recording
 from realtime.report_markup import Content, Markup, element
 from realtime.report_measures import losses, motion_ranges, symmetries
 from realtime.report_pictures import Picture, pictures_of
-from realtime.report_run import origin_section, timing_section
+from realtime.report_run import origin_section, source_name, timing_section
 from realtime.report_sections import curves_section, ranges_section, symmetry_section
 
 NOTICE = (
@@ -76,7 +76,7 @@ def _style() -> str:
 
 def _subtitle(recording: Recording) -> Markup:
     run = recording.run
-    about = [str(run[key]) for key in ("source", "estimator") if run.get(key)]
+    about = [text for text in (source_name(run), str(run.get("estimator") or "")) if text]
     newest_s = max(file.stat().st_mtime for file in recording.folder.glob("angles.*"))
     about.append(f"recorded until {datetime.fromtimestamp(newest_s).astimezone():%Y-%m-%d %H:%M %Z}")
     return element("p", ", ".join(about), class_="quiet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -55,13 +56,14 @@ def timing_section(recording: Recording, lost: Losses) -> list[Content]:
 def origin_section(recording: Recording) -> list[Content]:
     """What it was recorded with."""
     run, camera = recording.run, recording.camera
-    rows: list[tuple[str, str]] = [(words, str(run[key])) for key, words in TOLD.items() if run.get(key)]
+    shown = {**run, "source": source_name(run)}
+    rows: list[tuple[str, str]] = [(words, str(shown[key])) for key, words in TOLD.items() if shown.get(key)]
     versions = run.get("versions")
     if isinstance(versions, dict):
         rows.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
     if camera:
         rows.append(("Camera", describe_camera(camera)))
-    rows.append(("Folder", str(recording.folder.resolve())))
+    rows.append(("Folder", recording.folder.resolve().name))
     parts: list[Content] = [element("h2", "How it was recorded")]
     if "frames" not in run:
         text = "There is no report.json: the recording did not come to its end."
@@ -69,6 +71,12 @@ def origin_section(recording: Recording) -> list[Content]:
     body = [element("tr", element("th", name, scope="row"), element("td", text)) for name, text in rows]
     parts.append(element("table", element("tbody", body), class_="words"))
     return parts
+
+
+def source_name(run: dict[str, Any]) -> str:
+    """The source without the folders above it: the page is for others, who need not know them."""
+    source = str(run.get("source") or "")
+    return source if "://" in source else re.split(r"[/\\]", source.rstrip("/\\"))[-1]
 
 
 def describe_camera(camera: dict[str, Any]) -> str:

@@ -218,6 +218,14 @@ def test_text_from_outside_stays_text(tmp_path: Path):
     assert hostile in text_of(page)
 
 
+@pytest.mark.parametrize("source", ["/home/ann/films/knee.mp4", "C:\\Users\\ann\\knee.mp4", "knee.mp4"])
+def test_a_page_for_others_hides_the_folders_of_its_maker(tmp_path: Path, source: str):
+    folder = make_recording(tmp_path / "ann" / "out", n=5, video=False)
+    write_report(folder, {"source": source, "estimator": "lifted"})
+    text = text_of(report(folder))
+    assert "knee.mp4" in text and "ann" not in text.replace("cannot", "")
+
+
 def test_a_killed_recording_is_told_as_far_as_it_goes(tmp_path: Path):
     folder = make_recording(tmp_path / "out")
     for name in ("report.json", "angles.mot", "markers.trc", "overlay.mp4"):
