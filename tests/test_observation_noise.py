@@ -23,8 +23,7 @@ VARIANCE = np.array([[1.0, 0.5, 0.0, 0.25, 0.04], [0.0, 0.0, 2.0, 0.0, 0.5], [0.
 
 def kernel(lags_s: np.ndarray) -> np.ndarray:
     """Autocovariances by their definition. Shape: (..., 3)."""
-    slow, middle, fast = (np.exp(-lags_s / tau) for tau in TIME_CONSTANTS_S[1:4])
-    parts = [np.ones_like(lags_s), slow, middle, fast, (lags_s == 0.0).astype(np.float64)]
+    parts = [np.ones_like(lags_s), *(np.exp(-lags_s / tau) for tau in TIME_CONSTANTS_S[1:])]
     return np.stack(parts, -1) @ VARIANCE.T
 
 
@@ -116,20 +115,31 @@ def test_what_the_components_leave_out_is_put_back_as_white_noise(fitted: tuple[
     assert noise.rest_share.argmax() == len(TIME_CONSTANTS_S) - 1
 
 
-def test_clips_that_are_equally_hard_have_no_spread(fitted: tuple[ResidualNoise, Clips]):
+def test_errors_that_are_equally_hard_have_no_hardness(fitted: tuple[ResidualNoise, Clips]):
     noise, _ = fitted
-    assert np.mean(noise.spread**2) == pytest.approx(1.0)
-    assert np.std(np.log(noise.spread)) < 0.2
+    assert noise.hardness.sum() < 0.05
 
 
-def test_hard_clips_are_told_from_easy_ones():
+def test_hard_clips_and_hard_moments_are_told_from_easy_ones():
     rng = np.random.default_rng(5)
-    white = np.eye(len(TIME_CONSTANTS_S))[[-1] * 6]
-    t_s = np.arange(150) / 30.0
-    factor = np.tile([0.5, 2.0], 30)
-    noise = fit_noise([(t_s, f * draw_parts(white, t_s, rng)) for f in factor], 6)
-    spread = np.sort(noise.spread)
-    assert spread[-30:].mean() / spread[:30].mean() == pytest.approx(4.0, rel=0.15)
+    fast, t_s = np.eye(len(TIME_CONSTANTS_S))[[-1] * 12], np.arange(150) / 30.0
+    hardness = np.array([[0.3, 0.0, 0.2, 0.0, 0.0]])
+    clips = [
+        (t_s, np.exp(draw_parts(np.sqrt(hardness), t_s, rng)) * draw_parts(fast, t_s, rng))
+        for _ in range(200)
+    ]
+    found = fit_noise(clips, 12).hardness
+    np.testing.assert_allclose([found[:2].sum(), found[2:].sum()], [0.3, 0.2], atol=0.1)
+
+
+def test_hardness_keeps_the_mean_square():
+    flat = ResidualNoise(
+        np.eye(3), np.tile([0.0, 0.0, 0.5, 0.5, 0.0], (3, 1)), np.zeros(3), np.eye(5)[4], np.full(5, 0.04)
+    )
+    rng, t_s = np.random.default_rng(0), np.arange(100) / 30.0
+    drawn = np.concatenate([flat.draw(t_s, rng) for _ in range(400)])
+    assert np.mean(drawn**2) == pytest.approx(1.0, rel=0.1)
+    assert np.mean(drawn**4) > 4.0  # 3 where all moments are equally hard
 
 
 def test_the_clock_runs_as_errors_change():
@@ -145,3 +155,26 @@ def test_the_clock_goes_on_when_nothing_moves():
     clock = ErrorClock.fit(np.linspace(0.0, 1.0, 50), np.linspace(0.0, 1.0, 50))
     times = clock.times(np.arange(10) / 10.0, np.zeros(10))
     assert times[0] == 0.0 and (np.diff(times) > 0).all()
+
+
+def test_bursts_are_told_from_steady_changes():
+    rng = np.random.default_rng(8)
+    t_s, still = np.arange(240) / 30.0, np.zeros(240)
+    lively = ErrorClock(1.0, 0.0, (0.0, 0.0, 0.8, 0.0, 0.0))
+    drift = np.tile(np.sqrt([[0.0, 1.0, 0.0, 0.0, 0.0]]), (30, 1))
+
+    def clips(clock: ErrorClock) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        return [(t_s, draw_parts(drift, clock.times(t_s, still, rng), rng), still) for _ in range(60)]
+
+    assert sum(ErrorClock(1.0, 0.0).with_bursts(clips(ErrorClock(1.0, 0.0))).bursts) < 0.1
+    bursts = ErrorClock(1.0, 0.0).with_bursts(clips(lively)).bursts
+    assert sum(bursts) == pytest.approx(0.8, abs=0.2)
+    assert max(bursts) == bursts[2]
+
+
+def test_bursts_do_not_hasten_the_clock():
+    clock = ErrorClock(0.4, 1.5, (0.1, 0.1, 0.3, 0.0, 0.3))
+    rng, t_s = np.random.default_rng(9), np.arange(300) / 30.0
+    speed = np.full(300, 0.4)
+    ends = [clock.times(t_s, speed, rng)[-1] for _ in range(400)]
+    assert np.mean(ends) == pytest.approx(t_s[-1], rel=0.06)

@@ -133,6 +133,7 @@ def fit_observation(
     times = _clock_times(filmed, clock)
     timed = [(times[rows], errors[rows]) for rows in clips.clips()]
     place_noise = fit_noise(timed, N_PLACE_COMPONENTS, prior=_place_errors(shown, place, variance))
+    clock = clock.with_bursts(_speedy(filmed, errors @ place_noise.basis))
     return ObservationModel(
         region, sight, place,
         _region_noise(filmed, region, times), _sight_noise(filmed, sight, times), place_noise, clock,
@@ -160,6 +161,15 @@ def _fit_clock(filmed: Looked, errors: Array) -> ErrorClock:
     if near.sum() < MIN_CLOCK_STEPS:
         return ErrorClock(1.0, 0.0)
     return ErrorClock.fit((np.diff(errors, axis=0)[near] ** 2).mean(1), speed_m_s[near])
+
+
+def _speedy(filmed: Looked, errors: Array) -> list[tuple[Array, Array, Array]]:
+    """Stamps, errors and speeds of each clip."""
+    clips = []
+    for rows in filmed.data.clips():
+        t_s = filmed.data.t_s[rows].astype(np.float64)
+        clips.append((t_s, errors[rows], filmed.view.rows(rows).speed_m_s(t_s)))
+    return [clip for clip in clips if len(clip[0]) > 2]
 
 
 def _clock_times(filmed: Looked, clock: ErrorClock) -> Array:

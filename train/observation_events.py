@@ -83,7 +83,7 @@ def exchange(data: LiftData, swapped: Mask) -> LiftData:
     """Exchange left and right where `swapped` says so: makes swaps, and undoes them."""
     order = np.tile(np.arange(33), (len(data), 1))
     for kind, group in enumerate(SWAPS.values()):
-        order[np.ix_(swapped[:, kind], group)] = MIRRORED[list(group)]
+        order[np.ix_(np.flatnonzero(swapped[:, kind]), np.array(group))] = MIRRORED[list(group)]
     return replace(
         data,
         landmarks_px=np.take_along_axis(data.landmarks_px, order[..., None], 1),

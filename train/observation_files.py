@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from train.errors import TrainError
 from train.observation_events import SWAPS, EventRates
 from train.observation_model import ObservationModel
 from train.observation_network import MeanNetwork
-from train.observation_noise import ErrorClock, ResidualNoise
+from train.observation_noise import N_PARTS, ErrorClock, ResidualNoise
 
 NETWORKS = ("region", "sight", "place")
 NOISES = tuple(f"{name}_noise" for name in NETWORKS)
@@ -71,15 +72,13 @@ def load_model(path: Path) -> ObservationModel:
         spec = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         if spec["format"] != FORMAT:
             raise TrainError(f"{path}: format {spec['format']}; accepted: {FORMAT}; fit it anew: {_AGAIN}")
-        networks = {name: _network(tensors, name) for name in NETWORKS}
-        noises = {name: _noise(tensors, name) for name in NOISES}
-        arrays = {name: tensors[name].numpy() for name in ARRAYS}
+        parts: dict[str, Any] = {name: _network(tensors, name) for name in NETWORKS}
+        parts |= {name: _noise(tensors, name) for name in NOISES}
+        parts |= {name: tensors[name].numpy() for name in ARRAYS}
         return ObservationModel(
-            **networks,
-            **noises,
-            **arrays,
+            **parts,
             depth_scale=float(spec["depth_scale"]),
-            clock=ErrorClock(**{f.name: float(spec["clock"][f.name]) for f in fields(ErrorClock)}),
+            clock=_clock(spec["clock"]),
             events=_events(spec["events"]),
         )
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -103,14 +102,21 @@ def _noise(tensors: dict[str, Tensor], name: str) -> ResidualNoise:
     return ResidualNoise(**{f.name: tensors[f"{name}.{f.name}"].numpy() for f in fields(ResidualNoise)})
 
 
-def _events(spec: dict[str, object]) -> EventRates:
+def _clock(spec: dict[str, Any]) -> ErrorClock:
+    bursts = tuple(map(float, spec["bursts"]))
+    if len(bursts) != N_PARTS:
+        raise ValueError(f"{len(bursts)} bursts")
+    return ErrorClock(float(spec["at_rest"]), float(spec["per_m_s"]), bursts)
+
+
+def _events(spec: dict[str, Any]) -> EventRates:
     arrays = {name: np.array(spec[name], dtype=np.float64) for name in ("swaps_hz", "losses_hz")}
     if arrays["swaps_hz"].shape != (len(SWAPS), 2) or arrays["losses_hz"].shape != (3,):
         raise ValueError(f"rates of shapes {[a.shape for a in arrays.values()]}")
     return EventRates(
-        swaps_s=tuple(tuple(map(float, kind)) for kind in spec["swaps_s"]),  # type: ignore[attr-defined]
-        losses_s=tuple(map(float, spec["losses_s"])),  # type: ignore[arg-type]
-        starts_s=tuple(map(float, spec["starts_s"])),  # type: ignore[arg-type]
-        least_share=float(spec["least_share"]),  # type: ignore[arg-type]
+        swaps_s=tuple(tuple(map(float, kind)) for kind in spec["swaps_s"]),
+        losses_s=tuple(map(float, spec["losses_s"])),
+        starts_s=tuple(map(float, spec["starts_s"])),
+        least_share=float(spec["least_share"]),
         **arrays,
     )

@@ -79,7 +79,7 @@ class ObservationModel:
             rng: Where the chance comes from.
         """
         # Every draw has a length that the stamps alone decide, so that no frame changes an earlier one.
-        clock_s = self.clock.times(t_s, view.speed_m_s(t_s))
+        clock_s = self.clock.times(t_s, view.speed_m_s(t_s), rng)
         noise = [n.draw(clock_s, rng) for n in (self.region_noise, self.sight_noise, self.place_noise)]
         covered, level = draw_covered(view, t_s, rng), rng.normal(size=N_SIGHT)
         roi = follow_region(view, self.region.mean(view_features(view, view.nominal_region())), noise[0], t_s)

@@ -1,15 +1,16 @@
 """What BlazePose says beyond its mean: errors that stay with a person, drift, and tremble.
 
 In each direction of a space of principal components the error is a sum of Ornstein-Uhlenbeck processes with
-the time constants `TIME_CONSTANTS_S`, from the constant of a clip to white noise. Their variances are those
-that explain the autocovariance of the errors of clips best (non-negative least squares). Time may run by any
-clock that never stops; `ErrorClock` is one that runs faster while the person moves.
+the time constants `TIME_CONSTANTS_S`, from the constant of a clip to what is nearly white noise. Their
+variances are those that explain the autocovariance of the errors of clips best (non-negative least squares).
+Some people, poses and moments are harder than others: a factor of all directions has such parts too. Time may
+run by any clock that never stops; `ErrorClock` is one that runs faster while the person moves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,11 @@ from scipy.optimize import nnls
 
 Array = NDArray[np.float64]
 
-TIME_CONSTANTS_S = np.array([np.inf, 2.0, 0.4, 0.08, 0.0])
+TIME_CONSTANTS_S = np.array([np.inf, 2.0, 0.4, 0.1, 0.03])
+LARGEST_HARDNESS = 1.5
+"""Of the factor's logarithm."""
 N_PARTS = len(TIME_CONSTANTS_S)
+"""Constant, slow, in between, fast, nearly white."""
 LAGS_S = np.array(
     [0.0, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
 )
@@ -33,11 +37,48 @@ class ErrorClock:
     """Speed of the clock when nothing moves; it runs as fast as time on average."""
     per_m_s: float
     """And what it gains for each m/s."""
+    bursts: tuple[float, ...] = (0.0,) * N_PARTS
+    """Errors come in bursts: variances of the logarithm of its speed, of `TIME_CONSTANTS_S`."""
 
-    def times(self, t_s: Array, speed_m_s: Array) -> Array:
-        """What the clock shows at each frame. Shape: (n,), as both arguments."""
-        dt_s = np.diff(t_s, prepend=t_s[:1])
-        return np.asarray(np.cumsum(dt_s * (self.at_rest + self.per_m_s * speed_m_s)))
+    def speed(self, speed_m_s: Array) -> Array:
+        """Expected speed. Shape: (n,), as the argument."""
+        return self.at_rest + self.per_m_s * speed_m_s
+
+    def times(self, t_s: Array, speed_m_s: Array, rng: np.random.Generator | None = None) -> Array:
+        """What the clock shows at each frame.
+
+        Args:
+            t_s: Shape: (n,).
+            speed_m_s: Of the person, since the frame before. Shape: (n,).
+            rng: Where bursts come from; None for none.
+
+        Returns:
+            Shape: (n,).
+        """
+        speed = self.speed(speed_m_s)
+        if rng is not None:
+            log = draw_parts(np.sqrt([self.bursts]), t_s, rng)[:, 0]
+            speed = speed * np.exp(log - 0.5 * sum(self.bursts))
+        return np.asarray(np.cumsum(np.diff(t_s, prepend=t_s[:1]) * speed))
+
+    def with_bursts(self, clips: list[tuple[Array, Array, Array]]) -> ErrorClock:
+        """The same clock with bursts like those of clips.
+
+        Args:
+            clips: Stamps (n,), errors (n, k) and speeds in m/s (n,) of each; the k independent of each other.
+        """
+        logs, squares = [], []
+        for t_s, errors, speed_m_s in clips:
+            steps = np.diff(errors, axis=0) ** 2 / max(float((errors**2).mean()), 1e-12)
+            gone_s = np.diff(t_s) * self.speed(speed_m_s[1:])
+            logs.append((t_s[1:], np.log(steps.mean(1) / np.maximum(gone_s, 1e-4) + 1e-6)[:, None]))
+            squares.append(steps.mean(0))
+        mean = np.concatenate([log for _, log in logs]).mean()
+        parts = split_variance(*autocovariance((t_s, log - mean) for t_s, log in logs))[0]
+        # A mean of few squares scatters without any bursts.
+        each = np.mean(squares, 0)
+        parts[-1] = max(parts[-1] - 2.0 * float((each**2).sum() / each.sum() ** 2), 0.0)
+        return replace(self, bursts=tuple(parts.tolist()))
 
     @classmethod
     def fit(cls, steps: Array, speed_m_s: Array) -> ErrorClock:
@@ -73,8 +114,8 @@ class ResidualNoise:
     """Of what the columns leave out. Shape: (n,)."""
     rest_share: Array
     """Of the processes in the variance of that. Shape: (N_PARTS,)."""
-    spread: Array
-    """Factors of a clip's errors, one of them drawn for each: some clips are hard throughout. Shape: (m,)."""
+    hardness: Array
+    """Variances of the logarithm of the factor, of the same processes. Shape: (N_PARTS,)."""
 
     def draw(self, t_s: Array, rng: np.random.Generator) -> Array:
         """The errors of a clip. Shape: (len(t_s), n)."""
@@ -83,7 +124,32 @@ class ResidualNoise:
         scale = np.concatenate([np.sqrt(self.variance), shares])
         parts = draw_parts(scale, t_s, rng)
         whole = parts[:, :k] @ self.basis.T + parts[:, k:] * self.rest_std
-        return whole * float(rng.choice(self.spread))
+        hard = draw_parts(np.sqrt(self.hardness)[None], t_s, rng)
+        # Errors keep their mean square.
+        return whole * np.exp(np.minimum(hard - self.hardness.sum(), LARGEST_HARDNESS))
+
+    def log_size(self, errors: Array) -> Array:
+        """How large the errors of each frame are, all directions weighing the same. Shape: (n, 1)."""
+        std = np.sqrt(np.maximum(self.variance.sum(1), 1e-12))
+        return 0.5 * np.log(((errors @ self.basis / std) ** 2).mean(1, keepdims=True) + 1e-6)
+
+    def with_hardness(self, clips: list[tuple[Array, Array]], seed: int = 0) -> ResidualNoise:
+        """The same noise, as uneven as the errors of clips beyond what chance makes of it.
+
+        Args:
+            clips: Times (n,) and errors (n, d) of each.
+            seed: Of the chance.
+        """
+        rng = np.random.default_rng(seed)
+        even = replace(self, hardness=np.zeros(N_PARTS))
+        found = [(t_s, self.log_size(errors)) for t_s, errors in clips]
+        chance = [(t_s, self.log_size(even.draw(t_s, rng))) for t_s, _ in clips]
+        covariances = []
+        for logs in (found, chance):
+            mean = np.concatenate([log for _, log in logs]).mean()
+            covariance, weight = autocovariance((t_s, log - mean) for t_s, log in logs)
+            covariances.append(covariance)
+        return replace(self, hardness=split_variance(covariances[0] - covariances[1], weight)[0])
 
 
 def draw_parts(scale: Array, t_s: Array, rng: np.random.Generator) -> Array:
@@ -112,11 +178,7 @@ def draw_parts(scale: Array, t_s: Array, rng: np.random.Generator) -> Array:
 
 def decay(lags_s: Array) -> Array:
     """Autocorrelations of the parts. Shape: (..., N_PARTS)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # White noise is the same at lag 0 only, which 0 / 0 does not tell.
-        return np.exp(
-            -np.nan_to_num(np.asarray(lags_s)[..., None] / TIME_CONSTANTS_S, nan=0.0, posinf=np.inf)
-        )
+    return np.asarray(np.exp(-np.asarray(lags_s)[..., None] / TIME_CONSTANTS_S))
 
 
 def autocovariance(clips: Iterable[tuple[Array, Array]], lags_s: Array = LAGS_S) -> tuple[Array, Array]:
@@ -202,16 +264,5 @@ def fit_noise(
     covariance, weight = autocovariance(whitened)
     share = split_variance(covariance.mean(1, keepdims=True), weight)[0]
     share /= max(share.sum(), 1e-12)
-    return ResidualNoise(basis, variance, rest_std, share, clip_spread(clips, basis, variance))
-
-
-def clip_spread(clips: list[tuple[Array, Array]], basis: Array, variance: Array) -> Array:
-    """Size of each clip's errors beside those of all, with a mean square of 1. Shape: (n_clips,)."""
-    std = np.sqrt(np.maximum(variance.sum(1), 1e-12))
-    size = np.array([np.sqrt(np.mean(((e @ basis) / std) ** 2)) for _, e in clips])
-    # A Gaussian constant part makes clips differ already: that much is not counted twice.
-    chance = 2.0 * np.sum((variance[:, 0] / std**2) ** 2) / len(std) ** 2
-    log = np.log(np.maximum(size, 1e-3))
-    shrink = np.sqrt(max(1.0 - 0.25 * chance / max(log.var(), 1e-9), 0.0))
-    spread = np.exp(shrink * (log - log.mean()))
-    return np.asarray(spread / np.sqrt(np.mean(spread**2)))
+    noise = ResidualNoise(basis, variance, rest_std, share, np.zeros(N_PARTS))
+    return noise.with_hardness(clips)
