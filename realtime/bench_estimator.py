@@ -30,6 +30,11 @@ def measure_lifted(quick: bool) -> BenchResult:
     return measure("lifted", quick)
 
 
+def measure_direct(quick: bool) -> BenchResult:
+    """Time the estimator `direct`."""
+    return measure("direct", quick)
+
+
 def measure(name: str, quick: bool) -> BenchResult:
     """Time every frame with a person from hand-over to the estimator until its sample is on the wire."""
     images = demo_images(60 if quick else 230)

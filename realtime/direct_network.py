@@ -68,7 +68,8 @@ class DirectNetwork:
         spec = load_spec(model_path)
         if tuple(t.name for t in spec.inputs) != INPUTS or tuple(t.name for t in spec.outputs) != OUTPUTS:
             raise EngineError(
-                f"{model_path}: no direct network; make one: kinecast train spatial, then kinecast train export"
+                f"{model_path}: no direct network; make one: kinecast train spatial, then kinecast train "
+                "export"
             )
         spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
         self._engine = OpenvinoEngine(model_path, outputs=OUTPUTS, n_threads=n_threads)

@@ -1,4 +1,4 @@
-"""Inverse kinematics after the direct network: its points pull its coordinates, each as far as it is trusted."""
+"""Inverse kinematics after the direct network: its points pull its coordinates, if both are trusted."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from train.encoders import ENCODERS, input_px, make_encoder  # noqa: E402
 from train.encoders.resnet import ResNet, load_imagenet_weights, resnet18  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 
 def published_shapes(depths: tuple[int, ...], groups: int, width: int) -> dict[str, tuple[int, ...]]:
     """What torchvision's ResNeXt checkpoints hold, written from the paper's table: name -> shape."""

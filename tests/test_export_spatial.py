@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +24,15 @@ from train.spatial import NetworkConfig, SpatialNetwork  # noqa: E402
 from train.spatial_compare import Variant  # noqa: E402
 from train.spatial_layout import SpatialLayout  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 LAYOUT = SpatialLayout.of(load_skeleton())
 
 
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.spatial_set", "tiny_encoder"))
     monkeypatch.setitem(encoders.INPUT_PX, "tiny", 64)
-    yield
 
 
 def network(head: str = "kinecast") -> SpatialNetwork:

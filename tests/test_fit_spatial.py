@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +29,8 @@ from train.spatial_loader import Order, loader  # noqa: E402
 from train.spatial_metrics import score_examples  # noqa: E402
 from train.spatial_sources import PictureSource, ShardPictures, StreamPictures  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 LAYOUT = SpatialLayout.of(load_skeleton())
 N = 64
 TINY = NetworkConfig("tiny", "kinecast", 64)
@@ -37,12 +38,8 @@ HERE = Place(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.spatial_set", "tiny_encoder"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the same sums on every machine
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

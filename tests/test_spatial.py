@@ -38,6 +38,8 @@ from train.spatial_losses import (  # noqa: E402
 )
 from train.spatial_metrics import score  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 LAYOUT = SpatialLayout.of(load_skeleton())
 N_C = len(LAYOUT.coordinates)
 

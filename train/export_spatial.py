@@ -71,6 +71,7 @@ def export_spatial(network: SpatialNetwork, layout: SpatialLayout, path: Path, n
             disagrees with torch.
     """
     config = network.config
+    side = config.side_px
     if config.head != "kinecast" or getattr(network.encoder, "takes_plain_pictures", False):
         raise TrainError(
             f"{config.encoder} with head {config.head} is for comparison and does not run live; export one "
@@ -78,20 +79,20 @@ def export_spatial(network: SpatialNetwork, layout: SpatialLayout, path: Path, n
         )
     live = LiveNetwork(network).eval()
     rng = np.random.default_rng(0)
-    first = _picture(rng, config.side_px)
+    first = _picture(rng, side)
     partial = path.with_suffix(".partial.onnx")
     torch.onnx.export(
         live, tuple(map(torch.from_numpy, first)), str(partial), input_names=list(INPUTS),
         output_names=list(OUTPUTS), dynamo=False,
     )  # fmt: skip
     try:
-        shapes = _check_parity(live, partial, [_picture(rng, config.side_px) for _ in range(TRIED_PICTURES)])
+        shapes = _check_parity(live, partial, [_picture(rng, side) for _ in range(TRIED_PICTURES)])
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
     spec = ModelSpec(
         name=name,
-        inputs=tuple(TensorSpec(n, np.shape(array)[1:]) for n, array in zip(INPUTS, first, strict=True)),
+        inputs=tuple(TensorSpec(n, shape) for n, shape in zip(INPUTS, ((side, side, 3), (1,)), strict=True)),
         outputs=tuple(TensorSpec(n, shape) for n, shape in zip(OUTPUTS, shapes, strict=True)),
         coordinate_names=layout.coordinate_names,
         skeleton_sha=layout.skeleton.sha,

@@ -37,11 +37,12 @@ class PictureSource(Protocol):
 
 
 class ShardPictures:
-    """The pictures of sets on disk, by number; those of clips too.
+    """The pictures of sets on disk, by number.
 
     Args:
         folders: Sets made by `kinecast train synth`.
         skeleton: That the labels must belong to.
+        with_clips: Whether the frames of clips count; many of them look alike.
 
     Raises:
         TrainError: a folder holds no pictures, a shard is damaged, or the labels are of another skeleton.
@@ -49,12 +50,13 @@ class ShardPictures:
 
     is_random_access = True
 
-    def __init__(self, folders: list[Path], skeleton: Skeleton) -> None:
+    def __init__(self, folders: list[Path], skeleton: Skeleton, *, with_clips: bool = True) -> None:
+        kinds = [Kind.IMAGES, Kind.CLIPS] if with_clips else [Kind.IMAGES]
         self._paths: list[Path] = []
         rows: list[tuple[int, int, int, int, int]] = []
         for folder in folders:
             check_skeleton(folder, skeleton)
-            for path in shard_paths(folder, Kind.IMAGES) + shard_paths(folder, Kind.CLIPS):
+            for path in [path for kind in kinds for path in shard_paths(folder, kind)]:
                 rows += [(len(self._paths), *row) for row in _members(path)]
                 self._paths.append(path)
         if not rows:

@@ -21,13 +21,14 @@ BENCHMARKS = {
     "skeleton": "realtime.bench_skeleton:measure",
     "landmarks": "realtime.bench_estimator:measure_landmarks",
     "lifted": "realtime.bench_estimator:measure_lifted",
+    "direct": "realtime.bench_estimator:measure_direct",
     "stream": "realtime.bench_stream:measure",
     "synth": "train.bench_synth:measure",
     "temporal": "train.bench_temporal:measure",
 }
 """Functions of `quick: bool` that give a BenchResult; imported only when they are asked for."""
 
-ON_REQUEST = ("synth", "temporal")
+ON_REQUEST = ("direct", "synth", "temporal")
 """Those that need more than what is always installed."""
 
 

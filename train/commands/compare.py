@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     variants = [Variant.parse(text) for text in args.variants or DEFAULT_VARIANTS]
     layout = SpatialLayout.of(load_skeleton())
     source = ShardPictures(args.data, layout.skeleton)
-    held_out = ShardPictures([args.held_out], layout.skeleton)
+    held_out = ShardPictures([args.held_out], layout.skeleton, with_clips=False)
     options = FitOptions(images=args.images, batch_size=args.batch, workers=args.workers)
     lines = []
     for line in compare(variants, layout, source, held_out, args.out, options):

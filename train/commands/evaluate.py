@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
     layout = SpatialLayout.of(load_skeleton())
     network, spec = load_network(args.network, layout.skeleton)
-    source = ShardPictures(args.data, layout.skeleton)
+    source = ShardPictures(args.data, layout.skeleton, with_clips=False)
     result = score_examples(network, layout, SpatialExamples(source, layout, spec.network.side_px), n=args.n)
     print(f"{spec.network.encoder}, {spec.images} pictures seen; measured on {source.identity}")
     print(format_score(result))

@@ -102,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
     network = NetworkConfig(args.encoder, args.preset, args.input or 0)
     source = ShardPictures(args.data, skeleton) if args.data else StreamPictures(Recipe(args.seed))
     real = None if args.pseudo_labels is None else ShardPictures([args.pseudo_labels], skeleton)
-    measure = None if args.held_out is None else _measure(ShardPictures([args.held_out], skeleton), layout)
+    measure = None
+    if args.held_out is not None:
+        measure = _measure(ShardPictures([args.held_out], skeleton, with_clips=False), layout)
     options, weights = _options(args), preset(args.preset, args.without)
     with take_place() as place:
         fit = Fit(network, layout, source, options, weights, args.out, place, real)
