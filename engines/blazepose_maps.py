@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineError
+from engines.openvino_engine import read_network
 
 
 def deep_maps(path: Path, maps: Sequence[tuple[int, int]]) -> Any:
@@ -24,7 +25,7 @@ def deep_maps(path: Path, maps: Sequence[tuple[int, int]]) -> Any:
     """
     import openvino
 
-    network = openvino.Core().read_model(path)
+    network = read_network(path)
     activations = [op for op in network.get_ordered_ops() if op.get_type_name() == "Clamp"]
     outputs = []
     for side, n_channels in maps:

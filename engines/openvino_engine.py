@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class OpenvinoEngine:
 
         if precision not in PRECISIONS:
             raise EngineError(f"precision {precision!r} is unknown; choose from {', '.join(PRECISIONS)}")
-        core = openvino.Core()
+        core = shared_core()
         network = read_network(model) if isinstance(model, str | Path) else model
         if outputs is not None:
             network = _cut(network, outputs)
@@ -104,6 +105,19 @@ class OpenvinoEngine:
         self._request.reset_state()
 
 
+@lru_cache(maxsize=1)
+def shared_core() -> Any:
+    """OpenVINO's core, one for the whole process and until its end.
+
+    Each core gives the thread that loads its CPU plugin another stack for signals, and puts the one before
+    back when it ends. With several, ended in any order, a signal (Ctrl-C, a child's end) would run on memory
+    that is gone, and kill the process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def read_network(path: str | Path) -> Any:
     """Read a network's file.
 
@@ -113,15 +127,13 @@ def read_network(path: str | Path) -> Any:
     Raises:
         EngineError: it is missing, of another kind, or damaged.
     """
-    import openvino
-
     if not Path(path).is_file():
         raise EngineError(f"no model file at {path}")
     # OpenVINO would let all its readers guess, and they complain on the console.
     if Path(path).suffix not in SUFFIXES or not _is_plausible(Path(path)):
         raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
     try:
-        return openvino.Core().read_model(path)
+        return shared_core().read_model(path)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +108,21 @@ def test_wrong_arrays_are_refused(x: np.ndarray) -> None:
         engine.infer(np.vstack([x, x]))
     with pytest.raises(EngineError, match="takes 1 arrays, got 2"):
         engine.infer(x, x)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signals")
+def test_signals_do_not_kill_a_process_whose_engines_ended_in_any_order(tmp_path: Path) -> None:
+    """Cores of OpenVINO leave the process a signal stack that is gone; Python's handlers run on it."""
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from engines.openvino_engine import OpenvinoEngine\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: print('heard', flush=True))\n"
+        "one, other = (OpenvinoEngine(Path(sys.argv[1])) for _ in range(2))\n"
+        "del one; del other\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\n"
+    )
+    openvino.save_model(make_network(), tmp_path / "toy.xml")
+    words = [sys.executable, "-c", code, str(tmp_path / "toy.xml")]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "heard\n")
