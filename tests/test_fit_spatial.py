@@ -59,7 +59,9 @@ def source(folder: Path) -> ShardPictures:
 
 
 def options(steps: int, **changes: object) -> FitOptions:
-    plain = FitOptions(images=16 * steps, batch_size=16, warm_up=5, workers=0, save_every=3, precision="fp32")
+    plain = FitOptions(
+        images=16 * steps, batch_size=16, warm_up=80, workers=0, save_every=3, precision="fp32"
+    )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -77,13 +79,13 @@ def test_64_pictures_are_learnt_to_less_than_a_degree(
     head: str, source: ShardPictures, tmp_path: Path
 ) -> None:
     how = FitOptions(
-        images=N * 150, batch_size=N, learning_rate=4e-3, weight_decay=0.0, warm_up=5, cool_down=0.5,
+        images=N * 150, batch_size=N, learning_rate=4e-3, weight_decay=0.0, warm_up=5 * N, cool_down=0.5,
         averaging=0.8, precision="fp32",
     )  # fmt: skip
     fit = fit_of(source, tmp_path, how, replace(TINY, head=head))
     examples = SpatialExamples(source, LAYOUT, 64)
     batch = collate([examples[k] for k in range(N)])
-    for _ in range(fit.n_steps):
+    for _ in range(fit.steps_left):
         fit.step(batch)
     fit.save()
     network, spec = load_network(tmp_path, LAYOUT.skeleton)
@@ -121,7 +123,7 @@ def test_workers_make_the_same_batches(source: ShardPictures) -> None:
     examples = SpatialExamples(source, LAYOUT, 64, 3, Augmentation())
 
     def batches(workers: int) -> list[np.ndarray]:
-        order = Order(source, 8, first_step=2, seed=1, n_steps=5)
+        order = Order(source, 8, first_draw=16, seed=1, n_batches=3)
         return [batch.image.numpy() for batch in loader(examples, order, workers=workers)]
 
     here, elsewhere = batches(0), batches(2)
@@ -131,12 +133,12 @@ def test_workers_make_the_same_batches(source: ShardPictures) -> None:
 
 
 def test_the_order_sees_everything_once_an_epoch_and_starts_anywhere(source: ShardPictures) -> None:
-    whole = list(Order(source, 16, seed=5, n_steps=8))
+    whole = list(Order(source, 16, seed=5, n_batches=8))
     assert sorted(index for batch in whole[:4] for _, index in batch) == list(range(N))
     assert [i for b in whole[:4] for _, i in b] != [i for b in whole[4:] for _, i in b]
-    assert list(Order(source, 16, first_step=3, seed=5, n_steps=8)) == whole[3:]
+    assert list(Order(source, 16, first_draw=48, seed=5, n_batches=5)) == whole[3:]
     # Two processes with batches of 8 see what one with batches of 16 sees.
-    halves = [list(Order(source, 8, seed=5, rank=rank, n_ranks=2, n_steps=8)) for rank in range(2)]
+    halves = [list(Order(source, 8, seed=5, rank=rank, n_ranks=2, n_batches=8)) for rank in range(2)]
     assert [a + b for a, b in zip(*halves, strict=True)] == whole
 
 
@@ -145,7 +147,7 @@ def test_a_stream_shows_the_pictures_that_the_set_holds(recipe: Recipe, folder: 
     for index, stored in zip((8, 9, 3), (8, 9, 3), strict=True):
         kept = list(read_images(folder))[stored]
         np.testing.assert_array_equal(drawn.picture(index).image, kept.image)
-    assert list(Order(drawn, 4, n_steps=2))[1] == [(k, k) for k in range(4, 8)]
+    assert list(Order(drawn, 4, n_batches=2))[1] == [(k, k) for k in range(4, 8)]
 
 
 def test_pictures_are_read_by_number(source: ShardPictures, folder: Path) -> None:
@@ -158,8 +160,8 @@ def test_pictures_are_read_by_number(source: ShardPictures, folder: Path) -> Non
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
-    how = FitOptions(warm_up=10, cool_down=0.2, learning_rate=1.0)
-    rates = [rate_at(step, 100, how) for step in range(100)]
+    how = FitOptions(images=1000, batch_size=10, warm_up=100, cool_down=0.2, learning_rate=1.0)
+    rates = [rate_at(images, how) for images in range(0, 1000, 10)]
     assert rates[0] == pytest.approx(0.1) and rates[9:80] == [1.0] * 71
     assert rates[90] == pytest.approx(0.5) and 0.0 < rates[99] < 0.06
 
@@ -213,7 +215,7 @@ def test_commands_fit_measure_and_refuse(folder: Path, tmp_path: Path, capsys) -
     ]  # fmt: skip
     assert cli.main([*words, "--save-every", "1"]) == 0
     said = capsys.readouterr().out
-    assert "step 0 of 4" in said and "64 pictures seen" in said and "waiting for data" in said
+    assert "0 of 64 pictures seen" in said and "64 pictures seen" in said and "waiting for data" in said
     assert cli.main(["train", "evaluate", str(out), "--data", str(folder), "--n", "20",
                      "--json", str(tmp_path / "score.json")]) == 0  # fmt: skip
     said = capsys.readouterr().out

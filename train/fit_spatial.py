@@ -58,10 +58,10 @@ class FitOptions:
     """Of one process."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
-    warm_up: int = 500
-    """Steps."""
+    warm_up: int = 16_000
+    """Pictures over which the learning rate rises."""
     cool_down: float = 0.2
-    """Last part of all steps, in which the learning rate falls to nothing."""
+    """Last part of all pictures, over which it falls to nothing."""
     averaging: float = 0.999
     """Of the weights that are measured and exported, per step."""
     precision: str = "auto"
@@ -75,18 +75,15 @@ class FitOptions:
     """Of pictures of real people, where there are some."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    def n_steps(self, n_ranks: int) -> int:
-        """Batches to see in all."""
-        return max(1, self.images // (self.batch_size * n_ranks))
 
-
-def rate_at(step: int, n_steps: int, options: FitOptions) -> float:
+def rate_at(images: int, options: FitOptions) -> float:
     """The learning rate: up, level, and down at the end (Hu et al., 2024, "warm-up, stable, decay").
 
-    Level in between, so that a longer run can go on from a checkpoint of a shorter one.
+    Level in between, so that a longer run can go on from a checkpoint of a shorter one; and over pictures,
+    not steps, so that the number of processes may change.
     """
-    up = min(1.0, (step + 1) / max(1, options.warm_up))
-    down = min(1.0, (n_steps - step) / max(1.0, options.cool_down * n_steps))
+    up = min(1.0, (images + options.batch_size) / max(1, options.warm_up))
+    down = min(1.0, (options.images - images) / max(1.0, options.cool_down * options.images))
     return options.learning_rate * min(up, down)
 
 
@@ -233,9 +230,14 @@ class Fit:
         return torch.full((len(self.layout.coordinates),), math.radians(20.0))
 
     @property
-    def n_steps(self) -> int:
-        """In all."""
-        return self.options.n_steps(self.place.n_ranks)
+    def step_images(self) -> int:
+        """Pictures of a step, those of all processes."""
+        return self.options.batch_size * self.place.n_ranks
+
+    @property
+    def steps_left(self) -> int:
+        """Until all pictures are seen."""
+        return max(0, (self.options.images - self.spec.images) // self.step_images)
 
     def batches(self) -> Iterator[SpatialBatch]:
         """What is left to see."""
@@ -244,15 +246,15 @@ class Fit:
             self.options.augmentation, real=self.real, real_share=self.options.real_share,
         )  # fmt: skip
         order = Order(
-            self.source, self.options.batch_size, first_step=self.spec.step, seed=self.options.seed,
-            rank=self.place.rank, n_ranks=self.place.n_ranks, n_steps=self.n_steps,
+            self.source, self.options.batch_size, first_draw=self.spec.images, seed=self.options.seed,
+            rank=self.place.rank, n_ranks=self.place.n_ranks, n_batches=self.steps_left,
         )  # fmt: skip
         on_gpu = self.place.device.type == "cuda"
         yield from loader(examples, order, workers=self.options.workers, pin=on_gpu)
 
     def step(self, batch: SpatialBatch) -> dict[str, Tensor]:
         """Learn from one batch; the terms of its loss."""
-        rate = rate_at(self.spec.step, self.n_steps, self.options)
+        rate = rate_at(self.spec.images, self.options)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.network.train()
@@ -263,9 +265,9 @@ class Fit:
         nn.utils.clip_grad_norm_([p for _, p in self.named], LARGEST_GRADIENT)
         self.optimiser.step()
         self._update_average()
-        seen = self.options.batch_size * self.place.n_ranks
         hours = self.hours_before + (time.perf_counter() - self.start_s) / 3600.0
-        self.spec = advanced(self.spec, step=self.spec.step + 1, images=self.spec.images + seen, hours=hours)
+        images = self.spec.images + self.step_images
+        self.spec = advanced(self.spec, step=self.spec.step + 1, images=images, hours=hours)
         return {name: value.detach() for name, value in terms.items()}
 
     @torch.no_grad()

@@ -54,7 +54,9 @@ class Journal:
         is_first = fit.place.is_first
         self._writer = SummaryWriter(str(fit.folder)) if is_first else None
         hidden = None if is_first else True
-        self._bar = tqdm(total=fit.n_steps, initial=fit.spec.step, unit="step", disable=hidden)
+        self._bar = tqdm(
+            total=fit.spec.step + fit.steps_left, initial=fit.spec.step, unit="step", disable=hidden
+        )
         self._recent: deque[float] = deque(maxlen=REMEMBERED)
 
     def step(self, terms: dict[str, Tensor], throughput: Throughput) -> None:
@@ -78,7 +80,7 @@ class Journal:
         self.figures({f"loss/{name}": float(value) for name, value in terms.items()})
         self.figures(
             {
-                "learning_rate": rate_at(fit.spec.step, fit.n_steps, fit.options),
+                "learning_rate": rate_at(fit.spec.images, fit.options),
                 "images_per_s": throughput.images_per_s,
                 "waiting_share": throughput.waiting_share,
             }
@@ -145,7 +147,7 @@ def _loop(
     measure: Measure | None,
     measure_every: int,
 ) -> None:
-    if fit.spec.step >= fit.n_steps:
+    if fit.steps_left == 0:
         return
     mark_s: float | None = None
     for batch in fit.batches():

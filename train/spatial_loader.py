@@ -23,11 +23,11 @@ class Order:
     Args:
         source: Of the pictures.
         batch_size: Of one process.
-        first_step: Batches that were seen before.
+        first_draw: Pictures that were seen before, by all processes.
         seed: Of the permutations.
         rank: Which process this is.
         n_ranks: How many there are.
-        n_steps: Where to stop.
+        n_batches: How many to make.
     """
 
     def __init__(
@@ -35,23 +35,24 @@ class Order:
         source: PictureSource,
         batch_size: int,
         *,
-        first_step: int = 0,
+        first_draw: int = 0,
         seed: int = 0,
         rank: int = 0,
         n_ranks: int = 1,
-        n_steps: int,
+        n_batches: int,
     ) -> None:
         self._n, self._shuffled = len(source), source.is_random_access
         self._batch_size, self._seed = batch_size, seed
-        self._steps, self._rank, self._n_ranks = range(first_step, n_steps), rank, n_ranks
+        self._first_draw, self._n_batches = first_draw, n_batches
+        self._rank, self._n_ranks = rank, n_ranks
         self._epoch, self._permutation = -1, np.zeros(0, np.int64)
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return self._n_batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for step in self._steps:
-            first = (step * self._n_ranks + self._rank) * self._batch_size
+        for batch in range(self._n_batches):
+            first = self._first_draw + (batch * self._n_ranks + self._rank) * self._batch_size
             yield [(draw, self._picture(draw)) for draw in range(first, first + self._batch_size)]
 
     def _picture(self, draw: int) -> int:

@@ -165,5 +165,6 @@ def _describe(fit: Fit) -> str:
     precision = "fp32" if fit.network.encoder_dtype is None else "bf16"
     return (
         f"{config.encoder}, head {config.head}, {n / 1e6:.1f} M parameters, {config.side_px} px, "
-        f"{precision} on {fit.place.device}; step {fit.spec.step} of {fit.n_steps}; {fit.spec.data}"
+        f"{precision} on {fit.place.device}; {fit.spec.images} of {fit.options.images} pictures seen; "
+        f"{fit.spec.data}"
     )
