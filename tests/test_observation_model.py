@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from train.puppet import PuppetPool
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
 from train.cameras import ANCHORS, look_at
+from train.commands.observe import add_arguments, run
 from train.fit_observation import Looked, fit_observation, split_sources
 from train.observation_clips import ANCHOR_MARKERS, MovingBodies, observed_again, simulated_clips
 from train.observation_events import (
@@ -33,6 +35,7 @@ from train.observation_events import (
 )
 from train.observation_files import load_model, save_model
 from train.observation_model import (
+    N_GROUPS,
     N_PLACE,
     N_REGION,
     N_SIGHT,
@@ -81,9 +84,10 @@ def perfect() -> ObservationModel:
     region.target_mean[3] = -0.4
     sight = MeanNetwork(N_FEATURES, N_SIGHT, width=8)
     sight.target_mean[:] = 8.0
+    place, spread = (MeanNetwork(N_FEATURES + 33, n, width=8) for n in (N_PLACE, N_GROUPS))
     return ObservationModel(
-        region, sight, MeanNetwork(N_FEATURES + 33, N_PLACE, width=8), silence(N_REGION), silence(N_SIGHT),
-        silence(N_PLACE), ErrorClock(0.5, 1.0), np.ones((N_PLACE, 2)), np.zeros((2, N_SIGHT)), 1.0, NO_EVENTS,
+        region, sight, place, silence(N_REGION), silence(N_SIGHT), silence(N_PLACE), spread,
+        ErrorClock(0.5, 1.0), np.ones((N_PLACE, 2)), np.zeros((2, N_SIGHT)), 1.0, NO_EVENTS,
     )  # fmt: skip
 
 
@@ -338,3 +342,35 @@ def test_a_fit_recovers_an_offset_and_its_clip_constant(
     # In clips of two seconds the first two parts are hard to tell apart.
     np.testing.assert_allclose([share[:2].sum(), share[2], share[3:].sum()], [0.4, 0.2, 0.4], atol=0.15)
     assert said.std() == pytest.approx(0.02, rel=0.5)
+
+
+def test_the_command_fits_saves_and_compares(
+    noisy: ObservationModel,
+    squat: LiftData,
+    view: TrueView,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    rng = np.random.default_rng(0)
+    model = replace(noisy, events=NO_EVENTS)
+    clips = [
+        replace(clip, block=np.full(len(clip), k, np.int32))
+        for k in range(6)
+        for clip in observed_again(model, squat, view, rng)
+    ]
+    for name in ("clips", "pictures"):
+        (tmp_path / name).mkdir()
+    for k, clip in enumerate(clips):
+        clip.save(tmp_path / "clips" / f"{k}.npz")
+        adult = np.full(len(clip), k, np.int32)
+        still = replace(clip, t_s=np.zeros(len(clip), np.float32), adult=adult)
+        still.save(tmp_path / "pictures" / f"{k}.npz")
+    folders, out = [str(tmp_path / name) for name in ("pictures", "clips")], tmp_path / "model.safetensors"
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert run(parser.parse_args([*folders, "--out", str(out), "--steps", "5", "--check", folders[1]])) == 0
+    assert load_model(out).clock.at_rest > 0.0
+    shown = capsys.readouterr().out
+    assert "lifter mean deg" in shown and "swapped legs %" in shown
+    with pytest.raises(TrainError, match=r"must end in \.safetensors"):
+        run(parser.parse_args([*folders, "--out", str(tmp_path / "model.bin")]))

@@ -15,8 +15,11 @@ from train.lift_data import LiftData
 from train.observation_clips import concatenated
 from train.observation_events import exchange, find_swaps, measure_events
 from train.observation_model import (
+    N_GROUPS,
     N_PLACE,
+    PLACE_GROUP,
     ObservationModel,
+    factor_of_place,
     follow_region,
     place_targets,
     region_targets,
@@ -41,6 +44,12 @@ PRESENT_LOGIT, ABSENT_LOGIT = 3.0, -1.0
 COVERED_LANDMARKS = 3
 CLOCK_PERIOD_S, CLOCK_TOLERANCE_S = 1.0 / 30.0, 0.004
 MIN_CLOCK_STEPS = 50
+SPREAD_OPTIONS = MeanOptions(
+    steps=600, width=48, dropout=0.2, input_noise=0.2, learning_rate=2e-3, weight_decay=0.2
+)
+"""Few people show how large errors are: only what they have in common is to be learnt."""
+MAX_SPREAD_ROWS = 4000
+SMALL_SQUARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +65,7 @@ class Looked:
         view = true_view(data, skeleton)
         return cls(exchange(data, find_swaps(data, view)), view)
 
-    def rows(self, mask: NDArray[np.bool_]) -> Looked:
+    def rows(self, mask: NDArray[np.bool_] | slice) -> Looked:
         """Some of it."""
         return Looked(self.data.rows(mask), self.view.rows(mask))
 
@@ -128,15 +137,17 @@ def fit_observation(
     region, sight, place = fit_means(shot.rows(~other), options)
     shown = shot.rows(other)
     variance = _place_variance([shown, filmed], place)
-    errors = _place_errors(filmed, place, variance)
+    spread = _fit_spread([shown, filmed], place, variance, options.seed)
+    errors = _place_errors(filmed, place, variance, spread)
     clock = _fit_clock(filmed, errors)
     times = _clock_times(filmed, clock)
     timed = [(times[rows], errors[rows]) for rows in clips.clips()]
-    place_noise = fit_noise(timed, N_PLACE_COMPONENTS, prior=_place_errors(shown, place, variance))
+    prior = _place_errors(shown, place, variance, spread)
+    place_noise = fit_noise(timed, N_PLACE_COMPONENTS, prior=prior)
     clock = clock.with_bursts(_speedy(filmed, errors @ place_noise.basis))
     return ObservationModel(
         region, sight, place,
-        _region_noise(filmed, region, times), _sight_noise(filmed, sight, times), place_noise, clock,
+        _region_noise(filmed, region, times), _sight_noise(filmed, sight, times), place_noise, spread, clock,
         variance, _unseen_logit(shot), _depth_scale(shot), measure_events(clips, filmed.view),
     )  # fmt: skip
 
@@ -195,9 +206,29 @@ def _place_variance(looked: list[Looked], place: MeanNetwork) -> Array:
     return np.array([nnls(a + small, b)[0] for a, b in zip(total, right, strict=True)]) + 1e-8
 
 
-def _place_errors(looked: Looked, place: MeanNetwork, variance: Array) -> Array:
-    errors = place_targets(looked.data, looked.view) - place.mean(looked.place_inputs())
-    return (errors / std_of_place(variance, looked.seen)).clip(-LARGEST_ERROR, LARGEST_ERROR)
+def _place_errors(
+    looked: Looked, place: MeanNetwork, variance: Array, spread: MeanNetwork | None = None
+) -> Array:
+    inputs = looked.place_inputs()
+    errors = (place_targets(looked.data, looked.view) - place.mean(inputs)) / std_of_place(
+        variance, looked.seen
+    )
+    if spread is not None:
+        errors /= factor_of_place(spread.mean(inputs))
+    return errors.clip(-LARGEST_ERROR, LARGEST_ERROR)
+
+
+def _fit_spread(looked: list[Looked], place: MeanNetwork, variance: Array, seed: int) -> MeanNetwork:
+    """How large the errors of each group are in a view, from what `place` did not learn from."""
+    values, sizes = [], []
+    for one in looked:
+        step = max(1, len(one.data) // MAX_SPREAD_ROWS)
+        kept = one.rows(slice(None, None, step))
+        squares = _place_errors(kept, place, variance) ** 2
+        groups = [squares[:, group == PLACE_GROUP].mean(1) for group in range(N_GROUPS)]
+        values.append(kept.place_inputs())
+        sizes.append(0.5 * np.log(np.stack(groups, 1) + SMALL_SQUARE))
+    return fit_mean(np.concatenate(values), np.concatenate(sizes), replace(SPREAD_OPTIONS, seed=seed))
 
 
 def _sight_noise(filmed: Looked, sight: MeanNetwork, times: Array) -> ResidualNoise:

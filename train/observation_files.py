@@ -19,10 +19,10 @@ from train.observation_model import ObservationModel
 from train.observation_network import MeanNetwork
 from train.observation_noise import N_PARTS, ErrorClock, ResidualNoise
 
-NETWORKS = ("region", "sight", "place")
-NOISES = tuple(f"{name}_noise" for name in NETWORKS)
+NETWORKS = ("region", "sight", "place", "spread")
+NOISES = tuple(f"{name}_noise" for name in ("region", "sight", "place"))
 ARRAYS = ("place_variance", "unseen_logit")
-FORMAT = 2
+FORMAT = 3
 
 
 def save_model(model: ObservationModel, path: Path) -> None:

@@ -29,6 +29,18 @@ Floats = NDArray[np.float32]
 
 N_SIGHT, N_PLACE, N_REGION = 66, 33 * 5, 4
 LARGEST_LOGIT = 12.0
+LARGEST_LOG_SIZE = 1.5
+
+
+def _place_group() -> NDArray[np.int64]:
+    """Group of each of `place_targets`: head, trunk, arms, legs, each across, in depth and in the picture."""
+    part = np.zeros(33, dtype=np.int64)
+    part[[11, 12, 23, 24]], part[13:23], part[25:] = 1, 2, 3
+    return np.concatenate([(3 * part[:, None] + [0, 0, 1]).ravel(), (3 * part + 2).repeat(2)])
+
+
+PLACE_GROUP = _place_group()
+N_GROUPS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +71,9 @@ class ObservationModel:
     region_noise: ResidualNoise
     sight_noise: ResidualNoise
     place_noise: ResidualNoise
-    """In units of `place_std`."""
+    """In units of `std_of_place` times what `spread` says."""
+    spread: MeanNetwork
+    """Inputs of `place` to logarithms of how large the errors of `PLACE_GROUP` are: some views are hard."""
     clock: ErrorClock
     """By which the errors change."""
     place_variance: Array
@@ -89,8 +103,9 @@ class ObservationModel:
         logits = np.where(hidden, self.unseen_logit[0] + self.unseen_logit[1] * level, logits)
         sight = 1.0 / (1.0 + np.exp(-logits.clip(-LARGEST_LOGIT, LARGEST_LOGIT)))
         seen = sight[:, :33] * sight[:, 33:]
-        place = self.place.mean(np.concatenate([features, seen], 1, dtype=np.float32))
-        place += self.place_std(seen) * noise[2]
+        inputs = np.concatenate([features, seen], 1, dtype=np.float32)
+        std = std_of_place(self.place_variance, seen) * factor_of_place(self.spread.mean(inputs))
+        place = self.place.mean(inputs) + std * noise[2]
         world, landmarks_px = placed(view, roi, place, self.depth_scale)
         return Observation(
             landmarks_px.astype(np.float32),
@@ -102,10 +117,6 @@ class ObservationModel:
             draw_found(self.events, view.share_seen(covered), t_s, rng),
         )
 
-    def place_std(self, seen: Array) -> Array:
-        """Standard deviations of the errors. Shapes: (n, 33) to (n, N_PLACE)."""
-        return std_of_place(self.place_variance, seen)
-
 
 def std_of_place(variance: Array, seen: Array) -> Array:
     """Standard deviations of errors of `place_targets`; each landmark's world, then each landmark's pixels.
@@ -116,6 +127,11 @@ def std_of_place(variance: Array, seen: Array) -> Array:
     """
     p = np.concatenate([seen.repeat(3, 1), seen.repeat(2, 1)], 1)
     return np.asarray(np.sqrt(variance[:, 0] * p + variance[:, 1] * (1.0 - p)))
+
+
+def factor_of_place(log_sizes: Array) -> Array:
+    """Factors of the errors of `place_targets`, group by group. Shapes: (n, N_GROUPS) to (n, N_PLACE)."""
+    return np.exp(log_sizes.clip(-LARGEST_LOG_SIZE, LARGEST_LOG_SIZE))[:, PLACE_GROUP]
 
 
 def placed(view: TrueView, region: Array, place: Array, depth_scale: float) -> tuple[Array, Array]:

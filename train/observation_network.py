@@ -20,11 +20,11 @@ LARGEST_INPUT = 6.0
 class MeanOptions:
     """How to fit a network."""
 
-    steps: int = 1500
+    steps: int = 3000
     batch_size: int = 192
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
-    width: int = 256
+    width: int = 320
     dropout: float = 0.1
     input_noise: float = 0.05
     knee: float = 1.0

@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Lift = Callable[[LandmarkBatch], Array]
 
 REPORTED = {"nose": 0, "shoulder": 12, "wrist": 16, "hip": 24, "knee": 26, "ankle": 28, "toe": 32}
+NEXT_FRAME_S = 0.05
 LAGS_S = np.array([0.034, 0.5, 2.0])
 """One frame, and what stays."""
 
@@ -46,7 +47,7 @@ class ClipStatistics:
     swapped: Array
     """Share of frames with each of `SWAPS`."""
     lifter_deg: Array
-    """Mean absolute error; of it what is the clip's constant, and of the rest. Shape: (3,)."""
+    """Mean absolute error, of the clip's constant in it, of the rest, and of its steps. Shape: (4,)."""
 
     def rows(self) -> list[tuple[str, float]]:
         """Names and values."""
@@ -59,7 +60,7 @@ class ClipStatistics:
         named += [
             (f"swapped {name} %", 100.0 * v) for name, v in zip(SWAPS, self.swapped.tolist(), strict=True)
         ]
-        lifter = zip(("mean", "constant", "rest"), self.lifter_deg.tolist(), strict=True)
+        lifter = zip(("mean", "constant", "rest", "step"), self.lifter_deg.tolist(), strict=True)
         return named + [(f"lifter {name} deg", v) for name, v in lifter]
 
 
@@ -128,7 +129,9 @@ def _lifter_errors(data: LiftData, skeleton: Skeleton, lift: Lift) -> Array:
     constant = np.zeros_like(error)
     for rows in data.clips():
         constant[rows] = error[rows].mean(0)
-    return np.array([np.abs(part).mean() for part in (error, constant, error - constant)])
+    dt_s = np.diff(data.t_s)
+    steps = np.diff(error, axis=0)[(dt_s > 0.0) & (dt_s < NEXT_FRAME_S)]
+    return np.array([np.abs(part).mean() for part in (error, constant, error - constant, steps)])
 
 
 def compare(

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pictures and clips: lift-data and lift-clips made them",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the model")
-    parser.add_argument("--steps", type=positive_int, default=1500, metavar="N", help="default: %(default)s")
+    parser.add_argument("--steps", type=positive_int, default=3000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument("--check", type=Path, metavar="DIR", help="other clips, to compare with")
     parser.add_argument(
