@@ -85,6 +85,7 @@ class Subscription(Iterator[AngleSample]):
         self._index: dict[str, int] = {}
         self._session = ""
         self._heard = time.monotonic()
+        self._wait_ms = -2  # none that is ever asked for
         self._socket = _connect(address, ["angles", "meta", "status", *["pose"] * poses], keys)
 
     @property
@@ -126,8 +127,9 @@ class Subscription(Iterator[AngleSample]):
             if now - self._heard > SILENCE_S:
                 self._connect_anew()
             wait_s = min(deadline, self._heard + SILENCE_S) - now
-            if self._socket.poll(max(0, math.ceil(1e3 * wait_s))):
-                sample = self._take()
+            frame = self._wait(max(0, math.ceil(1e3 * wait_s)))
+            if frame is not None:
+                sample = self._take(frame)
                 if sample is not None:
                     return self._newest(sample) if self._latest else sample
                 # Its pose comes before a sample: what has arrived is taken even when time is up.
@@ -156,17 +158,26 @@ class Subscription(Iterator[AngleSample]):
     def _newest(self, sample: AngleSample) -> AngleSample:
         missed = sample.missed
         for _ in range(_MAX_DRAINED):
-            if not self._socket.poll(0):
+            frame = self._wait(0)
+            if frame is None:
                 break
-            newer = self._take()
+            newer = self._take(frame)
             if newer is not None:
                 missed += newer.missed
                 sample = newer
         return replace(sample, missed=missed)
 
-    def _take(self) -> AngleSample | None:
-        """Receive one message; a sample if it was one that can be named."""
-        frame = self._socket.recv()
+    def _wait(self, wait_ms: int) -> bytes | None:
+        """The next message; one call into libzmq, where polling first would take several."""
+        if wait_ms != self._wait_ms:
+            self._socket.rcvtimeo = self._wait_ms = wait_ms
+        try:
+            return self._socket.recv()
+        except zmq.Again:
+            return None
+
+    def _take(self, frame: bytes) -> AngleSample | None:
+        """Account for a message; a sample if it was one that can be named."""
         t_receive_ns, self._heard = time.perf_counter_ns(), time.monotonic()
         try:
             message = self._decoder.decode(frame)
