@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from realtime import curve
 from realtime.message_publisher import MessagePublisher
 from realtime.messages import Encoding
@@ -74,5 +76,10 @@ class Publisher(MessagePublisher):
         self.tick(stats)
         envelope = self.envelope()
         pose = pose_of(sample, envelope, self._skeleton) if self.is_wanted("pose") else None
-        self.send_messages(angles_of(sample, envelope, self._root), pose)
-        return envelope.t_publish_ns
+        angles = angles_of(sample, envelope, self._root)
+        # Making the messages belongs to the tracker's time, and not to the way to subscribers.
+        t_publish_ns = self.envelope().t_publish_ns
+        if pose is not None:
+            pose = replace(pose, t_publish_ns=t_publish_ns)
+        self.send_messages(replace(angles, t_publish_ns=t_publish_ns), pose)
+        return t_publish_ns
