@@ -7,21 +7,17 @@ between it and the person.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engines.blazepose import BlazePose
 from train.cameras import View, crop_similarity
-from train.errors import TrainError
 from train.lift_data import LiftData, seen_row, within_frame
-from train.lift_pictures import FRAMINGS, lift_tools
+from train.lift_pictures import FRAMINGS, lift_tools, make_files
 from train.people import CLIP_MOTION_FPS, PeopleStream, Person, Sample, filmed
 from train.synth import Recipe
 
@@ -92,16 +88,11 @@ def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) ->
     Raises:
         TrainError: the folder cannot be written, or what is drawn from is missing.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainError(f"{folder}: cannot be written ({error.strerror})") from error
     numbers = [k for k in range(n_clips) if not _file(folder, recipe, k).exists()]
     done = n_clips - len(numbers)
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as executor:
-        for _ in executor.map(partial(_make_file, folder, recipe), numbers):
-            done += 1
-            yield done
+    for _ in make_files(folder, partial(_make_file, folder, recipe), numbers, workers):
+        done += 1
+        yield done
 
 
 def lift_clip(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:

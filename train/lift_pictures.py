@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -41,16 +41,25 @@ def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) ->
     Raises:
         TrainError: the folder cannot be written, or what is drawn from is missing.
     """
+    starts = [k for k in range(0, n_blocks, BLOCKS_PER_FILE) if not _file(folder, recipe, k).exists()]
+    done = n_blocks - BLOCKS_PER_FILE * len(starts)
+    for _ in make_files(folder, partial(_make_file, folder, recipe), starts, workers):
+        done += BLOCKS_PER_FILE
+        yield min(done, n_blocks)
+
+
+def make_files(folder: Path, make: Callable[[int], None], numbers: list[int], workers: int) -> Iterator[None]:
+    """Let processes of one thread make files in their order; yields after every one.
+
+    Raises:
+        TrainError: the folder cannot be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainError(f"{folder}: cannot be written ({error.strerror})") from error
-    starts = [k for k in range(0, n_blocks, BLOCKS_PER_FILE) if not _file(folder, recipe, k).exists()]
-    done = n_blocks - BLOCKS_PER_FILE * len(starts)
     with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as executor:
-        for _ in executor.map(partial(_make_file, folder, recipe), starts):
-            done += BLOCKS_PER_FILE
-            yield min(done, n_blocks)
+        yield from executor.map(make, numbers)
 
 
 def lift_block(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:

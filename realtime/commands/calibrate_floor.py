@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calib.camera import DEFAULT_FOV_DEG
 from realtime.commands.arguments import check_can_write, positive_float, rate_hz, size_px
 from realtime.commands.board_options import add_board_options, board_of
-from realtime.commands.options import camera_from_options, height_m
+from realtime.commands.options import add_camera_options, camera_from_options, height_m
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
@@ -43,17 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--height", type=height_m, metavar="M", help="the person's stature in metres")
     parser.add_argument("--thickness-m", type=float, default=0.0, metavar="M", help="of the board")
-    parser.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
-    parser.add_argument(
-        "--scale-camera", action="store_true", help="the camera file holds at another picture size, too"
-    )
-    parser.add_argument(
-        "--fov",
-        type=float,
-        default=DEFAULT_FOV_DEG,
-        metavar="DEG",
-        help="of the longer side, without a camera file; default: %(default)g",
-    )
+    add_camera_options(parser)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --camera-file")
     parser.add_argument(
         "--picture", type=Path, metavar="FILE.png", help="write a picture with the floor's grid"

@@ -7,9 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calib.camera import DEFAULT_FOV_DEG
 from realtime.commands.arguments import check_can_write, positive_float, rate_hz, size_px
-from realtime.commands.options import camera_from_options, height_m
+from realtime.commands.options import add_camera_options, camera_from_options, height_m
 
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
@@ -45,17 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--osim", type=Path, metavar="FILE.osim", help="the scaled model; default: beside --out"
     )
     parser.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
-    parser.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
-    parser.add_argument(
-        "--scale-camera", action="store_true", help="the camera file holds at another picture size, too"
-    )
-    parser.add_argument(
-        "--fov",
-        type=float,
-        default=DEFAULT_FOV_DEG,
-        metavar="DEG",
-        help="of the longer side, without a camera file; default: %(default)g",
-    )
+    add_camera_options(parser)
     parser.add_argument(
         "--duration", type=positive_float, default=DURATION_S, metavar="S", help="of a camera"
     )

@@ -45,6 +45,23 @@ def region(text: str) -> tuple[float, float, float, float]:
     return left, top, width, height
 
 
+def add_camera_options(group: argparse._ActionsContainer) -> None:
+    """Declare what `camera_from_options` reads."""
+    group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
+    group.add_argument(
+        "--scale-camera",
+        action="store_true",
+        help="use a camera file of another picture size; right only if both sizes show the same scene",
+    )
+    group.add_argument(
+        "--fov",
+        type=float,
+        default=DEFAULT_FOV_DEG,
+        metavar="DEG",
+        help="of the longer side, without a camera file; default: %(default)g",
+    )
+
+
 def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose and set up an estimator."""
     group = parser.add_argument_group("estimator")
@@ -64,13 +81,7 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--apply-offsets", action="store_true", help="count angles from the subject's neutral pose"
     )
-    group.add_argument("--fov", type=float, default=DEFAULT_FOV_DEG, metavar="DEG", help="of the longer side")
-    group.add_argument("--camera-file", type=Path, metavar="FILE.json", help="of kinecast calibrate camera")
-    group.add_argument(
-        "--scale-camera",
-        action="store_true",
-        help="use a camera file of another picture size; right only if both sizes show the same scene",
-    )
+    add_camera_options(group)
     group.add_argument("--model-path", type=Path, metavar="FILE", help="network to use instead")
     group.add_argument(
         "--region",
