@@ -86,9 +86,9 @@ def check_packages() -> Iterator[Finding]:
 def check_openvino() -> Iterator[Finding]:
     """Devices that networks can run on."""
     try:
-        import openvino
+        from engines.openvino_engine import shared_core
 
-        core = openvino.Core()
+        core = shared_core()
         for device in core.available_devices:
             yield Finding(Level.OK, "OpenVINO", f"{device}: {core.get_property(device, 'FULL_DEVICE_NAME')}")
     except (ImportError, RuntimeError) as error:
