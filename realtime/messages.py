@@ -23,6 +23,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Reals = Annotated[list[float], msgspec.Meta(max_length=4096)]
+Shares = Annotated[list[Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]], msgspec.Meta(max_length=4096)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=4096)]
 Vector3 = tuple[float, float, float]
 Vector4 = tuple[float, float, float, float]
@@ -56,7 +57,7 @@ class Angles(Header, frozen=True, kw_only=True):
     """Coordinates in rad and m; NaN where unknown."""
     qdot: Reals
     """Their speeds in rad/s and m/s; NaN where unknown. As many as `q`."""
-    confidence: Reals
+    confidence: Shares
     """From 0 to 1; 0 where `q` is NaN. As many as `q`."""
     pelvis_position_m: Vector3
     """Origin of the pelvis, or of the model's first body if it has none, in ground."""
