@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from realtime.types import PoseSample, Status
 RATE_HZ = 120.0
 TURN_S = 10.0
 """How long the crowd stays, and stays away, before the next turn."""
+FLOOR_S = 20.0
+"""How long bare ZeroMQ sockets are measured for comparison."""
 SETTLING_S = 2.0
 """Left out of the comparison after the crowd came or went."""
 
@@ -51,6 +53,15 @@ class _Log:
     """Memory of this process, once a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """What all subscribers got."""
+
+    n_sent: int
+    n_lost: int
+    delay_ns: list[int]
+
+
 def measure(quick: bool, load: StreamLoad | None = None) -> BenchResult:
     """Publish to subscribers in other processes and collect what they saw.
 
@@ -58,13 +69,21 @@ def measure(quick: bool, load: StreamLoad | None = None) -> BenchResult:
         StreamError: a subscriber did not start, or ended early.
     """
     load = load or StreamLoad(seconds=3.0 if quick else 20.0)
-    skeleton, log = load_skeleton(), _Log()
+    log = _Log()
+    heard = _listened(load, log)
+    floor = replace(load, seconds=min(load.seconds, FLOOR_S), crowd=0, stuck=0)
+    return _result(load, log, heard, _listened(floor, _Log(), is_bare=True))
+
+
+def _listened(load: StreamLoad, log: _Log, *, is_bare: bool = False) -> _Received:
+    """Publish for the asked time; what the subscribers got."""
+    skeleton = load_skeleton()
     with Publisher("tcp://127.0.0.1:*", skeleton) as publisher:
-        listeners = Listeners(publisher.address, load.subscribers)
+        listeners = Listeners(publisher.address, load.subscribers, is_bare=is_bare)
         crowd = Crowd(publisher.address, load.crowd, load.stuck) if load.crowd else None
         try:
             _publish(publisher, skeleton, load, listeners, crowd, log)
-            last_seq = publisher.seq - 1
+            n_sent = publisher.seq - log.first_seq
             if crowd is not None:
                 crowd.stop()
             heard = listeners.reports()
@@ -76,9 +95,9 @@ def measure(quick: bool, load: StreamLoad | None = None) -> BenchResult:
     n_lost = 0
     for one in heard:
         counted = np.array(one.seq) >= log.first_seq
-        n_lost += last_seq - log.first_seq + 1 - int(counted.sum())
+        n_lost += n_sent - int(counted.sum())
         delay_ns += np.array(one.delay_ns)[counted].tolist()
-    return _result(load, log, delay_ns, n_lost, last_seq - log.first_seq + 1)
+    return _Received(n_sent, n_lost, delay_ns)
 
 
 def _publish(
@@ -119,14 +138,22 @@ def _publish(
             log.rss_mb.append(rss_mb())
 
 
-def _result(load: StreamLoad, log: _Log, delay_ns: list[int], n_lost: int, n_sent: int) -> BenchResult:
+def _result(load: StreamLoad, log: _Log, heard: _Received, floor: _Received) -> BenchResult:
     timings = [Timing.from_ns("frame -> published", log.alone_ns)]
-    figures = [Figure("lost samples", float(n_lost), "")]
+    figures = [Figure("lost samples", float(heard.n_lost), "")]
     if log.crowded_ns:
         timings.append(Timing.from_ns(f"the same with {load.crowd} more, {load.stuck} stuck", log.crowded_ns))
         change = 100.0 * (timings[1].p99_us / timings[0].p99_us - 1.0)
         figures.append(Figure("change of its p99 by the crowd", change, "%"))
-    timings.append(Timing.from_ns(f"published -> received, {load.subscribers} subscribers", delay_ns))
+    timings += [
+        Timing.from_ns(f"published -> received, {load.subscribers} subscribers", heard.delay_ns),
+        Timing.from_ns(f"the same, {load.subscribers} bare ZeroMQ sockets", floor.delay_ns),
+    ]
+    for percent, of_ours, of_bare in (
+        (50, timings[-2].p50_us, timings[-1].p50_us),
+        (99, timings[-2].p99_us, timings[-1].p99_us),
+    ):
+        figures.append(Figure(f"p{percent} of subscribers over that of bare sockets", of_ours / of_bare, "x"))
     if len(log.rss_mb) >= 8:
         quarter = len(log.rss_mb) // 4
         growth = float(np.median(log.rss_mb[-quarter:]) - np.median(log.rss_mb[quarter : 2 * quarter]))
@@ -134,7 +161,7 @@ def _result(load: StreamLoad, log: _Log, delay_ns: list[int], n_lost: int, n_sen
     return BenchResult(
         "stream",
         tuple(timings),
-        notes=(f"{n_sent} samples at {RATE_HZ:.0f} Hz to {load.subscribers} subscribers",),
+        notes=(f"{heard.n_sent} samples at {RATE_HZ:.0f} Hz to {load.subscribers} subscribers",),
         figures=tuple(figures),
     )
 

@@ -187,12 +187,12 @@ class Subscription(Iterator[AngleSample]):
             self._meet(message)
         elif message.session != self._session:
             return None  # of a run whose names are not known (yet)
-        elif isinstance(message, StatusMessage):
-            self.status = message
+        elif isinstance(message, Angles):
+            return self._sample(message, t_receive_ns)
         elif isinstance(message, Pose):
             self._pose = message
         else:
-            return self._sample(message, t_receive_ns)
+            self.status = message
         return None
 
     def _meet(self, meta: Meta) -> None:

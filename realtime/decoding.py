@@ -88,15 +88,15 @@ def check_lengths(message: Message, model: Model) -> None:
         MessageError: naming the field and both lengths.
     """
     if isinstance(message, Angles):
-        expected = {"q": len(model.coordinate_names)}
+        _check_length("q", len(message.q), len(model.coordinate_names), model)
     elif isinstance(message, Pose):
-        expected = {"body_position_m": len(model.body_names), "marker_m": len(model.marker_names)}
-    else:
-        return
-    for field, length in expected.items():
-        found = len(getattr(message, field))
-        if found != length:
-            raise MessageError("mismatch", f"{field} has {found} entries, the model {model.name} {length}")
+        _check_length("body_position_m", len(message.body_position_m), len(model.body_names), model)
+        _check_length("marker_m", len(message.marker_m), len(model.marker_names), model)
+
+
+def _check_length(field: str, found: int, expected: int, model: Model) -> None:
+    if found != expected:
+        raise MessageError("mismatch", f"{field} has {found} entries, the model {model.name} {expected}")
 
 
 class _Schema(msgspec.Struct):

@@ -13,9 +13,8 @@ from calib.skeleton import Skeleton
 from engines.crop_rays import log_reach, rotation_cam_crop
 from engines.direct_outputs import INPUTS, OUTPUTS
 from engines.errors import EngineError
-from engines.openvino_engine import OpenvinoEngine
-from engines.preprocess import Roi, crop, crop_to_image
-from engines.spec import load_spec
+from engines.preprocess import Roi, averaged_crop, crop_to_image
+from engines.selection import FASTEST, EngineChoice, open_network
 
 Array = NDArray[np.float64]
 
@@ -55,25 +54,28 @@ class DirectNetwork:
     Args:
         skeleton: The one that the network was trained with.
         intrinsics: Of the camera.
-        model_path: The network's ONNX file, its spec beside it.
-        n_threads: CPU threads; None leaves the choice to OpenVINO.
+        model_path: The network's ONNX file, its spec beside it; or an engine's folder.
+        choice: Among the engines built of it.
 
     Raises:
         EngineError: the network cannot be read, is not a direct one, or belongs to another skeleton.
     """
 
     def __init__(
-        self, skeleton: Skeleton, intrinsics: Intrinsics, model_path: Path, n_threads: int | None = None
+        self,
+        skeleton: Skeleton,
+        intrinsics: Intrinsics,
+        model_path: Path,
+        choice: EngineChoice = FASTEST,
     ) -> None:
-        spec = load_spec(model_path)
+        loaded = open_network(model_path, choice)
+        spec, self._engine, self.description = loaded.spec, loaded.engine, loaded.description
         if tuple(t.name for t in spec.inputs) != INPUTS or tuple(t.name for t in spec.outputs) != OUTPUTS:
             raise EngineError(
                 f"{model_path}: no direct network; make one: kinecast train spatial, then kinecast train "
                 "export"
             )
         spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
-        self._engine = OpenvinoEngine(model_path, outputs=OUTPUTS, n_threads=n_threads)
-        self.description = f"{spec.name}, {self._engine.description}"
         self._side_px = spec.inputs[0].shape[0]
         self._k = intrinsics
         self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
@@ -96,7 +98,7 @@ class DirectNetwork:
         if not (np.isfinite(roi.size_px) and roi.size_px >= MIN_ROI_PX):
             return None
         k = self._k
-        self._cut(image, roi)
+        averaged_crop(image, roi, scratch=self._twice, out=self._engine.inputs[0][0])
         self._engine.inputs[1][0, 0] = log_reach(roi, k.fx, k.fy)
         R_crop_pelvis, q, sigma, confidence, scale, joints, markers, uv, presence = (
             output[0].astype(np.float64) for output in self._engine.infer()
@@ -115,17 +117,6 @@ class DirectNetwork:
             presence=float(presence),
             roi=roi,
         )
-
-    def _cut(self, image: NDArray[np.uint8], roi: Roi) -> None:
-        """Fill the network's input; large regions are averaged, as in training, not sampled."""
-        target = self._engine.inputs[0][0]
-        if roi.size_px < 1.5 * self._side_px:
-            crop(image, roi, self._side_px, out=target)
-            return
-        import cv2
-
-        crop(image, roi, 2 * self._side_px, out=self._twice)
-        cv2.resize(self._twice, (self._side_px, self._side_px), dst=target, interpolation=cv2.INTER_AREA)
 
     def _spread(self, values: Array, root: float, elsewhere: float) -> Array:
         out = np.full(self._n_q, elsewhere)

@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import zmq
 
 from realtime.client import subscribe
+from realtime.decoding import decode
 from realtime.errors import StreamError
+from realtime.messages import Angles
 
 START_TIMEOUT_S = 60.0
 END_SILENCE_S = 5.0
@@ -34,10 +37,12 @@ class Listeners:
     Args:
         address: of the stream.
         n: how many.
+        is_bare: with nothing but a ZeroMQ socket, which looks at its messages afterwards: the floor.
     """
 
-    def __init__(self, address: str, n: int) -> None:
-        self._processes = [_start("listen", address, stdin=None) for _ in range(n)]
+    def __init__(self, address: str, n: int, *, is_bare: bool = False) -> None:
+        kind = "listen-bare" if is_bare else "listen"
+        self._processes = [_start(kind, address, stdin=None) for _ in range(n)]
         self.n_ready = 0
         """Those that have got a sample."""
 
@@ -121,6 +126,23 @@ def _listen(address: str) -> None:
             delay_ns.append(time.perf_counter_ns() - sample.message.t_publish_ns)
             seq.append(sample.seq)
             sample = stream.receive(END_SILENCE_S)
+    _report(seq, delay_ns)
+
+
+def _listen_bare(address: str) -> None:
+    frames: list[tuple[bytes, int]] = []
+    socket = _join(address, is_stuck=False)
+    socket.rcvtimeo = round(1e3 * END_SILENCE_S)
+    with suppress(zmq.Again):
+        while True:
+            frames.append((socket.recv(), time.perf_counter_ns()))
+            if len(frames) == 1:
+                print("ready", flush=True)
+    angles = [(message, t_ns) for frame, t_ns in frames if isinstance(message := decode(frame), Angles)]
+    _report([m.seq for m, _ in angles], [t_ns - m.t_publish_ns for m, t_ns in angles])
+
+
+def _report(seq: list[int], delay_ns: list[int]) -> None:
     print(json.dumps({"seq": seq, "delay_ns": delay_ns}))
 
 
@@ -157,5 +179,7 @@ def _join(address: str, *, is_stuck: bool) -> zmq.Socket[bytes]:
 if __name__ == "__main__":
     if sys.argv[1] == "listen":
         _listen(sys.argv[2])
+    elif sys.argv[1] == "listen-bare":
+        _listen_bare(sys.argv[2])
     else:
         _crowd(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
