@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.engine import fill
 from engines.errors import EngineError
+from engines.spec import NEXT
 
 PRECISIONS = ("f32", "bf16", "f16")
 SUFFIXES = (".onnx", ".tflite", ".xml")
@@ -91,12 +93,7 @@ class OpenvinoEngine:
         Raises:
             EngineError: wrong number of arrays, or a shape that the network does not take.
         """
-        if arrays and len(arrays) != len(self._inputs):
-            raise EngineError(f"the network takes {len(self._inputs)} arrays, got {len(arrays)}")
-        for buffer, array in zip(self._inputs, arrays, strict=False):
-            if buffer.shape != array.shape:
-                raise EngineError(f"the network takes an array of shape {buffer.shape}, got {array.shape}")
-            np.copyto(buffer, array)
+        fill(self._inputs, arrays)
         self._request.infer(share_outputs=True)
         return self._outputs
 
@@ -136,6 +133,29 @@ def read_network(path: str | Path) -> Any:
         return shared_core().read_model(path)
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
+
+
+def with_inner_states(network: Any, states: Sequence[str]) -> Any:
+    """A network with its states inside, from call to call, instead of as inputs and outputs.
+
+    Args:
+        network: An `openvino.Model`, changed in place.
+        states: Inputs that the network's own output, named with `NEXT`, feeds on the next call.
+
+    Raises:
+        EngineError: it lacks one of these tensors.
+    """
+    from openvino.passes import MakeStateful, Manager
+
+    if states:
+        names = {name for port in (*network.inputs, *network.outputs) for name in port.get_names()}
+        missing = [n for state in states for n in (state, state + NEXT) if n not in names]
+        if missing:
+            raise EngineError(f"the network has no tensor {missing[0]!r}; it has {', '.join(sorted(names))}")
+        manager = Manager()
+        manager.register_pass(MakeStateful({name: name + NEXT for name in states}))
+        manager.run_passes(network)
+    return network
 
 
 def _is_plausible(path: Path) -> bool:

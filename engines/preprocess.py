@@ -108,6 +108,28 @@ def crop(
     return result
 
 
+def averaged_crop(
+    image: NDArray[np.uint8], roi: Roi, *, scratch: NDArray[np.uint8], out: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Like `crop`, but large regions are averaged, as direct networks are trained, and not sampled.
+
+    Args:
+        image: Shape: (height, width, 3).
+        roi: The region.
+        scratch: Shape: (2 side, 2 side, 3).
+        out: Where to write. Shape: (side, side, 3).
+
+    Returns:
+        `out`.
+    """
+    side_px = len(out)
+    if roi.size_px < 1.5 * side_px:
+        return crop(image, roi, side_px, out=out)
+    crop(image, roi, 2 * side_px, out=scratch)
+    cv2.resize(scratch, (side_px, side_px), dst=out, interpolation=cv2.INTER_AREA)
+    return out
+
+
 def crop_to_image(points: Array, roi: Roi, output_px: int) -> Array:
     """Crop coordinates to picture coordinates. Shapes: (..., 2)."""
     matrix = crop_matrix(roi, output_px)

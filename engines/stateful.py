@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.openvino_engine import OpenvinoEngine, read_network
-from engines.spec import NEXT, ModelSpec, load_spec
+from engines.selection import FASTEST, EngineChoice, open_network
 
 INPUTS = ("x", "dt_s", "valid")
 
@@ -22,19 +21,23 @@ class StatefulEngine:
     Not safe to share between threads.
 
     Args:
-        model_path: The network's ONNX file, its spec beside it.
-        precision: As `OpenvinoEngine` takes it.
-        n_threads: CPU threads. Steps are too small to share.
+        model_path: The network's ONNX file, its spec beside it; or an engine's folder.
+        choice: Among the engines built of it.
+        n_threads: CPU threads, where none is built. Steps are too small to share.
 
     Raises:
         EngineError: the files cannot be read, do not belong together, or are not of such a network.
     """
 
-    def __init__(self, model_path: Path, *, precision: str = "f32", n_threads: int = 1) -> None:
-        self.spec = load_spec(model_path)
-        self._engine = OpenvinoEngine(
-            _with_inner_state(model_path, self.spec), precision=precision, n_threads=n_threads
-        )
+    def __init__(self, model_path: Path, *, choice: EngineChoice = FASTEST, n_threads: int = 1) -> None:
+        loaded = open_network(model_path, choice, n_threads=n_threads)
+        self.spec, self._engine, self.description = loaded.spec, loaded.engine, loaded.description
+        if not self.spec.states or tuple(t.name for t in self.spec.inputs) != INPUTS:
+            raise EngineError(
+                f"{model_path}: network {self.spec.name} has inputs "
+                f"{', '.join(t.name for t in self.spec.inputs)} and {len(self.spec.states)} states; "
+                f"accepted: {', '.join(INPUTS)} and at least one state"
+            )
         self._x, self._dt_s, self._valid = self._engine.inputs
         self.reset()
 
@@ -42,11 +45,6 @@ class StatefulEngine:
     def batch(self) -> int:
         """Sequences that run side by side."""
         return len(self._x)
-
-    @property
-    def description(self) -> str:
-        """Runtime, processor, precision and threads."""
-        return self._engine.description
 
     @property
     def x(self) -> Array:
@@ -80,26 +78,3 @@ class StatefulEngine:
         self._dt_s[:] = dt_s
         self._valid[:] = valid
         return self._engine.infer()[0]
-
-
-def _with_inner_state(path: Path, spec: ModelSpec) -> object:
-    """The network with its state inside instead of as inputs and outputs.
-
-    Returns:
-        An `openvino.Model` of `INPUTS`, in this order, and the output alone.
-
-    Raises:
-        EngineError: it is not a network that remembers.
-    """
-    from openvino.passes import MakeStateful, Manager
-
-    if not spec.states or tuple(t.name for t in spec.inputs) != INPUTS:
-        raise EngineError(
-            f"{path}: network {spec.name} has inputs {', '.join(t.name for t in spec.inputs)} and "
-            f"{len(spec.states)} states; accepted: {', '.join(INPUTS)} and at least one state"
-        )
-    network = read_network(path)
-    manager = Manager()
-    manager.register_pass(MakeStateful({t.name: t.name + NEXT for t in spec.states}))
-    manager.run_passes(network)
-    return network

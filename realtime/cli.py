@@ -26,6 +26,7 @@ COMMANDS = {
     "calibrate": "realtime.commands.calibrate",
     "evaluate": "realtime.commands.evaluate",
     "train": "train.cli",
+    "engines": "realtime.commands.engines",
     "latency": "realtime.commands.latency",
     "bench": "realtime.commands.bench",
     "assets": "realtime.commands.assets",

@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "train.commands.evaluate",
     "compare": "train.commands.compare",
     "export": "train.commands.export",
+    "inputs": "train.commands.inputs",
 }
 """Command -> module, in the order of the help."""
 

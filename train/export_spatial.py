@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from engines.direct_outputs import INPUTS, OUTPUTS
 from engines.spec import ModelSpec, TensorSpec, file_sha256
 from train.errors import TrainError
-from train.spatial import SpatialNetwork
+from train.spatial import NetworkConfig, SpatialNetwork
 from train.spatial_heads import SpatialOutput
 from train.spatial_layout import SpatialLayout
 
 PARITY = 1e-3
 """Largest difference of any output: rad, m, half sides of the crop."""
 TRIED_PICTURES = 8
+SURELY_PRESENT = 8.0
+"""Log odds of presence."""
 
 
 class LiveNetwork(nn.Module):
@@ -55,6 +57,23 @@ class LiveNetwork(nn.Module):
             "presence": torch.sigmoid(output.presence),
         }  # fmt: skip
         return tuple(values[name] for name in OUTPUTS)  # type: ignore[misc]
+
+
+def untrained_network(encoder: str, layout: SpatialLayout) -> SpatialNetwork:
+    """A network fresh from its start, always the same, which takes every picture for one of a person.
+
+    Only its speed means anything: it is that of a trained one.
+
+    Raises:
+        TrainError: there is no such encoder.
+    """
+    torch.manual_seed(0)
+    network = SpatialNetwork(NetworkConfig(encoder), layout)
+    last = network.head.last
+    assert isinstance(last, nn.Linear)
+    with torch.no_grad():
+        last.bias[-1] = SURELY_PRESENT
+    return network.eval()
 
 
 def export_spatial(network: SpatialNetwork, layout: SpatialLayout, path: Path, name: str) -> ModelSpec:

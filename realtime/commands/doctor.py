@@ -16,8 +16,10 @@ EXTRAS = {
     "open3d": "viewer",
     "torch": "train",
     "opensim": "opensim",
-    "onnxruntime": "onnxruntime",
+    "onnx": "engines",
+    "onnxruntime": "engines",
     "tensorrt": "tensorrt",
+    "cuda-bindings": "tensorrt",
     "pylsl": "bridges",
     "python-osc": "bridges",
     "websockets": "bridges",
@@ -83,16 +85,44 @@ def check_packages() -> Iterator[Finding]:
         yield Finding(Level.OK if found else Level.NOTE, name, found or advice)
 
 
-def check_openvino() -> Iterator[Finding]:
-    """Devices that networks can run on."""
-    try:
-        from engines.openvino_engine import shared_core
+def check_runtimes() -> Iterator[Finding]:
+    """What networks can run on, and what keeps the others from it."""
+    from engines.runtimes import Runtime, backends
 
-        core = shared_core()
-        for device in core.available_devices:
-            yield Finding(Level.OK, "OpenVINO", f"{device}: {core.get_property(device, 'FULL_DEVICE_NAME')}")
-    except (ImportError, RuntimeError) as error:
-        yield Finding(Level.PROBLEM, "OpenVINO", f"cannot start: {error}")
+    for backend in backends():
+        if not backend.problem:
+            precisions = ", ".join(p.value for p in backend.precisions)
+            text = f"{backend.name}: {backend.version} on {backend.device} ({precisions})"
+            yield Finding(Level.OK, "runtime", text)
+        else:
+            is_needed = backend.runtime is Runtime.OPENVINO
+            level = Level.PROBLEM if is_needed else Level.NOTE
+            yield Finding(level, "runtime", f"{backend.name}: not usable: {backend.problem}")
+
+
+def check_direct() -> Iterator[Finding]:
+    """What the direct network would run on now."""
+    from engines.engine_folder import default_engines_dir, describe, found_engines
+    from engines.errors import EngineError
+    from engines.spec import load_spec
+    from realtime.estimators import direct_path
+
+    path = direct_path()
+    if not path.exists():
+        yield Finding(Level.NOTE, "direct", "no network is shipped; --model-path names one of your own")
+        return
+    usable = []
+    for _, manifest in found_engines(default_engines_dir(), load_spec(path).sha256):
+        if isinstance(manifest, EngineError):
+            yield Finding(Level.NOTE, "direct", f"not used: {manifest}")
+        else:
+            usable.append(manifest)
+    if usable:
+        fastest = min(usable, key=lambda manifest: manifest.speed.p50_ms)
+        yield Finding(Level.OK, "direct", f"runs on {describe(fastest)}, {fastest.speed.p50_ms:.1f} ms")
+    else:
+        advice = f"faster: kinecast engines build {path}"
+        yield Finding(Level.OK, "direct", f"runs on OpenVINO in fp32 as it is; {advice}")
 
 
 def check_assets() -> Iterator[Finding]:
@@ -140,7 +170,8 @@ def installed_version(name: str) -> str:
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_python,
     check_packages,
-    check_openvino,
+    check_runtimes,
+    check_direct,
     check_assets,
     check_cameras,
     check_display,

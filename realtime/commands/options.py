@@ -11,6 +11,7 @@ from pathlib import Path
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration
 from calib.camera_file import load_camera
 from calib.errors import CameraError
+from realtime.commands.engines_options import PRECISIONS, RUNTIMES
 from realtime.errors import RealtimeError
 from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
 from realtime.types import Estimator
@@ -82,7 +83,13 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         "--apply-offsets", action="store_true", help="count angles from the subject's neutral pose"
     )
     add_camera_options(group)
-    group.add_argument("--model-path", type=Path, metavar="FILE", help="network to use instead")
+    group.add_argument(
+        "--model-path", type=Path, metavar="FILE", help="network to use instead, or the folder of its engine"
+    )
+    group.add_argument(
+        "--runtime", choices=RUNTIMES, help="of the direct network; default: its fastest engine built here"
+    )
+    group.add_argument("--precision", choices=PRECISIONS, help="of the direct network; default: the same")
     group.add_argument(
         "--region",
         type=region,
@@ -162,4 +169,6 @@ def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) 
         offline=args.offline,
         smoothing=not args.no_smoothing,
         search_region=args.region,
+        runtime=args.runtime,
+        precision=args.precision,
     )

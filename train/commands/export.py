@@ -12,24 +12,36 @@ HELP = "write a direct network as ONNX, with its spec, for kinecast live --estim
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("network", type=Path, metavar="DIR", help="made by kinecast train spatial")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("network", type=Path, nargs="?", metavar="DIR", help="made by kinecast train spatial")
+    what.add_argument(
+        "--untrained",
+        metavar="ENCODER",
+        help="one that knows nothing, to measure speed with: resnext50_32x4d",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
 
 
 def run(args: argparse.Namespace) -> int:
     """Export, and check against torch."""
     from calib.skeleton import load_skeleton
-    from train.export_spatial import export_spatial
+    from train.export_spatial import export_spatial, untrained_network
     from train.spatial_checkpoint import load_network
     from train.spatial_layout import SpatialLayout
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
     layout = SpatialLayout.of(load_skeleton())
+    if args.untrained is not None:
+        export_spatial(
+            untrained_network(args.untrained, layout), layout, args.out, f"untrained {args.untrained}"
+        )
+        print(f"{args.out}: exported; it knows nothing; measure it: kinecast engines bench {args.out}")
+        return 0
     network, spec = load_network(args.network, layout.skeleton)
     export_spatial(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")
     print(
         f"{args.out}: exported; the same in ONNX Runtime as in torch; use it: kinecast live "
-        f"--estimator direct --model-path {args.out}"
+        f"--estimator direct --model-path {args.out}; make it faster: kinecast engines build {args.out}"
     )
     return 0

@@ -1,0 +1,89 @@
+"""ONNX networks in 8 bits where it pays: convolutions, with ranges measured on pictures."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from engines.errors import EngineError
+from engines.half_precision import CONVOLUTIONS, read_onnx
+from engines.network_inputs import NetworkInputs
+from engines.spec import ModelSpec
+
+PERCENTILE = 99.99
+"""Of the activations that stay in range: a rare large one must not cost all others their steps."""
+
+
+class _Reader:
+    """Hands inputs to the calibrator one by one, as ONNX Runtime wants them."""
+
+    def __init__(self, spec: ModelSpec, inputs: NetworkInputs) -> None:
+        self._names, self._inputs, self._k = [t.name for t in spec.inputs], inputs, 0
+
+    def get_next(self) -> dict[str, Any] | None:
+        k = self._k
+        self._k += 1
+        if k >= len(self._inputs):
+            return None
+        return {n: a[k : k + 1] for n, a in zip(self._names, self._inputs.arrays, strict=True)}
+
+
+def to_int8(content: bytes, spec: ModelSpec, inputs: NetworkInputs) -> bytes:
+    """A network whose convolutions work on 8 bits, with the conversions written into it.
+
+    Args:
+        content: Of an ONNX file for one picture at a time.
+        spec: Of the network.
+        inputs: To calibrate with.
+
+    Raises:
+        EngineError: ONNX Runtime is missing, the inputs are noise, or there are no convolutions.
+    """
+    if inputs.is_random:
+        raise EngineError(
+            f"8 bits need typical inputs of {spec.name} to calibrate with; name some: --inputs FILE.npz"
+        )
+    model = read_onnx(content)
+    chosen = [node.name for node in model.graph.node if node.op_type in CONVOLUTIONS]
+    if not chosen or spec.states:
+        raise EngineError(f"8 bits gain nothing on network {spec.name}, which has no convolutions; use fp32")
+    try:
+        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise EngineError(
+            f"8 bits need ONNX Runtime and onnx ({error}); install them: pip install 'kinecast[engines]'"
+        ) from error
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        plain, prepared, done = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "int8"))
+        plain.write_bytes(content)
+        quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(done),
+            _Reader(spec, inputs),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=[*CONVOLUTIONS, "Add", "MaxPool"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.Percentile,
+            extra_options={"CalibPercentile": PERCENTILE},
+        )
+        return done.read_bytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """ONNX Runtime advises on the console what is done here."""
+    logger = logging.getLogger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,40 @@
+"""`kinecast engines build`: compile a network for this machine, prove it, and keep what passes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realtime.commands.engines_options import add_source_options, outcomes_of, source_of
+
+HELP = "compile a network for this machine, prove its angles, and keep what passes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add_source_options(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="keep engines here; default: the user's cache, where live looks",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build, and tell what `live` will take."""
+    from engines.engine_folder import default_engines_dir
+
+    root = args.out or default_engines_dir()
+    built = [
+        (outcome.manifest.speed.p50_ms, outcome)
+        for outcome in outcomes_of(args, source_of(args), root)
+        if outcome.manifest is not None
+    ]
+    _, fastest = min(built, key=lambda item: item[0])
+    print(f"fastest: {fastest.name}, in {fastest.folder}")
+    if args.out is None:
+        print(f"used from now on: kinecast live --estimator direct --model-path {args.model}")
+    else:
+        print(f"use it: kinecast live --estimator direct --model-path {fastest.folder}")
+    return 0

@@ -1,0 +1,93 @@
+"""Options that the subcommands of `kinecast engines` share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engines.build import Outcome, Source
+
+RUNTIMES = ("openvino", "onnxruntime", "tensorrt")
+PRECISIONS = ("fp32", "fp16", "int8")
+UNITS = ("cpu", "gpu", "cuda")
+
+
+def add_choice_options(parser: argparse._ActionsContainer) -> None:
+    """Declare which engines are meant."""
+    parser.add_argument("--runtime", choices=RUNTIMES, help="default: all that work here")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: all that pay")
+    parser.add_argument(
+        "--unit", choices=UNITS, help="cpu, gpu (Intel's, by OpenVINO) or cuda; default: all there are"
+    )
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the network and what it is proved on."""
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the network, its spec beside it")
+    parser.add_argument(
+        "--inputs",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="to calibrate 8 bits and compare angles on: .npz of kinecast train inputs, a video or a folder "
+        "of pictures; default: the demonstration clip",
+    )
+    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    add_choice_options(parser)
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    """The network and inputs that the options name.
+
+    Raises:
+        EngineError: the network or an input cannot be read.
+    """
+    from engines.build import Source
+    from engines.spec import load_spec
+    from realtime.engine_inputs import gather_inputs
+
+    spec = load_spec(args.model)
+    inputs = gather_inputs(args.inputs, spec, offline=args.offline)
+    calibration, comparison = inputs.split(bool(spec.states))
+    print(f"{spec.name}: {len(comparison)} inputs to compare on, {len(calibration)} to calibrate with "
+          f"({inputs.source})", flush=True)  # fmt: skip
+    return Source(args.model, spec, calibration, comparison)
+
+
+def outcomes_of(args: argparse.Namespace, source: Source, root: Path) -> list[Outcome]:
+    """Build what the options ask for, and tell of each as it is done.
+
+    Raises:
+        EngineError: nothing could be built.
+    """
+    from engines.build import build_all
+    from engines.errors import EngineError
+    from engines.runtimes import Precision, Runtime
+
+    outcomes = []
+    for outcome in build_all(
+        source,
+        root,
+        runtime=None if args.runtime is None else Runtime(args.runtime),
+        unit=args.unit,
+        precision=None if args.precision is None else Precision(args.precision),
+    ):
+        print(format_outcome(outcome), flush=True)
+        outcomes.append(outcome)
+    if not any(outcome.manifest for outcome in outcomes):
+        reasons = "; ".join(f"{o.name}: {o.problem}" for o in outcomes) or "no such runtime on this machine"
+        raise EngineError(f"no engine was built of {args.model} ({reasons}); see kinecast doctor")
+    return outcomes
+
+
+def format_outcome(outcome: Outcome) -> str:
+    """One line for people."""
+    if outcome.manifest is None:
+        return f"--  {outcome.name:<26}{outcome.problem}"
+    speed, parity = outcome.manifest.speed, outcome.manifest.parity
+    return (
+        f"ok  {outcome.name:<26}{speed.p50_ms:9.3f} ms (95 %: {speed.p95_ms:.3f})   angles change by "
+        f"{parity.mean_deg:.2g} deg, 99 % below {parity.p99_deg:.2g}"
+    )
