@@ -153,7 +153,8 @@ def _crowd(address: str, n_reading: int, n_stuck: int) -> None:
     while True:
         for socket, _ in poller.poll():
             if isinstance(socket, zmq.Socket):
-                socket.recv()
+                if not socket.closed:  # it may have gone with the crowd since the poll
+                    socket.recv()
                 continue
             if sys.stdin.readline().strip() == "on":
                 sockets = [_join(address, is_stuck=k >= n_reading) for k in range(n_reading + n_stuck)]
