@@ -136,7 +136,7 @@ class Buffer:
             address = int(checked(self._cuda.cudaHostAlloc(self.n_bytes, self._cuda.cudaHostAllocDefault)))
             weakref.finalize(self, self._cuda.cudaFreeHost, address)
             memory = (ctypes.c_byte * self.n_bytes).from_address(address)
-            self.host = np.frombuffer(memory, dtype).reshape(shape)
+            self.host = np.frombuffer(memoryview(memory), dtype).reshape(shape)
             self.host[...] = 0
         self._address = self.host.ctypes.data
 

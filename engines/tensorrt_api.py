@@ -25,7 +25,10 @@ def load_tensorrt() -> ModuleType:
         except (ImportError, OSError) as error:
             problems.append(str(error))
             continue
-        version = str(module.__version__)
+        version = str(getattr(module, "__version__", ""))
+        if not version:  # type stubs alone
+            problems.append(f"{name} has no libraries")
+            continue
         if int(version.partition(".")[0]) < MIN_MAJOR[name]:
             raise EngineError(f"{name} {version} is too old; accepted: from {MIN_MAJOR[name]}")
         return module

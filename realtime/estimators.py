@@ -48,8 +48,7 @@ def make_estimator(
     offline: bool = False,
     smoothing: bool = True,
     search_region: tuple[float, float, float, float] | None = None,
-    runtime: str | None = None,
-    precision: str | None = None,
+    choice: EngineChoice | None = None,
 ) -> Estimator:
     """Build an estimator with everything it needs.
 
@@ -66,8 +65,7 @@ def make_estimator(
         smoothing: Whether the One-Euro filter runs.
         search_region: Left, top, width, height of the part of the picture in which the person is looked
             for, from 0 to 1.
-        runtime: What runs the direct network, see `engines.runtimes.Runtime`; None: the fastest engine built.
-        precision: In which it runs, see `engines.runtimes.Precision`; None: that of the fastest engine.
+        choice: Which engines of the direct network may run; None: the fastest that was built here.
 
     Raises:
         RealtimeError: no estimator has that name.
@@ -94,9 +92,8 @@ def make_estimator(
         subject = KnownSubject.of(load_subject(subject_path, skeleton), apply_offsets=apply_offsets)
     if name == "direct":
         network_path = model_path or direct_path()
-        choice = choice_of(runtime, precision)
         return _make_direct(camera, network_path, layer, height_m, subject, region, choice, offline=offline)
-    if runtime is not None or precision is not None:
+    if choice is not None and choice.options:
         raise RealtimeError(
             f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32"
         )
@@ -111,16 +108,6 @@ def make_estimator(
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
 
 
-def choice_of(runtime: str | None, precision: str | None) -> EngineChoice:
-    """The engines that the options allow."""
-    from engines.runtimes import Precision, Runtime
-    from engines.selection import EngineChoice
-
-    return EngineChoice(
-        None if runtime is None else Runtime(runtime), None if precision is None else Precision(precision)
-    )
-
-
 def _make_direct(
     camera: CameraCalibration,
     network_path: Path,
@@ -128,12 +115,13 @@ def _make_direct(
     height_m: float | None,
     subject: KnownSubject | None,
     region: SearchRegion,
-    choice: EngineChoice,
+    choice: EngineChoice | None,
     *,
     offline: bool,
 ) -> Estimator:
     from engines.assets import fetch
     from engines.blazepose_detector import PoseDetector
+    from engines.selection import FASTEST
     from realtime.direct import DirectEstimator
     from realtime.direct_network import DirectNetwork
 
@@ -145,7 +133,7 @@ def _make_direct(
     return DirectEstimator(
         layer.skeleton,
         camera,
-        DirectNetwork(layer.skeleton, camera.intrinsics, network_path, choice),
+        DirectNetwork(layer.skeleton, camera.intrinsics, network_path, choice or FASTEST),
         PoseDetector(fetch("pose_detection", offline=offline)),
         layer,
         height_m,

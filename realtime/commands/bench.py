@@ -13,6 +13,7 @@ from realtime.commands.arguments import check_can_write, positive_float, positiv
 from realtime.errors import RealtimeError
 
 if TYPE_CHECKING:
+    from realtime.bench_engines import EngineLoad
     from realtime.bench_stream import StreamLoad
 
 HELP = "measure speed on this machine"
@@ -23,12 +24,13 @@ BENCHMARKS = {
     "lifted": "realtime.bench_estimator:measure_lifted",
     "direct": "realtime.bench_estimator:measure_direct",
     "stream": "realtime.bench_stream:measure",
+    "engines": "realtime.bench_engines:measure",
     "synth": "train.bench_synth:measure",
     "temporal": "train.bench_temporal:measure",
 }
 """Functions of `quick: bool` that give a BenchResult; imported only when they are asked for."""
 
-ON_REQUEST = ("direct", "synth", "temporal")
+ON_REQUEST = ("direct", "engines", "synth", "temporal")
 """Those that need more than what is always installed."""
 
 
@@ -48,6 +50,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stream.add_argument(
         "--stuck", type=positive_int, default=0, metavar="N", help="how many of the crowd never read"
     )
+    engines = parser.add_argument_group("engines")
+    engines.add_argument(
+        "--model", type=Path, metavar="FILE.onnx", help="kinecast train export --untrained resnext50_32x4d"
+    )
+    engines.add_argument("--small", type=Path, metavar="FILE.onnx", help="a second, smaller one")
+    engines.add_argument(
+        "--mediapipe-python", type=Path, metavar="FILE", help="a Python with MediaPipe, to compare with"
+    )
+
+
+def engine_load(args: argparse.Namespace) -> EngineLoad:
+    """What the benchmark of the engines compares.
+
+    Raises:
+        RealtimeError: no network is named.
+    """
+    from realtime.bench_engines import EngineLoad
+
+    if args.model is None:
+        raise RealtimeError(
+            "bench engines needs a network: --model FILE.onnx; make one that knows nothing: kinecast train "
+            "export --untrained resnext50_32x4d --out FILE.onnx"
+        )
+    return EngineLoad(args.model, args.small, args.mediapipe_python)
 
 
 def stream_load(args: argparse.Namespace) -> StreamLoad:
@@ -78,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
     for name in args.benchmark or [name for name in BENCHMARKS if name not in ON_REQUEST]:
         module, function = BENCHMARKS[name].split(":")
         measure = getattr(importlib.import_module(module), function)
-        result = measure(args.quick, stream_load(args)) if name == "stream" else measure(args.quick)
+        loads = {"stream": stream_load, "engines": engine_load}
+        result = measure(args.quick, loads[name](args)) if name in loads else measure(args.quick)
         print(format_result(result), flush=True)
         results.append(result)
     if args.json is not None:

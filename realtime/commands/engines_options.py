@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engines.build import Outcome, Source
+    from engines.selection import EngineChoice
 
 RUNTIMES = ("openvino", "onnxruntime", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -38,6 +39,17 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     add_choice_options(parser)
 
 
+def choice_from_options(args: argparse.Namespace) -> EngineChoice:
+    """The engines that `--runtime` and `--precision` allow."""
+    from engines.runtimes import Precision, Runtime
+    from engines.selection import EngineChoice
+
+    return EngineChoice(
+        None if args.runtime is None else Runtime(args.runtime),
+        None if args.precision is None else Precision(args.precision),
+    )
+
+
 def source_of(args: argparse.Namespace) -> Source:
     """The network and inputs that the options name.
 
@@ -64,15 +76,11 @@ def outcomes_of(args: argparse.Namespace, source: Source, root: Path) -> list[Ou
     """
     from engines.build import build_all
     from engines.errors import EngineError
-    from engines.runtimes import Precision, Runtime
 
+    choice = choice_from_options(args)
     outcomes = []
     for outcome in build_all(
-        source,
-        root,
-        runtime=None if args.runtime is None else Runtime(args.runtime),
-        unit=args.unit,
-        precision=None if args.precision is None else Precision(args.precision),
+        source, root, runtime=choice.runtime, unit=args.unit, precision=choice.precision
     ):
         print(format_outcome(outcome), flush=True)
         outcomes.append(outcome)

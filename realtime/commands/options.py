@@ -11,7 +11,7 @@ from pathlib import Path
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration
 from calib.camera_file import load_camera
 from calib.errors import CameraError
-from realtime.commands.engines_options import PRECISIONS, RUNTIMES
+from realtime.commands.engines_options import PRECISIONS, RUNTIMES, choice_from_options
 from realtime.errors import RealtimeError
 from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
 from realtime.types import Estimator
@@ -169,6 +169,5 @@ def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) 
         offline=args.offline,
         smoothing=not args.no_smoothing,
         search_region=args.region,
-        runtime=args.runtime,
-        precision=args.precision,
+        choice=choice_from_options(args),
     )

@@ -1,0 +1,230 @@
+"""Engines and whole pipelines beside others' on the same frames, by turns, in one run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from engines.benchmark import TURN, BenchResult, Figure, Ratio, Timing, time_in_turn
+from engines.build import Source, build_all
+from engines.engine_folder import load_engine
+from engines.errors import EngineError
+from engines.runtimes import Precision, Runtime
+from engines.selection import EngineChoice
+from engines.spec import load_spec
+from realtime.bench_estimator import FRAME_NS, HEIGHT_PX, WIDTH_PX, demo_images
+from realtime.engine_inputs import gather_inputs
+from realtime.errors import RealtimeError
+from realtime.estimators import make_estimator
+from realtime.publisher import Publisher
+from realtime.types import Frame, Status
+
+Images = list[NDArray[np.uint8]]
+
+PUBLISHED = "frame -> published"
+MEDIAPIPE = "MediaPipe Pose (full), frame -> landmarks"
+FAST, REFERENCE = "openvino on cpu int8", "onnxruntime on cpu fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """What to compare."""
+
+    model: Path
+    """A direct network; the encoder of issue's size is ResNeXt-50 32x4d at 256x256."""
+    small: Path | None = None
+    """A smaller one, whose pipeline is timed, too."""
+    mediapipe_python: Path | None = None
+    """A Python that has MediaPipe."""
+
+
+class Contestant(Protocol):
+    """A pipeline that takes frames in order."""
+
+    name: str
+
+    def turn(self, start: int, stop: int) -> list[tuple[int, bool]]:
+        """Run some frames: how long each took in ns, and whether somebody was found."""
+
+
+@dataclass(eq=False)
+class Pipeline:
+    """The estimator `direct` with one network, down to the socket."""
+
+    name: str
+    images: Images
+    step: Callable[[Frame], bool]
+
+    def turn(self, start: int, stop: int) -> list[tuple[int, bool]]:
+        """Run some frames; see `Contestant`."""
+        timed = []
+        for k in range(start, stop):
+            frame = Frame(k, (k + 1) * FRAME_NS, self.images[k % len(self.images)])
+            begin_ns = time.perf_counter_ns()
+            found = self.step(frame)
+            timed.append((time.perf_counter_ns() - begin_ns, found))
+        return timed
+
+
+@dataclass(eq=False)
+class MediapipePeer:
+    """MediaPipe in a process and an environment of its own."""
+
+    process: subprocess.Popen[str]
+    name: str = field(default=MEDIAPIPE)
+
+    def turn(self, start: int, stop: int) -> list[tuple[int, bool]]:
+        """Run some frames; see `Contestant`."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{start} {stop}\n")
+        self.process.stdin.flush()
+        return [(int(ns), bool(found)) for ns, found in json.loads(_line(self.process.stdout))]
+
+
+def measure(quick: bool, load: EngineLoad) -> BenchResult:
+    """Build, time networks by turns, then pipelines by turns."""
+    n = 60 if quick else 400
+    images = demo_images(60 if quick else 230)
+    notes: list[str] = []
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        networks = _time_networks(load.model, root, n, notes)
+        contestants: list[Contestant] = []
+        for title, path in (("", load.model), ("small, ", load.small)):
+            if path is not None:
+                if path != load.model:
+                    _build(path, root, notes)
+                contestants.append(stack.enter_context(_pipeline(title, path, root, images, notes)))
+        if load.mediapipe_python is not None:
+            contestants.append(stack.enter_context(_mediapipe(load.mediapipe_python, images, notes)))
+        durations_ns = take_turns(contestants, n, len(images), notes)
+    pipelines = [Timing.from_ns(name, values) for name, values in durations_ns.items()]
+    figures = [Figure(f"{name}, rate", 1e9 * len(v) / sum(v), "fps") for name, v in durations_ns.items()]
+    return BenchResult(
+        "engines", (*networks, *pipelines), tuple(_ratios(networks, pipelines)), tuple(notes), tuple(figures)
+    )
+
+
+def take_turns(
+    contestants: list[Contestant], n: int, n_warm_up: int, notes: list[str]
+) -> dict[str, list[int]]:
+    """Durations of frames with a person, the first of each turn left out: its caches are another's."""
+    durations_ns: dict[str, list[int]] = {c.name: [] for c in contestants}
+    lost = dict.fromkeys(durations_ns, 0)
+    for contestant in contestants:
+        contestant.turn(0, n_warm_up)
+    for start in range(n_warm_up, n_warm_up + n, TURN):
+        for contestant in contestants:
+            for duration_ns, found in contestant.turn(start, start + TURN)[1:]:
+                lost[contestant.name] += not found
+                if found:
+                    durations_ns[contestant.name].append(duration_ns)
+    notes += [f"{name}: {k} frames without a person left out" for name, k in lost.items() if k]
+    empty = [name for name, values in durations_ns.items() if not values]
+    if empty:
+        raise RealtimeError(f"{empty[0]}: found nobody on any frame of the demonstration clip")
+    return durations_ns
+
+
+def _build(path: Path, root: Path, notes: list[str]) -> dict[str, Path]:
+    """The engines that are compared, by name."""
+    spec = load_spec(path)
+    calibration, comparison = gather_inputs((), spec).split(False)
+    source = Source(path, spec, calibration, comparison)
+    built: dict[str, Path] = {}
+    for runtime, precision in (
+        (Runtime.OPENVINO, Precision.INT8),
+        (Runtime.OPENVINO, Precision.FP32),
+        (Runtime.ONNXRUNTIME, Precision.FP32),
+        (Runtime.TENSORRT, None),
+    ):
+        for outcome in build_all(source, root, runtime=runtime, precision=precision):
+            if outcome.folder is not None and outcome.manifest is not None:
+                built[outcome.name] = outcome.folder
+                parity = outcome.manifest.parity
+                notes.append(
+                    f"{spec.name}, {outcome.name}: angles change by {parity.mean_deg:.2g} deg on average, "
+                    f"99 % below {parity.p99_deg:.2g}, over {parity.n_inputs} inputs"
+                )
+            elif runtime is not Runtime.TENSORRT:
+                raise EngineError(f"{path}: {outcome.name}: {outcome.problem}")
+    return built
+
+
+def _time_networks(path: Path, root: Path, n: int, notes: list[str]) -> tuple[Timing, ...]:
+    engines = {name: load_engine(folder).engine for name, folder in _build(path, root, notes).items()}
+    return time_in_turn({f"network, {name}": lambda _, e=e: e.infer() for name, e in engines.items()}, n)  # type: ignore[misc]
+
+
+@contextmanager
+def _pipeline(title: str, path: Path, root: Path, images: Images, notes: list[str]) -> Iterator[Pipeline]:
+    camera = CameraCalibration.assumed(WIDTH_PX, HEIGHT_PX)
+    estimator = make_estimator("direct", camera=camera, model_path=path, choice=EngineChoice(root=root))
+    estimator.warm_up()
+    notes.append(f"{title}{PUBLISHED}: {estimator.description}; {WIDTH_PX}x{HEIGHT_PX}")
+    with Publisher("tcp://127.0.0.1:*", estimator.skeleton, camera) as publisher:
+
+        def step(frame: Frame) -> bool:
+            sample = estimator.step(frame)
+            publisher.send(sample)
+            return sample.status is not Status.LOST
+
+        yield Pipeline(f"{title}{PUBLISHED}", images, step)
+
+
+@contextmanager
+def _mediapipe(python: Path, images: Images, notes: list[str]) -> Iterator[MediapipePeer]:
+    script = Path(__file__).with_name("mediapipe_peer.py")
+    with tempfile.TemporaryDirectory() as folder:
+        frames = Path(folder) / "frames.npy"
+        np.save(frames, np.ascontiguousarray(np.stack(images)[..., ::-1]))
+        try:
+            process = subprocess.Popen(
+                [str(python), str(script), str(frames)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        except OSError as error:
+            raise RealtimeError(f"{python}: cannot be run ({error.strerror})") from error
+        try:
+            notes.append(f"{MEDIAPIPE}: version {json.loads(_line(process.stdout))['version']}")
+            yield MediapipePeer(process)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _line(stream: IO[str] | None) -> str:
+    assert stream is not None
+    line = stream.readline()
+    if not line:
+        raise RealtimeError(
+            "MediaPipe's process ended; accepted: --mediapipe-python of an environment made with "
+            f"pip install mediapipe==0.10.21 (this one is {sys.executable})"
+        )
+    return line
+
+
+def _ratios(networks: tuple[Timing, ...], pipelines: list[Timing]) -> Iterator[Ratio]:
+    times_us = {t.name: t.p50_us for t in (*networks, *pipelines)}
+    for name, faster, slower in (
+        (f"{FAST} over {REFERENCE}", f"network, {FAST}", f"network, {REFERENCE}"),
+        ("direct over MediaPipe", PUBLISHED, MEDIAPIPE),
+        ("small direct over MediaPipe", f"small, {PUBLISHED}", MEDIAPIPE),
+    ):
+        if faster in times_us and slower in times_us:
+            yield Ratio(f"{name}, times as fast", times_us[slower] / times_us[faster])

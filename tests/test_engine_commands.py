@@ -1,0 +1,190 @@
+"""`kinecast engines`, `--runtime`, `doctor` and the peer of `bench engines`, as people call them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="engines are built with the extra engines")
+pytest.importorskip("onnxruntime", reason="engines are built with the extra engines")
+
+from engines import build, engine_folder
+from realtime import bench_engines
+from realtime.bench_engines import MediapipePeer, Pipeline, take_turns
+from realtime.cli import main
+from realtime.errors import RealtimeError
+from tests.engine_networks import pictures, write_picture_network, write_remembering_network
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(build, "TIMED_S", 0.01)
+    monkeypatch.setattr(engine_folder, "default_engines_dir", lambda: tmp_path / "cache")
+    path = tmp_path / "net.onnx"
+    write_picture_network(path)
+    image, log_reach = pictures(60).arrays
+    np.savez(tmp_path / "inputs.npz", image=image, log_reach=log_reach)
+    return path
+
+
+def engines(*words: object) -> int:
+    return main(["engines", *map(str, words)])
+
+
+def test_build_keeps_what_passes_and_names_the_fastest(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert engines("build", model, "--inputs", tmp_path / "inputs.npz") == 0
+    said = capsys.readouterr().out
+    assert "ok  openvino on cpu int8" in said
+    assert "--  tensorrt on cuda" in said
+    kept = {p.parent for p in (tmp_path / "cache").rglob("manifest.json")}
+    fastest = Path(said.split("fastest: ")[1].split(", in ")[1].splitlines()[0])
+    assert fastest in kept
+    p50_ms = {p: json.loads((p / "manifest.json").read_text())["speed"]["p50_ms"] for p in kept}
+    assert p50_ms[fastest] == min(p50_ms.values())
+
+
+def test_inspect_tells_of_all_engines_and_of_one(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert engines("inspect", model) == 2
+    assert "no engines; build some: kinecast engines build" in capsys.readouterr().err
+    engines("build", model, "--inputs", tmp_path / "inputs.npz", "--unit", "cpu", "--runtime", "openvino")
+    capsys.readouterr()
+    assert engines("inspect", model) == 0
+    said = capsys.readouterr().out
+    assert said.count("network    picture") == 2
+    folder = next((tmp_path / "cache").rglob("manifest.json")).parent
+    assert engines("inspect", folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["spec"]["name"] == "picture"
+    (folder / "model.bin").write_bytes(b"")
+    assert engines("inspect", folder) == 2
+    assert "build it again: kinecast engines build" in capsys.readouterr().err
+
+
+def test_bench_compares_and_keeps_nothing(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bench.json"
+    assert engines("bench", model, "--inputs", tmp_path / "inputs.npz", "--n", 20, "--json", out) == 0
+    assert "openvino on cpu int8" in capsys.readouterr().out
+    found = json.loads(out.read_text())
+    names = [t["name"] for t in found["results"][0]["timings"]]
+    assert names == [row["engine"] for row in found["parity"]]
+    assert {"openvino on cpu fp32", "onnxruntime on cpu fp32"} <= set(names)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["build", "none.onnx"], "not a model spec"),
+        (["build", "{model}", "--inputs", "none.npz"], "not an .npz file"),
+        (
+            ["build", "{model}", "--inputs", "{folder}/inputs.npz", "--runtime", "tensorrt"],
+            "no engine was built",
+        ),
+        (["inspect", "{folder}"], "no engine"),
+    ],
+)
+def test_refusals_are_one_plain_line(
+    model: Path, tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert engines(*(word.format(model=model, folder=tmp_path) for word in words)) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_pictures_are_refused_where_a_network_takes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_remembering_network(tmp_path / "m.onnx")
+    assert engines("build", tmp_path / "m.onnx", "--inputs", "clip.mp4") == 2
+    assert "takes no pictures; accepted: FILE.npz" in capsys.readouterr().err
+
+
+def test_runtime_is_for_direct_networks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "synthetic", "--out", "unused", "--frames", "1", "--runtime", "onnxruntime"]) == 2
+    assert "--runtime and --precision are for the estimator direct" in capsys.readouterr().err
+
+
+def test_doctor_tells_what_runs_and_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+    said = capsys.readouterr().out
+    assert "openvino on cpu" in said
+    assert "onnxruntime on cpu" in said
+    assert "tensorrt on cuda" in said
+
+
+def test_bench_engines_wants_a_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "engines"]) == 2
+    assert "train export --untrained resnext50_32x4d" in capsys.readouterr().err
+
+
+FAKE_MEDIAPIPE = """
+__version__ = "0"
+class Result:
+    def __init__(self, found): self.pose_landmarks = [1] if found else None
+class Pose:
+    def __init__(self, model_complexity): pass
+    def process(self, frame): return Result(frame[0, 0, 0] > 0)
+class solutions:
+    class pose:
+        Pose = Pose
+"""
+
+
+def test_the_peer_answers_turn_by_turn(tmp_path: Path) -> None:
+    (tmp_path / "mediapipe.py").write_text(FAKE_MEDIAPIPE)
+    frames = np.ones((3, 4, 4, 3), np.uint8)
+    frames[1] = 0
+    np.save(tmp_path / "frames.npy", frames)
+    script = Path(bench_engines.__file__).with_name("mediapipe_peer.py")
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "frames.npy")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None and process.stdin is not None
+        assert json.loads(process.stdout.readline()) == {"version": "0"}
+        timed = MediapipePeer(process).turn(2, 6)
+        process.stdin.close()
+    assert [found for _, found in timed] == [True, True, False, True]
+    assert all(duration_ns > 0 for duration_ns, _ in timed)
+
+
+def test_a_python_without_mediapipe_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mediapipe.py").write_text("raise ImportError('broken')")
+    images = [np.zeros((4, 4, 3), np.uint8)]
+    with pytest.raises(RealtimeError, match="MediaPipe's process ended"):
+        with bench_engines._mediapipe(Path("/bin/true"), images, []):
+            pass
+    with pytest.raises(RealtimeError, match="cannot be run"):
+        with bench_engines._mediapipe(tmp_path / "none", images, []):
+            pass
+
+
+def test_turns_are_equal_and_frames_without_a_person_do_not_count() -> None:
+    seen: dict[str, list[int]] = {"a": [], "b": []}
+
+    def pipeline(name: str) -> Pipeline:
+        return Pipeline(
+            name, [], lambda frame: seen[name].append(frame.frame_id) is None and frame.frame_id % 4 > 0
+        )
+
+    contestants = [pipeline("a"), pipeline("b")]
+    for contestant in contestants:
+        contestant.images = [np.zeros((1, 1, 3), np.uint8)]
+    notes: list[str] = []
+    durations = take_turns(list(contestants), 40, 5, notes)
+    assert seen["a"] == seen["b"] == [*range(5), *range(5, 45)]
+    # Of each turn's 20 frames the first is left out, and every fourth found nobody.
+    assert [len(v) for v in durations.values()] == [28, 28]
+    assert notes == ["a: 10 frames without a person left out", "b: 10 frames without a person left out"]
