@@ -134,6 +134,7 @@ class AngleSample:
             T_ground_body=T,
             markers_m=markers_m,
             box_px=np.full(4, np.nan),
+            foot_contact=np.array(self.message.foot_contact),
         )
 
     def _at(self, name: str) -> int:

@@ -148,6 +148,8 @@ def _check_angles(angles: Angles) -> None:
         _malformed(f"q, qdot and confidence have {len(q)}, {len(qdot)} and {len(confidence)} entries")
     for values in (q, qdot, angles.pelvis_position_m):
         _check_not_infinite("q, qdot and position", values)
+    if any(value < 0.0 or value > 1.0 for value in angles.foot_contact):
+        _malformed("foot_contact outside 0 to 1")
     if math.isfinite(sum(q)):  # nothing undefined: the common case, which each of many readers pays for
         return
     if any(math.isnan(value) and trust > 0.0 for value, trust in zip(q, confidence, strict=True)):

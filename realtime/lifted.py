@@ -7,6 +7,7 @@ picture, each as far as it can be trusted, and finds the pelvis's place.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ from engines.blazepose import BlazePose, BlazePoseResult
 from realtime.landmarks import LandmarksEstimator
 from realtime.lifter import Lifted, Lifter
 from realtime.pose_solver import Prior
-from realtime.skeletal_layer import SkeletalLayer
+from realtime.skeletal_layer import Estimate, SkeletalLayer
 from realtime.subject_scaling import KnownSubject
-from realtime.temporal import TemporalNetwork
+from realtime.temporal import Refined, TemporalNetwork
 
 MIN_DOUBT = 0.02
 """Least share of the variance among people that stays open after the network's word."""
@@ -58,6 +59,7 @@ class LiftedEstimator(LandmarksEstimator):
     ) -> None:
         self._lifter = Lifter(skeleton, camera, model_path)
         self._temporal = None if temporal_path is None else TemporalNetwork(skeleton, temporal_path)
+        self._refined: Refined | None = None
         super().__init__(skeleton, camera, blazepose, layer, height_m, subject)
 
     def _forget_person(self) -> None:
@@ -68,8 +70,16 @@ class LiftedEstimator(LandmarksEstimator):
     def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior:
         facing = self._lifter.look(result)
         if self._temporal is not None:
-            facing = self._temporal.step(facing, t_ns).facing
+            self._refined = self._temporal.step(facing, t_ns)
+            facing = self._refined.facing
         return prior_of(self._lifter.to_ground(facing))
+
+    def _solve(self, t_ns: int, result: BlazePoseResult) -> Estimate:
+        estimate = super()._solve(t_ns, result)
+        if self._refined is None:
+            return estimate
+        qdot = self._lifter.spread(self._refined.qdot, np.nan)
+        return replace(estimate, qdot=qdot, foot_contact=self._refined.foot_contact)
 
 
 def prior_of(lifted: Lifted) -> Prior:

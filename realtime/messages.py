@@ -8,6 +8,7 @@ is NaN with confidence 0 (`null` in JSON); a single value that is not known is n
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -25,6 +26,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Reals = Annotated[list[float], msgspec.Meta(max_length=4096)]
 Shares = Annotated[list[Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]], msgspec.Meta(max_length=4096)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=4096)]
+Vector2 = tuple[float, float]
 Vector3 = tuple[float, float, float]
 Vector4 = tuple[float, float, float, float]
 Vectors3 = Annotated[list[Vector3], msgspec.Meta(max_length=4096)]
@@ -61,6 +63,8 @@ class Angles(Header, frozen=True, kw_only=True):
     """From 0 to 1; 0 where `q` is NaN. As many as `q`."""
     pelvis_position_m: Vector3
     """Origin of the pelvis, or of the model's first body if it has none, in ground."""
+    foot_contact: Vector2 = (math.nan, math.nan)
+    """Probability that the right and the left foot rest on the floor; NaN where not known."""
 
 
 class Pose(Header, frozen=True, kw_only=True):

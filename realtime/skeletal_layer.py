@@ -37,6 +37,10 @@ class Estimate:
     status: Status
     box_px: Array
     """Left, top, right, bottom. Shape: (4,)."""
+    qdot: Array | None = None
+    """Speeds in rad/s and m/s; NaN where unknown. None: by the smoothing. Shape: (n_q,)."""
+    foot_contact: Array | None = None
+    """Probability that the right and the left foot rest on the floor. Shape: (2,)."""
 
 
 def is_root(skeleton: Skeleton) -> NDArray[np.bool_]:
@@ -53,7 +57,7 @@ class SkeletalLayer:
 
     Args:
         skeleton: The skeleton.
-        smoothing: Whether the One-Euro filter runs; without it, speeds are NaN.
+        smoothing: Whether the One-Euro filter runs; without it, speeds are the estimate's, or NaN.
     """
 
     def __init__(self, skeleton: Skeleton, *, smoothing: bool = True) -> None:
@@ -91,6 +95,8 @@ class SkeletalLayer:
         q, qdot = estimate.q.copy(), np.full(skeleton.n_q, np.nan)
         if self._filter is not None:
             self._filter.step(frame.t_capture_ns, q, q, qdot)
+        elif estimate.qdot is not None:
+            qdot[:] = estimate.qdot
         np.clip(q, self._lower, self._upper, out=q)
         scale_factors = np.array(estimate.scale_factors, dtype=np.float64)
         T = np.empty((skeleton.n_bodies, 4, 4))
@@ -113,6 +119,7 @@ class SkeletalLayer:
             markers_m=markers_m,
             box_px=estimate.box_px,
             stage_ns=stage_ns,
+            foot_contact=np.full(2, np.nan) if estimate.foot_contact is None else estimate.foot_contact,
         )
 
     def lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:

@@ -60,6 +60,8 @@ class PoseSample:
     """Left, top, right, bottom of the tracked person; NaN when lost. Shape: (4,)."""
     stage_ns: dict[str, int] = field(default_factory=dict)
     """Time spent in each stage of the estimator."""
+    foot_contact: NDArray[np.float64] = field(default_factory=lambda: np.full(2, np.nan))
+    """Probability that the right and the left foot rest on the floor; NaN where not known. Shape: (2,)."""
 
 
 @dataclass(frozen=True, slots=True)

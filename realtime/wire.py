@@ -38,6 +38,7 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
     """
     defined = np.isfinite(sample.q)
     x, y, z = _finite_or_nan(sample.T_ground_body[root, :3, 3]).tolist()
+    right, left = _finite_or_nan(sample.foot_contact).clip(0.0, 1.0).tolist()
     return Angles(
         schema=SCHEMA,
         session=envelope.session,
@@ -50,6 +51,7 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
         qdot=_finite_or_nan(sample.qdot).tolist(),
         confidence=np.where(defined, np.nan_to_num(sample.confidence).clip(0.0, 1.0), 0.0).tolist(),
         pelvis_position_m=(x, y, z),
+        foot_contact=(right, left),
     )
 
 

@@ -36,6 +36,7 @@ NAN = math.nan
 finite = st.floats(allow_nan=False, allow_infinity=False)
 number = st.one_of(finite, st.just(NAN))
 stamp = st.integers(0, 2**63 - 1)
+share = st.one_of(st.floats(0.0, 1.0), st.just(NAN))
 vector = st.tuples(number, number, number)
 name = st.text(min_size=1, max_size=20)
 header = {"schema": st.just(SCHEMA), "session": st.just(SESSION), "t_publish_ns": stamp}
@@ -52,7 +53,7 @@ def angles(draw: st.DrawFn, n: int | None = None) -> Angles:
     fixed = {k: draw(v) for k, v in sample.items()}
     return Angles(
         **fixed, status=draw(st.sampled_from(Status)), q=q, qdot=qdot, confidence=confidence,
-        pelvis_position_m=draw(vector),
+        pelvis_position_m=draw(vector), foot_contact=draw(st.tuples(share, share)),
     )  # fmt: skip
 
 
@@ -216,6 +217,8 @@ def example_meta(**changes: typing.Any) -> Meta:
         example_angles(confidence=[1.5, 0.0]),
         example_angles(confidence=[-0.1, 0.0]),
         example_angles(confidence=[NAN, 0.0]),
+        example_angles(foot_contact=(0.5, 1.5)),
+        example_angles(foot_contact=(-0.1, 0.5)),
         example_angles(q=[NAN, 0.0]),
         example_angles(session="not a uuid"),
         example_angles(seq=-1),
@@ -239,13 +242,22 @@ def test_a_message_that_breaks_a_rule_is_malformed(message: messages.Message) ->
 
 
 @pytest.mark.parametrize("encoding", ["msgpack", "json"])
-@pytest.mark.parametrize("field", [f.name for f in msgspec.structs.fields(Angles)])
+@pytest.mark.parametrize("field", [f.name for f in msgspec.structs.fields(Angles) if f.required])
 def test_no_field_of_a_sample_may_be_missing(field: str, encoding: messages.Encoding) -> None:
     body = msgspec.to_builtins(example_angles())
     del body[field]
     frame = b"angles " + (msgspec.json if encoding == "json" else msgspec.msgpack).encode(body)
     with pytest.raises(MessageError, match=field):
         decode(frame)
+
+
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+def test_samples_from_before_feet_were_told_are_read(encoding: messages.Encoding) -> None:
+    body = msgspec.to_builtins(example_angles())
+    del body["foot_contact"]
+    read = decode(b"angles " + (msgspec.json if encoding == "json" else msgspec.msgpack).encode(body))
+    assert isinstance(read, Angles)
+    assert all(math.isnan(value) for value in read.foot_contact)
 
 
 def test_a_field_that_is_new_to_this_reader_is_ignored() -> None:
