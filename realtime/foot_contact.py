@@ -15,21 +15,30 @@ Array = NDArray[np.float64]
 
 FEET = ((28, 30, 32), (27, 29, 31))
 """Ankle, heel and toe landmarks, right and left."""
+HEEL = 1
+"""Place of the first of them that touches the floor."""
 ANKLE_HEIGHT_M = 0.068
 """Of an unscaled skeleton's ankle over the sole: 0.039 of stature (Drillis and Contini 1966)."""
-LOW_M = (0.03, 0.10)
+LOW_M = (0.04, 0.10)
 """A foot higher than the other stands surely below the first and surely not above the second."""
 SLOW_M_S = (0.18, 0.35)
-"""The same for the speed across the line of sight."""
+"""The same for the speed across the line of sight of somebody who stays where they are."""
+OF_PELVIS = (0.6, 0.9)
+"""What is added for somebody who walks: shares of the pelvis's speed, as far as the picture shows speeds
+along the floor. A foot that swings is twice as fast as the pelvis; landmarks of one that stands shake."""
+EQUAL_M_S = 0.2
+"""A foot faster than the other by more swings, if somebody walks."""
+PLANTED = (0.3, 0.1)
+"""How surely a foot must stand to count as planted, and to stay so."""
 BEARING_M = 0.05
 """Parts of a foot that are this much higher than its lowest do not bear on the floor."""
-SPEED_S = 0.06
+SPEED_S = 0.1
 """Over which speed is averaged."""
 ANCHOR_S = 0.7
 """Over which the place of a standing foot is averaged."""
 STEEPEST_RISE = -0.05
 """A ray that falls less than this, per metre, meets the floor too far away to tell where."""
-MIN_CONTACT, MIN_TRUST = 0.05, 0.2
+MIN_CONTACT, MIN_TRUST, MIN_SHARE = 0.05, 0.2, 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +55,12 @@ class Stance:
     """Horizontal direction from the camera to it. Shape: (3,)."""
     fall: float
     """How steeply its ray meets the floor: sine of the angle."""
+    is_planted: bool
+    """Whether it stands for sure, and has not lifted since."""
+    rows: NDArray[np.int64]
+    """Stations of heel and toe that bear on the floor. Shape: (n,)."""
+    seen_m: Array
+    """Where their rays meet the floor in this frame, at the height of the stations. Shape: (n, 3)."""
 
 
 class _Foot:
@@ -57,6 +72,7 @@ class _Foot:
 
     def reset(self) -> None:
         self.rays: Array | None = None
+        self.is_planted = False
         self.velocity = np.zeros(3)
         self.lift()
 
@@ -64,6 +80,10 @@ class _Foot:
         """Forget where it stood."""
         self.anchor_m: Array | None = None
         self.stood_s = 0.0
+
+    def plant(self, certainty: float) -> None:
+        """Decide whether it stands for good: it takes more to begin than to go on."""
+        self.is_planted = certainty > PLANTED[self.is_planted]
 
     def speed(self, rays: Array, share: Array, depth_m: float, dt_s: float) -> float:
         """Speed across the line of sight, averaged, in m/s."""
@@ -116,6 +136,7 @@ class FootContacts:
         size: float,
         depth_m: float,
         dt_s: float,
+        speed_m_s: float = 0.0,
     ) -> list[Stance]:
         """The feet that stand now.
 
@@ -128,28 +149,87 @@ class FootContacts:
             size: Of the person against the unscaled skeleton.
             depth_m: Of the person.
             dt_s: Since the frame before.
+            speed_m_s: Of the pelvis, along the floor.
         """
-        heights = [offsets_m[foot.rows, 1] - size * self._clearance_m[foot.rows] for foot in self._feet]
+        clearance_m = size * self._clearance_m
+        heights = [offsets_m[foot.rows, 1] - clearance_m[foot.rows] for foot in self._feet]
         lowest = self.lowest_m = min((float(height.min()) for height in heights), default=0.0)
-        found = []
+        looks = []
         for foot, height in zip(self._feet, heights, strict=True):
             rows = foot.rows
-            share = np.clip(1.0 - (height - height.min()) / BEARING_M, 0.0, 1.0) * trust[rows]
-            seen = float(share.sum())
-            share = share / max(seen, 1e-9)
-            speed = foot.speed(rays_cam[rows], share, depth_m, dt_s)
-            contact = _falling(float(height.min()) - lowest, LOW_M) * _falling(speed, SLOW_M_S)
             direction = rays_cam[rows] @ R_ground_cam.T
-            direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
-            over = camera_m[1] - size * self._clearance_m[rows]
-            # NaN, where a ray is not known, is refused as well.
-            can_meet = bool((direction[:, 1] < STEEPEST_RISE).all() and (over > 0.0).all())
-            if contact < MIN_CONTACT or seen < MIN_TRUST or not can_meet:
+            look = _look(direction, trust[rows], height, lowest, camera_m[1] - clearance_m[rows])
+            looks.append((foot, look, foot.speed(rays_cam[rows], look.share, depth_m, dt_s)))
+        slowest = min((speed for _, _, speed in looks), default=0.0)
+        found = []
+        for foot, look, speed in looks:
+            contact = look.low * _falling(speed, SLOW_M_S)
+            shown_m_s = speed_m_s * look.fall if speed < slowest + EQUAL_M_S else 0.0
+            foot.plant(look.low * _falling(speed, np.array(SLOW_M_S) + np.array(OF_PELVIS) * shown_m_s))
+            if contact < MIN_CONTACT:
                 foot.lift()
-                continue
-            points_m = foot.stand(camera_m - direction * (over / direction[:, 1])[:, None], dt_s)
-            found.append(_stance(contact, share @ points_m, share @ offsets_m[rows], share @ direction))
+            if contact >= MIN_CONTACT or foot.is_planted:
+                points_m = camera_m + look.to_floor_m
+                anchor_m = foot.stand(points_m, dt_s) if contact >= MIN_CONTACT else points_m
+                found.append(look.stance(contact, foot, offsets_m, points_m, anchor_m))
         return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """One foot in one frame."""
+
+    share: Array
+    """How much each of its points counts: those that bear, as far as they are seen. Shape: (3,)."""
+    direction: Array
+    """Of the foot from the camera: mean of its rays. Shape: (3,)."""
+    to_floor_m: Array
+    """From the camera to where the rays meet the floor. Shape: (3, 3)."""
+    low: float
+    """How surely the foot is low and its place can be told, from 0 to 1."""
+
+    @property
+    def fall(self) -> float:
+        """Sine of the angle at which its ray meets the floor."""
+        return float(-self.direction[1] / np.linalg.norm(self.direction))
+
+    def stance(
+        self, contact: float, foot: _Foot, offsets_m: Array, points_m: Array, anchor_m: Array
+    ) -> Stance:
+        """The foot, if it stands."""
+        ahead = self.direction * np.array([1.0, 0.0, 1.0])
+        bears = np.flatnonzero(self.share[HEEL:] > MIN_SHARE) + HEEL
+        return Stance(
+            contact=contact,
+            floor_m=self.share @ anchor_m,
+            offset_m=self.share @ offsets_m[foot.rows],
+            ahead=ahead / np.linalg.norm(ahead),
+            fall=self.fall,
+            is_planted=foot.is_planted,
+            rows=np.array(foot.rows)[bears],
+            seen_m=points_m[bears],
+        )
+
+
+def _look(direction: Array, trust: Array, height_m: Array, lowest_m: float, over_m: Array) -> _Look:
+    """Look at one foot.
+
+    Args:
+        direction: Of its points' rays, in ground. Shape: (3, 3).
+        trust: Of the points. Shape: (3,).
+        height_m: Of the points over their soles, against the pelvis. Shape: (3,).
+        lowest_m: The same of the lower foot.
+        over_m: Of the camera over the points of a standing foot. Shape: (3,).
+    """
+    direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    share = np.clip(1.0 - (height_m - height_m.min()) / BEARING_M, 0.0, 1.0) * trust
+    seen = float(share.sum())
+    share = share / max(seen, 1e-9)
+    # NaN, where a ray is not known, is refused as well.
+    can_meet = seen >= MIN_TRUST and bool((direction[:, 1] < STEEPEST_RISE).all() and (over_m > 0.0).all())
+    low = _falling(float(height_m.min()) - lowest_m, LOW_M) if can_meet else 0.0
+    to_floor_m = -direction * (over_m / direction[:, 1])[:, None]
+    return _Look(share, share @ direction, to_floor_m, low)
 
 
 def sole_clearance(skeleton: Skeleton, model: LandmarkModel) -> Array:
@@ -162,17 +242,6 @@ def sole_clearance(skeleton: Skeleton, model: LandmarkModel) -> Array:
     return np.asarray(heights_m - (ankle_m - ANKLE_HEIGHT_M))
 
 
-def _stance(contact: float, floor_m: Array, offset_m: Array, direction: Array) -> Stance:
-    ahead = direction * np.array([1.0, 0.0, 1.0])
-    return Stance(
-        contact=contact,
-        floor_m=floor_m,
-        offset_m=offset_m,
-        ahead=ahead / np.linalg.norm(ahead),
-        fall=float(-direction[1] / np.linalg.norm(direction)),
-    )
-
-
-def _falling(value: float, limits: tuple[float, float]) -> float:
+def _falling(value: float, limits: tuple[float, float] | Array) -> float:
     """1 below the first limit, 0 above the second."""
     return float(np.clip((limits[1] - value) / (limits[1] - limits[0]), 0.0, 1.0))

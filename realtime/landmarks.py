@@ -8,7 +8,9 @@ own axis) follows how people hold themselves.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
 from engines.preprocess import letterbox_roi
+from realtime.foot_lock import FootLock
 from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import LandmarkObservation, observe, rotation_to_ray
 from realtime.pelvis_position import PelvisPosition
@@ -71,6 +74,7 @@ class LandmarksEstimator:
         self._scaling = SubjectScaling(skeleton, self._model, height_m, known=self._subject.scale_factors)
         self._solver = PoseSolver(skeleton, self._model)
         self._position = PelvisPosition(skeleton, self._model, camera)
+        self._lock = FootLock(skeleton, self._model, camera.T_ground_cam[:3, 3]) if camera.has_floor else None
         self.reset()
 
     @property
@@ -108,8 +112,7 @@ class LandmarksEstimator:
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
         if result is None:
             # Nothing of the frame before may be used for the next.
-            self._solver.reset()
-            self._position.reset()
+            self._forget_frame()
             if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
                 self._forget_person()
             return self._layer.lost(frame, stage_ns)
@@ -120,12 +123,17 @@ class LandmarksEstimator:
         start_ns = time.perf_counter_ns()
         estimate = self._place(frame.t_capture_ns, result, estimate)
         stage_ns["pelvis_position"] = time.perf_counter_ns() - start_ns
-        return self._layer.step(frame, estimate, stage_ns)
+        return self._layer.step(frame, estimate, stage_ns, self._hold_feet(frame.t_capture_ns, estimate))
+
+    def _forget_frame(self) -> None:
+        self._solver.reset()
+        self._position.reset()
+        if self._lock is not None:
+            self._lock.reset()
 
     def _forget_person(self) -> None:
         self._scaling.reset()
-        self._solver.reset()
-        self._position.reset()
+        self._forget_frame()
         self._solver.set_scale_factors(self._scaling.scale_factors)
         self._layer.reset()
         self._last_seen_ns = None
@@ -137,6 +145,12 @@ class LandmarksEstimator:
     def _place(self, t_ns: int, result: BlazePoseResult, estimate: Estimate) -> Estimate:
         q = self._subject.without_offsets(estimate.q)
         return replace(estimate, q=self._position.step(t_ns, result, q, estimate.scale_factors))
+
+    def _hold_feet(self, t_ns: int, estimate: Estimate) -> Callable[[Array, Array], None] | None:
+        """What keeps planted feet in their place; None without a floor."""
+        if self._lock is None:
+            return None
+        return partial(self._lock.step, t_ns, self._position.stances, estimate.scale_factors)
 
     def _solve(self, t_ns: int, result: BlazePoseResult) -> Estimate:
         world_m = world_in_camera(result, self.camera)

@@ -16,7 +16,7 @@ from calib.kinematics import forward_kinematics, station_positions
 from calib.root import find_root
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePoseResult
-from realtime.foot_contact import FootContacts, Stance
+from realtime.foot_contact import MIN_CONTACT, FootContacts, Stance
 from realtime.landmark_model import LandmarkModel
 from realtime.observation import solve_translation
 from realtime.position_filter import PositionFilter
@@ -56,12 +56,15 @@ class PelvisPosition:
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._points_m = np.empty((len(model.landmark), 3))
         self._filter = PositionFilter()
+        self.stances: list[Stance] = []
+        """Feet that stood in the last frame; none without a floor."""
         self.reset()
 
     def reset(self) -> None:
         """Forget the frames before."""
         self._filter.reset()
         self._t_ns: int | None = None
+        self.stances = []
         if self._contacts is not None:
             self._contacts.reset()
 
@@ -92,10 +95,13 @@ class PelvisPosition:
         dt_s = self._advance(t_ns, t_cam)
         self._add_picture(t_cam)
         if self._contacts is not None:
-            for stance in self._contacts.step(
-                rays, self._R, self._camera_m, offsets_m, trust, float(scale_factors.mean()), t_cam[2], dt_s
-            ):
-                self._add_stance(stance)
+            self.stances = self._contacts.step(
+                rays, self._R, self._camera_m, offsets_m, trust, float(scale_factors.mean()), t_cam[2], dt_s,
+                self._filter.speed_m_s,
+            )  # fmt: skip
+            for stance in self.stances:
+                if stance.contact > MIN_CONTACT:
+                    self._add_stance(stance)
             self._keep_above_floor(self._contacts.lowest_m)
         return self._shifted(q, self._filter.position_m - origin_m)
 

@@ -34,6 +34,11 @@ class PositionFilter:
         """In ground. Shape: (3,)."""
         return self._x[:3].copy()
 
+    @property
+    def speed_m_s(self) -> float:
+        """Along the floor."""
+        return float(np.hypot(self._x[3], self._x[5]))
+
     def reset(self) -> None:
         """Forget everything."""
         self.is_started = False

@@ -6,6 +6,7 @@ Every estimator ends here, so that smoothing, limits and the meaning of "lost" a
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,13 +83,20 @@ class SkeletalLayer:
         if self._filter is not None:
             self._filter.reset()
 
-    def step(self, frame: Frame, estimate: Estimate, stage_ns: dict[str, int]) -> PoseSample:
+    def step(
+        self,
+        frame: Frame,
+        estimate: Estimate,
+        stage_ns: dict[str, int],
+        correct: Callable[[Array, Array], None] | None = None,
+    ) -> PoseSample:
         """Finish one estimate.
 
         Args:
             frame: What it was made from.
             estimate: The estimate.
             stage_ns: Time spent so far; `skeletal_layer` is added.
+            correct: Changes coordinates and speeds in place after smoothing, for what must not lag.
         """
         start_ns = time.perf_counter_ns()
         skeleton = self.skeleton
@@ -98,6 +106,8 @@ class SkeletalLayer:
         elif estimate.qdot is not None:
             qdot[:] = estimate.qdot
         np.clip(q, self._lower, self._upper, out=q)
+        if correct is not None:
+            correct(q, qdot)
         scale_factors = np.array(estimate.scale_factors, dtype=np.float64)
         T = np.empty((skeleton.n_bodies, 4, 4))
         markers_m = np.empty((skeleton.n_markers, 3))
