@@ -50,10 +50,17 @@ class Source:
 
     @cached_property
     def int8(self) -> bytes:
-        """The network in 8 bits; several runtimes take the same."""
+        """The network in 8 bits, for CPUs."""
         from engines.quantise import to_int8
 
         return to_int8(self.content, self.spec, self.calibration)
+
+    @cached_property
+    def symmetric_int8(self) -> bytes:
+        """The network in 8 bits, for TensorRT."""
+        from engines.quantise import to_int8
+
+        return to_int8(self.content, self.spec, self.calibration, symmetric=True)
 
     @cached_property
     def reference(self) -> Sequence[NDArray[Any]]:
@@ -155,7 +162,8 @@ def _write(source: Source, backend: Backend, precision: Precision, path: Path, r
         return _write_openvino(source, precision, path)
     content, method = source.content, "as exported"
     if precision is Precision.INT8:
-        content, method = source.int8, _INT8
+        is_tensorrt = backend.runtime is Runtime.TENSORRT
+        content, method = source.symmetric_int8 if is_tensorrt else source.int8, _INT8
     elif precision is Precision.FP16:
         from engines.half_precision import to_half_precision
 

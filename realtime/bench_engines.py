@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +42,7 @@ class EngineLoad:
     """What to compare."""
 
     model: Path
-    """A direct network; the encoder of issue's size is ResNeXt-50 32x4d at 256x256."""
+    """A direct network."""
     small: Path | None = None
     """A smaller one, whose pipeline is timed, too."""
     mediapipe_python: Path | None = None
@@ -90,7 +89,16 @@ class MediapipePeer:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{start} {stop}\n")
         self.process.stdin.flush()
-        return [(int(ns), bool(found)) for ns, found in json.loads(_line(self.process.stdout))]
+        return [(int(ns), bool(found)) for ns, found in self.answer()]
+
+    def answer(self) -> Any:
+        """What the process says next.
+
+        Raises:
+            ValueError: it ended, or says something else.
+        """
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
 
 
 def measure(quick: bool, load: EngineLoad) -> BenchResult:
@@ -100,15 +108,18 @@ def measure(quick: bool, load: EngineLoad) -> BenchResult:
     notes: list[str] = []
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        networks = _time_networks(load.model, root, n, notes)
+        peer = None
+        if load.mediapipe_python is not None:
+            peer = stack.enter_context(_mediapipe(load.mediapipe_python, images, notes))
+        networks = _time_networks(_build(load.model, root, notes, quick=quick), n)
         contestants: list[Contestant] = []
         for title, path in (("", load.model), ("small, ", load.small)):
             if path is not None:
                 if path != load.model:
-                    _build(path, root, notes)
+                    _build(path, root, notes, quick=quick)
                 contestants.append(stack.enter_context(_pipeline(title, path, root, images, notes)))
-        if load.mediapipe_python is not None:
-            contestants.append(stack.enter_context(_mediapipe(load.mediapipe_python, images, notes)))
+        if peer is not None:
+            contestants.append(peer)
         durations_ns = take_turns(contestants, n, len(images), notes)
     pipelines = [Timing.from_ns(name, values) for name, values in durations_ns.items()]
     figures = [Figure(f"{name}, rate", 1e9 * len(v) / sum(v), "fps") for name, v in durations_ns.items()]
@@ -138,10 +149,11 @@ def take_turns(
     return durations_ns
 
 
-def _build(path: Path, root: Path, notes: list[str]) -> dict[str, Path]:
+def _build(path: Path, root: Path, notes: list[str], *, quick: bool) -> dict[str, Path]:
     """The engines that are compared, by name."""
     spec = load_spec(path)
-    calibration, comparison = gather_inputs((), spec).split(False)
+    inputs = gather_inputs((), spec)
+    calibration, comparison = inputs.part(slice(None, None, 10 if quick else 1)).split(False)
     source = Source(path, spec, calibration, comparison)
     built: dict[str, Path] = {}
     for runtime, precision in (
@@ -163,8 +175,8 @@ def _build(path: Path, root: Path, notes: list[str]) -> dict[str, Path]:
     return built
 
 
-def _time_networks(path: Path, root: Path, n: int, notes: list[str]) -> tuple[Timing, ...]:
-    engines = {name: load_engine(folder).engine for name, folder in _build(path, root, notes).items()}
+def _time_networks(built: dict[str, Path], n: int) -> tuple[Timing, ...]:
+    engines = {name: load_engine(folder).engine for name, folder in built.items()}
     return time_in_turn({f"network, {name}": lambda _, e=e: e.infer() for name, e in engines.items()}, n)  # type: ignore[misc]
 
 
@@ -187,36 +199,35 @@ def _pipeline(title: str, path: Path, root: Path, images: Images, notes: list[st
 @contextmanager
 def _mediapipe(python: Path, images: Images, notes: list[str]) -> Iterator[MediapipePeer]:
     script = Path(__file__).with_name("mediapipe_peer.py")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "said").open("w+") as said:
         frames = Path(folder) / "frames.npy"
         np.save(frames, np.ascontiguousarray(np.stack(images)[..., ::-1]))
         try:
             process = subprocess.Popen(
-                [str(python), str(script), str(frames)],
+                # Isolated: beside the script lie modules with the names of Python's own.
+                [str(python), "-I", str(script), str(frames)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=said,
                 text=True,
             )
         except OSError as error:
             raise RealtimeError(f"{python}: cannot be run ({error.strerror})") from error
         try:
-            notes.append(f"{MEDIAPIPE}: version {json.loads(_line(process.stdout))['version']}")
-            yield MediapipePeer(process)
+            peer = MediapipePeer(process)
+            try:
+                notes.append(f"{MEDIAPIPE}: version {peer.answer()['version']}")
+            except ValueError as error:
+                said.seek(0)
+                reason = (said.read().splitlines() or ["it says nothing"])[-1]
+                raise RealtimeError(
+                    f"{python}: MediaPipe does not start ({reason}); accepted: a Python of an environment "
+                    "made with pip install mediapipe==0.10.21"
+                ) from error
+            yield peer
         finally:
             process.kill()
-            process.wait()
-
-
-def _line(stream: IO[str] | None) -> str:
-    assert stream is not None
-    line = stream.readline()
-    if not line:
-        raise RealtimeError(
-            "MediaPipe's process ended; accepted: --mediapipe-python of an environment made with "
-            f"pip install mediapipe==0.10.21 (this one is {sys.executable})"
-        )
-    return line
+            process.communicate()
 
 
 def _ratios(networks: tuple[Timing, ...], pipelines: list[Timing]) -> Iterator[Ratio]:

@@ -147,24 +147,25 @@ def test_the_peer_answers_turn_by_turn(tmp_path: Path) -> None:
     frames[1] = 0
     np.save(tmp_path / "frames.npy", frames)
     script = Path(bench_engines.__file__).with_name("mediapipe_peer.py")
-    process = subprocess.Popen(
-        [sys.executable, str(script), str(tmp_path / "frames.npy")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(tmp_path)},
-    )  # fmt: skip
-    with process:
-        assert process.stdout is not None and process.stdin is not None
-        assert json.loads(process.stdout.readline()) == {"version": "0"}
-        timed = MediapipePeer(process).turn(2, 6)
+    start = (
+        f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); "
+        f"runpy.run_path({str(script)!r}, run_name='__main__')"
+    )
+    words = [sys.executable, "-I", "-c", start, str(tmp_path / "frames.npy")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        peer = MediapipePeer(process)
+        assert peer.answer() == {"version": "0"}
+        timed = peer.turn(2, 6)
+        assert process.stdin is not None
         process.stdin.close()
     assert [found for _, found in timed] == [True, True, False, True]
     assert all(duration_ns > 0 for duration_ns, _ in timed)
 
 
 def test_a_python_without_mediapipe_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "mediapipe.py").write_text("raise ImportError('broken')")
     images = [np.zeros((4, 4, 3), np.uint8)]
-    with pytest.raises(RealtimeError, match="MediaPipe's process ended"):
-        with bench_engines._mediapipe(Path("/bin/true"), images, []):
+    with pytest.raises(RealtimeError, match=r"does not start .*No module named 'mediapipe'"):
+        with bench_engines._mediapipe(Path(sys.executable), images, []):
             pass
     with pytest.raises(RealtimeError, match="cannot be run"):
         with bench_engines._mediapipe(tmp_path / "none", images, []):

@@ -19,6 +19,7 @@ COMMANDS = {
     "lift": "train.commands.lift",
     "temporal": "train.commands.temporal",
     "observe": "train.commands.observe",
+    "simulate": "train.commands.simulate",
     "spatial": "train.commands.spatial",
     "pseudo-labels": "train.commands.pseudo_labels",
     "evaluate": "train.commands.evaluate",
