@@ -18,6 +18,8 @@ from train.poses import MotionLibrary
 from train.puppet import PuppetPool
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
+from tests.observers import noisy_model, perfect_model
+from train import simulated_files
 from train.cameras import ANCHORS, look_at
 from train.commands.observe import add_arguments, run
 from train.fit_observation import Looked, fit_observation, split_sources
@@ -35,17 +37,13 @@ from train.observation_events import (
 )
 from train.observation_files import load_model, save_model
 from train.observation_model import (
-    N_GROUPS,
     N_PLACE,
-    N_REGION,
-    N_SIGHT,
     ObservationModel,
     follow_region,
     place_targets,
     region_targets,
 )
 from train.observation_network import MeanNetwork, MeanOptions, fit_mean
-from train.observation_noise import N_PARTS, ErrorClock, ResidualNoise
 from train.observation_points import (
     MARKER_PAIRS,
     N_FEATURES,
@@ -66,44 +64,14 @@ def skeleton() -> Skeleton:
     return load_skeleton()
 
 
-def silence(n: int) -> ResidualNoise:
-    return ResidualNoise(
-        np.eye(n), np.zeros((n, N_PARTS)), np.zeros(n), np.eye(N_PARTS)[-1], np.zeros(N_PARTS)
-    )
-
-
-def noise(n: int, std: float) -> ResidualNoise:
-    variance = np.full((n, N_PARTS), std**2 / N_PARTS)
-    return replace(silence(n), variance=variance)
-
-
 @pytest.fixture(scope="module")
 def perfect() -> ObservationModel:
-    """Sees everything where it is; its region is a body's length about the hips."""
-    region = MeanNetwork(N_FEATURES, N_REGION, width=8)
-    region.target_mean[3] = -0.4
-    sight = MeanNetwork(N_FEATURES, N_SIGHT, width=8)
-    sight.target_mean[:] = 8.0
-    place, spread = (MeanNetwork(N_FEATURES + 33, n, width=8) for n in (N_PLACE, N_GROUPS))
-    return ObservationModel(
-        region, sight, place, silence(N_REGION), silence(N_SIGHT), silence(N_PLACE), spread,
-        ErrorClock(0.5, 1.0), np.ones((N_PLACE, 2)), np.zeros((2, N_SIGHT)), 1.0, NO_EVENTS,
-    )  # fmt: skip
+    return perfect_model()
 
 
 @pytest.fixture(scope="module")
-def noisy(perfect: ObservationModel) -> ObservationModel:
-    rates = EventRates(
-        np.full((len(SWAPS), 2), 0.3), ((0.2,),) * len(SWAPS), np.full(3, 0.2), (0.4,), (0.0, 0.3), 0.2
-    )
-    place = noise(N_PLACE, 0.02)
-    return replace(
-        perfect,
-        region_noise=noise(N_REGION, 0.01),
-        sight_noise=noise(N_SIGHT, 2.0),
-        place_noise=place,
-        events=rates,
-    )
+def noisy() -> ObservationModel:
+    return noisy_model()
 
 
 @pytest.fixture(scope="module")
@@ -374,3 +342,27 @@ def test_the_command_fits_saves_and_compares(
     assert "lifter mean deg" in shown and "swapped legs %" in shown
     with pytest.raises(TrainError, match=r"must end in \.safetensors"):
         run(parser.parse_args([*folders, "--out", str(tmp_path / "model.bin")]))
+
+
+def test_simulated_clips_go_to_files_once(
+    noisy: ObservationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(simulated_files, "CLIPS_PER_FILE", 1)
+    # In this process: the fixtures' bodies serve, and nothing is opened twice.
+    monkeypatch.setattr(
+        simulated_files, "make_files", lambda folder, make, starts, workers: map(make, starts)
+    )
+    model = tmp_path / "model.safetensors"
+    save_model(noisy, model)
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    simulation = simulated_files.Simulation(model, seed=3)
+    assert list(simulated_files.make_simulated_clips(folder, simulation, 1, 1)) == [1]
+    before = LiftData.load(folder)
+    assert list(simulated_files.make_simulated_clips(folder, simulation, 2, 1)) == [2]
+    after = LiftData.load(folder)
+    assert len(list(after.clips())) == 2
+    np.testing.assert_array_equal(after.landmarks_px[: len(before)], before.landmarks_px)
+    assert np.median(np.diff(before.t_s)) == pytest.approx(1.0 / 3.0, rel=0.2)
+    with pytest.raises(TrainError, match="observe"):
+        list(simulated_files.make_simulated_clips(folder, simulated_files.Simulation(tmp_path / "no"), 3, 1))

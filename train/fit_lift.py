@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from calib.skeleton import Skeleton
 from train.lift import Lifter, Pairs, lifted_coordinates, make_pairs
-from train.lift_data import LiftData
+from train.lift_data import LiftData, concatenated
 
 Array = NDArray[np.float64]
 
@@ -40,13 +40,22 @@ class LiftOptions:
     width: int = 768
     dropout: float = 0.15
     seed: int = 0
+    tuning_epochs: int = 8
+    tuning_rate: float = 4e-4
+    """Of the end on rendered pictures alone, where simulated ones were among the first."""
+
+
+EpochReport = Callable[[int, float, Lifter], None]
+"""Told the epoch, its mean loss and the network."""
 
 
 def fit_lifter(
     data: LiftData,
     skeleton: Skeleton,
     options: LiftOptions,
-    on_epoch: Callable[[int, float, Lifter], None] | None = None,
+    on_epoch: EpochReport | None = None,
+    *,
+    simulated: LiftData | None = None,
 ) -> Lifter:
     """Train a lifter; half of every epoch is seen in a mirror, with new camera noise each time.
 
@@ -54,14 +63,30 @@ def fit_lifter(
         data: Observations to learn from.
         skeleton: That they belong to.
         options: How.
-        on_epoch: Told the epoch, its mean loss and the network.
+        on_epoch: Told how it goes.
+        simulated: More observations, of an observation model: many poses, about as they would be seen. They
+            are learnt from first, together with the others, which alone have the last word.
     """
     torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
     first = make_pairs(data, skeleton, None)
     model = Lifter(first.q.shape[1], first.scale.shape[1], width=options.width, dropout=options.dropout)
     set_normalisation(model, first)
-    n_steps = options.epochs * (2 * len(first) // options.batch_size)
+    if simulated is None:
+        _fit(model, data, skeleton, options, on_epoch)
+    else:
+        _fit(model, concatenated([data, simulated]), skeleton, options, on_epoch)
+        tuning = replace(
+            options, epochs=options.tuning_epochs, learning_rate=options.tuning_rate, seed=options.seed + 1
+        )
+        _fit(model, data, skeleton, tuning, on_epoch)
+    return model.eval()
+
+
+def _fit(
+    model: Lifter, data: LiftData, skeleton: Skeleton, options: LiftOptions, on_epoch: EpochReport | None
+) -> None:
+    rng = np.random.default_rng(options.seed)
+    n_steps = options.epochs * (2 * len(data) // options.batch_size)
     optimiser = torch.optim.AdamW(
         model.parameters(), options.learning_rate, weight_decay=options.weight_decay
     )
@@ -88,7 +113,6 @@ def fit_lifter(
             losses.append(float(loss.detach()))
         if on_epoch is not None:
             on_epoch(epoch, float(np.mean(losses)), model)
-    return model.eval()
 
 
 def set_normalisation(model: Lifter, pairs: Pairs) -> None:

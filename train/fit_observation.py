@@ -11,8 +11,7 @@ from scipy.optimize import nnls
 from calib.skeleton import Skeleton
 from engines.landmark_features import MIRRORED
 from train.errors import TrainError
-from train.lift_data import LiftData
-from train.observation_clips import concatenated
+from train.lift_data import LiftData, concatenated
 from train.observation_events import exchange, find_swaps, measure_events
 from train.observation_model import (
     N_GROUPS,

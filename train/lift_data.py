@@ -100,10 +100,25 @@ class LiftData:
         for start, stop in zip([0, *ends], [*ends, len(self)], strict=True):
             yield slice(start, stop)
 
+    def apart(self, interval_s: float) -> LiftData:
+        """Of clips only frames at least so far apart; of pictures that stand alone all."""
+        keep = np.zeros(len(self), dtype=np.bool_)
+        for rows in self.clips():
+            is_clip, last_s = self.t_s[rows.stop - 1] > 0.0, -np.inf
+            for k in range(rows.start, rows.stop):
+                if not is_clip or self.t_s[k] - last_s >= interval_s:
+                    keep[k], last_s = True, float(self.t_s[k])
+        return self.rows(keep)
+
     @classmethod
     def from_rows(cls, rows: list[dict[str, object]]) -> LiftData:
         """Stack the rows that `observe` gives."""
         return cls(**{f.name: np.array([row[f.name] for row in rows]) for f in fields(cls)})
+
+
+def concatenated(parts: list[LiftData]) -> LiftData:
+    """One after another."""
+    return LiftData(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(LiftData)})
 
 
 def upright_view(view: View, p_ground: Array, rng: np.random.Generator, size_px: int = PICTURE_PX) -> View:

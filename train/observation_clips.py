@@ -12,8 +12,8 @@ from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import Skeleton
 from train.bodies import split_adults
 from train.cameras import Framing, View, sample_view
-from train.lift_clips import CLIP_PX, CLIP_S, MIN_ROWS, standing_view
-from train.lift_data import LiftData, picture_camera
+from train.lift_clips import CLIP_PX, CLIP_S, MIN_ROWS, RATES_FPS, standing_view
+from train.lift_data import LiftData, concatenated, picture_camera
 from train.lift_pictures import FRAMINGS
 from train.motion import Motion
 from train.observation_events import exchange
@@ -37,6 +37,8 @@ N_TRIES = 6
 FRAMED_SHARE = 0.75
 MIN_PICTURE_PX = 48
 N_PLACES = 40
+MOTION_PER_FRAME = 5.0
+"""Poses of the motion for each frame of the fastest rate: what is between them is interpolated."""
 
 
 class MovingBodies:
@@ -55,11 +57,11 @@ class MovingBodies:
         self._pool = pool
         self._anchors = [self.skeleton.marker_index(name) for name in ANCHOR_MARKERS.values()]
 
-    def draw(self, rng: np.random.Generator, duration_s: float) -> tuple[int, Array, Motion]:
+    def draw(self, rng: np.random.Generator, duration_s: float, fps: float) -> tuple[int, Array, Motion]:
         """An adult, their scale factors, and a motion."""
         adult = int(rng.choice(self._adults))
         scale = self._pool.scale_factors(adult)
-        motion = self.library.sample(rng, duration_s=duration_s, fps=CLIP_MOTION_FPS, scale_factors=scale)
+        motion = self.library.sample(rng, duration_s=duration_s, fps=fps, scale_factors=scale)
         return adult, scale, motion
 
     def anchors(self, q: Array, scale_factors: Array) -> dict[str, Array]:
@@ -79,12 +81,17 @@ class FilmedBody:
 
 
 def film(
-    bodies: MovingBodies, rng: np.random.Generator, n_cameras: int = 1, duration_s: float = CLIP_S
+    bodies: MovingBodies,
+    rng: np.random.Generator,
+    n_cameras: int = 1,
+    duration_s: float = CLIP_S,
+    rates_fps: tuple[float, ...] = RATES_FPS,
 ) -> Iterator[FilmedBody]:
     """Somebody who moves, before cameras that stand where those of rendered clips stand."""
-    adult, scale, motion = bodies.draw(rng, duration_s)
+    motion_fps = min(CLIP_MOTION_FPS, MOTION_PER_FRAME * max(rates_fps))
+    adult, scale, motion = bodies.draw(rng, duration_s, motion_fps)
     for _ in range(n_cameras):
-        taken = filmed(motion, rng)
+        taken = filmed(motion, rng, rates_fps)
         yield FilmedBody(adult, scale, taken, _standing_camera(bodies, scale, taken, rng))
 
 
@@ -115,6 +122,7 @@ def simulated_clips(
     n_cameras: int = 2,
     first_block: int = 0,
     duration_s: float = CLIP_S,
+    rates_fps: tuple[float, ...] = RATES_FPS,
 ) -> LiftData:
     """What BlazePose would say of `n` clips; frames where nobody is found are left out.
 
@@ -126,10 +134,11 @@ def simulated_clips(
         n_cameras: That film each motion, at their own moments: moving takes longer than observing.
         first_block: Number of the first clip.
         duration_s: Of a clip.
+        rates_fps: At which they are filmed.
     """
     clips: list[LiftData] = []
     while len(clips) < n:
-        for body in film(bodies, rng, n_cameras, duration_s):
+        for body in film(bodies, rng, n_cameras, duration_s, rates_fps):
             clip = observed_clip(model, bodies.skeleton, body, rng, first_block + len(clips))
             if clip is not None and len(clip) >= MIN_ROWS and len(clips) < n:
                 clips.append(clip)
@@ -160,11 +169,6 @@ def observed_clip(
         np.full(len(q), body.motion.name), t_s.astype(np.float32),
     )  # fmt: skip
     return exchange(rows, seen.swapped).rows(seen.found)
-
-
-def concatenated(parts: list[LiftData]) -> LiftData:
-    """One after another."""
-    return LiftData(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(LiftData)})
 
 
 def observed_again(

@@ -15,8 +15,8 @@ from calib.skeleton import Skeleton
 from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
 from train.fit_lift import SCORED
 from train.lift import landmark_batch, lifted_coordinates, make_pairs
-from train.lift_data import LiftData
-from train.observation_clips import concatenated, observed_again
+from train.lift_data import LiftData, concatenated
+from train.observation_clips import observed_again
 from train.observation_events import SWAPS, find_swaps
 from train.observation_model import ObservationModel, place_targets
 from train.observation_noise import autocovariance

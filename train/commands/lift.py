@@ -11,11 +11,18 @@ from train.errors import TrainError
 HELP = "fit the network from landmarks to coordinates, and export it"
 HELD_OUT_EVERY = 12
 """Every twelfth adult is kept to measure the error on people that were not learnt from."""
+MIN_INTERVAL_S = 0.45
+"""Frames of a clip that are closer together teach hardly more than one."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("data", type=Path, metavar="DIR", help="made by kinecast train lift-data")
+    parser.add_argument(
+        "data", type=Path, nargs="+", metavar="DIR", help="made by kinecast train lift-data, or lift-clips"
+    )
+    parser.add_argument(
+        "--simulated", type=Path, metavar="DIR", help="learnt from first; made by kinecast train simulate"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
     parser.add_argument("--epochs", type=positive_int, default=40, metavar="N", help="default: %(default)s")
     parser.add_argument("--networks", type=positive_int, default=1, metavar="N", help="averaged in one file")
@@ -27,21 +34,28 @@ def run(args: argparse.Namespace) -> int:
     from calib.skeleton import load_skeleton
     from train.export_lift import export_lifter
     from train.fit_lift import LiftOptions, fit_lifter, score
-    from train.lift_data import LiftData
+    from train.lift_data import LiftData, concatenated
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
     skeleton = load_skeleton()
-    data = LiftData.load(args.data)
+    data = concatenated([LiftData.load(folder).apart(MIN_INTERVAL_S) for folder in args.data])
     held_out = data.adult % HELD_OUT_EVERY == 0
     learnt, other = data.rows(~held_out), data.rows(held_out)
+    simulated = None if args.simulated is None else LiftData.load(args.simulated)
+    if simulated is not None:
+        simulated = simulated.rows(simulated.adult % HELD_OUT_EVERY != 0)
     print(f"{len(learnt)} pictures to learn from, {len(other)} of other people to measure on")
     models = []
     for k in range(args.networks):
         options = LiftOptions(epochs=args.epochs, seed=args.seed + k)
         models.append(
             fit_lifter(
-                learnt, skeleton, options, lambda epoch, loss, _: print(f"{epoch + 1:>4} loss {loss:.4f}")
+                learnt,
+                skeleton,
+                options,
+                lambda epoch, loss, _: print(f"{epoch + 1:>4} loss {loss:.4f}", flush=True),
+                simulated=simulated,
             )
         )
         for name, value in score(models[-1], other, skeleton).items():

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(pictures)} pictures, {len(clips)} frames of {len(list(clips.clips()))} clips")
     model = fit_observation(pictures, clips, skeleton, MeanOptions(steps=args.steps, seed=args.seed))
     save_model(model, args.out)
-    print(f"{args.out}: written; clips of it: train.observation_clips.simulated_clips")
+    print(f"{args.out}: written; clips of it: kinecast train simulate {args.out}")
     if args.check is not None:
         from train.observation_report import compare, onnx_lifter, shipped_lifter, table
 

@@ -1,0 +1,61 @@
+"""Fitting the lifter: it learns angles from landmarks; simulated people help where rendered ones are few."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calib.skeleton import Skeleton, load_skeleton
+from train.lift_data import LiftData, concatenated
+from train.poses import MotionLibrary
+from train.puppet import PuppetPool
+
+pytest.importorskip("torch", reason="training needs the extra 'train'")
+from tests.observers import perfect_model
+from train.fit_lift import SCORED, LiftOptions, fit_lifter, score
+from train.observation_clips import MovingBodies, simulated_clips
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+
+@pytest.fixture(scope="module")
+def skeleton() -> Skeleton:
+    return load_skeleton()
+
+
+def people(skeleton: Skeleton, seed: int, n: int, *, held_out: bool = False) -> LiftData:
+    bodies = MovingBodies(PuppetPool(skeleton), MotionLibrary(skeleton), held_out=held_out)
+    rng = np.random.default_rng(seed)
+    return simulated_clips(perfect_model(), bodies, rng, n, rates_fps=(3.0,))
+
+
+@pytest.fixture(scope="module")
+def others(skeleton: Skeleton) -> LiftData:
+    return people(skeleton, 1, 30, held_out=True)
+
+
+def spread_deg(data: LiftData, skeleton: Skeleton) -> float:
+    """How wrong the mean pose is."""
+    index = [skeleton.coordinate_index(name) for name in SCORED]
+    q = data.q[:, index]
+    return float(np.degrees(np.abs(q - q.mean(0)).mean()))
+
+
+def test_a_lifter_learns_and_simulated_people_help(skeleton: Skeleton, others: LiftData) -> None:
+    few, many = people(skeleton, 2, 10), people(skeleton, 3, 80)
+    options = LiftOptions(epochs=8, batch_size=64, width=96, tuning_epochs=2)
+    alone = score(fit_lifter(few, skeleton, options), others, skeleton)["mean"]
+    told: list[int] = []
+    helped = fit_lifter(few, skeleton, options, lambda k, *_: told.append(k), simulated=many)
+    assert told == [*range(8), *range(2)]
+    assert score(helped, others, skeleton)["mean"] < 0.8 * min(alone, spread_deg(others, skeleton))
+
+
+def test_frames_of_a_clip_are_taken_apart_and_pictures_are_not(skeleton: Skeleton) -> None:
+    clip = people(skeleton, 4, 1)
+    apart = clip.apart(0.9)
+    assert 1 < len(apart) < len(clip) and (np.diff(apart.t_s) > 0.9 - 1e-6).all()
+    still = replace(clip, t_s=np.zeros_like(clip.t_s), block=clip.block + 1)
+    assert len(concatenated([still, clip]).apart(0.9)) == len(still) + len(apart)

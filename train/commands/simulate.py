@@ -1,0 +1,37 @@
+"""`kinecast train simulate`: what BlazePose would say of people who are not drawn."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from train.commands.arguments import positive_int
+
+HELP = "let an observation model film people without pictures, for the lifter to learn from first"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("model", type=Path, metavar="FILE.safetensors", help="by kinecast train observe")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    parser.add_argument("--clips", type=positive_int, default=8000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument("--workers", type=positive_int, metavar="W", help="processes; default: one a core")
+    parser.add_argument("--held-out", action="store_true", help="people kept for evaluation")
+    parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the clips, or what is missing of them."""
+    from tqdm import tqdm
+
+    from train.simulated_files import Simulation, make_simulated_clips
+
+    simulation = Simulation(args.model, args.seed, args.held_out, args.motions)
+    workers = args.workers or os.cpu_count() or 1
+    with tqdm(total=args.clips, unit="clip", disable=None) as progress:
+        for done in make_simulated_clips(args.out, simulation, args.clips, workers):
+            progress.update(done - progress.n)
+    print(f"{args.out}: {args.clips} clips; learn from them: kinecast train lift --simulated {args.out}")
+    return 0

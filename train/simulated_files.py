@@ -1,0 +1,88 @@
+"""Clips without pictures as files: the lifter's data in thousands of poses for each that is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from calib.skeleton import load_skeleton
+from train.lift_pictures import make_files
+from train.motion_choice import choose_motions
+from train.observation_clips import MovingBodies, simulated_clips
+from train.observation_files import load_model
+from train.observation_model import ObservationModel
+from train.poses import MotionLibrary
+from train.puppet import PuppetPool
+
+CLIPS_PER_FILE = 20
+N_CAMERAS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What decides about simulated clips."""
+
+    model: Path
+    """Of BlazePose, by kinecast train observe."""
+    seed: int = 0
+    held_out: bool = False
+    """Draw the people and captured motions kept for evaluation."""
+    motions: str = "procedural"
+    """As for kinecast train synth."""
+    rates_fps: tuple[float, ...] = (3.0,)
+    """At which clips are filmed; slow ones show more poses for the same work."""
+
+
+def make_simulated_clips(folder: Path, simulation: Simulation, n_clips: int, workers: int) -> Iterator[int]:
+    """Write what is missing of `n_clips` clips, a file for every `CLIPS_PER_FILE`.
+
+    Args:
+        folder: Where the files go; complete ones are kept.
+        simulation: What is drawn.
+        n_clips: In all.
+        workers: Processes.
+
+    Yields:
+        How many clips are done, after every file.
+
+    Raises:
+        TrainError: the folder cannot be written, the model cannot be read, or motions are missing.
+    """
+    load_model(simulation.model)  # a wrong one is told before processes start
+    starts = [k for k in range(0, n_clips, CLIPS_PER_FILE) if not _file(folder, simulation, k).exists()]
+    done = n_clips - CLIPS_PER_FILE * len(starts)
+    for _ in make_files(folder, partial(_make_file, folder, simulation), starts, workers):
+        done += CLIPS_PER_FILE
+        yield min(done, n_clips)
+
+
+def _file(folder: Path, simulation: Simulation, start: int) -> Path:
+    return folder / f"{simulation.seed:04d}-{start:07d}.npz"
+
+
+@lru_cache(maxsize=1)
+def _tools(simulation: Simulation) -> tuple[ObservationModel, MovingBodies]:
+    """Opened once in each process."""
+    skeleton = load_skeleton()
+    motions = choose_motions(simulation.motions, skeleton, held_out=simulation.held_out)
+    library = MotionLibrary(skeleton, captured=motions)
+    bodies = MovingBodies(PuppetPool(skeleton), library, held_out=simulation.held_out)
+    return load_model(simulation.model), bodies
+
+
+def _make_file(folder: Path, simulation: Simulation, start: int) -> None:
+    model, bodies = _tools(simulation)
+    clips = simulated_clips(
+        model,
+        bodies,
+        np.random.default_rng([simulation.seed, start]),
+        CLIPS_PER_FILE,
+        n_cameras=N_CAMERAS,
+        first_block=start,
+        rates_fps=simulation.rates_fps,
+    )
+    clips.save(_file(folder, simulation, start))
