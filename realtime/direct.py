@@ -107,6 +107,10 @@ class DirectEstimator:
         if self._refiner is not None:
             self._refiner.set_scale_factors(self._scaling.scale_factors)
 
+    def look_at(self, roi: Roi) -> None:
+        """Look at this region of the next frame: somebody else knows that the person is there."""
+        self._roi = roi
+
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; see `realtime.types.Estimator`."""
         start_ns = time.perf_counter_ns()

@@ -17,6 +17,7 @@ COMMANDS = {
     "lift-data": "train.commands.lift_data",
     "lift-clips": "train.commands.lift_clips",
     "lift": "train.commands.lift",
+    "proportions": "train.commands.proportions",
     "temporal": "train.commands.temporal",
     "observe": "train.commands.observe",
     "simulate": "train.commands.simulate",
