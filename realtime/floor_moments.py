@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.floor import StandingPerson
 from engines.blazepose import BlazePoseResult
+from engines.body_proportions import is_upright
 from realtime.observation import rotation_to_ray
 
 Array = NDArray[np.float64]
 
 MIN_VISIBILITY = 0.6
-MIN_STRAIGHT_DEG = 150.0
-"""At knees and hips: somebody whose joints are straighter stands, or is in the middle of a step."""
 INTERVAL_S = 0.2
 """Moments nearer in time say the same."""
 HEIGHT_PER_STATURE = {"ankles": 0.059, "shoulders": 0.823}
@@ -70,20 +69,3 @@ class StandingMoments:
             ankle_height_m=HEIGHT_PER_STATURE["ankles"] * self._height_m,
             shoulder_height_m=HEIGHT_PER_STATURE["shoulders"] * self._height_m,
         )
-
-
-def is_upright(world_m: Array) -> bool:
-    """Whether knees and hips are nearly straight, by the network's metric landmarks, (33, 3)."""
-    for shoulder, hip, knee, ankle in zip(SHOULDERS, HIPS, KNEES, ANKLES, strict=True):
-        if _angle_deg(world_m, hip, knee, ankle) < MIN_STRAIGHT_DEG:
-            return False
-        if _angle_deg(world_m, shoulder, hip, knee) < MIN_STRAIGHT_DEG:
-            return False
-    return True
-
-
-def _angle_deg(points: Array, a: int, b: int, c: int) -> float:
-    """At b, between a and c."""
-    u, v = points[a] - points[b], points[c] - points[b]
-    cosine = u @ v / max(float(np.linalg.norm(u) * np.linalg.norm(v)), 1e-9)
-    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))

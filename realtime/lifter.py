@@ -97,16 +97,7 @@ class Lifter:
 
     def look(self, seen: BlazePoseResult) -> Facing:
         """Coordinates of one frame as the network gives them."""
-        batch = LandmarkBatch(
-            landmarks_px=undistorted_px(seen.landmarks_px[:, :2], self._intrinsics)[None],
-            world_m=seen.world_m[None],
-            visibility=(seen.visibility * seen.presence)[None],
-            roi_centre_px=undistorted_px(
-                np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]]), self._intrinsics
-            ),
-            camera=self._camera,
-            R_ground_cam=self._R_ground_cam,
-        )
+        batch = self.batch(seen)
         features = landmark_features(batch)
         self._features[0] = features.values[0]
         self._features[1] = landmark_features(mirrored(batch)).values[0]
@@ -121,6 +112,19 @@ class Lifter:
             heading_rad=float(features.heading_rad[0]),
             values=features.values[0],
             scale_factors=0.5 * (scale[0] + scale[1][self._mirror_body]) * features.size_m[0],
+        )
+
+    def batch(self, seen: BlazePoseResult) -> LandmarkBatch:
+        """The landmarks of one frame, with the camera."""
+        return LandmarkBatch(
+            landmarks_px=undistorted_px(seen.landmarks_px[:, :2], self._intrinsics)[None],
+            world_m=seen.world_m[None],
+            visibility=(seen.visibility * seen.presence)[None],
+            roi_centre_px=undistorted_px(
+                np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]]), self._intrinsics
+            ),
+            camera=self._camera,
+            R_ground_cam=self._R_ground_cam,
         )
 
     def to_ground(self, facing: Facing) -> Lifted:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from calib.errors import SubjectError
 from calib.kinematics import body_transforms, joint_centres
+from calib.proportions import expect_proportions, segment_lengths, set_segments
 from calib.skeleton import Skeleton
 from calib.subject import Subject, check_stature
 from engines.blazepose import BlazePoseResult
-from realtime.floor_moments import NEEDED, is_upright
+from engines.body_proportions import is_upright
+from realtime.floor_moments import NEEDED
 from realtime.landmark_model import build_landmark_model
 from realtime.subject_scaling import N_LANDMARKS, reference_stature_m
 from realtime.types import PoseSample, Status
@@ -20,6 +22,8 @@ Array = NDArray[np.float64]
 MIN_TRUST = 0.5
 INTERVAL_S = 0.1
 MIN_LOOKS = 20
+MIN_UPRIGHT = 5
+"""Fewer upright looks from the front or from behind tell less than the stature alone."""
 MIN_STILL = 10
 STILL_RAD_S = np.radians(25.0)
 """Joints of somebody who stands still turn slower, noise included."""
@@ -43,9 +47,8 @@ RESIDUALS: dict[str, Residual] = {
     "torso": (0.020, 0.020, 0.055),
     "pelvis": (0.020, 0.020, 0.046),
 }
-"""What stays open once the stature is known: standard deviations between the true factors of 893 synthetic
-people and those found here from three to eight pictures. Landmarks tell little about proportions, so these
-are nearly the deviations among people of one stature."""
+"""What stays open once the stature is known, where regressions do not tell: standard deviations among
+synthetic people of one stature."""
 OTHER_RESIDUAL: Residual = (0.03,) * 3
 
 
@@ -55,14 +58,19 @@ class SubjectMeter:
     Args:
         skeleton: The skeleton to scale.
         height_m: The person's stature.
+        is_own: Whether the skeleton is kinecast's own, whose lengths were related to stature and pictures.
+        is_female: None where it is not told.
 
     Raises:
         SubjectError: nobody has this stature.
         SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
     """
 
-    def __init__(self, skeleton: Skeleton, height_m: float) -> None:
-        self._skeleton = skeleton
+    def __init__(
+        self, skeleton: Skeleton, height_m: float, *, is_own: bool = False, is_female: bool | None = None
+    ) -> None:
+        self._skeleton, self._is_own, self._is_female = skeleton, is_own, is_female
+        self._upright: list[Array] = []
         self._height_m = check_stature(height_m)
         self._unscaled_stature_m = unscaled_stature(skeleton)
         self._proportions: list[Array] = []
@@ -89,6 +97,7 @@ class SubjectMeter:
         seen: BlazePoseResult,
         scale_factors: Array,
         *,
+        upright: Array | None = None,
         interval_s: float = INTERVAL_S,
     ) -> bool:
         """Take one frame into account; whether it was of use.
@@ -97,6 +106,8 @@ class SubjectMeter:
             sample: The estimate of the frame.
             seen: Its landmarks.
             scale_factors: The person's proportions by this frame, of whatever size. Shape: (n_bodies, 3).
+            upright: What the frame tells of proportions (`engines.body_proportions`), if it shows the person
+                upright.
             interval_s: Frames that follow sooner are left out; 0 for pictures without times.
         """
         is_soon = self._last_ns is not None and sample.t_capture_ns - self._last_ns < interval_s * 1e9
@@ -107,6 +118,8 @@ class SubjectMeter:
             self._first_ns = sample.t_capture_ns
         self._last_ns = sample.t_capture_ns
         self._proportions.append(scale_factors / self._stature(scale_factors))
+        if upright is not None:
+            self._upright.append(upright)
         slow = np.nanmax(np.abs(sample.qdot[self._neutral]), initial=0.0) < STILL_RAD_S
         if slow and is_upright(seen.world_m):
             self._still.append(sample.q[self._neutral])
@@ -130,13 +143,20 @@ class SubjectMeter:
         duration_s = ((self._last_ns or 0) - self._first_ns) * 1e-9
         n_independent = max(1.0, min(float(n), duration_s / INDEPENDENT_S))
         seen_spread = proportions.std(0) / proportions.mean(0) / np.sqrt(n_independent)
+        scale_spread = np.hypot(seen_spread, residuals(self._skeleton))
+        if self._is_own:
+            looks = np.median(self._upright, axis=0) if len(self._upright) >= MIN_UPRIGHT else None
+            expected = expect_proportions(self._height_m, looks, self._is_female)
+            ratios = expected.lengths_m / segment_lengths(self._skeleton)
+            factors = set_segments(self._skeleton, factors, ratios)
+            scale_spread = set_segments(self._skeleton, scale_spread, expected.spread)
         offsets, spread = self._stance()
         return Subject(
             height_m=self._height_m,
             skeleton_name=self._skeleton.name,
             skeleton_sha=self._skeleton.sha,
             scale_factors=factors,
-            scale_spread=np.hypot(seen_spread, residuals(self._skeleton)),
+            scale_spread=scale_spread,
             neutral_offsets=offsets,
             neutral_spread=spread,
             n_frames=n,

@@ -11,6 +11,7 @@ from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from engines.assets import fetch
 from engines.blazepose import BlazePose, BlazePoseResult
+from engines.body_proportions import look_at_proportions
 from realtime.estimators import lifter_path
 from realtime.landmarks import LandmarksEstimator
 from realtime.lifted import LiftedEstimator
@@ -33,12 +34,14 @@ class _WatchedBlazePose(BlazePose):
 class SubjectObserver:
     """Tracks somebody and gives what is seen to a `SubjectMeter`.
 
-    With kinecast's own skeleton the lifter says the proportions, with another one BlazePose's lengths do.
+    With kinecast's own skeleton, stature and upright pictures say how long segments are, and the lifter the
+    rest (`calib.proportions`); with another one BlazePose's lengths do.
 
     Args:
         camera: Intrinsics and place of the camera.
         height_m: The person's stature.
         skeleton_path: An `.osim` file; None takes kinecast's own skeleton.
+        is_female: None where it is not told.
         offline: Never touch the network.
 
     Raises:
@@ -52,10 +55,11 @@ class SubjectObserver:
         height_m: float,
         *,
         skeleton_path: Path | None = None,
+        is_female: bool | None = None,
         offline: bool = False,
     ) -> None:
         self.skeleton = load_skeleton(skeleton_path)
-        self.meter = SubjectMeter(self.skeleton, height_m)
+        self.meter = SubjectMeter(self.skeleton, height_m, is_own=skeleton_path is None, is_female=is_female)
         self._blazepose = _WatchedBlazePose(
             fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline)
         )
@@ -85,5 +89,14 @@ class SubjectObserver:
         seen = self._blazepose.seen
         if seen is None:
             return False
-        factors = sample.scale_factors if self._lifter is None else self._lifter.look(seen).scale_factors
-        return self.meter.add(sample, seen, factors, interval_s=0.0 if is_single else INTERVAL_S)
+        interval_s = 0.0 if is_single else INTERVAL_S
+        if self._lifter is None:
+            return self.meter.add(sample, seen, sample.scale_factors, interval_s=interval_s)
+        look = look_at_proportions(self._lifter.batch(seen))
+        return self.meter.add(
+            sample,
+            seen,
+            self._lifter.look(seen).scale_factors,
+            upright=look.values[0] if look.is_usable[0] else None,
+            interval_s=interval_s,
+        )

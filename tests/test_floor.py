@@ -17,11 +17,12 @@ from calib.camera_file import load_camera, save_camera
 from calib.errors import CameraError, FloorError
 from calib.floor import StandingPerson, floor_from_boards, floor_from_person, place_over_floor
 from engines.blazepose import BlazePoseResult
+from engines.body_proportions import is_upright
 from engines.preprocess import Roi
 from realtime.cli import main
 from realtime.errors import RealtimeError
 from realtime.floor_grid import FloorDrawing, draw_floor_grid, grid_lines
-from realtime.floor_moments import HEIGHT_PER_STATURE, StandingMoments, is_upright
+from realtime.floor_moments import HEIGHT_PER_STATURE, StandingMoments
 from realtime.types import LiveStats, PoseSample
 
 RNG = np.random.default_rng(4)

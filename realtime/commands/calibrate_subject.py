@@ -26,6 +26,7 @@ GUIDE = (
 )
 """When to tell what, in s."""
 DURATION_S = 25.0
+SEXES = ("female", "male")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sources.add_argument("--images", metavar="DIR", help="a folder of pictures of the person")
     parser.add_argument(
         "--height", type=height_m, required=True, metavar="M", help="stature in metres, without shoes"
+    )
+    parser.add_argument(
+        "--sex", choices=SEXES, help="hips and shoulders are as far apart as sex and stature make likely"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --subject")
     parser.add_argument(
@@ -68,7 +72,13 @@ def run(args: argparse.Namespace) -> int:
     source.open()
     try:
         camera = camera_from_options(args, source.width_px, source.height_px)
-        observer = SubjectObserver(camera, args.height, skeleton_path=args.skeleton, offline=args.offline)
+        observer = SubjectObserver(
+            camera,
+            args.height,
+            skeleton_path=args.skeleton,
+            is_female=None if args.sex is None else args.sex == SEXES[0],
+            offline=args.offline,
+        )
         print(f"{source.description}: {camera.description}", flush=True)
         _observe(args, source, observer)
     finally:

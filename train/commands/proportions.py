@@ -1,0 +1,46 @@
+"""`kinecast train proportions`: how long people's segments are, given stature, pictures and sex."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from train.errors import TrainError
+
+HELP = "fit people's proportions to their stature and upright pictures"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("data", type=Path, nargs="+", metavar="DIR", help="made by kinecast train lift-data")
+    parser.add_argument(
+        "--held-out", type=Path, required=True, metavar="DIR", help="made by lift-data --held-out"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, measure on other adults, write."""
+    from calib.proportions import SEGMENTS
+    from train.fit_proportions import Adults, fit_proportions, upright_looks, write_table
+    from train.lift_data import LiftData, concatenated
+    from train.puppet import PuppetPool
+
+    pool = PuppetPool()
+    learnt = upright_looks(concatenated([LiftData.load(folder) for folder in args.data]))
+    other = upright_looks(LiftData.load(args.held_out))
+    if set(learnt.adult) & set(other.adult):
+        raise TrainError(f"{args.held_out}: shows people who are learnt from; make it with --held-out")
+    regressions = fit_proportions(learnt, other, pool, Adults.of(pool))
+    n_blocks, n_people = len(learnt.adult), len(set(learnt.adult))
+    source = (
+        f"kinecast train proportions: {n_blocks} blocks of upright pictures of {n_people} synthetic adults; "
+        f"spread and errors on {len(other.adult)} blocks of {len(set(other.adult))} others"
+    )
+    write_table(args.out, regressions, source)
+    print(source)
+    print(f"{'mean error in %':<26}" + "".join(f"{name:>19}" for name in SEGMENTS))
+    for name, row in regressions.items():
+        errors = row["mean_error_percent"]
+        print(f"{name:<26}" + "".join(f"{value:>19}" for value in errors))
+    return 0

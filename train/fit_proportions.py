@@ -1,0 +1,150 @@
+"""Fits how long people's segments are, given stature, pictures and sex: the table of `calib.proportions`.
+
+Ridge regression, one row for each block of pictures of a person in one outfit; what varies within a person's
+pictures then counts as noise, as it will in use. People not learnt from tell what stays open.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.proportions import SEGMENTS, known_facts, regression_name, segment_lengths
+from engines.body_proportions import look_at_proportions
+from engines.landmark_features import LandmarkBatch
+from train.bodies import split_adults
+from train.errors import TrainError
+from train.lift_data import LiftData
+from train.people import MASCULINE_BELOW
+from train.puppet import PuppetPool
+
+Array = NDArray[np.float64]
+
+RIDGE = 10.0
+"""In units of rows with a mean weight of one, on standardised columns."""
+MIN_PICTURES, MAX_PICTURES = 2, 8
+"""Blocks with fewer upright pictures are left out; more than these count no more."""
+MIN_PEOPLE = 50
+DECIMALS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adults:
+    """All adults of the pool."""
+
+    stature_m: Array
+    """Shape: (n,)."""
+    is_female: NDArray[np.bool_]
+    """Shape: (n,)."""
+    shares: Array
+    """Logarithms of segments' lengths over stature. Shape: (n, len(SEGMENTS))."""
+
+    @classmethod
+    def of(cls, pool: PuppetPool) -> Adults:
+        """Measure everybody."""
+        n = pool.model.n_adults
+        stature_m = np.array([pool.model.shape(adult).stature_m for adult in range(n)])
+        lengths_m = np.array([segment_lengths(pool.skeleton, pool.scale_factors(k)) for k in range(n)])
+        is_female = np.asarray(pool.model.femininity >= MASCULINE_BELOW)
+        return cls(stature_m, is_female, np.log(lengths_m / stature_m[:, None]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """What blocks of upright pictures tell."""
+
+    adult: NDArray[np.int64]
+    """Shape: (n,)."""
+    values: Array
+    """Averaged over each block. Shape: (n, n_looks)."""
+    weight: Array
+    """Shape: (n,)."""
+
+
+def upright_looks(data: LiftData) -> Looks:
+    """The blocks of lift data that show somebody upright often enough."""
+    seen = look_at_proportions(
+        LandmarkBatch(
+            landmarks_px=data.landmarks_px[..., :2].astype(np.float64),
+            world_m=data.world_m.astype(np.float64),
+            visibility=(data.visibility * data.presence).astype(np.float64),
+            roi_centre_px=data.roi[:, :2].astype(np.float64),
+            camera=data.camera.astype(np.float64),
+            R_ground_cam=data.R_ground_cam.astype(np.float64),
+        )
+    )
+    adults, values, weights = [], [], []
+    for rows in data.clips():
+        usable = seen.is_usable[rows]
+        if usable.sum() >= MIN_PICTURES:
+            adults.append(int(data.adult[rows.start]))
+            values.append(np.median(seen.values[rows][usable], axis=0))
+            weights.append(min(int(usable.sum()), MAX_PICTURES))
+    return Looks(np.array(adults, dtype=int), np.array(values), np.array(weights, dtype=float))
+
+
+def ridge(facts: Array, shares: Array, weight: Array, strength: float = RIDGE) -> Array:
+    """Weights of a linear model; the first column is constant and free.
+
+    Args:
+        facts: Shape: (n, n_facts).
+        shares: Shape: (n, n_segments).
+        weight: Of the rows. Shape: (n,).
+        strength: Of the pull to zero.
+
+    Returns:
+        Shape: (n_segments, n_facts).
+    """
+    weight = weight / weight.mean()
+    centre = np.average(facts[:, 1:], axis=0, weights=weight)
+    scale = np.sqrt(np.average((facts[:, 1:] - centre) ** 2, axis=0, weights=weight)) + 1e-9
+    Z, mean = (facts[:, 1:] - centre) / scale, np.average(shares, axis=0, weights=weight)
+    ZtW = Z.T * weight
+    slopes = np.linalg.solve(ZtW @ Z + strength * np.eye(Z.shape[1]), ZtW @ (shares - mean)) / scale[:, None]
+    return np.asarray(np.concatenate([(mean - centre @ slopes)[None], slopes]).T)
+
+
+def fit_proportions(
+    learnt: Looks, other: Looks, pool: PuppetPool, adults: Adults
+) -> dict[str, dict[str, list[object]]]:
+    """All regressions, with what they leave open of people not learnt from.
+
+    Raises:
+        TrainError: too few people were seen upright.
+    """
+    for looks in (learnt, other):
+        n = len(np.unique(looks.adult))
+        if n < MIN_PEOPLE:
+            raise TrainError(f"{n} people seen upright, {MIN_PEOPLE} are needed; make more lift data")
+    train, held_out = (np.array(part) for part in split_adults(pool.model))
+    found = {}
+    for has_looks in (False, True):
+        rows = (learnt.adult, other.adult) if has_looks else (train, held_out)
+        values = (learnt.values, other.values) if has_looks else (None, None)
+        weight = learnt.weight if has_looks else np.ones(len(train))
+        for has_sex in (False, True):
+            facts = [
+                known_facts(adults.stature_m[a], v, adults.is_female[a] if has_sex else None)
+                for a, v in zip(rows, values, strict=True)
+            ]
+            weights = ridge(facts[0], adults.shares[rows[0]], weight, RIDGE if has_looks else 1e-6)
+            left = facts[1] @ weights.T - adults.shares[rows[1]]
+            name = regression_name(has_looks=has_looks, has_sex=has_sex)
+            found[name] = {
+                "weights": np.round(weights, DECIMALS).tolist(),
+                "spread": np.round(np.sqrt((left**2).mean(0)), 4).tolist(),
+                "mean_error_percent": np.round(100.0 * np.abs(np.expm1(left)).mean(0), 2).tolist(),
+            }
+    return found
+
+
+def write_table(path: Path, regressions: dict[str, dict[str, list[object]]], source: str) -> None:
+    """Write the table with where it comes from."""
+    rows = {name: {key: json.dumps(value) for key, value in row.items()} for name, row in regressions.items()}
+    text = json.dumps({"source": source, "segments": list(SEGMENTS), "regressions": rows}, indent=1)
+    # Numbers of one kind on one line.
+    path.write_text(text.replace('"[', "[").replace(']"', "]") + "\n")
