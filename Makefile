@@ -15,6 +15,8 @@ $(VENV)/base.stamp: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --quiet -c constraints.txt -e '.[dev,opensim,train]'
+	# It names the whole of TensorRT, gigabytes, as what it needs; types need none of it.
+	$(PIP) install --quiet -c constraints.txt --no-deps tensorrt-stubs
 	touch $@ $(VENV)/base.stamp
 
 demo: $(VENV)/base.stamp  ## Track the demo clip and show what comes out

@@ -35,6 +35,6 @@ def load_tensorrt() -> ModuleType:
     raise EngineError(f"TensorRT cannot be loaded ({'; '.join(problems)})")
 
 
-def is_for_rtx(module: ModuleType) -> bool:
+def is_for_rtx(edition: str) -> bool:
     """Whether kernels are compiled when an engine is loaded rather than when it is built."""
-    return module.__name__ == "tensorrt_rtx"
+    return edition == "tensorrt_rtx"

@@ -11,7 +11,7 @@ from engines.errors import EngineError
 from engines.tensorrt_api import is_for_rtx, load_tensorrt
 
 if TYPE_CHECKING:
-    import tensorrt as trt
+    import tensorrt as trt  # what it is when the types are checked: tests/test_engine_tensorrt_types.py
 
 
 def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:
@@ -28,20 +28,21 @@ def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:
     Raises:
         EngineError: TensorRT does not take the network.
     """
-    trt = load_tensorrt()
+    if not TYPE_CHECKING:
+        trt = load_tensorrt()
     logger = trt.Logger(trt.Logger.ERROR)
-    builder: trt.Builder = trt.Builder(logger)
+    builder = trt.Builder(logger)
     # Version 11 knows no other networks and ignores the flag.
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    definition: trt.INetworkDefinition = builder.create_network(typed)
-    parser: trt.OnnxParser = trt.OnnxParser(definition, logger)
+    definition = builder.create_network(typed)
+    parser = trt.OnnxParser(definition, logger)
     if not parser.parse(network):
         reasons = "; ".join(str(parser.get_error(k).desc()) for k in range(parser.num_errors))
         raise EngineError(f"TensorRT cannot read the network: {reasons or 'it does not say why'}")
-    config: trt.IBuilderConfig = builder.create_builder_config()
+    config = builder.create_builder_config()
     # Single precision is to mean 24 bits, as on every other runtime.
     config.clear_flag(trt.BuilderFlag.TF32)
-    keeps_timings = timing_cache is not None and not is_for_rtx(trt)
+    keeps_timings = timing_cache is not None and not is_for_rtx(trt.__name__)
     if keeps_timings and timing_cache is not None:
         _take_timings(config, timing_cache)
     plan = builder.build_serialized_network(definition, config)

@@ -15,7 +15,7 @@ from engines.spec import NEXT
 from engines.tensorrt_api import load_tensorrt
 
 if TYPE_CHECKING:
-    import tensorrt as trt
+    import tensorrt as trt  # what it is when the types are checked: tests/test_engine_tensorrt_types.py
 
 
 class TensorrtEngine:
@@ -34,18 +34,19 @@ class TensorrtEngine:
     """
 
     def __init__(self, plan: bytes, *, outputs: Sequence[str], states: Sequence[str] = ()) -> None:
-        trt = load_tensorrt()
-        self._runtime = trt.Runtime(_logger(trt))
+        if not TYPE_CHECKING:
+            trt = load_tensorrt()
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
         engine: trt.ICudaEngine | None = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise EngineError("TensorRT does not take this plan: another version or GPU made it")
         self._engine = engine  # the context needs it as long as it lives
-        context = engine.create_execution_context()
+        context: trt.IExecutionContext | None = engine.create_execution_context()
         if context is None:
             raise EngineError("TensorRT cannot make an execution context; is the GPU's memory full?")
-        self._context: trt.IExecutionContext = context
+        self._context = context
         self._stream = Stream()
-        tensors = _tensors(trt, engine)
+        tensors = _tensors(engine)
         missing = [n for n in (*outputs, *states, *(s + NEXT for s in states)) if n not in tensors]
         if missing:
             raise EngineError(f"the plan has no tensor {missing[0]!r}; it has {', '.join(tensors)}")
@@ -99,17 +100,15 @@ class TensorrtEngine:
             buffer.download(self._stream)
 
 
-def _logger(trt: Any) -> trt.ILogger:
-    logger: trt.ILogger = trt.Logger(trt.Logger.ERROR)
-    return logger
-
-
-def _tensors(trt: Any, engine: trt.ICudaEngine) -> dict[str, tuple[tuple[int, ...], np.dtype[Any], bool]]:
+def _tensors(engine: trt.ICudaEngine) -> dict[str, tuple[tuple[int, ...], np.dtype[Any], bool]]:
     """Shape, type and whether it is an input, of each tensor by name."""
+    if not TYPE_CHECKING:
+        trt = load_tensorrt()
     found = {}
     for k in range(engine.num_io_tensors):
         name = engine.get_tensor_name(k)
-        shape = tuple(int(n) for n in engine.get_tensor_shape(name))
+        dimensions = engine.get_tensor_shape(name)
+        shape = tuple(int(dimensions[axis]) for axis in range(len(dimensions)))
         if min(shape, default=0) < 0:
             raise EngineError(f"{name!r} has shape {shape}; export the network with fixed shapes")
         dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))

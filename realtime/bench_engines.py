@@ -125,9 +125,8 @@ def measure(quick: bool, load: EngineLoad) -> BenchResult:
             if path is not None:
                 if path != load.model:
                     _build(path, root, notes, quick=quick)
-                contestants.append(
-                    stack.enter_context(_pipeline(title, path, root, (images, regions), notes))
-                )
+                pipeline = _pipeline(title, path, root, (images, regions), notes)
+                contestants.append(stack.enter_context(pipeline))
         if peer is not None:
             contestants.append(peer)
         durations_ns = take_turns(contestants, n, len(images), notes)
