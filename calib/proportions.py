@@ -42,6 +42,8 @@ SCALED: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
 }
 """Bodies of both sides that each segment scales, and the axes."""
 MEAN_STATURE_M = 1.70
+ADULT_STATURES_M = (1.40, 2.05)
+"""Beyond, shares of stature stay what they are at the end: children are no small adults."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +74,7 @@ def default_table_path() -> Path:
 
 def known_facts(height_m: Array, looks: Array | None, is_female: Array | None) -> Array:
     """What regressions read. Shapes: (n,), (n, n_looks), (n,) to (n, n_facts)."""
-    columns = [np.ones(len(height_m)), np.log(height_m / MEAN_STATURE_M)]
+    columns = [np.ones(len(height_m)), np.log(np.clip(height_m, *ADULT_STATURES_M) / MEAN_STATURE_M)]
     columns += [] if looks is None else list(looks.T)
     columns += [] if is_female is None else [np.asarray(is_female, dtype=np.float64)]
     return np.stack(columns, axis=1)

@@ -80,6 +80,7 @@ def make_estimator(
     from realtime.landmarks import LandmarksEstimator
     from realtime.lifted import LiftedEstimator
     from realtime.skeletal_layer import SkeletalLayer
+    from realtime.subject_calibration import factors_of_stature
     from realtime.subject_scaling import KnownSubject
 
     if name not in ESTIMATOR_NAMES:
@@ -104,6 +105,8 @@ def make_estimator(
     )
     if name == "lifted":
         path = lifter_path()
+        if subject is None and height_m is not None:
+            subject = KnownSubject(factors_of_stature(skeleton, height_m))
         return LiftedEstimator(skeleton, camera, blazepose, layer, path, height_m, subject=subject)
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
 

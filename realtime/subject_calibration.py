@@ -177,6 +177,16 @@ class SubjectMeter:
         return float(self._unscaled_stature_m * ratio)
 
 
+def factors_of_stature(skeleton: Skeleton, height_m: float) -> Array:
+    """Scale factors of kinecast's own skeleton for somebody of whom only the stature is known.
+
+    Returns:
+        Shape: (n_bodies, 3).
+    """
+    factors = np.full((skeleton.n_bodies, 3), height_m / unscaled_stature(skeleton))
+    return set_segments(skeleton, factors, expect_proportions(height_m).lengths_m / segment_lengths(skeleton))
+
+
 def unscaled_stature(skeleton: Skeleton) -> float:
     """Stature of somebody whose bodies are as large as the skeleton's, in m."""
     model = build_landmark_model(skeleton)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calib.camera import CameraCalibration
 from calib.errors import SubjectError
 from calib.proportions import (
     SEGMENTS,
@@ -22,7 +23,9 @@ from calib.proportions import (
 from calib.skeleton import Skeleton, load_skeleton
 from engines.body_proportions import HEIGHTS, N_PROPORTIONS, SHOULDERS, look_at_proportions
 from engines.landmark_features import LandmarkBatch
+from realtime.estimators import make_estimator
 from realtime.subject_calibration import MIN_UPRIGHT, SubjectMeter
+from tests.published import published
 from tests.test_floor import result, stick_person, tilted
 from tests.test_subject import a_sample
 from train.fit_proportions import ridge
@@ -125,6 +128,8 @@ def test_the_shipped_table_is_complete_and_agrees_with_published_people() -> Non
     np.testing.assert_allclose(anybody[:4] / 1.70, [0.245, 0.246, 0.172, 0.15], rtol=0.09)
     short, tall = (expect_proportions(h).lengths_m[1] / h for h in (1.5, 1.9))
     assert tall > 1.04 * short  # shanks
+    child, small = (expect_proportions(h).lengths_m / h for h in (0.8, 1.4))
+    np.testing.assert_allclose(child, small)
 
 
 def test_a_table_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -180,3 +185,15 @@ def test_other_skeletons_keep_to_what_was_seen(skeleton: Skeleton) -> None:
         meter.add(a_sample(skeleton, k, skeleton.q_default), stick, np.ones((skeleton.n_bodies, 3)))
     subject = meter.result()
     np.testing.assert_allclose(subject.scale_factors, 1.0, atol=2e-3)
+
+
+def test_a_stature_alone_gives_the_lengths_that_it_makes_likely(skeleton: Skeleton) -> None:
+    published("pose_landmark_full")
+    published("pose_detection")
+    camera = CameraCalibration.assumed(640, 480)
+    estimator = make_estimator("lifted", camera=camera, height_m=1.88, offline=True)
+    factors = estimator._scaling.scale_factors
+    np.testing.assert_allclose(
+        segment_lengths(skeleton, factors), expect_proportions(1.88).lengths_m, rtol=4e-3
+    )
+    assert factors[skeleton.body_index("head"), 1] == pytest.approx(1.88 / 1.75, rel=2e-3)
