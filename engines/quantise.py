@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +89,12 @@ def to_int8(content: bytes, spec: ModelSpec, inputs: NetworkInputs, *, symmetric
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """ONNX Runtime advises on the console what is done here."""
+    """ONNX Runtime advises on the console what is done here, and prints how far it is."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        yield
+        with redirect_stdout(io.StringIO()):
+            yield
     finally:
         logger.setLevel(level)

@@ -85,6 +85,7 @@ def make_estimator(
 
     if name not in ESTIMATOR_NAMES:
         raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
+    _check_choice(name, choice)
     skeleton = load_skeleton(skeleton_path)
     region = WHOLE_PICTURE if search_region is None else SearchRegion(*search_region)
     layer = SkeletalLayer(skeleton, smoothing=smoothing)
@@ -94,10 +95,6 @@ def make_estimator(
     if name == "direct":
         network_path = model_path or direct_path()
         return _make_direct(camera, network_path, layer, height_m, subject, region, choice, offline=offline)
-    if choice is not None and choice.options:
-        raise RealtimeError(
-            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32"
-        )
     blazepose = BlazePose(
         model_path or fetch("pose_landmark_full", offline=offline),
         fetch("pose_detection", offline=offline),
@@ -109,6 +106,13 @@ def make_estimator(
             subject = KnownSubject(factors_of_stature(skeleton, height_m))
         return LiftedEstimator(skeleton, camera, blazepose, layer, path, height_m, subject=subject)
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
+
+
+def _check_choice(name: str, choice: EngineChoice | None) -> None:
+    if name != "direct" and choice is not None and choice.options:
+        raise RealtimeError(
+            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32"
+        )
 
 
 def _make_direct(
