@@ -86,6 +86,7 @@ def write_remembering_network(path: Path) -> ModelSpec:
     weights = [
         numpy_helper.from_array(rng.normal(size=(6, N_ANGLES)).astype(np.float32), "w"),
         numpy_helper.from_array(np.float32(0.9), "keep"),
+        numpy_helper.from_array(np.float32(0.1), "always"),
         numpy_helper.from_array(np.array([[1]], np.int64)[0], "axis"),
     ]
     nodes = [
@@ -94,7 +95,8 @@ def write_remembering_network(path: Path) -> ModelSpec:
         helper.make_node("Unsqueeze", ["dt_s", "axis"], ["dt"], "unsqueeze_dt"),
         helper.make_node("Mul", ["x", "seen"], ["shown"], "show"),
         helper.make_node("Add", ["shown", "dt"], ["timed"], "time"),
-        helper.make_node("Add", ["faded", "timed"], ["memory_next"], "add"),
+        helper.make_node("Add", ["timed", "always"], ["new"], "bias"),
+        helper.make_node("Add", ["faded", "new"], ["memory_next"], "add"),
         helper.make_node("MatMul", ["memory_next", "w"], ["y"], "matmul"),
     ]
     f = TensorProto.FLOAT
