@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,11 @@ from realtime.subject_calibration import MIN_UPRIGHT, SubjectMeter
 from tests.published import published
 from tests.test_floor import result, stick_person, tilted
 from tests.test_subject import a_sample
-from train.fit_proportions import ridge
+from train.bodies import split_adults
+from train.errors import TrainError
+from train.fit_proportions import Adults, fit_proportions, ridge, upright_looks, write_table
+from train.lift_data import LiftData
+from train.puppet import PuppetPool
 
 RNG = np.random.default_rng(12)
 FOCAL_PX, CENTRE_PX = 900.0, np.array([640.0, 360.0])
@@ -197,3 +202,56 @@ def test_a_stature_alone_gives_the_lengths_that_it_makes_likely(skeleton: Skelet
         segment_lengths(skeleton, factors), expect_proportions(1.88).lengths_m, rtol=4e-3
     )
     assert factors[skeleton.body_index("head"), 1] == pytest.approx(1.88 / 1.75, rel=2e-3)
+
+
+def pictures_of(adults: np.ndarray, shank_shares: np.ndarray, n_pictures: int = 3) -> LiftData:
+    """Blocks of pictures of people whose knees are as high as their shanks are long."""
+    batches, n = [], len(adults) * n_pictures
+    for share in np.repeat(shank_shares, n_pictures):
+        person = flat_person() + RNG.normal(0.0, 1e-3, (33, 3))
+        person[[25, 26], 1] *= np.exp(share)
+        batches.append(batch_of(person, pitch_deg=-5.0, height_m=1.2, distance_m=4.0))
+
+    def rows(name: str) -> np.ndarray:
+        return np.concatenate([getattr(batch, name) for batch in batches]).astype(np.float32)
+
+    empty = np.zeros((n, 1), np.float32)
+    return LiftData(
+        landmarks_px=np.pad(rows("landmarks_px"), ((0, 0), (0, 0), (0, 1))),
+        world_m=rows("world_m"),
+        visibility=rows("visibility"),
+        presence=rows("visibility"),
+        roi=np.pad(rows("roi_centre_px"), ((0, 0), (0, 2))),
+        camera=rows("camera"),
+        R_ground_cam=rows("R_ground_cam"),
+        q=empty,
+        scale_factors=empty,
+        centres_cam_m=empty,
+        adult=np.repeat(adults, n_pictures).astype(np.int32),
+        block=np.repeat(np.arange(len(adults)), n_pictures).astype(np.int32),
+        activity=np.full(n, "stand"),
+        t_s=np.zeros(n, np.float32),
+    )
+
+
+def test_the_fit_reads_lengths_off_pictures_and_tells_what_is_left(
+    pool: PuppetPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("train.fit_proportions.MIN_PEOPLE", 4)
+    train, held_out = (np.array(part) for part in split_adults(pool.model))
+    adults = Adults.of(pool)
+    assert adults.shares.shape == (len(pool), len(SEGMENTS))
+    shares = adults.shares.copy()
+    shares[:, 1] = np.linspace(-1.45, -1.35, len(pool))[RNG.permutation(len(pool))]
+    looks = [upright_looks(pictures_of(part, shares[part, 1] + 1.4)) for part in (train, held_out)]
+    assert [sorted(look.adult) for look in looks] == [sorted(train), sorted(held_out)]
+    found = fit_proportions(looks[0], looks[1], pool, replace(adults, shares=shares))
+    errors = {name: row["mean_error_percent"][1] for name, row in found.items()}
+    assert errors["stature, pictures"] < 0.6 * errors["stature"]
+    path = tmp_path / "table.json"
+    write_table(path, found, "made for a test")
+    loaded = load_regressions(path)["stature, pictures"]
+    np.testing.assert_allclose(loaded.weights, found["stature, pictures"]["weights"])
+    monkeypatch.setattr("train.fit_proportions.MIN_PEOPLE", 50)
+    with pytest.raises(TrainError, match="more lift data"):
+        fit_proportions(looks[0], looks[1], pool, adults)
