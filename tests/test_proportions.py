@@ -25,6 +25,7 @@ from calib.skeleton import Skeleton, load_skeleton
 from engines.body_proportions import HEIGHTS, N_PROPORTIONS, SHOULDERS, look_at_proportions
 from engines.landmark_features import LandmarkBatch
 from realtime.estimators import make_estimator
+from realtime.landmarks import LandmarksEstimator
 from realtime.subject_calibration import MIN_UPRIGHT, SubjectMeter
 from tests.published import published
 from tests.test_floor import result, stick_person, tilted
@@ -197,6 +198,7 @@ def test_a_stature_alone_gives_the_lengths_that_it_makes_likely(skeleton: Skelet
     published("pose_detection")
     camera = CameraCalibration.assumed(640, 480)
     estimator = make_estimator("lifted", camera=camera, height_m=1.88, offline=True)
+    assert isinstance(estimator, LandmarksEstimator)
     factors = estimator._scaling.scale_factors
     np.testing.assert_allclose(
         segment_lengths(skeleton, factors), expect_proportions(1.88).lengths_m, rtol=4e-3

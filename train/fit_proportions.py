@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def ridge(facts: Array, shares: Array, weight: Array, strength: float = RIDGE) -
 
 def fit_proportions(
     learnt: Looks, other: Looks, pool: PuppetPool, adults: Adults
-) -> dict[str, dict[str, list[object]]]:
+) -> dict[str, dict[str, list[Any]]]:
     """All regressions, with what they leave open of people not learnt from.
 
     Raises:
@@ -142,7 +143,7 @@ def fit_proportions(
     return found
 
 
-def write_table(path: Path, regressions: dict[str, dict[str, list[object]]], source: str) -> None:
+def write_table(path: Path, regressions: dict[str, dict[str, list[Any]]], source: str) -> None:
     """Write the table with where it comes from."""
     rows = {name: {key: json.dumps(value) for key, value in row.items()} for name, row in regressions.items()}
     text = json.dumps({"source": source, "segments": list(SEGMENTS), "regressions": rows}, indent=1)
