@@ -160,10 +160,11 @@ class LandmarksEstimator:
         seen = observe_model(
             result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
         )
-        q, confidence = self._solver.solve(seen, self._prior(t_ns, result))
+        found = self._solver.solve(seen, self._prior(t_ns, result))
         return Estimate(
-            q=q,
-            confidence=confidence,
+            q=found.q,
+            confidence=found.confidence,
+            sigma=found.sigma,
             scale_factors=self._scaling.scale_factors,
             status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
             box_px=bounding_box(result.roi.corners_px()),

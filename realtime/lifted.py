@@ -24,6 +24,9 @@ from realtime.temporal import Refined, TemporalNetwork
 
 MIN_DOUBT = 0.02
 """Least share of the variance among people that stays open after the network's word."""
+UNDERRATED = 4.0
+"""On 400 pictures of synthetic people that nothing was learnt from, errors of legs, arms and trunk were twice
+what the network and the solver reckoned, whether legs were in view or not."""
 
 
 class LiftedEstimator(LandmarksEstimator):
@@ -87,4 +90,4 @@ def prior_of(lifted: Lifted) -> Prior:
     given = np.isfinite(lifted.sigma)
     variance = np.where(given, lifted.sigma**2, 1.0)
     spread = np.sqrt(variance / np.maximum(1.0 - lifted.confidence, MIN_DOUBT))
-    return Prior(lifted.q, np.where(given, 1.0 / variance, 0.0), spread)
+    return Prior(lifted.q, np.where(given, 1.0 / variance, 0.0), spread, UNDERRATED)

@@ -12,6 +12,14 @@ MIN_CUTOFF_HZ = 1.2
 BETA = 4.0
 DERIVATIVE_CUTOFF_HZ = 4.0
 MAX_GAP_S = 0.5
+TRUST_RISE_S = 0.5
+USUAL_PER_S = 10.0
+LONGEST_STEP_S = 0.05
+"""Somebody who was lost for some frames is not let jump further than over this time."""
+SURPRISE_SIGMAS = 3.0
+"""Jumps are surprising from three standard deviations on, of what is known and of how people move."""
+SLOW_PER_S, FAST_PER_S = 3.0, 30.0
+"""Top speeds of what is not trusted at all, and of what is trusted fully: in rad/s no joint reaches that."""
 
 _TURN = 2.0 * np.pi
 
@@ -23,12 +31,15 @@ class _Parameters(NamedTuple):
     beta: NDArray[np.float64]
     derivative_cutoff_hz: NDArray[np.float64]
     is_angle: NDArray[np.bool_]
+    well_known: NDArray[np.float64]
     max_gap_s: float
 
 
 class _State(NamedTuple):
     """What the filter remembers of each coordinate. Shape of each: (n,)."""
 
+    trust: NDArray[np.float64]
+    """Falls at once and rises slowly."""
     is_started: NDArray[np.bool_]
     t_ns: NDArray[np.int64]
     smooth: NDArray[np.float64]
@@ -47,7 +58,8 @@ class OneEuroFilter:
     and lag goes where it hurts, in motion. Beyond the paper: steps may be uneven; angles are taken by the
     shorter way, so a jump of a whole turn does no harm and the output is continuous; NaN gives NaN and
     leaves the state alone; after a gap the coordinate starts afresh; the speed is that of the smoothed
-    value, not the paper's difference of input and smoothed value, which overstates it by the lag.
+    value, not the paper's difference of input and smoothed value, which overstates it by the lag; values
+    that are told to be uncertain are held back.
 
     Args:
         n: number of coordinates.
@@ -55,6 +67,7 @@ class OneEuroFilter:
         beta: rise of the cutoff with speed, in Hz per unit/s. Shape: () or (n,).
         derivative_cutoff_hz: cutoff of the speed that sets the cutoff. Shape: () or (n,).
         is_angle: coordinates in rad, taken modulo a turn. Shape: () or (n,).
+        well_known: standard deviation up to which a value is fully trusted. Shape: () or (n,).
         max_gap_s: a coordinate unseen for longer starts afresh.
 
     Raises:
@@ -69,6 +82,7 @@ class OneEuroFilter:
         beta: ArrayLike = BETA,
         derivative_cutoff_hz: ArrayLike = DERIVATIVE_CUTOFF_HZ,
         is_angle: ArrayLike = False,
+        well_known: ArrayLike = np.inf,
         max_gap_s: float = MAX_GAP_S,
     ) -> None:
         for name, value in (("min_cutoff_hz", min_cutoff_hz), ("derivative_cutoff_hz", derivative_cutoff_hz)):
@@ -81,9 +95,12 @@ class OneEuroFilter:
             beta=_vector(beta, n),
             derivative_cutoff_hz=_vector(derivative_cutoff_hz, n),
             is_angle=np.array(np.broadcast_to(np.asarray(is_angle, dtype=np.bool_), n)),
+            well_known=_vector(well_known, n),
             max_gap_s=float(max_gap_s),
         )
+        self._exact = np.zeros(n)
         self._state = _State(
+            trust=np.ones(n),
             is_started=np.zeros(n, dtype=np.bool_),
             t_ns=np.zeros(n, dtype=np.int64),
             smooth=np.full(n, np.nan),
@@ -95,7 +112,12 @@ class OneEuroFilter:
         )
 
     def step(
-        self, t_ns: int, x: NDArray[np.float64], out: NDArray[np.float64], speed_out: NDArray[np.float64]
+        self,
+        t_ns: int,
+        x: NDArray[np.float64],
+        out: NDArray[np.float64],
+        speed_out: NDArray[np.float64],
+        sigma: NDArray[np.float64] | None = None,
     ) -> None:
         """Smooth one sample.
 
@@ -106,8 +128,12 @@ class OneEuroFilter:
             x: NaN where nothing is known. Shape: (n,).
             out: receives the smoothed values, may be `x`; NaN where x is. Shape: (n,).
             speed_out: receives their speeds in units/s; NaN also at a coordinate's first sample. Shape: (n,).
+            sigma: standard deviations of x; 0, or None for all, trusts it whatever it is. What is known
+                badly, or jumps further than anybody moves, has a lower cutoff and a lower top speed, which
+                rises again over half a second. Shape: (n,).
         """
-        _step(self._parameters, self._state, t_ns, x, out, speed_out)
+        sigma = self._exact if sigma is None else sigma
+        _step(self._parameters, self._state, t_ns, x, out, speed_out, sigma)
 
     def reset(self) -> None:
         """Forget everything but the parameters and the lags so far."""
@@ -138,6 +164,7 @@ def _step(
     x: NDArray[np.float64],
     out: NDArray[np.float64],
     speed_out: NDArray[np.float64],
+    sigma: NDArray[np.float64],
 ) -> None:
     for k in range(x.shape[0]):
         value = x[k]
@@ -150,11 +177,23 @@ def _step(
         dt_s = (t_ns - state.t_ns[k]) * 1e-9
         if not state.is_started[k] or abs(dt_s) > parameters.max_gap_s:
             _start(state, k, value)
+            state.trust[k] = _trust(parameters.well_known[k], sigma[k], 0.0, 0.0)
             state.t_ns[k] = t_ns
         elif dt_s > 0.0:
-            _advance(parameters, state, k, value, dt_s)
+            trust = _trust(parameters.well_known[k], sigma[k], value - state.smooth[k], dt_s)
+            _advance(parameters, state, k, value, dt_s, trust)
             state.t_ns[k] = t_ns
         out[k], speed_out[k] = state.smooth[k], state.speed[k]
+
+
+@njit(cache=True, nogil=True)
+def _trust(well_known: float, sigma: float, jump: float, dt_s: float) -> float:
+    """From 0 to 1: the variance that is thought good over the real one, less for jumps that nobody makes."""
+    if not sigma > 0.0:
+        return 1.0
+    usual = np.hypot(sigma, USUAL_PER_S * dt_s)
+    surprise = jump / (SURPRISE_SIGMAS * usual)
+    return min(1.0, (well_known / sigma) ** 2) / (1.0 + surprise * surprise)
 
 
 @njit(cache=True, nogil=True)
@@ -168,16 +207,20 @@ def _start(state: _State, k: int, value: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s: float) -> None:
-    """Algorithm 1 of the paper, with dt instead of a fixed rate."""
+def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s: float, trust: float) -> None:
+    """Algorithm 1 of the paper, with dt instead of a fixed rate, and what is hardly seen held back."""
     last = state.smooth[k]
+    trusted = min(trust, state.trust[k] + (1.0 - state.trust[k]) * dt_s / (dt_s + TRUST_RISE_S))
+    state.trust[k] = trusted
+    top_speed = np.inf if trusted >= 1.0 else SLOW_PER_S + (FAST_PER_S - SLOW_PER_S) * trusted**4
+    most = top_speed * min(dt_s, LONGEST_STEP_S)
     # alpha = 1 / (1 + tau / dt) with tau = 1 / (2 pi cutoff)
     tau_s = 1.0 / (_TURN * parameters.derivative_cutoff_hz[k])
     state.trend[k] += ((value - last) / dt_s - state.trend[k]) * dt_s / (dt_s + tau_s)
-    cutoff_hz = parameters.min_cutoff_hz[k] + parameters.beta[k] * abs(state.trend[k])
+    cutoff_hz = trust * (parameters.min_cutoff_hz[k] + parameters.beta[k] * abs(state.trend[k]))
     tau_s = 1.0 / (_TURN * cutoff_hz)
     alpha = dt_s / (dt_s + tau_s)
-    state.smooth[k] = last + alpha * (value - last)
+    state.smooth[k] = last + min(max(alpha * (value - last), -most), most)
     difference = (state.smooth[k] - last) / dt_s
     if np.isnan(state.speed[k]):
         state.speed[k] = difference

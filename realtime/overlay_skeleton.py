@@ -90,9 +90,12 @@ class SkeletonDrawing:
         return np.concatenate([centres, sample.markers_m[[marker for _, marker in self._tips]]])
 
     def _confidence(self, sample: PoseSample) -> list[float]:
-        """Mean confidence of each body's coordinates; 1 for bodies without any."""
+        """Confidence of each body's best known coordinate; 1 for bodies without any.
+
+        Turns about a limb's own axis are known badly, and hardly move the limb in the picture.
+        """
         c = sample.confidence.tolist()
-        return [sum(c[k] for k in own) / len(own) if own else 1.0 for own in self._coordinates]
+        return [max(c[k] for k in own) if own else 1.0 for own in self._coordinates]
 
     @staticmethod
     def _draw_markers(image: Image, uv_px: NDArray[np.float64], unit_px: float) -> None:

@@ -32,6 +32,21 @@ class Prior:
     """Inverse variances; 0 where nothing is believed. Shape: (n_q,)."""
     spread: Array
     """Standard deviations among people, against which confidence is measured. Shape: (n_q,)."""
+    underrated: float = 1.0
+    """Variances of real errors over those computed, as measured on people whose coordinates are known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """What is believed of the coordinates after the landmarks were looked at."""
+
+    q: Array
+    """In rad and m. Shape: (n_q,)."""
+    sigma: Array
+    """Standard deviations in rad and m; 0 for coordinates that others drive. Shape: (n_q,)."""
+    confidence: Array
+    """1 - variance / variance among people: 1 where the landmarks tell all, 0 where they add nothing to
+    habit. Shape: (n_q,)."""
 
 
 class PoseSolver:
@@ -67,16 +82,12 @@ class PoseSolver:
         self._scale_factors = np.array(scale_factors)
         self._station_m = self._model.station_m * scale_factors[self._model.station_body]
 
-    def solve(self, seen: LandmarkObservation, prior: Prior | None = None) -> tuple[Array, Array]:
-        """Coordinates and their confidence.
+    def solve(self, seen: LandmarkObservation, prior: Prior | None = None) -> Posterior:
+        """Coordinates, and how well they are known.
 
         Args:
             seen: One point for each station of the model.
             prior: Of this frame; the model's posture prior if left out.
-
-        Returns:
-            Coordinates in rad and m, and for each 1 - posterior variance / prior variance: 1 where the
-            landmarks tell all, 0 where they add nothing to habit. Shapes: (n_q,), (n_q,).
         """
         prior = self._habit if prior is None else prior
         start = self._first_guess(seen, prior.q) if self._q is None else self._q
@@ -84,7 +95,10 @@ class PoseSolver:
             seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.weight
         )
         self._q = solution.q
-        return solution.q, self._confidence(solution.q, seen, prior)
+        variance = self._variance(solution.q, seen, prior)
+        confidence = np.clip(1.0 - variance / prior.spread**2, 0.0, 1.0)
+        confidence[self._skeleton.is_dependent] = 0.0
+        return Posterior(solution.q, np.sqrt(variance), confidence)
 
     def _first_guess(self, seen: LandmarkObservation, q_prior: Array) -> Array:
         """In the expected pose, at the hips, facing where hips and shoulders say."""
@@ -105,7 +119,7 @@ class PoseSolver:
                 q[self._skeleton.coordinate_index(name)] = value
         return q
 
-    def _confidence(self, q: Array, seen: LandmarkObservation, prior: Prior) -> Array:
+    def _variance(self, q: Array, seen: LandmarkObservation, prior: Prior) -> Array:
         model, free = self._model, self._free
         station_jacobian(
             self._skeleton.tree, q, self._scale_factors, model.station_body, self._station_m, self._T, self._J
@@ -114,6 +128,6 @@ class PoseSolver:
         weighted = np.matmul(seen.information, J)
         belief = np.maximum(prior.weight, prior.spread**-2.0)[free]
         precision = J.reshape(-1, len(free)).T @ weighted.reshape(-1, len(free)) + np.diag(belief)
-        confidence = np.zeros(self._skeleton.n_q)
-        confidence[free] = 1.0 - np.diag(np.linalg.inv(precision)) / prior.spread[free] ** 2
-        return np.clip(confidence, 0.0, 1.0)
+        variance = np.zeros(self._skeleton.n_q)
+        variance[free] = prior.underrated * np.diag(np.linalg.inv(precision))
+        return variance

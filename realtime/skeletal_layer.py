@@ -20,6 +20,8 @@ from realtime.types import Frame, PoseSample, Status
 Array = NDArray[np.float64]
 
 
+WELL_KNOWN_RAD, WELL_KNOWN_ROOT_RAD = np.radians(12.0), np.radians(6.0)
+"""Angles that are known less well than this are smoothed more, by their variance."""
 TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 """A step in a walk is slow in m/s and fast in rad/s. With the angles' constants the skeleton trailed a
 walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
@@ -40,6 +42,8 @@ class Estimate:
     """Left, top, right, bottom. Shape: (4,)."""
     qdot: Array | None = None
     """Speeds in rad/s and m/s; NaN where unknown. None: by the smoothing. Shape: (n_q,)."""
+    sigma: Array | None = None
+    """Standard deviations in rad and m; None: all are trusted alike. Shape: (n_q,)."""
     foot_contact: Array | None = None
     """Probability that the right and the left foot rest on the floor. Shape: (2,)."""
 
@@ -102,7 +106,7 @@ class SkeletalLayer:
         skeleton = self.skeleton
         q, qdot = estimate.q.copy(), np.full(skeleton.n_q, np.nan)
         if self._filter is not None:
-            self._filter.step(frame.t_capture_ns, q, q, qdot)
+            self._filter.step(frame.t_capture_ns, q, q, qdot, estimate.sigma)
         elif estimate.qdot is not None:
             qdot[:] = estimate.qdot
         np.clip(q, self._lower, self._upper, out=q)
@@ -157,4 +161,7 @@ def _smoother(skeleton: Skeleton) -> OneEuroFilter:
         min_cutoff_hz=np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ),
         beta=np.where(is_angle, BETA, TRANSLATION_BETA),
         is_angle=is_angle,
+        well_known=np.where(
+            is_angle, np.where(is_root(skeleton), WELL_KNOWN_ROOT_RAD, WELL_KNOWN_RAD), np.inf
+        ),
     )

@@ -208,3 +208,37 @@ def test_smoothed_values_never_leave_the_range_of_the_input(samples: list[tuple[
 def test_parameters_out_of_range_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="accepted"):
         OneEuroFilter(2, **arguments)  # type: ignore[arg-type]
+
+
+def told(sigma: float, x: np.ndarray, well_known: float = 0.2) -> np.ndarray:
+    """Smoothed at 30 Hz as values of one standard deviation. Shape: (n,)."""
+    filter_ = OneEuroFilter(1, well_known=well_known)
+    out, speed = np.empty(1), np.empty(1)
+    smooth = []
+    for t_ns, value in zip(even_ns(len(x), 30.0), x, strict=True):
+        filter_.step(int(t_ns), np.array([value]), out, speed, np.array([sigma]))
+        smooth.append(out[0])
+    return np.array(smooth)
+
+
+def test_what_is_known_badly_moves_less() -> None:
+    x = np.random.default_rng(0).normal(0.0, 0.3, 300)
+    spread = [np.std(told(sigma, x)) for sigma in (0.1, 0.4, 0.8)]
+    assert spread[0] > 1.5 * spread[1]
+    assert spread[1] > 1.1 * spread[2]
+
+
+def test_no_one_jumps_further_than_people_move_and_what_stays_is_believed() -> None:
+    x = np.concatenate([np.zeros(30), np.full(60, 1.7)])
+    smooth = told(0.25, x)
+    assert np.abs(np.diff(smooth)).max() < np.radians(20.0)
+    assert smooth[-1] == pytest.approx(1.7, abs=0.1)
+    sure = told(0.0, x)
+    assert np.abs(np.diff(sure)).max() > 1.0
+
+
+def test_fast_movement_that_is_seen_well_is_not_held_back() -> None:
+    # A knee in a kick: 100 degrees in a fifth of a second, there and back.
+    t_s = np.arange(60) / 30.0
+    x = np.radians(50.0) * (1.0 - np.cos(2.0 * np.pi * 2.5 * t_s))
+    assert np.abs(told(0.1, x) - told(0.0, x)).max() < np.radians(6.0)

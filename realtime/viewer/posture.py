@@ -101,7 +101,7 @@ _MOVED_BY = {
 
 
 def body_confidence(body_names: Sequence[str], coordinate_names: Sequence[str], confidence: Array) -> Array:
-    """Mean confidence of the coordinates that move each body, 1 where none is known to.
+    """Confidence of the best known coordinate that moves each body, 1 where none is known to.
 
     Args:
         body_names: with OpenSim's usual names.
@@ -114,7 +114,7 @@ def body_confidence(body_names: Sequence[str], coordinate_names: Sequence[str], 
     out = np.ones(len(body_names))
     for k, own in enumerate(coordinates_of_bodies(body_names, coordinate_names)):
         if own:
-            out[k] = np.nan_to_num(confidence[own]).mean()
+            out[k] = np.nan_to_num(confidence[own]).max()
     return out
 
 
