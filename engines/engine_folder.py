@@ -34,7 +34,7 @@ NAMES = {
     Runtime.ONNXRUNTIME: "ONNX Runtime",
     Runtime.TENSORRT: "TensorRT",
 }
-_HINTS = {Precision.FP32: "f32", Precision.FP16: "f16", Precision.INT8: "f32"}
+_HINTS = {Precision.FP32: "f32", Precision.FP16: "f16", Precision.INT8: "bf16"}
 """What OpenVINO computes in where nothing is quantised."""
 
 
