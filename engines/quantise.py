@@ -20,7 +20,7 @@ PERCENTILE = 99.999
 
 
 class _Reader:
-    """Hands inputs to the calibrator one by one, from a part of them at a time, as ONNX Runtime wants them."""
+    """Hands a part of the inputs at a time to the calibrator, one by one, as ONNX Runtime wants them."""
 
     def __init__(self, spec: ModelSpec, inputs: NetworkInputs) -> None:
         self._names, self._inputs = [t.name for t in spec.inputs], inputs
