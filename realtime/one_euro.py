@@ -13,6 +13,8 @@ BETA = 4.0
 DERIVATIVE_CUTOFF_HZ = 4.0
 MAX_GAP_S = 0.5
 TRUST_RISE_S = 0.5
+MIN_TRUST = 1e-6
+"""Of what is not known at all: a cutoff is never 0."""
 USUAL_PER_S = 10.0
 LONGEST_STEP_S = 0.05
 """Somebody who was lost for some frames is not let jump further than over this time."""
@@ -193,7 +195,7 @@ def _trust(well_known: float, sigma: float, jump: float, dt_s: float) -> float:
         return 1.0
     usual = np.hypot(sigma, USUAL_PER_S * dt_s)
     surprise = jump / (SURPRISE_SIGMAS * usual)
-    return min(1.0, (well_known / sigma) ** 2) / (1.0 + surprise * surprise)
+    return max(MIN_TRUST, min(1.0, (well_known / sigma) ** 2) / (1.0 + surprise * surprise))
 
 
 @njit(cache=True, nogil=True)

@@ -242,3 +242,8 @@ def test_fast_movement_that_is_seen_well_is_not_held_back() -> None:
     t_s = np.arange(60) / 30.0
     x = np.radians(50.0) * (1.0 - np.cos(2.0 * np.pi * 2.5 * t_s))
     assert np.abs(told(0.1, x) - told(0.0, x)).max() < np.radians(6.0)
+
+
+def test_what_is_not_known_at_all_stays() -> None:
+    smooth = told(np.inf, np.linspace(0.0, 1.0, 30))
+    assert np.abs(smooth).max() < 1e-3
