@@ -186,11 +186,26 @@ def test_weights_for_another_skeleton_are_refused_by_name(source: ShardPictures,
     assert not any("kinematics" in name for name in tensors_of(tmp_path))
 
 
+def test_a_run_goes_on_with_larger_pictures(source: ShardPictures, tmp_path: Path) -> None:
+    run_fit(fit_of(source, tmp_path, options(2)))
+    larger = fit_of(source, tmp_path, options(3), replace(TINY, input_px=96))
+    before = {n: p.clone() for n, p in larger.network.named_parameters()}
+    run_fit(larger)
+    assert load_checkpoint(tmp_path)[1].network.side_px == 96
+    assert load_checkpoint(tmp_path)[1].images == 48
+    assert any(not torch.equal(before[n], p) for n, p in larger.network.named_parameters())
+
+
+def test_a_short_run_warms_up_in_a_tenth_of_it() -> None:
+    assert FitOptions(images=1000).shortened().warm_up == 100
+    assert FitOptions(images=10**6).shortened().warm_up == FitOptions().warm_up
+
+
 def test_a_checkpoint_of_another_network_or_a_damaged_one_is_refused(
     source: ShardPictures, tmp_path: Path
 ) -> None:
     run_fit(fit_of(source, tmp_path, options(1)))
-    with pytest.raises(TrainError, match="holds tiny with head kinecast at 64 px, not tiny with d3ke"):
+    with pytest.raises(TrainError, match="holds tiny with head kinecast, not tiny with d3ke"):
         fit_of(source, tmp_path, options(1), replace(TINY, head="d3ke"))
     path = tmp_path / CHECKPOINT
     path.write_bytes(path.read_bytes()[:-1000])

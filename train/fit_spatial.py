@@ -75,6 +75,10 @@ class FitOptions:
     """Of pictures of real people, where there are some."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
+    def shortened(self) -> FitOptions:
+        """For a short run: the learning rate rises over a tenth of the pictures at most."""
+        return replace(self, warm_up=min(self.warm_up, self.images // 10))
+
 
 def rate_at(images: int, options: FitOptions) -> float:
     """The learning rate: up, level, and down at the end (Hu et al., 2024, "warm-up, stable, decay").
@@ -194,7 +198,7 @@ class Fit:
         if there is not None:
             self.network.load_state_dict(with_prefix(there[0], "network."))
             self.average.load_state_dict(with_prefix(there[0], AVERAGED))
-            self.spec = there[1]
+            self.spec = replace(there[1], network=network)
         self._to_device(place)
         self.named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
         self.optimiser = _optimiser(self.named, options)
@@ -291,11 +295,11 @@ class Fit:
 
 
 def _check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
-    if there != asked:
+    """The same weights must fit; the side of the pictures may change: small ones first save much time."""
+    if (there.encoder, there.head) != (asked.encoder, asked.head):
         raise TrainError(
-            f"{folder}: holds {there.encoder} with head {there.head} at {there.side_px} px, not "
-            f"{asked.encoder} with {asked.head} at {asked.side_px} px; ask for the same to go on with it, or "
-            "give another --out"
+            f"{folder}: holds {there.encoder} with head {there.head}, not {asked.encoder} with {asked.head}; "
+            "ask for the same to go on with it, or give another --out"
         )
 
 

@@ -81,6 +81,7 @@ def compare(
     held_out: PictureSource,
     folder: Path,
     options: FitOptions,
+    input_px: int = 0,
 ) -> Iterator[Line]:
     """Fit each variant, or go on with it, and measure it.
 
@@ -91,6 +92,7 @@ def compare(
         held_out: Of those to measure on.
         folder: A folder of each variant is made in it.
         options: The budget.
+        input_px: Side of the pictures; 0 for each encoder's own.
 
     Raises:
         TrainError: a folder holds another network.
@@ -101,7 +103,7 @@ def compare(
         if FLIP in variant.without:
             how = replace(options, augmentation=replace(options.augmentation, flip=0.0))
         weights = preset(variant.preset, [term for term in variant.without if term != FLIP])
-        config = NetworkConfig(variant.encoder, variant.preset)
+        config = NetworkConfig(variant.encoder, variant.preset, input_px)
         fit = Fit(config, layout, source, how, weights, folder / variant.folder_name, Place(0, 1, device))
         run_fit(fit)
         network = fit.average

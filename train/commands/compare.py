@@ -28,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", type=positive_int, default=100_000, metavar="N",
         help="pictures that each sees, default: %(default)s",
     )  # fmt: skip
+    parser.add_argument(
+        "--input", type=positive_int, metavar="PX", help="side of everybody's pictures; default: each its own"
+    )
     parser.add_argument("--batch", type=positive_int, default=32, metavar="N", help="default: %(default)s")
     parser.add_argument("--workers", type=whole_number, default=1, metavar="W", help="default: %(default)s")
 
@@ -44,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     layout = SpatialLayout.of(load_skeleton())
     source = ShardPictures(args.data, layout.skeleton)
     held_out = ShardPictures([args.held_out], layout.skeleton, with_clips=False)
-    options = FitOptions(images=args.images, batch_size=args.batch, workers=args.workers)
+    options = FitOptions(images=args.images, batch_size=args.batch, workers=args.workers).shortened()
     lines = []
-    for line in compare(variants, layout, source, held_out, args.out, options):
+    for line in compare(variants, layout, source, held_out, args.out, options, args.input or 0):
         lines.append(line)
         table = format_lines(lines, args.images)
         (args.out / "comparison.md").write_text(table + "\n")
