@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from train.temporal_lines import Lines
 from train.temporal_slow import SlowState
 from train.temporal_time import MAX_AGE_S, N_AGE_FEATURES, age_features, since_seen
 
@@ -48,6 +49,7 @@ class CausalNetwork(nn.Module):
         width: Of the core.
         n_slow: Size of the slow state's embedding.
         dropout: Share of hidden units left out in training.
+        lines: What turns the head's numbers into smoothed coordinates; None: they are the output.
     """
 
     input_mean: Tensor
@@ -55,25 +57,35 @@ class CausalNetwork(nn.Module):
     output_scale: Tensor
 
     def __init__(
-        self, n_in: int, n_out: int, core: Core, *, width: int, n_slow: int = 48, dropout: float = 0.0
+        self,
+        n_in: int,
+        n_out: int,
+        core: Core,
+        *,
+        width: int,
+        n_slow: int = 48,
+        dropout: float = 0.0,
+        lines: Lines | None = None,
     ) -> None:
         super().__init__()
-        self.n_in, self.n_out, self.width = n_in, n_out, width
+        self.n_in, self.n_out, self.width, self.lines = n_in, n_out, width, lines
         self.register_buffer("input_mean", torch.zeros(n_in))
         self.register_buffer("input_scale", torch.ones(n_in))
-        self.register_buffer("output_scale", torch.ones(n_out))
+        n_raw = n_out if lines is None else lines.n_raw(n_out)
+        self.register_buffer("output_scale", torch.ones(n_raw))
         self.stem = _layer(n_in + N_AGE_FEATURES, width, dropout)
         self.slow = SlowState(width, n_slow)
         self.join = _layer(width + self.slow.n_features, width, dropout)
         self.core = core
-        self.head_norm, self.head = nn.LayerNorm(width), nn.Linear(width, n_out)
+        self.head_norm, self.head = nn.LayerNorm(width), nn.Linear(width, n_raw)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of each tensor of the state, without the batch."""
-        return {"since_seen": (2,), **self.slow.state_shapes, **self.core.state_shapes}
+        lines = {} if self.lines is None else self.lines.state_shapes
+        return {"since_seen": (2,), **self.slow.state_shapes, **self.core.state_shapes, **lines}
 
     def initial_state(self, batch: int) -> State:
         """The state before the first frame: zeros."""
@@ -86,7 +98,8 @@ class CausalNetwork(nn.Module):
         Args:
             mean: Shape: (n_in,).
             scale: Shape: (n_in,).
-            output_scale: None leaves it at 1. Shape: (n_out,).
+            output_scale: Of what the head gives; None leaves it at 1. Shape: (n_raw,), or (n_out,) without
+                lines.
         """
         self.input_mean.copy_(mean)
         self.input_scale.copy_(scale)
@@ -109,9 +122,13 @@ class CausalNetwork(nn.Module):
         since_s = since_seen(dt_s, valid)
         h = self._embed(x, since_s, valid)
         h = torch.cat([h, self.slow(h, dt_s, since_s, valid)], -1)
-        begin = 0 if self.core.context is None else max(0, first - self.core.context)
+        early = first if self.lines is None else max(0, first - self.lines.reach)
+        begin = 0 if self.core.context is None else max(0, early - self.core.context)
         h = self.core(self._fuse(h[:, begin:]), dt_s[:, begin:], valid[:, begin:])
-        return self._read_out(h[:, first - begin :])
+        y = self._read_out(h[:, early - begin :])
+        if self.lines is None:
+            return y
+        return self.lines(x[:, early:], y, dt_s[:, early:], valid[:, early:])[:, first - early :]
 
     def step(self, x: Tensor, dt_s: Tensor, valid: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over one frame.
@@ -125,7 +142,9 @@ class CausalNetwork(nn.Module):
         Returns:
             Output and new state. Shape: (b, n_out).
         """
-        clock, mean, weight, *core_state = state
+        n_lines = 0 if self.lines is None else len(self.lines.state_shapes)
+        clock, mean, weight, *others = state
+        core_state, lines_state = others[: len(others) - n_lines], others[len(others) - n_lines :]
         since_s = clock[:, 0] + dt_s
         age_s = torch.where(clock[:, 1] > 0.5, since_s.clamp_max(MAX_AGE_S), MAX_AGE_S)
         clock = torch.stack(
@@ -136,7 +155,11 @@ class CausalNetwork(nn.Module):
         h, new_core_state = self.core.step(
             self._fuse(torch.cat([h, slow], -1)), dt_s, valid, tuple(core_state)
         )
-        return self._read_out(h), (clock, *slow_state, *new_core_state)
+        y = self._read_out(h)
+        if self.lines is not None:
+            y, new_lines_state = self.lines.step(x, y, dt_s, valid, tuple(lines_state))
+            new_core_state = (*new_core_state, *new_lines_state)
+        return y, (clock, *slow_state, *new_core_state)
 
     def _embed(self, x: Tensor, since_s: Tensor, valid: Tensor) -> Tensor:
         x = torch.where(valid[..., None], (x - self.input_mean) / self.input_scale, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.errors import TrainError
+from train.temporal_lines import LineColumns, Lines
 from train.temporal_network import CausalNetwork, Core
 from train.temporal_recurrent import GruCore, TcnCore
 from train.temporal_transformer import TransformerCore
@@ -28,9 +29,16 @@ NETWORKS = {
 
 
 def make_network(
-    kind: str, n_in: int, n_out: int, *, width: int | None = None, n_slow: int = 48, dropout: float = 0.0
+    kind: str,
+    n_in: int,
+    n_out: int,
+    *,
+    width: int | None = None,
+    n_slow: int = 48,
+    dropout: float = 0.0,
+    lines: LineColumns | None = None,
 ) -> CausalNetwork:
-    """A network that gives zeros until it is trained.
+    """A network that gives zeros until it is trained, or smooths a little if it may do no more.
 
     Args:
         kind: A key of `NETWORKS`.
@@ -39,6 +47,7 @@ def make_network(
         width: Of the hidden vectors; None: as the kind is meant.
         n_slow: Size of the slow state's embedding.
         dropout: Share of hidden units left out in training.
+        lines: Where the coordinates are that it smooths; None: it may add anything to them.
 
     Raises:
         TrainError: there is no such kind, or the width does not suit it.
@@ -49,4 +58,5 @@ def make_network(
     if width < 8 or width % 8:
         raise TrainError(f"width is {width}; accepted: multiples of 8")
     core = NETWORKS[kind].core(width, dropout)
-    return CausalNetwork(n_in, n_out, core, width=width, n_slow=n_slow, dropout=dropout)
+    smoother = None if lines is None else Lines(lines)
+    return CausalNetwork(n_in, n_out, core, width=width, n_slow=n_slow, dropout=dropout, lines=smoother)

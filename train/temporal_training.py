@@ -19,9 +19,10 @@ from engines.landmark_features import N_FEATURES
 from engines.temporal_features import OutputLayout, n_temporal_features
 from train.fit_lift import SCORED, LiftOptions, fit_lifter
 from train.fit_temporal import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise, predict
-from train.lift import Lifter, lifted_coordinates
+from train.lift import PELVIS, Lifter, lifted_coordinates
 from train.lift_data import LiftData
 from train.temporal_data import Dynamics, Lift, lifter_of, temporal_clips
+from train.temporal_lines import LineColumns
 from train.temporal_loss import SPEED_SCALE_RAD_S, LossWeights, refine, temporal_loss
 from train.temporal_network import CausalNetwork
 from train.temporal_networks import make_network
@@ -107,6 +108,7 @@ def train_temporal(
     *,
     width: int | None = None,
     dropout: float = 0.1,
+    lines: LineColumns | None = None,
 ) -> CausalNetwork:
     """Fit one network.
 
@@ -119,13 +121,16 @@ def train_temporal(
         on_epoch: Told the epoch, its mean loss and the network.
         width: Of the network; None: as its kind is meant.
         dropout: Share of hidden units left out in training.
+        lines: See `line_columns`; None: it may add anything to coordinates, not only smooth them.
     """
     torch.manual_seed(options.seed)
     n = len(spread)
     layout = OutputLayout(n)
-    network = make_network(kind, n_temporal_features(n), layout.size, width=width, dropout=dropout)
+    network = make_network(
+        kind, n_temporal_features(n), layout.size, width=width, dropout=dropout, lines=lines
+    )
     first = source(0)
-    normalise(network, first, _output_scale(first, layout))
+    normalise(network, first, _output_scale(first, layout) if lines is None else _line_scale(layout))
 
     def loss(batch: TemporalBatch, y: Tensor) -> Tensor:
         target = torch.where(batch.weight[..., None] > 0.0, batch.target, torch.nan)
@@ -142,6 +147,21 @@ def _output_scale(clips: list[TemporalClip], layout: OutputLayout) -> NDArray[np
     scale[layout.correction] = np.clip(np.abs(error).mean(0), np.radians(0.5), np.radians(30.0))
     scale[layout.speed] = SPEED_SCALE_RAD_S
     return scale
+
+
+def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
+    """The same where lines answer: trust, reach and slopes come first, in their own units."""
+    scale = np.ones(layout.size + 2 * layout.n_coordinates, dtype=np.float32)
+    scale[-layout.size :][layout.speed] = SPEED_SCALE_RAD_S
+    return scale
+
+
+def line_columns(skeleton: Skeleton) -> LineColumns:
+    """Where a frame's vector has what lines go through."""
+    names = lifted_coordinates(skeleton)
+    tilt, list_, rotation = (names.index(name) for name in PELVIS)
+    turn = n_temporal_features(len(names)) - 2
+    return LineColumns(N_FEATURES, len(names), turn, (tilt, list_, rotation))
 
 
 @dataclass(frozen=True, slots=True)
