@@ -1,4 +1,4 @@
-"""Lines through the last frames: against least squares, still and steady motion, and turns of the person's frame."""
+"""Lines through the last frames: least squares, stillness, steady motion, turns of the person's frame."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A read-out that smooths and does nothing else: a line through each coordinate's last values, read off now.
 
-Corrections learnt where people are simulated do not carry over to others: a network that may add anything to a
-coordinate errs less on those and more elsewhere. How much a frame deserves trust, and how quickly what was seen
-grows old, does carry over; so the network says that alone, and the lines (local linear regression: Cleveland,
-1979) are fitted by it.
+Corrections learnt where people are simulated do not carry over to others: a network that may add anything
+to a coordinate errs less on those and more elsewhere. How much a frame deserves trust, and how quickly what
+was seen grows old, does carry over; so the network says that alone, and the lines (local linear regression:
+Cleveland, 1979) are fitted by it.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Lines(nn.Module):
 
         A turn about the vertical changes angles about Z, then X, then Y by what those axes have of it.
         """
-        tilt, list_, rotation = (values[..., k] for k in self.columns.pelvis)
+        tilt, list_ = (values[..., k] for k in self.columns.pelvis[:2])
         back = -turn_rad
         about_y = back * torch.cos(tilt) / torch.cos(list_).clamp_min(0.1)
         changes = (-about_y * torch.sin(list_), back * torch.sin(tilt), about_y)
