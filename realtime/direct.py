@@ -16,10 +16,11 @@ from engines.preprocess import Roi, letterbox_roi
 from realtime.direct_network import DirectAnswer, DirectNetwork
 from realtime.direct_person import AveragedScaling
 from realtime.direct_refine import PoseRefiner
+from realtime.estimate import Estimate
 from realtime.evaluation import PELVIS_ROTATIONS, pelvis_angles_deg
 from realtime.landmarks import LOST_RESET_NS, bounding_box
 from realtime.observation import solve_translation, undistort_rays
-from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.skeletal_layer import SkeletalLayer
 from realtime.subject_scaling import KnownSubject
 from realtime.types import Frame, PoseSample, Status
 
@@ -157,6 +158,7 @@ class DirectEstimator:
         return Estimate(
             q=self._subject.without_offsets(q),
             confidence=answer.confidence,
+            sigma=answer.sigma,
             scale_factors=self._scaling.scale_factors,
             status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
             box_px=bounding_box(answer.roi.corners_px()),

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.pelvis import pelvis_angles, pelvis_rotation
 from realtime.errors import RealtimeError
 
 Array = NDArray[np.float64]
@@ -68,25 +69,12 @@ def pelvis_rotation_matrices(angles_deg: Array) -> Array:
     Returns:
         Shape: (n, 3, 3).
     """
-    tilt, lst, rotation = np.radians(np.asarray(angles_deg, dtype=np.float64)).T
-    cz, sz, cx, sx = np.cos(tilt), np.sin(tilt), np.cos(lst), np.sin(lst)
-    cy, sy = np.cos(rotation), np.sin(rotation)
-    return np.stack(
-        [
-            np.stack([cz * cy - sz * sx * sy, -sz * cx, cz * sy + sz * sx * cy], -1),
-            np.stack([sz * cy + cz * sx * sy, cz * cx, sz * sy - cz * sx * cy], -1),
-            np.stack([-cx * sy, sx, cx * cy], -1),
-        ],
-        axis=-2,
-    )
+    return pelvis_rotation(np.radians(np.asarray(angles_deg, dtype=np.float64)))
 
 
 def pelvis_angles_deg(rotations: Array) -> Array:
     """The inverse of `pelvis_rotation_matrices`. Shape: (n, 3)."""
-    tilt = np.arctan2(-rotations[:, 0, 1], rotations[:, 1, 1])
-    lst = np.arcsin(np.clip(rotations[:, 2, 1], -1.0, 1.0))
-    rotation = np.arctan2(-rotations[:, 2, 0], rotations[:, 2, 2])
-    return np.degrees(np.stack([tilt, lst, rotation], -1))
+    return np.degrees(pelvis_angles(rotations))
 
 
 def remove_heading(estimate_deg: Array, reference_deg: Array) -> Array:

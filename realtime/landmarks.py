@@ -19,12 +19,13 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
 from engines.preprocess import letterbox_roi
+from realtime.estimate import Estimate
 from realtime.foot_lock import FootLock
 from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import LandmarkObservation, observe, rotation_to_ray
 from realtime.pelvis_position import PelvisPosition
 from realtime.pose_solver import PoseSolver, Prior
-from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.skeletal_layer import SkeletalLayer
 from realtime.subject_scaling import KnownSubject, SubjectScaling
 from realtime.types import Frame, PoseSample, Status
 

@@ -7,7 +7,6 @@ picture, each as far as it can be trusted, and finds the pelvis's place.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +14,15 @@ import numpy as np
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
+from engines.temporal_features import UNDERRATED
 from realtime.landmarks import LandmarksEstimator
 from realtime.lifter import Lifted, Lifter
 from realtime.pose_solver import Prior
-from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.skeletal_layer import SkeletalLayer
 from realtime.subject_scaling import KnownSubject
-from realtime.temporal import Refined, TemporalNetwork
 
 MIN_DOUBT = 0.02
 """Least share of the variance among people that stays open after the network's word."""
-UNDERRATED = 4.0
-"""On 400 pictures of synthetic people that nothing was learnt from, errors of legs, arms and trunk were twice
-what the network and the solver reckoned, whether legs were in view or not."""
 
 
 class LiftedEstimator(LandmarksEstimator):
@@ -39,7 +35,6 @@ class LiftedEstimator(LandmarksEstimator):
         layer: Smooths and places the bodies.
         model_path: The lifter.
         height_m: The person's stature, if known.
-        temporal_path: The temporal network; None takes every frame by itself.
         subject: The person's measures, if they were taken.
 
     Raises:
@@ -57,32 +52,13 @@ class LiftedEstimator(LandmarksEstimator):
         layer: SkeletalLayer,
         model_path: Path,
         height_m: float | None = None,
-        temporal_path: Path | None = None,
         subject: KnownSubject | None = None,
     ) -> None:
         self._lifter = Lifter(skeleton, camera, model_path)
-        self._temporal = None if temporal_path is None else TemporalNetwork(skeleton, temporal_path)
-        self._refined: Refined | None = None
         super().__init__(skeleton, camera, blazepose, layer, height_m, subject)
 
-    def _forget_person(self) -> None:
-        super()._forget_person()
-        if self._temporal is not None:
-            self._temporal.reset()
-
     def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior:
-        facing = self._lifter.look(result)
-        if self._temporal is not None:
-            self._refined = self._temporal.step(facing, t_ns)
-            facing = self._refined.facing
-        return prior_of(self._lifter.to_ground(facing))
-
-    def _solve(self, t_ns: int, result: BlazePoseResult) -> Estimate:
-        estimate = super()._solve(t_ns, result)
-        if self._refined is None:
-            return estimate
-        qdot = self._lifter.spread(self._refined.qdot, np.nan)
-        return replace(estimate, qdot=qdot, foot_contact=self._refined.foot_contact)
+        return prior_of(self._lifter.lift(result))
 
 
 def prior_of(lifted: Lifted) -> Prior:

@@ -47,8 +47,6 @@ class Facing:
     """1 - variance / variance among people. Shape: (n_coordinates,)."""
     heading_rad: float
     """Turn about the vertical from ground to the person's frame."""
-    values: NDArray[np.float32]
-    """What the network read. Shape: (N_FEATURES,)."""
     scale_factors: Array
     """Of the bodies: the person's proportions, their size as the landmarks have it. Shape: (n_bodies, 3)."""
 
@@ -110,7 +108,6 @@ class Lifter:
             sigma=sigma,
             confidence=confidence,
             heading_rad=float(features.heading_rad[0]),
-            values=features.values[0],
             scale_factors=0.5 * (scale[0] + scale[1][self._mirror_body]) * features.size_m[0],
         )
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.kinematics import apply_couplers, forward_kinematics, scaled_markers, station_positions
 from calib.skeleton import Skeleton
+from realtime.estimate import Estimate
 from realtime.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter
+from realtime.temporal import TemporalNetwork
 from realtime.types import Frame, PoseSample, Status
 
 Array = NDArray[np.float64]
@@ -27,25 +28,8 @@ TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Estimate:
-    """What an estimator makes of one frame."""
-
-    q: Array
-    """Coordinates in rad and m; NaN where unknown. Shape: (n_q,)."""
-    confidence: Array
-    """From 0 to 1. Shape: (n_q,)."""
-    scale_factors: Array
-    """Shape: (n_bodies, 3)."""
-    status: Status
-    box_px: Array
-    """Left, top, right, bottom. Shape: (4,)."""
-    qdot: Array | None = None
-    """Speeds in rad/s and m/s; NaN where unknown. None: by the smoothing. Shape: (n_q,)."""
-    sigma: Array | None = None
-    """Standard deviations in rad and m; None: all are trusted alike. Shape: (n_q,)."""
-    foot_contact: Array | None = None
-    """Probability that the right and the left foot rest on the floor. Shape: (2,)."""
+STEADY_MIN_CUTOFF_HZ = 8.0
+"""Behind the temporal network only jumps are left to hold back."""
 
 
 def is_root(skeleton: Skeleton) -> NDArray[np.bool_]:
@@ -63,12 +47,16 @@ class SkeletalLayer:
     Args:
         skeleton: The skeleton.
         smoothing: Whether the One-Euro filter runs; without it, speeds are the estimate's, or NaN.
+        temporal: Steadies angles before that, for estimators that tell their uncertainty.
     """
 
-    def __init__(self, skeleton: Skeleton, *, smoothing: bool = True) -> None:
+    def __init__(
+        self, skeleton: Skeleton, *, smoothing: bool = True, temporal: TemporalNetwork | None = None
+    ) -> None:
         self.skeleton = skeleton
         n_q = skeleton.n_q
-        self._filter = _smoother(skeleton) if smoothing else None
+        self._temporal = temporal
+        self._filter = _smoother(skeleton, temporal) if smoothing else None
         limited = skeleton.is_clamped & ~is_root(skeleton)
         self._lower = np.where(limited, skeleton.q_lower, -np.inf)
         self._upper = np.where(limited, skeleton.q_upper, np.inf)
@@ -77,13 +65,16 @@ class SkeletalLayer:
     @property
     def lag_s(self) -> float:
         """Mean delay that smoothing has added to moving coordinates so far; 0 without smoothing."""
+        lag_s = 0.0 if self._temporal is None else self._temporal.lag_s
         if self._filter is None:
-            return 0.0
+            return lag_s
         lags = self._filter.mean_lag_s
-        return float(np.nanmean(lags)) if np.isfinite(lags).any() else 0.0
+        return lag_s + (float(np.nanmean(lags)) if np.isfinite(lags).any() else 0.0)
 
     def reset(self) -> None:
         """Forget the past."""
+        if self._temporal is not None:
+            self._temporal.reset()
         if self._filter is not None:
             self._filter.reset()
 
@@ -104,11 +95,13 @@ class SkeletalLayer:
         """
         start_ns = time.perf_counter_ns()
         skeleton = self.skeleton
+        if self._temporal is not None:
+            estimate = self._temporal.refine(estimate, frame.t_capture_ns)
         q, qdot = estimate.q.copy(), np.full(skeleton.n_q, np.nan)
         if self._filter is not None:
             self._filter.step(frame.t_capture_ns, q, q, qdot, estimate.sigma)
-        elif estimate.qdot is not None:
-            qdot[:] = estimate.qdot
+        if estimate.qdot is not None:
+            np.copyto(qdot, estimate.qdot, where=np.isfinite(estimate.qdot))
         np.clip(q, self._lower, self._upper, out=q)
         if correct is not None:
             correct(q, qdot)
@@ -154,11 +147,14 @@ class SkeletalLayer:
         )
 
 
-def _smoother(skeleton: Skeleton) -> OneEuroFilter:
+def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFilter:
     is_angle = skeleton.is_rotational
+    min_cutoff_hz = np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ)
+    if temporal is not None:
+        min_cutoff_hz[temporal.index] = STEADY_MIN_CUTOFF_HZ
     return OneEuroFilter(
         skeleton.n_q,
-        min_cutoff_hz=np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ),
+        min_cutoff_hz=min_cutoff_hz,
         beta=np.where(is_angle, BETA, TRANSLATION_BETA),
         is_angle=is_angle,
         well_known=np.where(

@@ -1,35 +1,25 @@
-"""Runs the temporal network: each frame's coordinates, refined by the frames before it."""
+"""Runs the temporal network: each frame's coordinates, steadied by the frames before it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
+from engines.pelvis import facing, pelvis_angles, pelvis_rotation, turned
 from engines.stateful import StatefulEngine
 from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, OutputLayout, temporal_features
-from realtime.lifter import Facing
+from realtime.estimate import Estimate
+from realtime.evaluation import PELVIS_ROTATIONS
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Refined:
-    """What the network makes of one frame and those before it."""
-
-    facing: Facing
-    """Better coordinates and standard deviations."""
-    qdot: Array
-    """Speeds in rad/s, the pelvis's in ground. Shape: (n_coordinates,)."""
-    foot_contact: Array
-    """Probability that the right and the left foot rest on the floor. Shape: (2,)."""
-
-
 class TemporalNetwork:
-    """A causal network with its memory of one person.
+    """A causal network with its memory of one person; it serves every estimator that tells its uncertainty.
 
     Args:
         skeleton: The one that the network was trained with.
@@ -41,37 +31,64 @@ class TemporalNetwork:
 
     def __init__(self, skeleton: Skeleton, model_path: Path) -> None:
         self._engine = StatefulEngine(model_path)
-        spec = self._engine.spec
-        spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
-        self._layout = OutputLayout(len(spec.coordinate_names))
+        names = self._engine.spec.coordinate_names
+        self._engine.spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
+        self._layout = OutputLayout(len(names))
+        self._n_q = skeleton.n_q
+        self._index = np.array([skeleton.coordinate_index(n) for n in names])
+        self._pelvis = np.array([names.index(n) for n in PELVIS_ROTATIONS])
+        self._lag_sum_s, self._n_frames = 0.0, 0
         self.reset()
+
+    @property
+    def lag_s(self) -> float:
+        """Mean delay so far."""
+        return self._lag_sum_s / max(1, self._n_frames)
+
+    @property
+    def index(self) -> NDArray[np.int64]:
+        """Of the coordinates that it steadies, among the skeleton's. Shape: (n_coordinates,)."""
+        return self._index
 
     def reset(self) -> None:
         """Forget the person."""
         self._engine.reset()
         self._t_ns: int | None = None
-        self._heading_rad = 0.0
+        self._heading_rad = np.zeros(1)
 
-    def step(self, facing: Facing, t_ns: int) -> Refined:
-        """Refine one frame; frames in which nobody is seen are left out."""
-        is_first = self._t_ns is None
+    def refine(self, estimate: Estimate, t_ns: int) -> Estimate:
+        """Steady one frame; frames in which nobody is seen are left out, and only time passes.
+
+        Args:
+            estimate: With standard deviations; without them, it is given back as it is.
+            t_ns: Its stamp. One that does not advance counts as the same moment.
+        """
+        if estimate.sigma is None:
+            return estimate
+        q, sigma = estimate.q[self._index], estimate.sigma[self._index]
+        heading_rad, angles = facing(pelvis_rotation(q[None, self._pelvis]))
+        q[self._pelvis] = angles[0]
         dt_s = 0.0 if self._t_ns is None else max(0.0, 1e-9 * (t_ns - self._t_ns))
-        turn_rad = 0.0 if is_first else facing.heading_rad - self._heading_rad
-        self._t_ns, self._heading_rad = t_ns, facing.heading_rad
-        x = temporal_features(facing.values[None], facing.q[None], facing.sigma[None], np.array([turn_rad]))
-        y = self._engine.step(x, dt_s, True)[0].astype(np.float64)
+        turn_rad = np.zeros(1) if self._t_ns is None else heading_rad - self._heading_rad
+        self._t_ns, self._heading_rad = t_ns, heading_rad
+        y = self._engine.step(temporal_features(q[None], sigma[None], turn_rad), dt_s, True)[0]
         layout = self._layout
-        log_sigma = np.log(facing.sigma) + y[layout.log_sigma]
-        sigma = np.exp(np.clip(log_sigma, MIN_LOG_SIGMA, MAX_LOG_SIGMA))
+        q += y[layout.correction]
+        q[self._pelvis] = pelvis_angles(turned(pelvis_rotation(q[None, self._pelvis]), heading_rad))[0]
+        self._lag_sum_s += float(y[layout.lag])
+        self._n_frames += 1
+        return self._told(estimate, q, y)
+
+    def _told(self, estimate: Estimate, q: Array, y: NDArray[np.float32]) -> Estimate:
+        """The estimate with what the network says."""
+        assert estimate.sigma is not None
+        layout, index = self._layout, self._index
+        old = estimate.sigma[index]
+        log_sigma = np.clip(np.log(old) + y[layout.log_sigma], MIN_LOG_SIGMA, MAX_LOG_SIGMA)
+        new, sigma = np.exp(log_sigma), estimate.sigma.copy()
+        whole, confidence, qdot = estimate.q.copy(), estimate.confidence.copy(), np.full(self._n_q, np.nan)
+        whole[index], sigma[index], qdot[index] = q, new, y[layout.speed]
         # The variance among people is the same; only what is left of it changes.
-        doubt = (1.0 - facing.confidence) * (sigma / facing.sigma) ** 2
-        return Refined(
-            replace(
-                facing,
-                q=facing.q + y[layout.correction],
-                sigma=sigma,
-                confidence=np.clip(1.0 - doubt, 0.0, 1.0),
-            ),
-            y[layout.speed],
-            1.0 / (1.0 + np.exp(-y[layout.contact])),
-        )
+        confidence[index] = np.clip(1.0 - (1.0 - confidence[index]) * (new / old) ** 2, 0.0, 1.0)
+        contact = 1.0 / (1.0 + np.exp(-y[layout.contact].astype(np.float64)))
+        return replace(estimate, q=whole, sigma=sigma, confidence=confidence, qdot=qdot, foot_contact=contact)

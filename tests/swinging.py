@@ -14,7 +14,8 @@ from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from realtime import cli
 from realtime.commands import session
-from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.estimate import Estimate
+from realtime.skeletal_layer import SkeletalLayer
 from realtime.types import Frame, PoseSample, Status
 
 

@@ -12,10 +12,11 @@ from calib.camera import CameraCalibration, Intrinsics
 from calib.errors import SkeletonError
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
+from realtime.estimate import Estimate
 from realtime.landmark_model import LandmarkModel, build_landmark_model
 from realtime.observation import observe, rotation_to_ray, solve_translation, undistort_rays
 from realtime.pose_solver import PoseSolver
-from realtime.skeletal_layer import Estimate, SkeletalLayer
+from realtime.skeletal_layer import SkeletalLayer
 from realtime.subject_scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
 from realtime.types import Frame, Status
 

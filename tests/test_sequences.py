@@ -14,19 +14,23 @@ torch = pytest.importorskip("torch")
 from calib.camera import CameraCalibration  # noqa: E402
 from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
 from engines.blazepose import BlazePoseResult  # noqa: E402
-from engines.landmark_features import LandmarkBatch, landmark_features  # noqa: E402
+from engines.landmark_features import LandmarkBatch  # noqa: E402
+from engines.pelvis import facing, pelvis_rotation, turned  # noqa: E402
 from engines.preprocess import Roi  # noqa: E402
-from engines.temporal_features import OutputLayout, n_temporal_features  # noqa: E402
+from engines.temporal_features import UNDERRATED, OutputLayout, n_temporal_features  # noqa: E402
+from realtime.estimate import Estimate  # noqa: E402
 from realtime.estimators import lifter_path  # noqa: E402
 from realtime.lifter import Lifter  # noqa: E402
 from realtime.temporal import TemporalNetwork  # noqa: E402
+from realtime.types import Status  # noqa: E402
 from train.export_temporal import export_temporal  # noqa: E402
-from train.lift import lifted_coordinates  # noqa: E402
+from train.lift import PELVIS, lifted_coordinates  # noqa: E402
 from train.lift_data import LiftData  # noqa: E402
 from train.poses import MotionLibrary  # noqa: E402
 from train.temporal_data import Dynamics, temporal_clips  # noqa: E402
 from train.temporal_loss import LossWeights, refine, temporal_loss  # noqa: E402
 from train.temporal_networks import make_network  # noqa: E402
+from train.temporal_training import line_columns  # noqa: E402
 
 FPS = 30.0
 CAMERA = CameraCalibration.assumed(640, 480)
@@ -87,7 +91,10 @@ class Sequence(NamedTuple):
 
 def constant_lift(skeleton: Skeleton):
     n = len(lifted_coordinates(skeleton))
-    return lambda batch: (np.full((len(batch.world_m), n), 0.1), np.full((len(batch.world_m), n), 0.05))
+    return lambda batch: (
+        np.full((len(batch.world_m), n), 0.1),
+        np.full((len(batch.world_m), n), 0.05 / np.sqrt(UNDERRATED)),
+    )
 
 
 def test_speeds_are_slopes_and_unknown_across_gaps(skeleton: Skeleton) -> None:
@@ -131,7 +138,7 @@ def test_zeros_change_nothing(skeleton: Skeleton) -> None:
     n = len(lifted_coordinates(skeleton))
     assert sequence.x.shape == (20, n_temporal_features(n))
     refined = refine(torch.from_numpy(sequence.x), torch.zeros(20, OutputLayout(n).size))
-    np.testing.assert_allclose(refined.q.numpy(), 0.1, atol=1e-6)
+    np.testing.assert_allclose(refined.q[:, 3:].numpy(), 0.1, atol=1e-6)  # the pelvis has turned
     np.testing.assert_allclose(refined.log_sigma.exp().numpy(), 0.05, rtol=1e-5)
 
 
@@ -142,7 +149,7 @@ def test_the_loss_prefers_the_truth(skeleton: Skeleton) -> None:
     x = torch.from_numpy(sequence.x)[None]
     target = torch.from_numpy(sequence.target)[None]
     best = torch.zeros(1, 30, layout.size)
-    best[..., layout.correction] = target[..., :n] - 0.1
+    best[..., layout.correction] = target[..., :n] - x[..., :n]
     best[..., layout.speed] = target[..., n : 2 * n]
     best[..., layout.contact] = 20.0 * (target[..., 2 * n :] - 0.5)
 
@@ -163,7 +170,9 @@ def test_live_use_equals_training(skeleton: Skeleton, tmp_path: Path) -> None:
     torch.manual_seed(0)
     names = lifted_coordinates(skeleton)
     layout = OutputLayout(len(names))
-    network = make_network("tcn", n_temporal_features(len(names)), layout.size, width=32)
+    network = make_network(
+        "tcn", n_temporal_features(len(names)), layout.size, width=32, lines=line_columns(skeleton)
+    )
     torch.nn.init.normal_(network.head.weight, std=0.05)
     path = tmp_path / "temporal.onnx"
     export_temporal(network, path, "temporal", coordinate_names=names, skeleton_sha=skeleton.sha)
@@ -179,11 +188,30 @@ def test_live_use_equals_training(skeleton: Skeleton, tmp_path: Path) -> None:
     x, dt_s = torch.from_numpy(sequence.x)[None], torch.from_numpy(sequence.dt_s)[None]
     with torch.no_grad():
         refined = refine(x, network.eval()(x, dt_s, torch.ones_like(dt_s, dtype=torch.bool)))
+    index = temporal.index
+    pelvis, limbs = [names.index(n) for n in PELVIS], slice(3, None)
+    assert names[:3] == PELVIS
     for k in range(40):
-        live = temporal.step(lifter.look(seen_in(clip, k)), round(1e9 * float(clip.t_s[k])))
-        np.testing.assert_allclose(live.facing.q, refined.q[0, k].numpy(), atol=2e-4)
-        np.testing.assert_allclose(np.log(live.facing.sigma), refined.log_sigma[0, k].numpy(), atol=2e-3)
-        np.testing.assert_allclose(live.qdot, refined.qdot[0, k].numpy(), atol=2e-3)
+        lifted = lifter.lift(seen_in(clip, k))
+        estimate = Estimate(
+            lifted.q, lifted.confidence, np.ones((skeleton.n_bodies, 3)), Status.TRACKING, np.zeros(4),
+            sigma=np.sqrt(UNDERRATED) * lifted.sigma,
+        )  # fmt: skip
+        live = temporal.refine(estimate, round(1e9 * float(clip.t_s[k])))
+        expected = refined.q[0, k].numpy().astype(np.float64)
+        np.testing.assert_allclose(live.q[index][limbs], expected[limbs], atol=2e-4)
+        np.testing.assert_allclose(np.log(live.sigma[index]), refined.log_sigma[0, k].numpy(), atol=2e-3)
+        np.testing.assert_allclose(live.qdot[index], refined.qdot[0, k].numpy(), atol=2e-3)
+        heading_rad, _ = facing(pelvis_rotation(lifted.q[index][None, pelvis]))
+        np.testing.assert_allclose(
+            pelvis_rotation(live.q[index][None, pelvis]),
+            turned(pelvis_rotation(expected[None, pelvis]), heading_rad),
+            atol=2e-4,
+        )
+        assert live.foot_contact.shape == (2,) and ((live.foot_contact > 0) & (live.foot_contact < 1)).all()
+        moved = np.abs(live.q - estimate.q) > 0.0
+        assert not moved[[k for k in range(skeleton.n_q) if k not in index]].any()
+    assert 0.0 < temporal.lag_s < 0.2
 
 
 def seen_in(clip: LiftData, k: int) -> BlazePoseResult:
@@ -197,15 +225,6 @@ def seen_in(clip: LiftData, k: int) -> BlazePoseResult:
         auxiliary_px=np.zeros((2, 3)),
         detected=False,
     )
-
-
-def test_the_landmarks_of_a_clip_are_what_features_are_made_of(skeleton: Skeleton) -> None:
-    clip = filmed(skeleton, "walk", 5)
-    (sequence,) = sequences(clip, skeleton, constant_lift(skeleton))
-    from train.lift import landmark_batch
-
-    features = landmark_features(landmark_batch(clip))
-    np.testing.assert_array_equal(sequence.x[:, : features.values.shape[1]], features.values)
 
 
 def test_clips_are_told_apart_and_blocks_stay_together(skeleton: Skeleton) -> None:

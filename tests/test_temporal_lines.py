@@ -14,7 +14,7 @@ from train.temporal_network import CausalNetwork  # noqa: E402
 from train.temporal_networks import NETWORKS  # noqa: E402
 
 COLUMNS = LineColumns(first=1, n=4, turn=5, pelvis=(0, 1, 2))
-N_OUT = 5
+N_OUT = 6
 KINDS = tuple(NETWORKS)
 
 
@@ -24,7 +24,7 @@ def _threads(one_torch_thread: None) -> None:
 
 
 def smoothing_network(kind: str, seed: int = 0) -> CausalNetwork:
-    return random_network(kind, seed, lines=COLUMNS)
+    return random_network(kind, seed, n_out=N_OUT, lines=COLUMNS)
 
 
 def frames(q: np.ndarray, turn_rad: np.ndarray | None = None) -> torch.Tensor:

@@ -28,10 +28,10 @@ def _threads(one_torch_thread: None) -> None:
     pass
 
 
-def random_network(kind: str, seed: int = 0, **options: Any) -> CausalNetwork:
+def random_network(kind: str, seed: int = 0, n_out: int = N_OUT, **options: Any) -> CausalNetwork:
     """Weights and normalisation at random; the head not zero."""
     torch.manual_seed(seed)
-    network = make_network(kind, N_IN, N_OUT, width=SMALL[kind], n_slow=6, **options).eval()
+    network = make_network(kind, N_IN, n_out, width=SMALL[kind], n_slow=6, **options).eval()
     torch.nn.init.normal_(network.head.weight, std=0.3)
     scale = 0.5 + torch.rand(len(network.output_scale))
     network.set_normalisation(torch.randn(N_IN), 0.5 + torch.rand(N_IN), scale)

@@ -109,7 +109,7 @@ def _difference(step: _Step, path: Path, batch: int) -> float:
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     state = network.initial_state(batch)
     ort_state = [s.numpy() for s in state]
-    scale = network.output_scale.numpy()[-network.n_out :]
+    scale = network.answer_scale.numpy()
     differences = []
     for frame in _frames(network, batch, N_FRAMES):
         y, *state = step(*(torch.from_numpy(a) for a in frame), *state)

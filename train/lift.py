@@ -22,6 +22,7 @@ from engines.landmark_features import (
     mirrored,
     turn_about_vertical,
 )
+from engines.pelvis import pelvis_angles, pelvis_rotation
 from train.lift_data import LiftData
 from train.poses import mirror
 
@@ -151,12 +152,7 @@ def landmark_batch(data: LiftData, noise: CameraNoise | None = None) -> Landmark
 def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
     """Pelvis to ground: body-fixed turns about Z, X, Y. Shape: (n, 3, 3)."""
     angles = np.stack([q[:, skeleton.coordinate_index(name)] for name in PELVIS], -1)
-    return Rotation.from_euler("ZXY", angles).as_matrix()
-
-
-def pelvis_angles(R: Array) -> Array:
-    """Tilt, list, rotation of `pelvis_rotations`. Shape: (n, 3)."""
-    return Rotation.from_matrix(R).as_euler("ZXY")
+    return pelvis_rotation(angles)
 
 
 def make_pairs(

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from engines.pelvis import pelvis_angles
 from train.fit_lift import SCORED
-from train.lift import PELVIS, pelvis_angles
+from train.lift import PELVIS
 from train.spatial import SpatialNetwork
 from train.spatial_data import SpatialBatch, SpatialExamples
 from train.spatial_layout import SpatialLayout

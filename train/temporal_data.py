@@ -1,7 +1,6 @@
 """Sequences that the temporal network learns from: what the lifter makes of clips, and the truth.
 
-Blocks of pictures count as sequences too, very slow ones: they show one person from many sides, which is what
-the network needs to learn how people differ.
+Blocks of pictures count as sequences too, very slow ones: what was seen a second ago is of little use there.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import LandmarkBatch, landmark_features, mirrored, turn_about_vertical
-from engines.temporal_features import temporal_features
+from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
+from engines.pelvis import facing, pelvis_angles, pelvis_rotation, turned
+from engines.temporal_features import UNDERRATED, temporal_features
 from train.fit_temporal import TemporalClip
 from train.floor import Floor
 from train.lift import (
@@ -24,7 +24,6 @@ from train.lift import (
     landmark_batch,
     lifted_coordinates,
     mirrored_truth,
-    pelvis_angles,
     pelvis_rotations,
 )
 from train.lift_data import LiftData
@@ -98,14 +97,18 @@ def temporal_clips(
         q, R_pelvis = mirrored_truth(q, R_pelvis, skeleton)
         qdot, contact = mirror(skeleton, qdot), contact[:, ::-1]
     features = landmark_features(batch)
-    q[:, pelvis] = pelvis_angles(turn_about_vertical(-features.heading_rad) @ R_pelvis)
     q_hat, sigma = lift(batch)
+    first = [lifted_coordinates(skeleton).index(name) for name in PELVIS]
+    R_hat = turned(pelvis_rotation(q_hat[:, first]), features.heading_rad)
+    heading_rad, q_hat[:, first] = facing(R_hat)
+    q[:, pelvis] = pelvis_angles(turned(R_pelvis, -heading_rad))
+    sigma = np.sqrt(UNDERRATED) * sigma
     target = np.concatenate([q[:, index], qdot[:, index], contact], -1, dtype=np.float32)
     for rows in data.clips():
-        heading_rad, dt_s = features.heading_rad[rows], _intervals(data.t_s[rows])
-        turn_rad = np.diff(heading_rad, prepend=heading_rad[:1])
+        dt_s = _intervals(data.t_s[rows])
+        turn_rad = np.diff(heading_rad[rows], prepend=heading_rad[rows][:1])
         yield TemporalClip(
-            x=temporal_features(features.values[rows], q_hat[rows], sigma[rows], turn_rad),
+            x=temporal_features(q_hat[rows], sigma[rows], turn_rad),
             dt_s=dt_s,
             valid=np.ones(len(dt_s), dtype=np.bool_),
             target=target[rows],

@@ -57,7 +57,7 @@ class Lines(nn.Module):
 
     def n_raw(self, n_out: int) -> int:
         """Numbers that it takes from the network for an output of some size."""
-        return n_out + 2 * self.columns.n
+        return n_out - 1 + 2 * self.columns.n
 
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -76,7 +76,8 @@ class Lines(nn.Module):
             valid: Shape: (b, t).
 
         Returns:
-            What is to be added to the coordinates, and the other outputs. Shape: (b, t, n_out).
+            What is to be added to the coordinates, the other outputs, and last the mean delay in s.
+                Shape: (b, t, n_out).
         """
         q, turn_rad = self._read(x, valid)
         ages_s = tap_ages(dt_s, valid, range(N_TAPS - 1, -1, -1))
@@ -117,8 +118,9 @@ class Lines(nn.Module):
         mean, mean_age = (weight * offset).sum(-2), (weight * age).sum(-2)
         apart = age - mean_age[..., None, :]
         slope = (weight * apart * offset).sum(-2) / ((weight * apart**2).sum(-2) + SHORTEST_S**2)
-        line = mean - torch.sigmoid(use) * slope * mean_age
-        return torch.cat([line, raw[..., 3 * n :]], -1)
+        use = torch.sigmoid(use)
+        line, lag_s = mean - use * slope * mean_age, (1.0 - use) * mean_age
+        return torch.cat([line, raw[..., 3 * n :], lag_s.mean(-1, keepdim=True)], -1)
 
     def _turned(self, values: Tensor, turn_rad: Tensor) -> Tensor:
         """Coordinates of earlier frames as the person's frame of now tells them, small turns at least.

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
-from engines.landmark_features import N_FEATURES
-from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, N_FEET, OutputLayout
+from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, OutputLayout
 from train.fit_lift import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
 
 SPEED_SCALE_RAD_S = 3.0
@@ -32,15 +31,15 @@ class Refined:
 
 
 def refine(x: Tensor, y: Tensor) -> Refined:
-    """Apply an output to the lifter's coordinates in the input: zeros change nothing.
+    """Apply an output to the coordinates in the input: zeros change nothing.
 
     Args:
         x: As `engines.temporal_features` makes it. Shape: (..., n_features).
         y: Of the network, as `engines.temporal_features.OutputLayout` has it. Shape: (..., layout.size).
     """
-    n = (y.shape[-1] - N_FEET) // 3
-    layout = OutputLayout(n)
-    q, log_sigma = x[..., N_FEATURES : N_FEATURES + n], x[..., N_FEATURES + n : N_FEATURES + 2 * n]
+    layout = OutputLayout.of_size(y.shape[-1])
+    n = layout.n_coordinates
+    q, log_sigma = x[..., :n], x[..., n : 2 * n]
     return Refined(
         q + y[..., layout.correction],
         (log_sigma + y[..., layout.log_sigma]).clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA),

@@ -87,6 +87,11 @@ class CausalNetwork(nn.Module):
         lines = {} if self.lines is None else self.lines.state_shapes
         return {"since_seen": (2,), **self.slow.state_shapes, **self.core.state_shapes, **lines}
 
+    @property
+    def answer_scale(self) -> Tensor:
+        """What is a large output. Shape: (n_out,)."""
+        return self.output_scale if self.lines is None else self.output_scale.new_ones(self.n_out)
+
     def initial_state(self, batch: int) -> State:
         """The state before the first frame: zeros."""
         return tuple(self.input_mean.new_zeros(batch, *shape) for shape in self.state_shapes.values())

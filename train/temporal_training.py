@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import N_FEATURES
 from engines.temporal_features import OutputLayout, n_temporal_features
 from train.fit_lift import SCORED, LiftOptions, fit_lifter
 from train.fit_temporal import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise, predict
@@ -142,7 +141,7 @@ def train_temporal(
 def _output_scale(clips: list[TemporalClip], layout: OutputLayout) -> NDArray[np.float32]:
     """What an output of 1 is worth: as much as the lifter errs, and as fast as people move."""
     n = layout.n_coordinates
-    error = np.concatenate([clip.target[:, :n] - clip.x[:, N_FEATURES : N_FEATURES + n] for clip in clips])
+    error = np.concatenate([clip.target[:, :n] - clip.x[:, :n] for clip in clips])
     scale = np.ones(layout.size, dtype=np.float32)
     scale[layout.correction] = np.clip(np.abs(error).mean(0), np.radians(0.5), np.radians(30.0))
     scale[layout.speed] = SPEED_SCALE_RAD_S
@@ -151,8 +150,9 @@ def _output_scale(clips: list[TemporalClip], layout: OutputLayout) -> NDArray[np
 
 def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
     """The same where lines answer: trust, reach and slopes come first, in their own units."""
-    scale = np.ones(layout.size + 2 * layout.n_coordinates, dtype=np.float32)
-    scale[-layout.size :][layout.speed] = SPEED_SCALE_RAD_S
+    n = layout.n_coordinates
+    scale = np.ones(layout.size - 1 + 2 * n, dtype=np.float32)
+    scale[4 * n : 5 * n] = SPEED_SCALE_RAD_S
     return scale
 
 
@@ -161,7 +161,7 @@ def line_columns(skeleton: Skeleton) -> LineColumns:
     names = lifted_coordinates(skeleton)
     tilt, list_, rotation = (names.index(name) for name in PELVIS)
     turn = n_temporal_features(len(names)) - 2
-    return LineColumns(N_FEATURES, len(names), turn, (tilt, list_, rotation))
+    return LineColumns(0, len(names), turn, (tilt, list_, rotation))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def score_temporal(network: CausalNetwork, clips: list[TemporalClip], skeleton: 
     for clip in clips:
         x, y = torch.from_numpy(clip.x), torch.from_numpy(predict(network, clip))
         truth = clip.target[:, : len(names)]
-        for kind, q in enumerate((x[:, N_FEATURES : N_FEATURES + len(names)], refine(x, y).q)):
+        for kind, q in enumerate((x[:, : len(names)], refine(x, y).q)):
             errors[kind].append(np.degrees(q.numpy() - truth)[:, scored].astype(np.float64))
     mean = [float(np.abs(np.concatenate(e)).mean()) for e in errors]
     step = [float(np.abs(np.concatenate([np.diff(one, axis=0) for one in e])).mean()) for e in errors]
