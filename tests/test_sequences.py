@@ -15,15 +15,18 @@ from calib.camera import CameraCalibration  # noqa: E402
 from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
 from engines.blazepose import BlazePoseResult  # noqa: E402
 from engines.landmark_features import LandmarkBatch  # noqa: E402
+from engines.motion_metrics import load_motions  # noqa: E402
 from engines.pelvis import facing, pelvis_rotation, turned  # noqa: E402
 from engines.preprocess import Roi  # noqa: E402
 from engines.temporal_features import UNDERRATED, OutputLayout, n_temporal_features  # noqa: E402
+from realtime.cli import main  # noqa: E402
 from realtime.estimate import Estimate  # noqa: E402
 from realtime.estimators import lifter_path  # noqa: E402
 from realtime.lifter import Lifter  # noqa: E402
 from realtime.temporal import TemporalNetwork  # noqa: E402
 from realtime.types import Status  # noqa: E402
 from train.export_temporal import export_temporal  # noqa: E402
+from train.fit_lift import SCORED  # noqa: E402
 from train.lift import PELVIS, lifted_coordinates  # noqa: E402
 from train.lift_data import LiftData  # noqa: E402
 from train.poses import MotionLibrary  # noqa: E402
@@ -237,3 +240,28 @@ def test_clips_are_told_apart_and_blocks_stay_together(skeleton: Skeleton) -> No
     assert list(pictures.clips()) == [slice(0, 5), slice(5, 12)]
     again = replace(both, block=np.zeros(12, np.int32))  # clip 0 of two folders
     assert list(again.clips()) == [slice(0, 5), slice(5, 12)]
+
+
+def test_the_command_fits_compares_and_exports(skeleton: Skeleton, tmp_path: Path) -> None:
+    for name, seed in (("clips", 0), ("others", 1)):
+        (tmp_path / name).mkdir()
+        filmed(skeleton, "walk", 50, seed).save(tmp_path / name / "clip.npz")
+    out, motions = tmp_path / "temporal.onnx", tmp_path / "motions.npz"
+    command = [
+        "train",
+        "temporal",
+        str(tmp_path / "clips"),
+        "--held-out",
+        str(tmp_path / "others"),
+        "--out",
+        str(out),
+    ]
+    budget = ["--epochs", "1", "--steps", "2", "--batch", "4", "--motions", str(motions)]
+    assert main([*command, *budget, "--kind", "tcn", "gru"]) == 0
+    temporal = TemporalNetwork(skeleton, out)
+    assert len(temporal.index) == len(lifted_coordinates(skeleton))
+    (motion,) = load_motions(motions)
+    assert list(motion.estimates_deg) == ["lifter", "tcn", "gru"]
+    assert motion.names == SCORED and len(motion.t_s) == 50
+    steps = {name: np.abs(np.diff(values, axis=0)).mean() for name, values in motion.estimates_deg.items()}
+    assert steps["tcn"] < steps["lifter"] and steps["gru"] < steps["lifter"]

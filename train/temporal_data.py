@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
 from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
 from engines.pelvis import facing, pelvis_angles, pelvis_rotation, turned
+from engines.spec import load_spec
 from engines.temporal_features import UNDERRATED, temporal_features
 from train.fit_temporal import TemporalClip
 from train.floor import Floor
@@ -144,15 +145,23 @@ def _contacts(floor: Floor, q: Array, t_s: Array) -> Floats:
     return (low & (speed < CONTACT_SPEED_M_S)).any(-1).astype(np.float32)
 
 
-def lifter_of(models: list[torch.nn.Module], skeleton: Skeleton) -> Lift:
-    """Some lifters as they run live: averaged with each other, and with what they see in a mirror."""
-    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
+def exported_lift(path: Path, skeleton: Skeleton) -> Lift:
+    """A lifter as it runs live: the exported file, with what it sees in a mirror.
 
-    @torch.no_grad()
-    def look(batch: LandmarkBatch) -> list[Array]:
-        values = torch.from_numpy(landmark_features(batch).values)
-        answers = [model(values)[:2] for model in models]
-        return [torch.stack(parts).mean(0).numpy().astype(np.float64) for parts in zip(*answers, strict=True)]
+    Args:
+        path: Its ONNX file, the spec beside it.
+        skeleton: That it must have been trained with.
+
+    Raises:
+        EngineError: the spec cannot be read, or belongs to another skeleton.
+    """
+    import onnxruntime
+
+    load_spec(path).check_skeleton(skeleton.coordinate_names, skeleton.sha)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
 
     def turned_back(values: Array) -> Array:
         whole = np.zeros((len(values), skeleton.n_q))
@@ -160,7 +169,12 @@ def lifter_of(models: list[torch.nn.Module], skeleton: Skeleton) -> Lift:
         return mirror(skeleton, whole)[:, index]
 
     def lift(batch: LandmarkBatch) -> tuple[Array, Array]:
-        (q, sigma), (q_mirror, sigma_mirror) = look(batch), look(mirrored(batch))
-        return 0.5 * (q + turned_back(q_mirror)), 0.5 * (sigma + np.abs(turned_back(sigma_mirror)))
+        seen = np.stack([landmark_features(b).values for b in (batch, mirrored(batch))], 1)
+        answers = [session.run(["q", "sigma"], {"features": frame}) for frame in seen]
+        q, sigma = (np.stack(part).astype(np.float64) for part in zip(*answers, strict=True))
+        return (
+            0.5 * (q[:, 0] + turned_back(q[:, 1])),
+            0.5 * (sigma[:, 0] + np.abs(turned_back(sigma[:, 1]))),
+        )
 
     return lift

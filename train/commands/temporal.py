@@ -1,80 +1,98 @@
-"""`kinecast train temporal`: fit the network that refines each frame by those before it, and export it."""
+"""`kinecast train temporal`: fit the network that steadies each frame by those before it, and export it."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from train.commands.arguments import positive_int
 from train.errors import TrainError
 
+if TYPE_CHECKING:
+    from train.temporal_network import CausalNetwork
+    from train.temporal_training import SequenceSource
+
 HELP = "fit the causal temporal network over the lifter's output, and export it"
-HELD_OUT_EVERY = 12
-"""As for the lifter: every twelfth adult is kept to measure on."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--pictures", type=Path, required=True, metavar="DIR", help="of train lift-data")
-    parser.add_argument("--clips", type=Path, required=True, metavar="DIR", help="of train lift-clips")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
-    parser.add_argument("--kind", default="tcn", metavar="KIND", help="tcn, gru, transformer, unet")
     parser.add_argument(
-        "--width", type=positive_int, metavar="N", help="of the network; default: by its kind"
+        "data", type=Path, nargs="+", metavar="DIR",
+        help="clips by train simulate or train lift-clips that the lifter has not learnt from",
+    )  # fmt: skip
+    parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="clips of other people")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
+    parser.add_argument("--lifter", type=Path, metavar="FILE.onnx", help="default: the one that ships")
+    parser.add_argument(
+        "--kind", default=["tcn"], nargs="+", metavar="KIND",
+        help="tcn, gru, transformer, unet; several are compared, and the first is exported",
+    )  # fmt: skip
+    parser.add_argument(
+        "--corrects", action="store_true", help="let it add anything to coordinates, not only smooth them"
     )
     parser.add_argument("--epochs", type=positive_int, default=30, metavar="N", help="default: %(default)s")
-    parser.add_argument(
-        "--lift-epochs", type=positive_int, default=25, metavar="N", help="default: %(default)s"
-    )
+    parser.add_argument("--steps", type=positive_int, default=100, metavar="N", help="of an epoch")
+    parser.add_argument("--batch", type=positive_int, default=32, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    parser.add_argument(
+        "--motions", type=Path, metavar="FILE.npz",
+        help="keep the held-out clips, for python -m realtime.bench_smoothing",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit two lifters on half of the people each, then the network; measure on other people; export."""
+    """Fit each kind, measure all on other people, export the first."""
     from calib.skeleton import load_skeleton
+    from engines.motion_metrics import format_scores, save_motions, score
     from train.export_temporal import export_temporal
-    from train.fit_lift import LiftOptions
-    from train.fit_temporal import TemporalOptions
     from train.lift import lifted_coordinates
     from train.lift_data import LiftData
-    from train.temporal_loss import LossWeights
-    from train.temporal_training import (
-        SequenceSource,
-        crossed_lift,
-        crossed_lifters,
-        halves,
-        score_temporal,
-        train_temporal,
-    )  # fmt: skip
+    from train.temporal_data import Dynamics, exported_lift, temporal_clips
+    from train.temporal_score import ALONE, motions_of
+    from train.temporal_training import Filmed, SequenceSource
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
     skeleton = load_skeleton()
-    pictures, clips = LiftData.load(args.pictures), LiftData.load(args.clips)
-    known = [data.rows(data.adult % HELD_OUT_EVERY != 0) for data in (pictures, clips)]
-    other = [data.rows(data.adult % HELD_OUT_EVERY == 0) for data in (pictures, clips)]
-    models = crossed_lifters(known[0], skeleton, LiftOptions(args.lift_epochs, seed=args.seed), print)
-    even, odd = crossed_lift(models, skeleton)
-    parts = [half for data in known for half in halves(data, skeleton, even, odd)]
-    held_out = [SequenceSource(halves(data, skeleton, even, odd), skeleton, 0)(0) for data in other]
-
-    def tell(epoch: int, loss: float, network: object) -> None:
-        print(f"{epoch + 1:>4} loss {loss:.4f}", flush=True)
-
-    network = train_temporal(
-        args.kind,
-        SequenceSource(parts, skeleton, args.seed),
-        models[0].target_scale,
-        TemporalOptions(epochs=args.epochs, seed=args.seed),
-        LossWeights(),
-        tell,
-        width=args.width,
+    lift = exported_lift(args.lifter or _shipped_lifter(), skeleton)
+    source = SequenceSource(
+        [Filmed.of(LiftData.load(folder), skeleton) for folder in args.data], skeleton, lift, args.seed
     )
-    for name, sequences in zip(("pictures", "clips"), held_out, strict=True):
-        print(f"  other people, {name}: {score_temporal(network, sequences, skeleton)}")
+    networks = {kind: _fit(kind, source, args) for kind in args.kind}
+    other = LiftData.load(args.held_out)
+    clips = list(temporal_clips(other, Dynamics.of(other, skeleton), skeleton, lift))
+    motions = motions_of(networks, clips, skeleton)
+    print(format_scores({name: score(motions, name) for name in (ALONE, *networks)}))
+    if args.motions is not None:
+        save_motions(args.motions, motions)
     export_temporal(
-        network, args.out, args.out.stem,
+        networks[args.kind[0]], args.out, args.out.stem,
         coordinate_names=lifted_coordinates(skeleton), skeleton_sha=skeleton.sha,
     )  # fmt: skip
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
     return 0
+
+
+def _shipped_lifter() -> Path:
+    from importlib.resources import files
+
+    return Path(str(files("engines") / "data" / "lifter.onnx"))
+
+
+def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalNetwork:
+    """One kind under the budget that all have."""
+    from calib.skeleton import load_skeleton
+    from train.fit_temporal import TemporalOptions
+    from train.temporal_loss import LossWeights
+    from train.temporal_training import line_columns, train_temporal
+
+    def tell(epoch: int, loss: float, network: object) -> None:
+        print(f"{kind}: {epoch + 1:>4} loss {loss:.4f}", flush=True)
+
+    options = TemporalOptions(
+        epochs=args.epochs, steps_per_epoch=args.steps, batch_size=args.batch, seed=args.seed
+    )
+    lines = None if args.corrects else line_columns(load_skeleton())
+    return train_temporal(kind, source, options, LossWeights(), tell, lines=lines)

@@ -1,0 +1,44 @@
+"""What the temporal network is worth on clips that nothing was learnt from: as recordings to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from calib.skeleton import Skeleton
+from engines.motion_metrics import Motion
+from train.fit_lift import SCORED
+from train.fit_temporal import TemporalClip, predict
+from train.lift import lifted_coordinates
+from train.temporal_loss import refine
+from train.temporal_network import CausalNetwork
+
+ALONE = "lifter"
+"""Estimates without any temporal network."""
+
+
+def motions_of(
+    networks: Mapping[str, CausalNetwork], clips: Sequence[TemporalClip], skeleton: Skeleton
+) -> list[Motion]:
+    """The scored coordinates of clips: the truth, the lifter alone, and behind each network.
+
+    Args:
+        networks: By name.
+        clips: As `train.temporal_data.temporal_clips` makes them.
+        skeleton: That they belong to.
+    """
+    names = lifted_coordinates(skeleton)
+    n, scored = len(names), [names.index(name) for name in SCORED]
+    motions = []
+    for clip in clips:
+        x = torch.from_numpy(clip.x)
+        q = {ALONE: clip.x[:, :n]} | {
+            name: refine(x, torch.from_numpy(predict(network, clip))).q.numpy()
+            for name, network in networks.items()
+        }
+        estimates = {name: np.degrees(values[:, scored].astype(np.float64)) for name, values in q.items()}
+        truth = np.degrees(clip.target[:, scored].astype(np.float64))
+        motions.append(Motion(tuple(SCORED), clip.dt_s.cumsum(dtype=np.float64), truth, estimates))
+    return motions
