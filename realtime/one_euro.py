@@ -20,6 +20,8 @@ LONGEST_STEP_S = 0.05
 """Somebody who was lost for some frames is not let jump further than over this time."""
 SURPRISE_SIGMAS = 3.0
 """Jumps are surprising from three standard deviations on, of what is known and of how people move."""
+GUESS_TRUST = 1.0 / 3.0
+"""What is trusted less is a guess. Guesses jump about: that is no movement, and they are held back more."""
 SLOW_PER_S, FAST_PER_S = 3.0, 30.0
 """Top speeds of what is not trusted at all, and of what is trusted fully: in rad/s no joint reaches that."""
 
@@ -34,6 +36,7 @@ class _Parameters(NamedTuple):
     derivative_cutoff_hz: NDArray[np.float64]
     is_angle: NDArray[np.bool_]
     well_known: NDArray[np.float64]
+    fastest: NDArray[np.float64]
     max_gap_s: float
 
 
@@ -70,10 +73,11 @@ class OneEuroFilter:
         derivative_cutoff_hz: cutoff of the speed that sets the cutoff. Shape: () or (n,).
         is_angle: coordinates in rad, taken modulo a turn. Shape: () or (n,).
         well_known: standard deviation up to which a value is fully trusted. Shape: () or (n,).
+        fastest: top speed in units/s of what is not trusted fully. Shape: () or (n,).
         max_gap_s: a coordinate unseen for longer starts afresh.
 
     Raises:
-        ValueError: a cutoff or the gap is not above zero, or beta is negative.
+        ValueError: a cutoff, the top speed or the gap is not above zero, or beta is negative.
     """
 
     def __init__(
@@ -85,9 +89,15 @@ class OneEuroFilter:
         derivative_cutoff_hz: ArrayLike = DERIVATIVE_CUTOFF_HZ,
         is_angle: ArrayLike = False,
         well_known: ArrayLike = np.inf,
+        fastest: ArrayLike = FAST_PER_S,
         max_gap_s: float = MAX_GAP_S,
     ) -> None:
-        for name, value in (("min_cutoff_hz", min_cutoff_hz), ("derivative_cutoff_hz", derivative_cutoff_hz)):
+        positive = {
+            "min_cutoff_hz": min_cutoff_hz,
+            "derivative_cutoff_hz": derivative_cutoff_hz,
+            "fastest": fastest,
+        }
+        for name, value in positive.items():
             if not np.all(np.asarray(value) > 0.0):
                 raise ValueError(f"{name} is {value!r}; accepted: above 0")
         if not np.all(np.asarray(beta) >= 0.0) or not max_gap_s > 0.0:
@@ -98,6 +108,7 @@ class OneEuroFilter:
             derivative_cutoff_hz=_vector(derivative_cutoff_hz, n),
             is_angle=np.array(np.broadcast_to(np.asarray(is_angle, dtype=np.bool_), n)),
             well_known=_vector(well_known, n),
+            fastest=_vector(fastest, n),
             max_gap_s=float(max_gap_s),
         )
         self._exact = np.zeros(n)
@@ -149,7 +160,7 @@ class OneEuroFilter:
 
     @property
     def mean_lag_s(self) -> NDArray[np.float64]:
-        """Mean delay over all steps so far; NaN where there was none. Shape: (n,)."""
+        """Mean delay over all steps so far that were no guesses; NaN where there was none. Shape: (n,)."""
         count = self._state.n_samples
         return np.where(count > 0, self._state.lag_sum_s / np.maximum(count, 1), np.nan)
 
@@ -214,12 +225,15 @@ def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s:
     last = state.smooth[k]
     trusted = min(trust, state.trust[k] + (1.0 - state.trust[k]) * dt_s / (dt_s + TRUST_RISE_S))
     state.trust[k] = trusted
-    top_speed = np.inf if trusted >= 1.0 else SLOW_PER_S + (FAST_PER_S - SLOW_PER_S) * trusted**4
+    slow, fast = min(SLOW_PER_S, parameters.fastest[k]), parameters.fastest[k]
+    top_speed = np.inf if trusted >= 1.0 else slow + (fast - slow) * trusted**4
     most = top_speed * min(dt_s, LONGEST_STEP_S)
     # alpha = 1 / (1 + tau / dt) with tau = 1 / (2 pi cutoff)
     tau_s = 1.0 / (_TURN * parameters.derivative_cutoff_hz[k])
     state.trend[k] += ((value - last) / dt_s - state.trend[k]) * dt_s / (dt_s + tau_s)
-    cutoff_hz = trust * (parameters.min_cutoff_hz[k] + parameters.beta[k] * abs(state.trend[k]))
+    firm = min(1.0, trust / GUESS_TRUST) ** 2
+    movement = firm * abs(state.trend[k])
+    cutoff_hz = trust * firm * (parameters.min_cutoff_hz[k] + parameters.beta[k] * movement)
     tau_s = 1.0 / (_TURN * cutoff_hz)
     alpha = dt_s / (dt_s + tau_s)
     state.smooth[k] = last + min(max(alpha * (value - last), -most), most)
@@ -230,5 +244,6 @@ def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s:
         state.speed[k] += alpha * (difference - state.speed[k])
     # A ramp leaves an exponential low-pass (1 - alpha) / alpha steps late, which is tau whatever dt is.
     state.lag_s[k] = tau_s
-    state.lag_sum_s[k] += tau_s
-    state.n_samples[k] += 1
+    if trust >= GUESS_TRUST:
+        state.lag_sum_s[k] += tau_s
+        state.n_samples[k] += 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calib.kinematics import apply_couplers, forward_kinematics, scaled_markers, station_positions
 from calib.skeleton import Skeleton
 from realtime.estimate import Estimate
-from realtime.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter
+from realtime.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter
 from realtime.temporal import TemporalNetwork
 from realtime.types import Frame, PoseSample, Status
 
@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 
 WELL_KNOWN_RAD, WELL_KNOWN_ROOT_RAD = np.radians(12.0), np.radians(6.0)
 """Angles that are known less well than this are smoothed more, by their variance."""
+TRUNK = ("pelvis_", "lumbar_", "hip_adduction", "hip_rotation")
+FASTEST_TRUNK_RAD_PER_S = 10.0
+"""Pelvis and spine turn no faster in a golfer's swing, nor do hips other than in flexion."""
 TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 """A step in a walk is slow in m/s and fast in rad/s. With the angles' constants the skeleton trailed a
 walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
@@ -152,6 +155,7 @@ def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFi
     min_cutoff_hz = np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ)
     if temporal is not None:
         min_cutoff_hz[temporal.index] = STEADY_MIN_CUTOFF_HZ
+    is_trunk = is_angle & np.array([name.startswith(TRUNK) for name in skeleton.coordinate_names])
     return OneEuroFilter(
         skeleton.n_q,
         min_cutoff_hz=min_cutoff_hz,
@@ -160,4 +164,5 @@ def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFi
         well_known=np.where(
             is_angle, np.where(is_root(skeleton), WELL_KNOWN_ROOT_RAD, WELL_KNOWN_RAD), np.inf
         ),
+        fastest=np.where(is_trunk, FASTEST_TRUNK_RAD_PER_S, FAST_PER_S),
     )

@@ -203,7 +203,13 @@ def test_smoothed_values_never_leave_the_range_of_the_input(samples: list[tuple[
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"min_cutoff_hz": 0.0}, {"beta": -1.0}, {"derivative_cutoff_hz": [1.0, 0.0]}, {"max_gap_s": 0.0}],
+    [
+        {"min_cutoff_hz": 0.0},
+        {"beta": -1.0},
+        {"derivative_cutoff_hz": [1.0, 0.0]},
+        {"max_gap_s": 0.0},
+        {"fastest": -1.0},
+    ],
 )
 def test_parameters_out_of_range_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="accepted"):
@@ -247,3 +253,32 @@ def test_fast_movement_that_is_seen_well_is_not_held_back() -> None:
 def test_what_is_not_known_at_all_stays() -> None:
     smooth = told(np.inf, np.linspace(0.0, 1.0, 30))
     assert np.abs(smooth).max() < 1e-3
+
+
+def test_guesses_that_jump_about_are_no_movement() -> None:
+    # Legs behind a desk: what is made of them leaps by 40 degrees, and settles nowhere.
+    x = np.random.default_rng(1).choice(np.radians([0.0, 40.0]), 300)
+    assert np.sqrt(np.mean(np.diff(told(0.5, x)) ** 2)) < np.radians(1.0)
+    assert np.sqrt(np.mean(np.diff(told(0.2, x)) ** 2)) > np.radians(5.0)
+
+
+def test_each_coordinate_has_its_own_top_speed() -> None:
+    x = np.concatenate([np.zeros((30, 2)), np.full((60, 2), 1.7)])
+    filter_ = OneEuroFilter(2, well_known=0.2, fastest=[30.0, 10.0])
+    out, speed = np.empty(2), np.empty(2)
+    smooth = []
+    for t_ns, row in zip(even_ns(len(x), 30.0), x, strict=True):
+        filter_.step(int(t_ns), row, out, speed, np.full(2, 0.1))
+        smooth.append(out.copy())
+    quick, slow = np.abs(np.diff(smooth, axis=0)).max(0)
+    assert slow < 0.7 * quick
+    assert smooth[-1][1] == pytest.approx(1.7, abs=0.1)
+
+
+def test_what_is_held_back_for_being_a_guess_is_not_called_late() -> None:
+    filter_ = OneEuroFilter(1, well_known=0.2, beta=0.0, min_cutoff_hz=2.0)
+    out, speed = np.empty(1), np.empty(1)
+    for k, t_ns in enumerate(even_ns(40)):
+        filter_.step(int(t_ns), np.zeros(1), out, speed, np.array([0.1 if k < 20 else 2.0]))
+    assert filter_.lag_s[0] > 1.0
+    assert filter_.mean_lag_s[0] == pytest.approx(19.0 / 20.0 / (TURN * 2.0))
