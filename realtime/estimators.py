@@ -36,6 +36,11 @@ def direct_path() -> Path:
     return Path(str(files("engines") / "data" / "direct.onnx"))
 
 
+def temporal_path() -> Path:
+    """The temporal network that ships with kinecast."""
+    return Path(str(files("engines") / "data" / "temporal.onnx"))
+
+
 def make_estimator(
     name: str,
     *,
@@ -47,6 +52,7 @@ def make_estimator(
     model_path: Path | None = None,
     offline: bool = False,
     smoothing: bool = True,
+    temporal: bool = True,
     search_region: tuple[float, float, float, float] | None = None,
     choice: EngineChoice | None = None,
 ) -> Estimator:
@@ -63,6 +69,7 @@ def make_estimator(
             landmark network.
         offline: Never touch the network.
         smoothing: Whether the One-Euro filter runs.
+        temporal: Whether the temporal network runs before it, where the estimator and the skeleton allow it.
         search_region: Left, top, width, height of the part of the picture in which the person is looked
             for, from 0 to 1.
         choice: Which engines of the direct network may run; None: the fastest that was built here.
@@ -82,13 +89,17 @@ def make_estimator(
     from realtime.skeletal_layer import SkeletalLayer
     from realtime.subject_calibration import factors_of_stature
     from realtime.subject_scaling import KnownSubject
+    from realtime.temporal import TemporalNetwork
 
     if name not in ESTIMATOR_NAMES:
         raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
     _check_choice(name, choice)
     skeleton = load_skeleton(skeleton_path)
     region = WHOLE_PICTURE if search_region is None else SearchRegion(*search_region)
-    layer = SkeletalLayer(skeleton, smoothing=smoothing)
+    network = (
+        TemporalNetwork(skeleton, temporal_path()) if temporal and _can_steady(name, skeleton_path) else None
+    )
+    layer = SkeletalLayer(skeleton, smoothing=smoothing, temporal=network)
     subject = None
     if subject_path is not None:
         subject = KnownSubject.of(load_subject(subject_path, skeleton), apply_offsets=apply_offsets)
@@ -106,6 +117,11 @@ def make_estimator(
             subject = KnownSubject(factors_of_stature(skeleton, height_m))
         return LiftedEstimator(skeleton, camera, blazepose, layer, path, height_m, subject=subject)
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
+
+
+def _can_steady(name: str, skeleton_path: Path | None) -> bool:
+    """The temporal network is trained with kinecast's own skeleton, and needs uncertainties."""
+    return skeleton_path is None and name != "landmarks"
 
 
 def _check_choice(name: str, choice: EngineChoice | None) -> None:

@@ -32,6 +32,7 @@ from train.spatial_losses import (  # noqa: E402
     LossWeights,
     SkeletalLayer,
     SpatialLoss,
+    _looked_elsewhere,
     preset,
     rotation_angle,
     wrapped,
@@ -62,12 +63,27 @@ def batch(pictures: list[LabelledImage]) -> SpatialBatch:
     return collate([example(picture, LAYOUT, 64) for picture in pictures])
 
 
+def looking_at(uv: torch.Tensor, n_cells: int = 4) -> torch.Tensor:
+    """Shares of the cells about points, by OpenCV. Shape: (n, k, n_cells, n_cells)."""
+    place = ((uv + 1.0) * (0.5 * n_cells) - 0.5).clamp(0.0, n_cells - 1.0).numpy()
+    maps = np.zeros((*uv.shape[:2], n_cells, n_cells), np.float32)
+    for index in np.ndindex(*uv.shape[:2]):
+        x, y = place[index]
+        for row, column in np.ndindex(n_cells, n_cells):
+            one = np.zeros((n_cells, n_cells), np.float32)
+            one[row, column] = 1.0  # interpolated where the point is, it tells the cell's share
+            at = np.full((1, 1), x, np.float32), np.full((1, 1), y, np.float32)
+            maps[(*index, row, column)] = cv2.remap(one, *at, cv2.INTER_LINEAR)[0, 0]
+    return torch.from_numpy(maps)
+
+
 def truth_as_output(batch: SpatialBatch) -> SpatialOutput:
     n = len(batch)
     return SpatialOutput(
         R_root=batch.R_root, q=batch.q[:, LAYOUT.coordinates], scale_factors=batch.scale_factors,
         pressure=torch.zeros(n, N_C), sigma=torch.full((n, N_C + 1), 0.1), joints_m=batch.joints_m,
-        markers_m=batch.markers_m, joints_uv=batch.joints_uv, presence=torch.full((n,), 50.0),
+        markers_m=batch.markers_m, joints_uv=batch.joints_uv, looking=looking_at(batch.joints_uv),
+        presence=torch.full((n,), 50.0),
     )  # fmt: skip
 
 
@@ -138,6 +154,19 @@ def test_gradients_of_the_losses_are_finite_differences(batch: SpatialBatch) -> 
     assert torch.autograd.gradcheck(
         total, [x.clone().requires_grad_() for x in inputs], eps=1e-7, atol=1e-5, fast_mode=True
     )
+
+
+def test_maps_are_told_where_joints_are() -> None:
+    """A joint in the middle of a cell costs nothing where all is there, one between four where it is spread."""
+    uv = torch.tensor([[[-0.25, 0.75], [0.0, 0.5]]])
+    sharp = looking_at(uv)
+    assert sharp[0, 0, 3, 1] == 1.0 and sharp[0, 1, 2, 1] == 0.25
+    even = torch.zeros(1, 1, 4, 4)
+    even[0, 0, 2:, 1:3] = 0.25
+    torch.testing.assert_close(_looked_elsewhere(sharp[:, :1], uv[:, :1]), torch.zeros(1, 1))
+    torch.testing.assert_close(_looked_elsewhere(even, uv[:, 1:]), torch.zeros(1, 1))
+    flat = torch.full((1, 2, 4, 4), 1.0 / 16.0)
+    torch.testing.assert_close(_looked_elsewhere(flat, uv), torch.tensor([[math.log(16.0), math.log(4.0)]]))
 
 
 def test_switched_off_terms_do_not_count(batch: SpatialBatch) -> None:

@@ -41,6 +41,8 @@ class SpatialOutput(NamedTuple):
     """Shape: (n, n_markers, 3)."""
     joints_uv: Tensor | None = None
     """Joint centres in the crop, whose corners are at -1 and 1. Shape: (n, n_bodies, 2)."""
+    looking: Tensor | None = None
+    """Where the maps look for each joint: shares that sum to 1. Shape: (n, n_bodies, rows, columns)."""
     presence: Tensor | None = None
     """Log odds that the crop shows a person. Shape: (n,)."""
 
@@ -113,10 +115,10 @@ class PointMaps(nn.Module):
         self.looking = nn.Conv2d(n_channels, n_joints + n_markers, 1)
         self.finding = nn.Conv2d(n_channels, 5 * n_joints + 3 * n_markers, 1)
 
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Joints and markers in m from the pelvis, and joints in the crop from -1 to 1.
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Joints and markers in m from the pelvis, joints in the crop from -1 to 1, where they are sought.
 
-        Shapes: (n, n_joints, 3), (n, n_markers, 3), (n, n_joints, 2).
+        Shapes: (n, n_joints, 3), (n, n_markers, 3), (n, n_joints, 2), (n, n_joints, rows, columns).
         """
         n, rows, columns = maps.shape[0], int(maps.shape[2]), int(maps.shape[3])
         weight = torch.softmax(self.looking(maps).float().reshape(n, -1, rows * columns), -1)
@@ -127,7 +129,8 @@ class PointMaps(nn.Module):
         markers = found[:, 5 * self.n_joints :].reshape(n, self.n_markers, 3, -1)
         markers = (markers * weight_markers.unsqueeze(2)).sum(-1)
         cells = weight_joints @ _cell_centres(rows, columns, maps.device)
-        return joints[..., :3], markers, cells + joints[..., 3:]
+        looking = weight_joints.reshape(n, self.n_joints, rows, columns)
+        return joints[..., :3], markers, cells + joints[..., 3:], looking
 
 
 def _cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
@@ -184,7 +187,7 @@ class KinecastHead(nn.Module):
             maps: Shape: (n, n_channels, rows, columns).
             log_reach: See `engines.crop_rays.log_reach`. Shape: (n, 1).
         """
-        joints_m, markers_m, joints_uv = self.points(self.neck(maps))
+        joints_m, markers_m, joints_uv, looking = self.points(self.neck(maps))
         seen = [maps.mean((2, 3)).float(), joints_m.flatten(1), markers_m.flatten(1), joints_uv.flatten(1)]
         x = self.first(torch.cat([*seen, log_reach], 1))
         x = self.last(x + self.second(x)).float()
@@ -195,7 +198,7 @@ class KinecastHead(nn.Module):
         return SpatialOutput(
             R_root=rotation_from_6d(root), q=q, scale_factors=scale[:, self.scale_group],
             pressure=pressure, sigma=sigma, joints_m=joints_m, markers_m=markers_m, joints_uv=joints_uv,
-            presence=presence.squeeze(1),
+            looking=looking, presence=presence.squeeze(1),
         )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ KNEE_RAD = math.radians(5.0)
 """Larger errors of angles count linearly."""
 D3KE_KNEE = 0.1
 """The same for D3KE, as a part of a coordinate's range."""
+TINY = 1e-9
 FREE_PRESSURE = 1.2
 """Beyond it a coordinate's gradient would vanish."""
 
@@ -47,6 +48,8 @@ class LossWeights:
     """Of the points that the maps show, m."""
     joints_2d: float = 0.0
     """Of joints in the crop, in half sides."""
+    looking: float = 0.0
+    """Of how far the maps look for joints elsewhere than where they are, nats."""
     limits: float = 0.0
     surprise: float = 0.0
     """Of how well the uncertainty tells the error."""
@@ -57,7 +60,7 @@ PRESETS = {
     "d3ke": LossWeights(),
     "kinecast": LossWeights(
         joints=2.0, markers=2.0, body=0.0, angles=0.0, root=1.0, coordinates=1.0, proportions=0.3,
-        points=4.0, joints_2d=1.0, limits=0.1, surprise=0.05, presence=0.1,
+        points=4.0, joints_2d=1.0, looking=0.2, limits=0.1, surprise=0.05, presence=0.1,
     ),
 }  # fmt: skip
 
@@ -181,9 +184,36 @@ class SpatialLoss(nn.Module):
         if output.joints_uv is not None:
             asked = truth.joints_uv_weight * present.unsqueeze(1)
             terms["joints_2d"] = _mean(_l1(output.joints_uv, truth.joints_uv), asked)
+        if output.looking is not None:
+            is_inside = (truth.joints_uv.abs() < 1.0).all(2) * present.unsqueeze(1)
+            terms["looking"] = _mean(_looked_elsewhere(output.looking, truth.joints_uv), is_inside)
         if output.presence is not None:
             terms["presence"] = binary_cross_entropy_with_logits(output.presence, present)
         return terms
+
+
+def _looked_elsewhere(looking: Tensor, uv: Tensor) -> Tensor:
+    """Divergence of shares of cells from those of the cells about points, which tell a point exactly.
+
+    A mean may be right wherever it looks; told where to look, maps learn sooner (Nibali et al., 2018).
+
+    Args:
+        looking: Shape: (n, k, rows, columns).
+        uv: From -1 to 1. Shape: (n, k, 2).
+
+    Returns:
+        Shape: (n, k).
+    """
+    across, down = (_shares(uv[..., axis], int(looking.shape[3 - axis])) for axis in (0, 1))
+    target = down.unsqueeze(3) * across.unsqueeze(2)
+    return (target * (torch.log(target.clamp_min(TINY)) - torch.log(looking.clamp_min(TINY)))).sum((2, 3))
+
+
+def _shares(u: Tensor, n_cells: int) -> Tensor:
+    """Of each cell of a row, linear between the centres of two. Shapes: (n, k) to (n, k, n_cells)."""
+    place = ((u + 1.0) * (0.5 * n_cells) - 0.5).clamp(0.0, n_cells - 1.0)
+    cells = torch.arange(n_cells, device=u.device, dtype=u.dtype)
+    return (1.0 - (place.unsqueeze(2) - cells).abs()).relu()
 
 
 def wrapped(difference: Tensor, is_wrapped: Tensor) -> Tensor:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
+from torch.nn.functional import avg_pool1d, binary_cross_entropy_with_logits, smooth_l1_loss
 
 from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, OutputLayout
 from train.fit_lift import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
 
 SPEED_SCALE_RAD_S = 3.0
+WANDER_FRAMES = 33
 FAST_FRAME_S = 0.1
 """Longer steps say nothing about how smooth the output is."""
 
@@ -52,6 +53,10 @@ def refine(x: Tensor, y: Tensor) -> Refined:
 class LossWeights:
     """What counts how much beside the coordinates themselves."""
 
+    level: float = 0.3
+    """Of the error itself, most of which stays the same for seconds and cannot be smoothed away."""
+    wander: float = 1.0
+    """Of what the error differs from its mean over `WANDER_FRAMES`."""
     surprise: float = 0.05
     step: float = 0.5
     speed: float = 0.05
@@ -79,13 +84,15 @@ def temporal_loss(
     known = torch.isfinite(error)
     error = torch.where(known, error, 0.0)
     robust = _robust(error, KNEE_OF_LOSS_RAD) * importance
+    wander = _robust(error - _local_mean(error, known), KNEE_OF_LOSS_RAD) * importance
     surprise = error.detach().abs() / refined.log_sigma.exp() + refined.log_sigma - spread.log()
     # An error that stays is a posture misjudged, one that jumps is a tremor that nobody has.
     close = known[:, 1:] & known[:, :-1] & (dt_s[:, 1:, None] < FAST_FRAME_S)
     step = _robust(error[:, 1:] - error[:, :-1], KNEE_OF_LOSS_RAD) * importance
     speed_error = (refined.qdot - torch.nan_to_num(qdot)) / SPEED_SCALE_RAD_S
     return (
-        _mean(robust, known)
+        weights.level * _mean(robust, known)
+        + weights.wander * _mean(wander, known)
         + weights.surprise * _mean(surprise, known)
         + weights.step * _mean(step, close)
         + weights.speed * _mean(_robust(speed_error, 0.1), torch.isfinite(qdot))
@@ -95,6 +102,16 @@ def temporal_loss(
             torch.isfinite(contact),
         )
     )
+
+
+def _local_mean(error: Tensor, known: Tensor) -> Tensor:
+    """Mean over the frames about each. Shapes: (b, t, n)."""
+
+    def window(values: Tensor) -> Tensor:
+        half = WANDER_FRAMES // 2
+        return avg_pool1d(values.transpose(1, 2), WANDER_FRAMES, 1, half).transpose(1, 2)
+
+    return window(error) / window(known.to(error.dtype)).clamp_min(1.0 / WANDER_FRAMES)
 
 
 def _robust(error: Tensor, knee: float) -> Tensor:

@@ -98,8 +98,9 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--offline", action="store_true", help="never touch the network")
     group.add_argument(
-        "--no-smoothing", action="store_true", help="raw estimates, without the One-Euro filter"
+        "--no-temporal", action="store_true", help="steady angles by the One-Euro filter alone"
     )
+    group.add_argument("--no-smoothing", action="store_true", help="raw estimates of single frames")
 
 
 def camera_from_options(
@@ -168,6 +169,7 @@ def estimator_from_options(args: argparse.Namespace, camera: CameraCalibration) 
         model_path=args.model_path,
         offline=args.offline,
         smoothing=not args.no_smoothing,
+        temporal=not (args.no_smoothing or args.no_temporal),
         search_region=args.region,
         choice=choice_from_options(args),
     )
