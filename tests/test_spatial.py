@@ -157,7 +157,7 @@ def test_gradients_of_the_losses_are_finite_differences(batch: SpatialBatch) -> 
 
 
 def test_maps_are_told_where_joints_are() -> None:
-    """A joint in the middle of a cell costs nothing where all is there, one between four where it is spread."""
+    """Maps cost nothing where they look only at the joint, be it in a cell or between four."""
     uv = torch.tensor([[[-0.25, 0.75], [0.0, 0.5]]])
     sharp = looking_at(uv)
     assert sharp[0, 0, 3, 1] == 1.0 and sharp[0, 1, 2, 1] == 0.25
