@@ -20,8 +20,6 @@ LONGEST_STEP_S = 0.05
 """Somebody who was lost for some frames is not let jump further than over this time."""
 SURPRISE_SIGMAS = 3.0
 """Jumps are surprising from three standard deviations on, of what is known and of how people move."""
-GUESS_TRUST = 1.0 / 3.0
-"""What is trusted less is a guess. Guesses jump about: that is no movement, and they are held back more."""
 SLOW_PER_S, FAST_PER_S = 3.0, 30.0
 """Top speeds of what is not trusted at all, and of what is trusted fully: in rad/s no joint reaches that."""
 
@@ -36,6 +34,8 @@ class _Parameters(NamedTuple):
     derivative_cutoff_hz: NDArray[np.float64]
     is_angle: NDArray[np.bool_]
     well_known: NDArray[np.float64]
+    firmness: NDArray[np.float64]
+    """Inverse of the trust below which a value is a guess."""
     fastest: NDArray[np.float64]
     max_gap_s: float
 
@@ -73,11 +73,14 @@ class OneEuroFilter:
         derivative_cutoff_hz: cutoff of the speed that sets the cutoff. Shape: () or (n,).
         is_angle: coordinates in rad, taken modulo a turn. Shape: () or (n,).
         well_known: standard deviation up to which a value is fully trusted. Shape: () or (n,).
+        guess: standard deviation from which a value is a guess. Guesses jump about, which is no movement:
+            they are held back far more, and believed again bit by bit. Shape: () or (n,).
         fastest: top speed in units/s of what is not trusted fully. Shape: () or (n,).
         max_gap_s: a coordinate unseen for longer starts afresh.
 
     Raises:
-        ValueError: a cutoff, the top speed or the gap is not above zero, or beta is negative.
+        ValueError: a cutoff, the top speed or the gap is not above zero, beta is negative, or what is a
+            guess is well known.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class OneEuroFilter:
         derivative_cutoff_hz: ArrayLike = DERIVATIVE_CUTOFF_HZ,
         is_angle: ArrayLike = False,
         well_known: ArrayLike = np.inf,
+        guess: ArrayLike = np.inf,
         fastest: ArrayLike = FAST_PER_S,
         max_gap_s: float = MAX_GAP_S,
     ) -> None:
@@ -102,12 +106,16 @@ class OneEuroFilter:
                 raise ValueError(f"{name} is {value!r}; accepted: above 0")
         if not np.all(np.asarray(beta) >= 0.0) or not max_gap_s > 0.0:
             raise ValueError(f"beta is {beta!r}, max_gap_s {max_gap_s}; accepted: beta from 0, gap above 0")
+        well, least = _vector(well_known, n), _vector(guess, n)
+        if (least < well).any():
+            raise ValueError(f"guess is {guess!r}; accepted: from well_known, {well_known!r}")
         self._parameters = _Parameters(
             min_cutoff_hz=_vector(min_cutoff_hz, n),
             beta=_vector(beta, n),
             derivative_cutoff_hz=_vector(derivative_cutoff_hz, n),
             is_angle=np.array(np.broadcast_to(np.asarray(is_angle, dtype=np.bool_), n)),
-            well_known=_vector(well_known, n),
+            well_known=well,
+            firmness=np.divide(least, well, where=np.isfinite(least), out=np.full(n, np.inf)) ** 2,
             fastest=_vector(fastest, n),
             max_gap_s=float(max_gap_s),
         )
@@ -231,7 +239,7 @@ def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s:
     # alpha = 1 / (1 + tau / dt) with tau = 1 / (2 pi cutoff)
     tau_s = 1.0 / (_TURN * parameters.derivative_cutoff_hz[k])
     state.trend[k] += ((value - last) / dt_s - state.trend[k]) * dt_s / (dt_s + tau_s)
-    firm = min(1.0, trust / GUESS_TRUST) ** 2
+    firm = min(1.0, trusted * parameters.firmness[k]) ** 2
     movement = firm * abs(state.trend[k])
     cutoff_hz = trust * firm * (parameters.min_cutoff_hz[k] + parameters.beta[k] * movement)
     tau_s = 1.0 / (_TURN * cutoff_hz)
@@ -244,6 +252,6 @@ def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s:
         state.speed[k] += alpha * (difference - state.speed[k])
     # A ramp leaves an exponential low-pass (1 - alpha) / alpha steps late, which is tau whatever dt is.
     state.lag_s[k] = tau_s
-    if trust >= GUESS_TRUST:
+    if firm >= 1.0:
         state.lag_sum_s[k] += tau_s
         state.n_samples[k] += 1

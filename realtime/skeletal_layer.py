@@ -23,6 +23,10 @@ Array = NDArray[np.float64]
 
 WELL_KNOWN_RAD, WELL_KNOWN_ROOT_RAD = np.radians(12.0), np.radians(6.0)
 """Angles that are known less well than this are smoothed more, by their variance."""
+GUESS_RAD, GUESS_ARM_RAD = np.radians(16.0), np.radians(24.0)
+"""Angles that are known less well than this are guesses, and hold still: legs that are in view are known to
+12 degrees, arms, which move more, to 20; legs that are not, to 20 to 60."""
+ARM = ("arm_", "elbow_", "pro_sup", "wrist_")
 TRUNK = ("pelvis_", "lumbar_", "hip_adduction", "hip_rotation")
 FASTEST_TRUNK_RAD_PER_S = 10.0
 """Pelvis and spine turn no faster in a golfer's swing, nor do hips other than in flexion."""
@@ -155,7 +159,10 @@ def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFi
     min_cutoff_hz = np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ)
     if temporal is not None:
         min_cutoff_hz[temporal.index] = STEADY_MIN_CUTOFF_HZ
-    is_trunk = is_angle & np.array([name.startswith(TRUNK) for name in skeleton.coordinate_names])
+    is_trunk, is_arm = (
+        is_angle & np.array([name.startswith(part) for name in skeleton.coordinate_names])
+        for part in (TRUNK, ARM)
+    )
     return OneEuroFilter(
         skeleton.n_q,
         min_cutoff_hz=min_cutoff_hz,
@@ -164,5 +171,6 @@ def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFi
         well_known=np.where(
             is_angle, np.where(is_root(skeleton), WELL_KNOWN_ROOT_RAD, WELL_KNOWN_RAD), np.inf
         ),
+        guess=np.where(is_angle, np.where(is_arm, GUESS_ARM_RAD, GUESS_RAD), np.inf),
         fastest=np.where(is_trunk, FASTEST_TRUNK_RAD_PER_S, FAST_PER_S),
     )

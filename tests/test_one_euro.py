@@ -209,6 +209,7 @@ def test_smoothed_values_never_leave_the_range_of_the_input(samples: list[tuple[
         {"derivative_cutoff_hz": [1.0, 0.0]},
         {"max_gap_s": 0.0},
         {"fastest": -1.0},
+        {"guess": 1.0, "well_known": 2.0},
     ],
 )
 def test_parameters_out_of_range_are_refused(arguments: dict[str, object]) -> None:
@@ -218,7 +219,7 @@ def test_parameters_out_of_range_are_refused(arguments: dict[str, object]) -> No
 
 def told(sigma: float, x: np.ndarray, well_known: float = 0.2) -> np.ndarray:
     """Smoothed at 30 Hz as values of one standard deviation. Shape: (n,)."""
-    filter_ = OneEuroFilter(1, well_known=well_known)
+    filter_ = OneEuroFilter(1, well_known=well_known, guess=1.4 * well_known)
     out, speed = np.empty(1), np.empty(1)
     smooth = []
     for t_ns, value in zip(even_ns(len(x), 30.0), x, strict=True):
@@ -276,7 +277,7 @@ def test_each_coordinate_has_its_own_top_speed() -> None:
 
 
 def test_what_is_held_back_for_being_a_guess_is_not_called_late() -> None:
-    filter_ = OneEuroFilter(1, well_known=0.2, beta=0.0, min_cutoff_hz=2.0)
+    filter_ = OneEuroFilter(1, well_known=0.2, guess=0.3, beta=0.0, min_cutoff_hz=2.0)
     out, speed = np.empty(1), np.empty(1)
     for k, t_ns in enumerate(even_ns(40)):
         filter_.step(int(t_ns), np.zeros(1), out, speed, np.array([0.1 if k < 20 else 2.0]))
