@@ -29,5 +29,8 @@ class Estimate:
     """Speeds in rad/s and m/s; NaN where unknown. None: by the smoothing. Shape: (n_q,)."""
     sigma: Array | None = None
     """Standard deviations in rad and m; None: all are trusted alike. Shape: (n_q,)."""
+    in_picture: Array | None = None
+    """How probably the picture shows anything of what each coordinate moves; None: it does. What is out of
+    the picture may be likely, but nobody has seen it. Shape: (n_q,)."""
     foot_contact: Array | None = None
     """Probability that the right and the left foot rest on the floor. Shape: (2,)."""

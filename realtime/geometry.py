@@ -30,6 +30,12 @@ def joint_centres(
     return np.einsum("bij,bj->bi", T_ground_body[:, :3, :3], p_body) + T_ground_body[:, :3, 3]
 
 
+def coordinates_of(skeleton: Skeleton, body: int) -> list[int]:
+    """The coordinates of the joint that carries a body, by index."""
+    record = skeleton.tree.bodies[body]
+    return skeleton.tree.column_coordinate[record["first_column"] : record["end_column"]].tolist()
+
+
 def quaternions(R: NDArray[np.float64]) -> NDArray[np.float64]:
     """Unit quaternions of rotation matrices, w first and not negative; NaN where R is.
 

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
+from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
+from realtime.geometry import coordinates_of
 
 Array = NDArray[np.float64]
 
@@ -103,6 +105,8 @@ POSTURE_PRIORS: dict[str, PosturePrior] = {
 }
 """Standing, walking and squatting adults in marker-based data; wide where the landmarks decide."""
 
+AT_JOINT_M = 0.05
+"""A landmark this close to a joint does not tell how the joint is bent."""
 UNKNOWN_COORDINATE_PRIOR_DEG = 15.0
 """For the coordinates of other skeletons, around their default value."""
 
@@ -125,6 +129,20 @@ class LandmarkModel:
     """Shape: (n_q,)."""
     prior_weight: Array
     """Inverse variance, 1/rad^2; 0 for translations. Shape: (n_q,)."""
+    is_moved: NDArray[np.bool_]
+    """Whether a coordinate moves a station that is not at its own joint. Shape: (n_q, n)."""
+
+    def in_picture(self, presence: Array) -> Array:
+        """How probably the picture shows anything of what each coordinate moves.
+
+        Args:
+            presence: Of all landmarks. Shape: (33,).
+
+        Returns:
+            1 for coordinates that move no station. Shape: (n_q,).
+        """
+        shown = np.where(self.is_moved, presence[self.landmark], 0.0).max(axis=1)
+        return np.where(self.is_moved.any(axis=1), shown, 1.0)
 
 
 def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
@@ -141,15 +159,32 @@ def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
         )
     stations = [s for s in LANDMARK_STATIONS if s.body in skeleton.body_names]
     q_prior, prior_weight = posture_prior(skeleton)
+    station_body = np.array([skeleton.body_index(s.body) for s in stations])
+    station_m = np.array([s.station_m for s in stations])
     return LandmarkModel(
         landmark=np.array([s.landmark for s in stations]),
-        station_body=np.array([skeleton.body_index(s.body) for s in stations]),
-        station_m=np.array([s.station_m for s in stations]),
+        station_body=station_body,
+        station_m=station_m,
         sigma_m=SHARED_ERROR * np.array([s.sigma_m for s in stations]),
         sigma_depth_m=SHARED_ERROR * np.array([s.sigma_depth_m for s in stations]),
         q_prior=q_prior,
         prior_weight=prior_weight,
+        is_moved=_is_moved(skeleton, station_body, station_m),
     )
+
+
+def _is_moved(skeleton: Skeleton, station_body: NDArray[np.int64], station_m: Array) -> NDArray[np.bool_]:
+    parent = skeleton.tree.parent
+    T = body_transforms(skeleton, skeleton.q_default)
+    centres_m = joint_centres(skeleton, skeleton.q_default)
+    points_m = np.einsum("nij,nj->ni", T[station_body, :3, :3], station_m) + T[station_body, :3, 3]
+    is_moved = np.zeros((skeleton.n_q, len(station_body)), dtype=np.bool_)
+    for station, body in enumerate(station_body.tolist()):
+        while body >= 0:
+            if np.linalg.norm(points_m[station] - centres_m[body]) > AT_JOINT_M:
+                is_moved[coordinates_of(skeleton, body), station] = True
+            body = int(parent[body])
+    return is_moved
 
 
 def posture_prior(skeleton: Skeleton) -> tuple[Array, Array]:

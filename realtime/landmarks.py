@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose import BlazePose, BlazePoseResult
-from engines.preprocess import letterbox_roi
+from engines.preprocess import Roi, letterbox_roi
 from realtime.estimate import Estimate
 from realtime.foot_lock import FootLock
 from realtime.landmark_model import LandmarkModel, build_landmark_model
@@ -35,6 +35,9 @@ MIN_VISIBILITY = 0.1
 """Hidden landmarks still count a little: the network's guess beats none."""
 LOST_RESET_NS = 2_000_000_000
 """After 2 s without anybody the next person is taken for another one."""
+SAME_REGION, REGIONS_PER_S = 0.5, 4.0
+"""How far, in sides of the region that holds them, somebody is found from where they were lost, and how fast
+they may have run: 10 m/s."""
 
 
 class LandmarksEstimator:
@@ -70,6 +73,7 @@ class LandmarksEstimator:
         self._blazepose = blazepose
         self._layer = layer
         self._last_seen_ns: int | None = None
+        self._last_roi: Roi | None = None
         self._model = build_landmark_model(skeleton)
         self._subject = subject or KnownSubject()
         self._scaling = SubjectScaling(skeleton, self._model, height_m, known=self._subject.scale_factors)
@@ -117,7 +121,9 @@ class LandmarksEstimator:
             if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
                 self._forget_person()
             return self._layer.lost(frame, stage_ns)
-        self._last_seen_ns = frame.t_capture_ns
+        if result.detected and self._is_somebody_else(frame.t_capture_ns, result.roi):
+            self._forget_person()
+        self._last_seen_ns, self._last_roi = frame.t_capture_ns, result.roi
         start_ns = time.perf_counter_ns()
         estimate = self._solve(frame.t_capture_ns, result)
         stage_ns[self.stage] = time.perf_counter_ns() - start_ns
@@ -138,6 +144,16 @@ class LandmarksEstimator:
         self._solver.set_scale_factors(self._scaling.scale_factors)
         self._layer.reset()
         self._last_seen_ns = None
+        self._last_roi = None
+
+    def _is_somebody_else(self, t_ns: int, roi: Roi) -> bool:
+        """Whether the person lost last cannot have got here."""
+        if self._last_roi is None or self._last_seen_ns is None:
+            return False
+        last = self._last_roi
+        way_px = np.hypot(roi.centre_x_px - last.centre_x_px, roi.centre_y_px - last.centre_y_px)
+        reach = SAME_REGION + REGIONS_PER_S * 1e-9 * (t_ns - self._last_seen_ns)
+        return bool(way_px > reach * max(roi.size_px, last.size_px))
 
     def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior | None:
         """What is expected of this frame before the solver runs; None for how people hold themselves."""
@@ -166,6 +182,7 @@ class LandmarksEstimator:
             q=found.q,
             confidence=found.confidence,
             sigma=found.sigma,
+            in_picture=self._model.in_picture(result.presence),
             scale_factors=self._scaling.scale_factors,
             status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
             box_px=bounding_box(result.roi.corners_px()),

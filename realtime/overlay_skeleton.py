@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.geometry import joint_centres
+from calib.kinematics import joint_centres as neutral_joint_centres
+from realtime.geometry import coordinates_of, joint_centres
 from realtime.overlay_style import INK, SHIFT, WHITE, Image, fixed, side_colour
 from realtime.types import PoseSample
 
@@ -31,6 +32,8 @@ GUESSED = 0.35
 """Confidence below which a limb is dashed: it is a guess, such as legs outside the picture."""
 DASH_PX, GAP_PX = 9.0, 11.0
 MAX_DASHES = 60
+SAME_JOINT_M = 0.07
+"""Joints that are closer, as in elbow and ankle, move the limb together."""
 
 Point = tuple[int, int]
 """Place in a picture, in OpenCV's fixed-point units."""
@@ -55,7 +58,7 @@ class SkeletonDrawing:
         self._camera = camera
         self._tips = _tip_markers(skeleton)
         self.segments = skeleton_segments(skeleton, [body for body, _ in self._tips])
-        self._coordinates = [_coordinates_of(skeleton, body) for body in range(skeleton.n_bodies)]
+        self._coordinates = _moved_by(skeleton)
 
     def draw(
         self, image: Image, sample: PoseSample, unit_px: float, *, mirrored: bool, markers: bool
@@ -188,9 +191,20 @@ def _tip_markers(skeleton: Skeleton) -> list[tuple[int, int]]:
     return tips
 
 
-def _coordinates_of(skeleton: Skeleton, body: int) -> list[int]:
-    record = skeleton.tree.bodies[body]
-    return skeleton.tree.column_coordinate[record["first_column"] : record["end_column"]].tolist()
+def _moved_by(skeleton: Skeleton) -> list[list[int]]:
+    """Of each body, the coordinates of its own joint, and of joints that all but coincide with it.
+
+    The forearm turns about its own axis a finger's breadth from the elbow: what is known of the elbow tells
+    where the forearm is.
+    """
+    centres_m = neutral_joint_centres(skeleton, skeleton.q_default)
+    moved_by: list[list[int]] = []
+    for body, parent in enumerate(skeleton.tree.parent.tolist()):
+        own = coordinates_of(skeleton, body)
+        if parent >= 0 and np.linalg.norm(centres_m[body] - centres_m[parent]) < SAME_JOINT_M:
+            own = own + moved_by[parent]
+        moved_by.append(own)
+    return moved_by
 
 
 def _places(uv_px: NDArray[np.float64]) -> list[Point | None]:

@@ -35,7 +35,7 @@ TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
 
 
-STEADY_MIN_CUTOFF_HZ = 8.0
+STEADY_MIN_CUTOFF_HZ = 4.0
 """Behind the temporal network only jumps are left to hold back."""
 
 
@@ -127,7 +127,7 @@ class SkeletalLayer:
             status=estimate.status,
             q=q,
             qdot=qdot,
-            confidence=np.where(np.isfinite(q), estimate.confidence, 0.0),
+            confidence=np.where(np.isfinite(q), _confidence(estimate), 0.0),
             scale_factors=scale_factors,
             T_ground_body=T,
             markers_m=markers_m,
@@ -152,6 +152,10 @@ class SkeletalLayer:
             box_px=np.full(4, np.nan),
             stage_ns=stage_ns,
         )
+
+
+def _confidence(estimate: Estimate) -> Array:
+    return estimate.confidence if estimate.in_picture is None else estimate.confidence * estimate.in_picture
 
 
 def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFilter:

@@ -12,8 +12,11 @@ from calib.camera import CameraCalibration, Intrinsics
 from calib.errors import SkeletonError
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
+from engines.blazepose import BlazePoseResult
+from engines.preprocess import Roi
 from realtime.estimate import Estimate
 from realtime.landmark_model import LandmarkModel, build_landmark_model
+from realtime.landmarks import LandmarksEstimator
 from realtime.observation import observe, rotation_to_ray, solve_translation, undistort_rays
 from realtime.pose_solver import PoseSolver
 from realtime.skeletal_layer import SkeletalLayer
@@ -204,6 +207,86 @@ def test_the_layer_smooths_but_keeps_lost_frames_undefined(skeleton: Skeleton) -
     assert np.std(spread[30:]) < 0.012
     lost = layer.lost(Frame(121, 121 * 33_000_000, image), {})
     assert np.isnan(lost.q).all() and np.isnan(lost.T_ground_body).all() and not lost.confidence.any()
+
+
+def test_what_is_out_of_the_picture_is_not_known_however_likely(
+    skeleton: Skeleton, model: LandmarkModel
+) -> None:
+    presence = np.ones(33)
+    presence[25:] = 0.02  # from the knees on
+    shown = model.in_picture(presence)
+    for name, expected in (
+        ("hip_flexion_r", 0.02), ("hip_rotation_l", 0.02), ("knee_angle_r", 0.02), ("ankle_angle_l", 0.02),
+        ("lumbar_extension", 1.0), ("pelvis_tilt", 1.0), ("elbow_flex_r", 1.0), ("neck_flexion", 1.0),
+    ):  # fmt: skip
+        assert shown[skeleton.coordinate_index(name)] == expected, name
+    presence[26] = 0.9  # the right knee shows the thigh, and nothing of the shank
+    shown = model.in_picture(presence)
+    for name, expected in (("hip_flexion_r", 0.9), ("knee_angle_r", 0.02), ("hip_flexion_l", 0.02)):
+        assert shown[skeleton.coordinate_index(name)] == expected, name
+    estimate = Estimate(
+        person(skeleton),
+        np.full(skeleton.n_q, 0.5),
+        np.ones((skeleton.n_bodies, 3)),
+        Status.TRACKING,
+        np.zeros(4),
+        in_picture=shown,
+    )
+    sample = SkeletalLayer(skeleton).step(Frame(0, 0, np.zeros((4, 4, 3), np.uint8)), estimate, {})
+    np.testing.assert_allclose(sample.confidence, 0.5 * shown)
+
+
+class Watched:
+    """BlazePose that sees one standing person wherever it is told to."""
+
+    description = "watched"
+
+    def __init__(self, skeleton: Skeleton, model: LandmarkModel) -> None:
+        p_cam = landmarks(skeleton, model, person(skeleton, 4.0), np.ones((skeleton.n_bodies, 3)))
+        hips_m = p_cam[[list(model.landmark).index(k) for k in (23, 24)]].mean(0)
+        self._px, self._world_m = np.zeros((33, 3)), np.zeros((33, 3))
+        self._px[model.landmark, :2] = pixels(p_cam) - pixels(hips_m[None])
+        self._world_m[model.landmark] = p_cam - hips_m
+        self.hips_px, self.is_detected = np.array([320.0, 240.0]), False
+
+    def reset(self) -> None:
+        pass
+
+    def step(self, image: np.ndarray, t_capture_ns: int) -> BlazePoseResult:
+        px = self._px.copy()
+        px[:, :2] += self.hips_px
+        return BlazePoseResult(
+            landmarks_px=px,
+            world_m=self._world_m,
+            visibility=np.ones(33),
+            presence=np.ones(33),
+            score=1.0,
+            roi=Roi(*self.hips_px, 300.0),
+            auxiliary_px=np.zeros((2, 3)),
+            detected=self.is_detected,
+        )
+
+
+@pytest.mark.parametrize(
+    ("way_px", "is_detected", "is_new"), [(400.0, True, True), (400.0, False, False), (60.0, True, False)]
+)
+def test_somebody_found_too_far_away_is_somebody_else(
+    skeleton: Skeleton, model: LandmarkModel, way_px: float, is_detected: bool, is_new: bool
+) -> None:
+    watched = Watched(skeleton, model)
+    estimator = LandmarksEstimator(skeleton, CAMERA, watched, SkeletalLayer(skeleton))  # type: ignore[arg-type]
+    image = np.zeros((480, 640, 3), np.uint8)
+    watched.hips_px[0] = 120.0
+    for k in range(60):
+        before = estimator.step(Frame(k, k * 33_000_000, image))
+    watched.hips_px[0] += way_px
+    watched.is_detected = is_detected
+    after = estimator.step(Frame(60, 60 * 33_000_000, image))
+    assert before.status is Status.TRACKING
+    assert (after.status is Status.WARM_UP) == is_new
+    if is_new:
+        pelvis_m = after.T_ground_body[skeleton.body_index("pelvis"), :3, 3]
+        assert CAMERA.project(pelvis_m[None])[0, 0] == pytest.approx(520.0, abs=15.0)
 
 
 def test_without_smoothing_values_pass_unchanged(skeleton: Skeleton) -> None:

@@ -138,6 +138,17 @@ def test_doubt_in_one_limb_fades_that_limb(skeleton: Skeleton, camera: CameraCal
     assert where(drawn, LEFT).sum() < where(sure, LEFT).sum()
 
 
+def test_the_forearm_is_as_sure_as_the_elbow(skeleton: Skeleton, camera: CameraCalibration) -> None:
+    # Its turn about its own axis is hardly ever known, and moves nothing.
+    sample = standing(skeleton)
+    sample.confidence[skeleton.coordinate_index("pro_sup_r")] = 0.0
+    overlay = Overlay(skeleton, camera, coordinates=())
+    sure = overlay.draw(plain(), standing(skeleton))
+    np.testing.assert_array_equal(overlay.draw(plain(), sample), sure)
+    sample.confidence[skeleton.coordinate_index("elbow_flex_r")] = 0.0
+    assert where(overlay.draw(plain(), sample), RIGHT).sum() < where(sure, RIGHT).sum()
+
+
 def test_shoulders_hang_on_the_neck_and_hips_close_the_pelvis(skeleton: Skeleton) -> None:
     names = skeleton.body_names
     lines = {
