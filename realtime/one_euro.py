@@ -35,6 +35,7 @@ class _Parameters(NamedTuple):
     is_angle: NDArray[np.bool_]
     well_known: NDArray[np.float64]
     firmness: NDArray[np.float64]
+    steady_hz: NDArray[np.float64]
     """Inverse of the trust below which a value is a guess."""
     fastest: NDArray[np.float64]
     max_gap_s: float
@@ -76,6 +77,7 @@ class OneEuroFilter:
         guess: standard deviation from which a value is a guess. Guesses jump about, which is no movement:
             they are held back far more, and believed again bit by bit. Shape: () or (n,).
         fastest: top speed in units/s of what is not trusted fully. Shape: () or (n,).
+        steady_hz: added to the cutoff of what is no guess: it is steady already. Shape: () or (n,).
         max_gap_s: a coordinate unseen for longer starts afresh.
 
     Raises:
@@ -94,6 +96,7 @@ class OneEuroFilter:
         well_known: ArrayLike = np.inf,
         guess: ArrayLike = np.inf,
         fastest: ArrayLike = FAST_PER_S,
+        steady_hz: ArrayLike = 0.0,
         max_gap_s: float = MAX_GAP_S,
     ) -> None:
         positive = {
@@ -115,6 +118,7 @@ class OneEuroFilter:
             derivative_cutoff_hz=_vector(derivative_cutoff_hz, n),
             is_angle=np.array(np.broadcast_to(np.asarray(is_angle, dtype=np.bool_), n)),
             well_known=well,
+            steady_hz=_vector(steady_hz, n),
             firmness=np.divide(least, well, where=np.isfinite(least), out=np.full(n, np.inf)) ** 2,
             fastest=_vector(fastest, n),
             max_gap_s=float(max_gap_s),
@@ -241,7 +245,8 @@ def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s:
     state.trend[k] += ((value - last) / dt_s - state.trend[k]) * dt_s / (dt_s + tau_s)
     firm = min(1.0, trusted * parameters.firmness[k]) ** 2
     movement = firm * abs(state.trend[k])
-    cutoff_hz = trust * firm * (parameters.min_cutoff_hz[k] + parameters.beta[k] * movement)
+    least_hz = parameters.min_cutoff_hz[k] + firm * parameters.steady_hz[k]
+    cutoff_hz = trust * firm * (least_hz + parameters.beta[k] * movement)
     tau_s = 1.0 / (_TURN * cutoff_hz)
     alpha = dt_s / (dt_s + tau_s)
     state.smooth[k] = last + min(max(alpha * (value - last), -most), most)

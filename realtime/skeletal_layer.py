@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 WELL_KNOWN_RAD, WELL_KNOWN_ROOT_RAD = np.radians(12.0), np.radians(6.0)
 """Angles that are known less well than this are smoothed more, by their variance."""
-GUESS_RAD, GUESS_ARM_RAD = np.radians(16.0), np.radians(24.0)
+GUESS_RAD, GUESS_ARM_RAD = np.radians(18.0), np.radians(24.0)
 """Angles that are known less well than this are guesses, and hold still: legs that are in view are known to
 12 degrees, arms, which move more, to 20; legs that are not, to 20 to 60."""
 ARM = ("arm_", "elbow_", "pro_sup", "wrist_")
@@ -35,7 +35,7 @@ TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
 
 
-STEADY_MIN_CUTOFF_HZ = 4.0
+STEADY_HZ = 20.0
 """Behind the temporal network only jumps are left to hold back."""
 
 
@@ -160,16 +160,17 @@ def _confidence(estimate: Estimate) -> Array:
 
 def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFilter:
     is_angle = skeleton.is_rotational
-    min_cutoff_hz = np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ)
+    steady_hz = np.zeros(skeleton.n_q)
     if temporal is not None:
-        min_cutoff_hz[temporal.index] = STEADY_MIN_CUTOFF_HZ
+        steady_hz[temporal.index] = STEADY_HZ
     is_trunk, is_arm = (
         is_angle & np.array([name.startswith(part) for name in skeleton.coordinate_names])
         for part in (TRUNK, ARM)
     )
     return OneEuroFilter(
         skeleton.n_q,
-        min_cutoff_hz=min_cutoff_hz,
+        min_cutoff_hz=np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ),
+        steady_hz=steady_hz,
         beta=np.where(is_angle, BETA, TRANSLATION_BETA),
         is_angle=is_angle,
         well_known=np.where(

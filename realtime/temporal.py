@@ -85,7 +85,8 @@ class TemporalNetwork:
         layout, index = self._layout, self._index
         old = estimate.sigma[index]
         log_sigma = np.clip(np.log(old) + y[layout.log_sigma], MIN_LOG_SIGMA, MAX_LOG_SIGMA)
-        new, sigma = np.exp(log_sigma), estimate.sigma.copy()
+        # Most of an error stays for seconds: what is steadier is not known better, but it may be known worse.
+        new, sigma = np.maximum(old, np.exp(log_sigma)), estimate.sigma.copy()
         whole, confidence, qdot = estimate.q.copy(), estimate.confidence.copy(), np.full(self._n_q, np.nan)
         whole[index], sigma[index], qdot[index] = q, new, y[layout.speed]
         # The variance among people is the same; only what is left of it changes.

@@ -108,7 +108,7 @@ def test_hidden_legs_hold_still(runs: tuple[Run, Run]) -> None:
     _, hidden = runs
     legs_deg = hidden.legs_deg[hidden.during(HIDDEN_S + SETTLED_S, SEEN_S)]
     assert np.sqrt(np.nanmean(np.diff(legs_deg, axis=0) ** 2)) < 2.0
-    assert np.nanstd(legs_deg, axis=0).max() < 15.0
+    assert np.nanstd(legs_deg, axis=0).max() < 18.0
 
 
 def test_what_follows_is_as_if_nothing_had_been_hidden(runs: tuple[Run, Run]) -> None:
