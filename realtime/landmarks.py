@@ -101,7 +101,7 @@ class LandmarksEstimator:
         result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
         if result is not None:
             # A layer of its own, so that the reported lag is that of real frames.
-            estimate = self._place(0, result, self._solve(0, result))
+            estimate = self._place(0, result, self._solve(result))
             SkeletalLayer(self.skeleton).step(Frame(0, 0, image), estimate, {})
         self.reset()
 
@@ -125,7 +125,7 @@ class LandmarksEstimator:
             self._forget_person()
         self._last_seen_ns, self._last_roi = frame.t_capture_ns, result.roi
         start_ns = time.perf_counter_ns()
-        estimate = self._solve(frame.t_capture_ns, result)
+        estimate = self._solve(result)
         stage_ns[self.stage] = time.perf_counter_ns() - start_ns
         start_ns = time.perf_counter_ns()
         estimate = self._place(frame.t_capture_ns, result, estimate)
@@ -155,7 +155,7 @@ class LandmarksEstimator:
         reach = SAME_REGION + REGIONS_PER_S * 1e-9 * (t_ns - self._last_seen_ns)
         return bool(way_px > reach * max(roi.size_px, last.size_px))
 
-    def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior | None:
+    def _prior(self, result: BlazePoseResult) -> Prior | None:
         """What is expected of this frame before the solver runs; None for how people hold themselves."""
         return None
 
@@ -169,7 +169,7 @@ class LandmarksEstimator:
             return None
         return partial(self._lock.step, t_ns, self._position.stances, estimate.scale_factors)
 
-    def _solve(self, t_ns: int, result: BlazePoseResult) -> Estimate:
+    def _solve(self, result: BlazePoseResult) -> Estimate:
         world_m = world_in_camera(result, self.camera)
         visibility = trust(result)
         if self._scaling.update(world_m, visibility):
@@ -177,7 +177,7 @@ class LandmarksEstimator:
         seen = observe_model(
             result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
         )
-        found = self._solver.solve(seen, self._prior(t_ns, result))
+        found = self._solver.solve(seen, self._prior(result))
         return Estimate(
             q=found.q,
             confidence=found.confidence,

@@ -57,7 +57,7 @@ class LiftedEstimator(LandmarksEstimator):
         self._lifter = Lifter(skeleton, camera, model_path)
         super().__init__(skeleton, camera, blazepose, layer, height_m, subject)
 
-    def _prior(self, t_ns: int, result: BlazePoseResult) -> Prior:
+    def _prior(self, result: BlazePoseResult) -> Prior:
         return prior_of(self._lifter.lift(result))
 
 

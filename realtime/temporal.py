@@ -9,9 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
-from engines.pelvis import facing, pelvis_angles, pelvis_rotation, turned
+from engines.pelvis import facing, pelvis_rotation
 from engines.stateful import StatefulEngine
-from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, OutputLayout, temporal_features
+from engines.temporal_features import (
+    MAX_LOG_SIGMA,
+    MIN_LOG_SIGMA,
+    N_PELVIS,
+    OutputLayout,
+    temporal_features,
+)
 from realtime.estimate import Estimate
 from realtime.evaluation import PELVIS_ROTATIONS
 
@@ -36,7 +42,7 @@ class TemporalNetwork:
         self._layout = OutputLayout(len(names))
         self._n_q = skeleton.n_q
         self._index = np.array([skeleton.coordinate_index(n) for n in names])
-        self._pelvis = np.array([names.index(n) for n in PELVIS_ROTATIONS])
+        self._read = np.array([skeleton.coordinate_index(n) for n in (*PELVIS_ROTATIONS, *names)])
         self._lag_sum_s, self._n_frames = 0.0, 0
         self.reset()
 
@@ -65,19 +71,17 @@ class TemporalNetwork:
         """
         if estimate.sigma is None:
             return estimate
-        q, sigma = estimate.q[self._index], estimate.sigma[self._index]
-        heading_rad, angles = facing(pelvis_rotation(q[None, self._pelvis]))
-        q[self._pelvis] = angles[0]
+        q, sigma = estimate.q[self._read], estimate.sigma[self._read]
+        heading_rad, angles = facing(pelvis_rotation(q[None, :N_PELVIS]))
+        q[:N_PELVIS] = angles[0]
         dt_s = 0.0 if self._t_ns is None else max(0.0, 1e-9 * (t_ns - self._t_ns))
         turn_rad = np.zeros(1) if self._t_ns is None else heading_rad - self._heading_rad
         self._t_ns, self._heading_rad = t_ns, heading_rad
         y = self._engine.step(temporal_features(q[None], sigma[None], turn_rad), dt_s, True)[0]
         layout = self._layout
-        q += y[layout.correction]
-        q[self._pelvis] = pelvis_angles(turned(pelvis_rotation(q[None, self._pelvis]), heading_rad))[0]
         self._lag_sum_s += float(y[layout.lag])
         self._n_frames += 1
-        return self._told(estimate, q, y)
+        return self._told(estimate, q[N_PELVIS:] + y[layout.correction], y)
 
     def _told(self, estimate: Estimate, q: Array, y: NDArray[np.float32]) -> Estimate:
         """The estimate with what the network says."""

@@ -1,19 +1,26 @@
-"""Lines through the last frames: least squares, stillness, steady motion, turns of the person's frame."""
+"""Lines through the last frames: least squares, stillness, steady motion, sudden steps."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 torch = pytest.importorskip("torch")
 
 from tests.test_temporal_networks import random_network, run_steps, sequences  # noqa: E402
-from train.temporal_lines import MAX_LOG_AGE, N_TAPS, SHORTEST_S, USUAL_AGE_S, LineColumns, Lines  # noqa: E402
+from train.temporal_lines import (  # noqa: E402
+    MAX_LOG_AGE,
+    MAX_LOG_TRUST,
+    MIN_LOG_AGE,
+    N_TAPS,
+    SHORTEST_S,
+    USUAL_AGE_S,
+    Lines,
+)
 from train.temporal_network import CausalNetwork  # noqa: E402
 from train.temporal_networks import NETWORKS  # noqa: E402
 
-COLUMNS = LineColumns(first=1, n=4, turn=5, pelvis=(0, 1, 2))
+COLUMNS = range(1, 5)
 N_OUT = 6
 KINDS = tuple(NETWORKS)
 
@@ -27,16 +34,10 @@ def smoothing_network(kind: str, seed: int = 0) -> CausalNetwork:
     return random_network(kind, seed, n_out=N_OUT, lines=COLUMNS)
 
 
-def frames(q: np.ndarray, turn_rad: np.ndarray | None = None) -> torch.Tensor:
-    """Inputs that hold coordinates. Shapes: (t, 4), (t,)."""
-    turn = np.zeros(len(q)) if turn_rad is None else turn_rad
-    x = np.concatenate([np.zeros((len(q), 1)), q, np.sin(turn)[:, None], np.cos(turn)[:, None]], 1)
-    return torch.from_numpy(x).float()[None]
-
-
-def lines_of(q: np.ndarray, dt_s: np.ndarray, raw: torch.Tensor, **how: np.ndarray) -> np.ndarray:
+def lines_of(q: np.ndarray, dt_s: np.ndarray, raw: torch.Tensor) -> np.ndarray:
     """The smoothed coordinates. Shape: (t, 4)."""
-    x, dt = frames(q, **how), torch.from_numpy(dt_s).float()[None]
+    x = torch.from_numpy(np.pad(q, ((0, 0), (1, 2)))).float()[None]
+    dt = torch.from_numpy(dt_s).float()[None]
     y = Lines(COLUMNS)(x, raw, dt, torch.ones_like(dt, dtype=torch.bool))
     return y[0, :, :4].numpy() + q
 
@@ -94,6 +95,8 @@ def test_lines_are_least_squares() -> None:
         age = t_s[frame] - t_s[taps]
         for k in range(4):
             trust, log_age, use = raw[0, taps, k].numpy(), float(raw[0, frame, 4 + k]), raw[0, frame, 8 + k]
+            trust = MAX_LOG_TRUST * np.tanh(trust / MAX_LOG_TRUST)
+            log_age = np.clip(log_age, MIN_LOG_AGE, MAX_LOG_AGE)
             weight = np.exp(trust - age / (USUAL_AGE_S * np.exp(log_age)))
             weight /= weight.sum()
             # A ridge on the slope is a further equation; the mean is what the line is at the mean age.
@@ -114,7 +117,7 @@ def test_what_rests_is_left_alone_and_steady_motion_is_not_late() -> None:
     moving = np.outer(dt_s.cumsum(), [0.0, 0.0, 0.0, 2.0])
     late = lines_of(moving, dt_s, told(n, use=-20.0))[40:, 3] - moving[40:, 3]
     in_time = lines_of(moving, dt_s, told(n))[40:, 3] - moving[40:, 3]
-    assert (late < -0.2).all()
+    assert (late < -0.05).all()
     assert np.abs(in_time).max() < 0.02
 
 
@@ -122,27 +125,16 @@ def test_noise_is_averaged_out() -> None:
     n = 400
     q = np.random.default_rng(3).normal(0.0, 0.05, (n, 4))
     smooth = lines_of(q, np.full(n, 1.0 / 30.0), told(n, use=-20.0))[N_TAPS:]
-    assert smooth.std() < 0.3 * q.std()
+    assert smooth.std() < 0.5 * q.std()
 
 
-def test_a_turning_frame_of_reference_does_not_turn_the_pelvis() -> None:
-    """Somebody stands bent and still while the person's frame turns 0.2 rad to and fro."""
-    n = 50
-    heading = 0.1 * np.sin(np.arange(n) / 4.0)
-    turned = Rotation.from_euler("ZXY", [0.5, 0.2, -0.4])
-    pelvis = np.stack([(Rotation.from_euler("Y", -h) * turned).as_euler("ZXY") for h in heading])
-    q = np.concatenate([pelvis, np.zeros((n, 1))], 1)
-    dt_s = np.full(n, 1.0 / 30.0)
-    turn = np.diff(heading, prepend=heading[:1])
-    aware = lines_of(q, dt_s, told(n, use=-20.0), turn_rad=turn)
-    ignorant = lines_of(q, dt_s, told(n, use=-20.0))
-    error, blind = (np.abs(a - q)[N_TAPS:].max() for a in (aware, ignorant))
-    assert error < 0.015
-    assert blind > 5.0 * error
-
-
-def test_angles_are_taken_the_short_way_round() -> None:
-    q = np.zeros((40, 4))
-    q[:, 2] = np.where(np.arange(40) % 2, np.pi - 0.01, -np.pi + 0.01)
-    smooth = lines_of(q, np.full(40, 1.0 / 30.0), told(40, use=-20.0))[:, 2]
-    assert np.abs(np.abs(smooth) - np.pi).max() < 0.02
+def test_the_long_past_never_outweighs_the_present() -> None:
+    """Whatever a network says: half a second after a step of everything, what is left of it is little."""
+    n = 60
+    q = np.where(np.arange(n)[:, None] < 30, 0.0, 1.0) * np.ones((1, 4))
+    raw = torch.zeros(1, n, 12)
+    raw[:, :30, :4], raw[:, 30:, :4] = 50.0, -50.0
+    raw[..., 4:8], raw[..., 8:12] = 50.0, -50.0
+    smooth = lines_of(q, np.full(n, 1.0 / 30.0), torch.cat([raw, raw[..., :1]], -1))
+    assert (smooth[30] < 0.5).all()
+    assert (smooth[45] > 0.9).all()

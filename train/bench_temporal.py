@@ -11,7 +11,7 @@ import numpy as np
 from calib.skeleton import load_skeleton
 from engines.benchmark import BenchResult, Figure, time_in_turn
 from engines.stateful import StatefulEngine
-from engines.temporal_features import OutputLayout, n_temporal_features
+from engines.temporal_features import N_PELVIS, OutputLayout, n_temporal_features
 from train.export_temporal import export_temporal
 from train.fit_temporal import TemporalClip, TemporalOptions, fit_temporal
 from train.lift import lifted_coordinates
@@ -26,25 +26,25 @@ FPS = 30.0
 def measure(quick: bool) -> BenchResult:
     """Time untrained networks of the size that the lifter's output asks for."""
     n = len(lifted_coordinates(load_skeleton()))
-    n_in, n_out = n_temporal_features(n), OutputLayout(n).size
+    n_in, n_out, lines = n_temporal_features(n), OutputLayout(n - N_PELVIS).size, range(N_PELVIS, n)
     x = np.random.default_rng(0).normal(size=(256, n_in)).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         engines = {}
         for kind in NETWORKS:
             path = Path(folder) / f"{kind}.onnx"
-            export_temporal(make_network(kind, n_in, n_out), path, kind)
+            export_temporal(make_network(kind, n_in, n_out, lines=lines), path, kind)
             engines[kind] = StatefulEngine(path)
         tasks = {
             f"{kind}, a frame": lambda k, engine=engine: engine.step(x[k % len(x)], 1.0 / FPS, True)
             for kind, engine in engines.items()
         }
         timings = time_in_turn(tasks, 400 if quick else 4000)
-    figures = tuple(_fitting_rate(kind, n_in, n_out, 3 if quick else 10) for kind in FITTED)
+    figures = tuple(_fitting_rate(kind, n_in, n_out, lines, 3 if quick else 10) for kind in FITTED)
     note = f"{n_in} numbers in, {n_out} out; live on one thread"
     return BenchResult("temporal", timings, (), (note,), figures)
 
 
-def _fitting_rate(kind: str, n_in: int, n_out: int, n_steps: int) -> Figure:
+def _fitting_rate(kind: str, n_in: int, n_out: int, lines: range, n_steps: int) -> Figure:
     rng = np.random.default_rng(0)
     n = int(SECONDS * FPS)
     clips = [
@@ -58,7 +58,7 @@ def _fitting_rate(kind: str, n_in: int, n_out: int, n_steps: int) -> Figure:
         for _ in range(8)
     ]
     options = TemporalOptions(epochs=1, steps_per_epoch=n_steps, max_history=TemporalOptions().n_frames)
-    network = make_network(kind, n_in, n_out)
+    network = make_network(kind, n_in, n_out, lines=lines)
     start_s = time.perf_counter()
     fit_temporal(network, lambda _: clips, lambda batch, y: (y - batch.target).square().mean(), options)
     rate = n_steps / (time.perf_counter() - start_s)

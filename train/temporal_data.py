@@ -11,12 +11,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from calib.skeleton import Skeleton
 from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
-from engines.pelvis import facing, pelvis_angles, pelvis_rotation, turned
+from engines.pelvis import facing, pelvis_rotation, turned
 from engines.spec import load_spec
-from engines.temporal_features import UNDERRATED, temporal_features
+from engines.temporal_features import N_PELVIS, UNDERRATED, temporal_features
+from train.errors import TrainError
 from train.fit_temporal import TemporalClip
 from train.floor import Floor
 from train.lift import (
@@ -24,8 +26,6 @@ from train.lift import (
     camera_noise,
     landmark_batch,
     lifted_coordinates,
-    mirrored_truth,
-    pelvis_rotations,
 )
 from train.lift_data import LiftData
 from train.people import POSE_INTERVAL_S
@@ -38,6 +38,7 @@ Lift = Callable[[LandmarkBatch], tuple[Array, Array]]
 
 CONTACT_HEIGHT_M = 0.03
 CONTACT_SPEED_M_S = 0.5
+CALM_FRAMES, LEAST_TREMOR = 33, 0.1
 MAX_GAP_S = 0.2
 """Speeds are not learnt across longer gaps."""
 
@@ -68,6 +69,14 @@ class Dynamics:
         return cls(qdot, contact)
 
 
+def steadied_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
+    """The coordinates that the temporal network gives: what the lifter gives, without the pelvis."""
+    names = lifted_coordinates(skeleton)
+    if names[:N_PELVIS] != PELVIS:
+        raise TrainError(f"the skeleton's coordinates begin with {names[:N_PELVIS]}; accepted: {PELVIS}")
+    return names[N_PELVIS:]
+
+
 def temporal_clips(
     data: LiftData,
     dynamics: Dynamics,
@@ -77,7 +86,7 @@ def temporal_clips(
     *,
     flip: bool = False,
 ) -> Iterator[TemporalClip]:
-    """Sequences of some data; the target is coordinates, the pelvis in the person's frame, speeds, contacts.
+    """Sequences of some data; the target is coordinates without the pelvis's, their speeds, contacts.
 
     Args:
         data: Clips or blocks.
@@ -87,34 +96,45 @@ def temporal_clips(
         rng: Noise of the cameras, one draw for each clip; None for exact ones.
         flip: In a mirror.
     """
-    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
-    pelvis = [skeleton.coordinate_index(name) for name in PELVIS]
+    index = [skeleton.coordinate_index(name) for name in steadied_coordinates(skeleton)]
     q, contact = data.q.astype(np.float64), dynamics.contact
     qdot = dynamics.qdot.astype(np.float64)
-    R_pelvis = pelvis_rotations(q, skeleton)
     batch = landmark_batch(data, None if rng is None else camera_noise(rng, len(data), _cameras(data)))
     if flip:
         batch = mirrored(batch)
-        q, R_pelvis = mirrored_truth(q, R_pelvis, skeleton)
+        q = mirror(skeleton, q)
         qdot, contact = mirror(skeleton, qdot), contact[:, ::-1]
     features = landmark_features(batch)
     q_hat, sigma = lift(batch)
-    first = [lifted_coordinates(skeleton).index(name) for name in PELVIS]
-    R_hat = turned(pelvis_rotation(q_hat[:, first]), features.heading_rad)
-    heading_rad, q_hat[:, first] = facing(R_hat)
-    q[:, pelvis] = pelvis_angles(turned(R_pelvis, -heading_rad))
+    R_hat = turned(pelvis_rotation(q_hat[:, :N_PELVIS]), features.heading_rad)
+    heading_rad, q_hat[:, :N_PELVIS] = facing(R_hat)
     sigma = np.sqrt(UNDERRATED) * sigma
     target = np.concatenate([q[:, index], qdot[:, index], contact], -1, dtype=np.float32)
     for rows in data.clips():
         dt_s = _intervals(data.t_s[rows])
         turn_rad = np.diff(heading_rad[rows], prepend=heading_rad[rows][:1])
+        seen = q_hat[rows] if rng is None else _calmed(q_hat[rows], q[rows][:, index], rng)
         yield TemporalClip(
-            x=temporal_features(q_hat[rows], sigma[rows], turn_rad),
+            x=temporal_features(seen, sigma[rows], turn_rad),
             dt_s=dt_s,
             valid=np.ones(len(dt_s), dtype=np.bool_),
             target=target[rows],
             weight=np.ones(len(dt_s), dtype=np.float32),
         )
+
+
+def _calmed(q_hat: Array, truth: Array, rng: np.random.Generator) -> Array:
+    """The same errors with less tremor, by chance: some cameras see better than those that were learnt from.
+
+    Args:
+        q_hat: The pelvis's angles first. Shape: (n, N_PELVIS + n_coordinates).
+        truth: Shape: (n, n_coordinates).
+        rng: Says how much is left.
+    """
+    error = q_hat[:, N_PELVIS:] - truth
+    slow = uniform_filter1d(error, CALM_FRAMES, axis=0, mode="nearest")
+    calm = truth + slow + rng.uniform(LEAST_TREMOR, 1.0) * (error - slow)
+    return np.concatenate([q_hat[:, :N_PELVIS], calm], 1)
 
 
 def _intervals(t_s: Floats) -> Floats:

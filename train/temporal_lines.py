@@ -8,8 +8,6 @@ Cleveland, 1979) are fitted by it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -20,7 +18,10 @@ N_TAPS = 32
 """Frames that a line goes through at most, the present one included."""
 USUAL_AGE_S = 0.03
 """Age at which a frame counts e times less, before anything is learnt."""
-MIN_LOG_AGE, MAX_LOG_AGE = -2.0, 3.5
+MIN_LOG_AGE, MAX_LOG_AGE = -2.0, 1.4
+MAX_LOG_TRUST = 1.0
+"""A frame counts at most e times more or less than usual, and for about 0.1 s: where people are unlike those
+learnt from, a network may think badly of what is right, and would hold on to what is long past."""
 SHORTEST_S = 0.01
 """Frames that lie closer than that tell nothing about slopes."""
 _NOTHING = -1e4
@@ -29,41 +30,28 @@ _NOTHING = -1e4
 State = tuple[Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LineColumns:
-    """Where the coordinates and how far the person's frame has turned are in a frame's vector."""
-
-    first: int
-    n: int
-    turn: int
-    """Its sine; the cosine follows."""
-    pelvis: tuple[int, int, int]
-    """Tilt, list and rotation among the coordinates: they are told in the person's frame, which turns."""
-
-
 class Lines(nn.Module):
     """Lines through the last frames, told by the network how.
 
     Args:
-        columns: Of the inputs.
+        columns: Of the coordinates among the inputs.
     """
 
     reach = N_TAPS - 1
     """Earlier frames that it depends on."""
 
-    def __init__(self, columns: LineColumns) -> None:
+    def __init__(self, columns: range) -> None:
         super().__init__()
-        self.columns = columns
+        self.first, self.n = columns.start, len(columns)
 
     def n_raw(self, n_out: int) -> int:
         """Numbers that it takes from the network for an output of some size."""
-        return n_out - 1 + 2 * self.columns.n
+        return n_out - 1 + 2 * self.n
 
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Ages, coordinates, trust, and turn since, of the newest frames."""
-        k, n = N_TAPS, self.columns.n
-        return {"line_clock": (k, 2), "line_q": (k, n), "line_trust": (k, n), "line_turn": (k,)}
+        """Ages, coordinates and trust of the newest frames."""
+        return {"line_clock": (N_TAPS, 2), "line_q": (N_TAPS, self.n), "line_trust": (N_TAPS, self.n)}
 
     def forward(self, x: Tensor, raw: Tensor, dt_s: Tensor, valid: Tensor) -> Tensor:
         """Run over whole sequences.
@@ -79,37 +67,31 @@ class Lines(nn.Module):
             What is to be added to the coordinates, the other outputs, and last the mean delay in s.
                 Shape: (b, t, n_out).
         """
-        q, turn_rad = self._read(x, valid)
+        q = self._read(x, valid)
         ages_s = tap_ages(dt_s, valid, range(N_TAPS - 1, -1, -1))
-        turned = turn_rad.double().cumsum(1)
-        turn_since = (turned[..., None] - _windows(turned[..., None])[..., 0]).to(q.dtype)
-        trust = raw[..., : self.columns.n]
-        return self._answer(q, raw, _windows(q), _windows(trust), ages_s, turn_since)
+        return self._answer(q, raw, _windows(q), _windows(self._trust(raw)), ages_s)
 
     def step(self, x: Tensor, raw: Tensor, dt_s: Tensor, valid: Tensor, state: State) -> tuple[Tensor, State]:
         """Run over one frame: shapes as above without t."""
-        clock, values, trust, turn = state
-        q, turn_rad = self._read(x, valid)
+        clock, values, trust = state
+        q = self._read(x, valid)
         clock = advance_clock(clock, dt_s, valid)
         values = torch.cat([values[:, 1:], q[:, None]], 1)
-        trust = torch.cat([trust[:, 1:], raw[:, None, : self.columns.n]], 1)
-        turn = torch.cat([turn[:, 1:] + turn_rad[:, None], torch.zeros_like(turn[:, :1])], 1)
-        y = self._answer(q, raw, values, trust, clock_ages(clock), turn)
-        return y, (clock, values, trust, turn)
+        trust = torch.cat([trust[:, 1:], self._trust(raw)[:, None]], 1)
+        return self._answer(q, raw, values, trust, clock_ages(clock)), (clock, values, trust)
 
-    def _read(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Coordinates and turns; zeros where nobody is seen. Shapes: (..., n), (...)."""
-        c = self.columns
-        q = torch.where(valid[..., None], x[..., c.first : c.first + c.n], 0.0)
-        turn = torch.atan2(x[..., c.turn], x[..., c.turn + 1])
-        return q, torch.where(valid, turn, 0.0)
+    def _trust(self, raw: Tensor) -> Tensor:
+        """Logarithm of how much frames count. Shape: (..., n)."""
+        return MAX_LOG_TRUST * torch.tanh(raw[..., : self.n] / MAX_LOG_TRUST)
 
-    def _answer(
-        self, q: Tensor, raw: Tensor, values: Tensor, trust: Tensor, ages_s: Tensor, turn_rad: Tensor
-    ) -> Tensor:
-        """Fit the lines; shapes (..., n), (..., n_raw), (..., k, n) twice, (..., k) twice."""
-        n = self.columns.n
-        offset = self._turned(values, turn_rad) - q[..., None, :]
+    def _read(self, x: Tensor, valid: Tensor) -> Tensor:
+        """Coordinates; zeros where nobody is seen. Shape: (..., n)."""
+        return torch.where(valid[..., None], x[..., self.first : self.first + self.n], 0.0)
+
+    def _answer(self, q: Tensor, raw: Tensor, values: Tensor, trust: Tensor, ages_s: Tensor) -> Tensor:
+        """Fit the lines; shapes (..., n), (..., n_raw), (..., k, n) twice, (..., k)."""
+        n = self.n
+        offset = values - q[..., None, :]
         offset = offset - 2.0 * torch.pi * torch.round(offset / (2.0 * torch.pi))
         log_age, use = raw[..., None, n : 2 * n], raw[..., 2 * n : 3 * n]
         age = ages_s[..., None]
@@ -121,20 +103,6 @@ class Lines(nn.Module):
         use = torch.sigmoid(use)
         line, lag_s = mean - use * slope * mean_age, (1.0 - use) * mean_age
         return torch.cat([line, raw[..., 3 * n :], lag_s.mean(-1, keepdim=True)], -1)
-
-    def _turned(self, values: Tensor, turn_rad: Tensor) -> Tensor:
-        """Coordinates of earlier frames as the person's frame of now tells them, small turns at least.
-
-        A turn about the vertical changes angles about Z, then X, then Y by what those axes have of it.
-        """
-        tilt, list_ = (values[..., k] for k in self.columns.pelvis[:2])
-        back = -turn_rad
-        about_y = back * torch.cos(tilt) / torch.cos(list_).clamp_min(0.1)
-        changes = (-about_y * torch.sin(list_), back * torch.sin(tilt), about_y)
-        columns = list(values.unbind(-1))
-        for k, change in zip(self.columns.pelvis, changes, strict=True):
-            columns[k] = columns[k] + change
-        return torch.stack(columns, -1)
 
 
 def _windows(values: Tensor) -> Tensor:

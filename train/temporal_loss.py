@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, binary_cross_entropy_with_logits, smooth_l1_loss
 
-from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, OutputLayout
+from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, N_PELVIS, OutputLayout
 from train.fit_lift import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
 
 SPEED_SCALE_RAD_S = 3.0
@@ -22,11 +22,11 @@ class Refined:
     """What the network makes of n frames."""
 
     q: Tensor
-    """Coordinates in rad, the pelvis in the person's frame. Shape: (..., n_coordinates)."""
+    """Coordinates in rad. Shape: (..., n_coordinates)."""
     log_sigma: Tensor
     """Of their standard deviations in rad. Shape: (..., n_coordinates)."""
     qdot: Tensor
-    """In rad/s, the pelvis in ground. Shape: (..., n_coordinates)."""
+    """In rad/s. Shape: (..., n_coordinates)."""
     contact: Tensor
     """Logits of the right and the left foot resting on the floor. Shape: (..., 2)."""
 
@@ -40,7 +40,8 @@ def refine(x: Tensor, y: Tensor) -> Refined:
     """
     layout = OutputLayout.of_size(y.shape[-1])
     n = layout.n_coordinates
-    q, log_sigma = x[..., :n], x[..., n : 2 * n]
+    first = N_PELVIS
+    q, log_sigma = x[..., first : first + n], x[..., 2 * first + n : 2 * (first + n)]
     return Refined(
         q + y[..., layout.correction],
         (log_sigma + y[..., layout.log_sigma]).clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA),
@@ -53,7 +54,7 @@ def refine(x: Tensor, y: Tensor) -> Refined:
 class LossWeights:
     """What counts how much beside the coordinates themselves."""
 
-    level: float = 0.3
+    level: float = 1.0
     """Of the error itself, most of which stays the same for seconds and cannot be smoothed away."""
     wander: float = 1.0
     """Of what the error differs from its mean over `WANDER_FRAMES`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.errors import TrainError
-from train.temporal_lines import LineColumns, Lines
+from train.temporal_lines import Lines
 from train.temporal_network import CausalNetwork, Core
 from train.temporal_recurrent import GruCore, TcnCore
 from train.temporal_transformer import TransformerCore
@@ -36,7 +36,7 @@ def make_network(
     width: int | None = None,
     n_slow: int = 48,
     dropout: float = 0.0,
-    lines: LineColumns | None = None,
+    lines: range | None = None,
 ) -> CausalNetwork:
     """A network that gives zeros until it is trained, or smooths a little if it may do no more.
 
@@ -47,7 +47,7 @@ def make_network(
         width: Of the hidden vectors; None: as the kind is meant.
         n_slow: Size of the slow state's embedding.
         dropout: Share of hidden units left out in training.
-        lines: Where the coordinates are that it smooths; None: it may add anything to them.
+        lines: Columns of the coordinates that it smooths; None: it may add anything to them.
 
     Raises:
         TrainError: there is no such kind, or the width does not suit it.

@@ -9,12 +9,15 @@ import torch
 
 from calib.skeleton import Skeleton
 from engines.motion_metrics import Motion
+from engines.temporal_features import N_PELVIS
 from train.fit_lift import SCORED
 from train.fit_temporal import TemporalClip, predict
-from train.lift import lifted_coordinates
+from train.lift import PELVIS
+from train.temporal_data import steadied_coordinates
 from train.temporal_loss import refine
 from train.temporal_network import CausalNetwork
 
+STEADIED = tuple(name for name in SCORED if name not in PELVIS)
 ALONE = "lifter"
 """Estimates without any temporal network."""
 
@@ -29,16 +32,16 @@ def motions_of(
         clips: As `train.temporal_data.temporal_clips` makes them.
         skeleton: That they belong to.
     """
-    names = lifted_coordinates(skeleton)
-    n, scored = len(names), [names.index(name) for name in SCORED]
+    names = steadied_coordinates(skeleton)
+    n, scored = len(names), [names.index(name) for name in STEADIED]
     motions = []
     for clip in clips:
         x = torch.from_numpy(clip.x)
-        q = {ALONE: clip.x[:, :n]} | {
+        q = {ALONE: clip.x[:, N_PELVIS : N_PELVIS + n]} | {
             name: refine(x, torch.from_numpy(predict(network, clip))).q.numpy()
             for name, network in networks.items()
         }
         estimates = {name: np.degrees(values[:, scored].astype(np.float64)) for name, values in q.items()}
         truth = np.degrees(clip.target[:, scored].astype(np.float64))
-        motions.append(Motion(tuple(SCORED), clip.dt_s.cumsum(dtype=np.float64), truth, estimates))
+        motions.append(Motion(STEADIED, clip.dt_s.cumsum(dtype=np.float64), truth, estimates))
     return motions

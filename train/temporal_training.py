@@ -14,12 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.skeleton import Skeleton
-from engines.temporal_features import OutputLayout, n_temporal_features
+from engines.temporal_features import N_PELVIS, OutputLayout
 from train.fit_temporal import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise
-from train.lift import PELVIS, lifted_coordinates
 from train.lift_data import LiftData
 from train.temporal_data import Dynamics, Lift, temporal_clips
-from train.temporal_lines import LineColumns
 from train.temporal_loss import SPEED_SCALE_RAD_S, LossWeights, temporal_loss
 from train.temporal_network import CausalNetwork
 from train.temporal_networks import make_network
@@ -84,7 +82,7 @@ def train_temporal(
     *,
     width: int | None = None,
     dropout: float = 0.1,
-    lines: LineColumns | None = None,
+    corrects: bool = False,
 ) -> CausalNetwork:
     """Fit one network.
 
@@ -96,15 +94,15 @@ def train_temporal(
         on_epoch: Told the epoch, its mean loss and the network.
         width: Of the network; None: as its kind is meant.
         dropout: Share of hidden units left out in training.
-        lines: See `line_columns`; None: it may add anything to coordinates, not only smooth them.
+        corrects: It may add anything to coordinates, not only smooth them.
     """
     torch.manual_seed(options.seed)
     first = source(0)
-    n = (first[0].x.shape[1] - 2) // 2
+    n_in = first[0].x.shape[1]
+    n = (n_in - 2) // 2 - N_PELVIS
     layout, spread = OutputLayout(n), torch.from_numpy(_spread(first, n))
-    network = make_network(
-        kind, n_temporal_features(n), layout.size, width=width, dropout=dropout, lines=lines
-    )
+    lines = None if corrects else range(N_PELVIS, N_PELVIS + n)
+    network = make_network(kind, n_in, layout.size, width=width, dropout=dropout, lines=lines)
     normalise(network, first, _output_scale(first, layout) if lines is None else _line_scale(layout))
 
     def loss(batch: TemporalBatch, y: Tensor) -> Tensor:
@@ -122,7 +120,7 @@ def _spread(clips: list[TemporalClip], n: int) -> NDArray[np.float32]:
 def _output_scale(clips: list[TemporalClip], layout: OutputLayout) -> NDArray[np.float32]:
     """What an output of 1 is worth: as much as the lifter errs, and as fast as people move."""
     n = layout.n_coordinates
-    error = np.concatenate([clip.target[:, :n] - clip.x[:, :n] for clip in clips])
+    error = np.concatenate([clip.target[:, :n] - clip.x[:, N_PELVIS : N_PELVIS + n] for clip in clips])
     scale = np.ones(layout.size, dtype=np.float32)
     scale[layout.correction] = np.clip(np.abs(error).mean(0), np.radians(0.5), np.radians(30.0))
     scale[layout.speed] = SPEED_SCALE_RAD_S
@@ -135,11 +133,3 @@ def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
     scale = np.ones(layout.size - 1 + 2 * n, dtype=np.float32)
     scale[4 * n : 5 * n] = SPEED_SCALE_RAD_S
     return scale
-
-
-def line_columns(skeleton: Skeleton) -> LineColumns:
-    """Where a frame's vector has what lines go through."""
-    names = lifted_coordinates(skeleton)
-    tilt, list_, rotation = (names.index(name) for name in PELVIS)
-    turn = n_temporal_features(len(names)) - 2
-    return LineColumns(0, len(names), turn, (tilt, list_, rotation))

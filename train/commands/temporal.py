@@ -47,9 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from calib.skeleton import load_skeleton
     from engines.motion_metrics import format_scores, save_motions, score
     from train.export_temporal import export_temporal
-    from train.lift import lifted_coordinates
     from train.lift_data import LiftData
-    from train.temporal_data import Dynamics, exported_lift, temporal_clips
+    from train.temporal_data import Dynamics, exported_lift, steadied_coordinates, temporal_clips
     from train.temporal_score import ALONE, motions_of
     from train.temporal_training import Filmed, SequenceSource
 
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         save_motions(args.motions, motions)
     export_temporal(
         networks[args.kind[0]], args.out, args.out.stem,
-        coordinate_names=lifted_coordinates(skeleton), skeleton_sha=skeleton.sha,
+        coordinate_names=steadied_coordinates(skeleton), skeleton_sha=skeleton.sha,
     )  # fmt: skip
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
     return 0
@@ -83,10 +82,9 @@ def _shipped_lifter() -> Path:
 
 def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalNetwork:
     """One kind under the budget that all have."""
-    from calib.skeleton import load_skeleton
     from train.fit_temporal import TemporalOptions
     from train.temporal_loss import LossWeights
-    from train.temporal_training import line_columns, train_temporal
+    from train.temporal_training import train_temporal
 
     def tell(epoch: int, loss: float, network: object) -> None:
         print(f"{kind}: {epoch + 1:>4} loss {loss:.4f}", flush=True)
@@ -94,5 +92,4 @@ def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalN
     options = TemporalOptions(
         epochs=args.epochs, steps_per_epoch=args.steps, batch_size=args.batch, seed=args.seed
     )
-    lines = None if args.corrects else line_columns(load_skeleton())
-    return train_temporal(kind, source, options, LossWeights(), tell, lines=lines)
+    return train_temporal(kind, source, options, LossWeights(), tell, corrects=args.corrects)
