@@ -35,7 +35,7 @@ TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
 
 
-STEADY_HZ = 20.0
+STEADY_HZ = 10.0
 """Behind the temporal network only jumps are left to hold back."""
 
 
