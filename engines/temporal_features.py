@@ -1,7 +1,8 @@
 """What the temporal network reads of each frame; the same for training and live use, and for every estimator.
 
 It reads coordinates and how well they are known, in the frame that the person faces: turned about the
-vertical until the line through the hips points along Z.
+vertical until the line through the hips points along Z. The pelvis's three angles come first. They are read
+and not steadied: an error of theirs and those of the hips make up for each other in the picture.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-N_FEET = 2
+N_PELVIS, N_FEET = 3, 2
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.5, 0.5
 """Of a coordinate in rad: nothing is known better, nothing worse."""
 UNDERRATED = 4.0
@@ -47,6 +48,7 @@ class OutputLayout:
     """Where the parts of the network's output are."""
 
     n_coordinates: int
+    """Without the pelvis's."""
 
     @classmethod
     def of_size(cls, size: int) -> OutputLayout:
@@ -70,7 +72,7 @@ class OutputLayout:
 
     @property
     def speed(self) -> slice:
-        """Of the coordinates in rad/s, the pelvis's in ground."""
+        """Of the coordinates in rad/s."""
         return slice(2 * self.n_coordinates, 3 * self.n_coordinates)
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from train.temporal_network import CausalNetwork
     from train.temporal_training import SequenceSource
 
+LEARNING_RATE, INPUT_NOISE = 1.5e-3, 0.02
 HELP = "fit the causal temporal network over the lifter's output, and export it"
 
 
@@ -32,9 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--corrects", action="store_true", help="let it add anything to coordinates, not only smooth them"
     )
-    parser.add_argument("--epochs", type=positive_int, default=30, metavar="N", help="default: %(default)s")
+    parser.add_argument("--epochs", type=positive_int, default=8, metavar="N", help="default: %(default)s")
     parser.add_argument("--steps", type=positive_int, default=100, metavar="N", help="of an epoch")
-    parser.add_argument("--batch", type=positive_int, default=32, metavar="N", help="default: %(default)s")
+    parser.add_argument("--batch", type=positive_int, default=16, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--frames", type=positive_int, default=96, metavar="N", help="that the loss is of, default: %(default)s"
+    )
+    parser.add_argument(
+        "--history", type=positive_int, default=200, metavar="N",
+        help="frames that a network sees at most in training, default: %(default)s",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
         "--motions", type=Path, metavar="FILE.npz",
@@ -90,6 +98,7 @@ def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalN
         print(f"{kind}: {epoch + 1:>4} loss {loss:.4f}", flush=True)
 
     options = TemporalOptions(
-        epochs=args.epochs, steps_per_epoch=args.steps, batch_size=args.batch, seed=args.seed
-    )
+        epochs=args.epochs, steps_per_epoch=args.steps, batch_size=args.batch, seed=args.seed,
+        n_frames=args.frames, max_history=args.history, learning_rate=LEARNING_RATE, input_noise=INPUT_NOISE,
+    )  # fmt: skip
     return train_temporal(kind, source, options, LossWeights(), tell, corrects=args.corrects)
