@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=positive_int, default=100, metavar="N", help="of an epoch")
     parser.add_argument("--batch", type=positive_int, default=16, metavar="N", help="default: %(default)s")
     parser.add_argument(
-        "--frames", type=positive_int, default=96, metavar="N", help="that the loss is of, default: %(default)s"
+        "--frames", type=positive_int, default=96, metavar="N", help="that are judged, default: %(default)s"
     )
     parser.add_argument(
         "--history", type=positive_int, default=200, metavar="N",
