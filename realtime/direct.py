@@ -28,6 +28,9 @@ Array = NDArray[np.float64]
 
 MIN_PRESENCE = 0.5
 """Below it the person is lost."""
+EVEN_SIGMA_RAD = np.radians(6.0)
+"""The network doubts nearly all poses alike, for seconds: that is no reason to hold back what it says now, as
+smoothing does with doubts that come and go."""
 OUTSIDE_WEIGHT = 0.05
 """Of joints outside the crop, when the pelvis's place is found."""
 
@@ -158,7 +161,7 @@ class DirectEstimator:
         return Estimate(
             q=self._subject.without_offsets(q),
             confidence=answer.confidence,
-            sigma=answer.sigma,
+            sigma=np.minimum(answer.sigma, EVEN_SIGMA_RAD),
             scale_factors=self._scaling.scale_factors,
             status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
             box_px=bounding_box(answer.roi.corners_px()),
