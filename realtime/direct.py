@@ -157,7 +157,7 @@ class DirectEstimator:
         q, pelvis_m = self._place(answer)
         if self._refiner is not None:
             q = self._refiner.refine(answer, q, pelvis_m)
-        self._roi = self._region_of(q)
+        self._roi = self._region_of(q, answer)
         return Estimate(
             q=self._subject.without_offsets(q),
             confidence=answer.confidence,
@@ -183,13 +183,12 @@ class DirectEstimator:
         q[self._shifts] = pelvis_m - origin
         return q, pelvis_m
 
-    def _region_of(self, q: Array) -> Roi | None:
-        """Where to look next: around the skeleton as it is now."""
-        k, scale_factors = self.camera.intrinsics, self._scaling.scale_factors
-        points_m = np.concatenate(
-            [
-                joint_centres(self.skeleton, q, scale_factors),
-                marker_positions(self.skeleton, q, scale_factors),
-            ]
-        )
-        return square_about(self.camera.project(points_m), k.width_px, k.height_px, MARGIN)
+    def _region_of(self, q: Array, answer: DirectAnswer) -> Roi | None:
+        """Where to look next: around the skeleton as it is now, and where joints were seen.
+
+        The one alone would feed on itself: legs that are wrongly drawn up leave the crop for good.
+        """
+        k = self.camera.intrinsics
+        markers_m = marker_positions(self.skeleton, q, self._scaling.scale_factors)
+        points_px = np.concatenate([answer.joints_px, self.camera.project(markers_m)])
+        return square_about(points_px, k.width_px, k.height_px, MARGIN)

@@ -23,9 +23,9 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 class Augmentation:
     """How much pictures are varied; probabilities and standard deviations."""
 
-    shift: float = 0.05
+    shift: float = 0.07
     """Of the crop's side."""
-    zoom: tuple[float, float] = (0.85, 1.3)
+    zoom: tuple[float, float] = (0.7, 1.3)
     """Of the usual side."""
     roll_rad: float = float(np.radians(7.0))
     wide_roll: float = 0.1
