@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from train.encoders import ENCODERS
+from train.encoders import ENCODERS, make_encoder
 from train.errors import TrainError
 from train.fit_spatial import Fit, FitOptions, Place
 from train.fit_spatial_loop import run_fit
@@ -62,6 +62,7 @@ class Line:
     """What came out for one variant."""
 
     variant: Variant
+    side_px: int
     parameters: int
     learnt_parameters: int
     ms_per_picture: float
@@ -92,7 +93,7 @@ def compare(
         held_out: Of those to measure on.
         folder: A folder of each variant is made in it.
         options: The budget.
-        input_px: Side of the pictures; 0 for each encoder's own.
+        input_px: Side of the pictures, for encoders that can take it; 0 for each encoder's own.
 
     Raises:
         TrainError: a folder holds another network.
@@ -103,18 +104,26 @@ def compare(
         if FLIP in variant.without:
             how = replace(options, augmentation=replace(options.augmentation, flip=0.0))
         weights = preset(variant.preset, [term for term in variant.without if term != FLIP])
-        config = NetworkConfig(variant.encoder, variant.preset, input_px)
+        config = _config(variant, input_px)
         fit = Fit(config, layout, source, how, weights, folder / variant.folder_name, Place(0, 1, device))
         run_fit(fit)
         network = fit.average
         yield Line(
             variant=variant,
+            side_px=config.side_px,
             parameters=sum(p.numel() for p in network.parameters()),
             learnt_parameters=sum(p.numel() for _, p in fit.named),
             ms_per_picture=_time_ms(network),
             hours=fit.spec.hours,
             score=score_examples(network, layout, SpatialExamples(held_out, layout, config.side_px)),
         )
+
+
+def _config(variant: Variant, input_px: int) -> NetworkConfig:
+    """With the asked side, or the encoder's own where that does not suit it."""
+    stride = int(make_encoder(variant.encoder).stride)  # type: ignore[arg-type]
+    suits = input_px % stride == 0 and input_px >= 2 * stride
+    return NetworkConfig(variant.encoder, variant.preset, input_px if suits else 0)
 
 
 @torch.no_grad()
@@ -138,14 +147,14 @@ def format_lines(lines: list[Line], images: int) -> str:
     rows = [
         f"After {images} pictures, on held-out people; errors in deg and mm.",
         "",
-        "| encoder:heads and loss | M parameters | ms a picture | hours | all angles | scored 15 | pelvis | "
+        "| encoder:heads and loss | px | M parameters | ms a picture | hours | all angles | scored 15 | pelvis | "
         "MPJPE | MPBLPE | body scale |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for line in lines:
         s = line.score
         rows.append(
-            f"| `{line.variant}` | {line.parameters / 1e6:.1f} | {line.ms_per_picture:.1f} | "
+            f"| `{line.variant}` | {line.side_px} | {line.parameters / 1e6:.1f} | {line.ms_per_picture:.1f} | "
             f"{line.hours:.2f} | {s.angle_mae_deg:.2f} | {s.scored_mae_deg:.2f} | {s.root_deg:.1f} | "
             f"{s.mpjpe_mm:.0f} | {s.mpblpe_mm:.0f} | {s.body_scale_mae:.3f} |"
         )
