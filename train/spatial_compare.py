@@ -147,15 +147,15 @@ def format_lines(lines: list[Line], images: int) -> str:
     rows = [
         f"After {images} pictures, on held-out people; errors in deg and mm.",
         "",
-        "| encoder:heads and loss | px | M parameters | ms a picture | hours | all angles | scored 15 | pelvis | "
-        "MPJPE | MPBLPE | body scale |",
+        "| encoder:heads and loss | px | M parameters | ms a picture | hours | all angles | scored 15 | "
+        "pelvis | MPJPE | MPBLPE | body scale |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for line in lines:
         s = line.score
         rows.append(
-            f"| `{line.variant}` | {line.side_px} | {line.parameters / 1e6:.1f} | {line.ms_per_picture:.1f} | "
-            f"{line.hours:.2f} | {s.angle_mae_deg:.2f} | {s.scored_mae_deg:.2f} | {s.root_deg:.1f} | "
+            f"| `{line.variant}` | {line.side_px} | {line.parameters / 1e6:.1f} | "
+            f"{line.ms_per_picture:.1f} | {line.hours:.2f} | {s.angle_mae_deg:.2f} | {s.scored_mae_deg:.2f} | {s.root_deg:.1f} | "
             f"{s.mpjpe_mm:.0f} | {s.mpblpe_mm:.0f} | {s.body_scale_mae:.3f} |"
         )
     return "\n".join(rows)
