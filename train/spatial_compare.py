@@ -156,6 +156,7 @@ def format_lines(lines: list[Line], images: int) -> str:
         rows.append(
             f"| `{line.variant}` | {line.side_px} | {line.parameters / 1e6:.1f} | "
             f"{line.ms_per_picture:.1f} | {line.hours:.2f} | {s.angle_mae_deg:.2f} | "
-            f"{s.scored_mae_deg:.2f} | {s.root_deg:.1f} | {s.mpjpe_mm:.0f} | {s.mpblpe_mm:.0f} | {s.body_scale_mae:.3f} |"
+            f"{s.scored_mae_deg:.2f} | {s.root_deg:.1f} | {s.mpjpe_mm:.0f} | "
+            f"{s.mpblpe_mm:.0f} | {s.body_scale_mae:.3f} |"
         )
     return "\n".join(rows)
