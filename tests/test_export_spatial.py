@@ -21,6 +21,7 @@ from train import encoders, export_spatial  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 from train.puppet import PuppetPool  # noqa: E402
 from train.spatial import NetworkConfig, SpatialNetwork  # noqa: E402
+from train.spatial_checkpoint import load_network  # noqa: E402
 from train.spatial_compare import Variant  # noqa: E402
 from train.spatial_layout import SpatialLayout  # noqa: E402
 
@@ -123,6 +124,21 @@ def test_one_command_compares_and_another_exports(
     assert cli.main(["train", "export", str(out / "tiny_kinecast"), "--out", str(exported)]) == 0
     assert "--estimator direct --model-path" in capsys.readouterr().out
     assert load_spec(exported).name == "tiny after 32 pictures"
+    weights = exported.with_suffix(".safetensors")
+    assert weights.stat().st_size < 0.6 * exported.stat().st_size
+    halved, trained = (load_network(path, LAYOUT.skeleton)[0] for path in (weights, out / "tiny_kinecast"))
+    for a, b in zip(halved.parameters(), trained.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+    start = ["train", "spatial", "--encoder", "tiny", "--data", str(data), "--weights", str(weights)]
+    assert (
+        cli.main([*start, "--out", str(tmp_path / "on"), "--images", "16", "--batch", "16", "--workers", "0"])
+        == 0
+    )
+    moved = dict(load_network(tmp_path / "on", LAYOUT.skeleton)[0].named_parameters())
+    for name, before in halved.named_parameters():  # not started anew
+        torch.testing.assert_close(moved[name], before, atol=0.01, rtol=0.0)
+    assert cli.main([*start, "--out", str(tmp_path / "off"), "--preset", "d3ke"]) == 2
+    assert "holds tiny with head kinecast, not tiny with d3ke" in capsys.readouterr().err
     assert cli.main(["train", "export", str(out / "tiny_d3ke"), "--out", str(exported)]) == 2
     assert cli.main(["train", "export", str(out / "tiny_kinecast"), "--out", "net.pt"]) == 2
     assert "must end in .onnx" in capsys.readouterr().err

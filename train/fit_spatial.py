@@ -190,7 +190,7 @@ class Fit:
         there = load_checkpoint(folder) if (folder / CHECKPOINT).exists() else None
         if there is not None:
             there[1].check_skeleton(layout.skeleton, folder)
-            _check_network(folder, there[1].network, network)
+            check_network(folder, there[1].network, network)
         statistics = None if there else statistics_of(source, layout)
         self.network = SpatialNetwork(network, layout, statistics)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
@@ -294,7 +294,7 @@ class Fit:
         save_checkpoint(self.folder, tensors, self.spec)
 
 
-def _check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
+def check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
     """The same weights must fit; the side of the pictures may change: small ones first save much time."""
     if (there.encoder, there.head) != (asked.encoder, asked.head):
         raise TrainError(

@@ -115,6 +115,31 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: SpatialSpec)
         raise TrainError(f"{folder}: the checkpoint cannot be written ({error})") from error
 
 
+def save_weights(path: Path, network: SpatialNetwork, spec: SpatialSpec) -> None:
+    """Write the averaged weights alone, in half precision: what `load_network` takes, and others start from.
+
+    Raises:
+        TrainError: the file cannot be written.
+    """
+    tensors = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in prefixed(AVERAGED, network.state_dict()).items()
+    }
+    try:
+        save_file(tensors, path, {_KEY: msgspec.json.encode(asdict(spec)).decode()})
+    except (OSError, SafetensorError) as error:
+        raise TrainError(f"{path}: the weights cannot be written ({error})") from error
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file, whole or damaged elsewhere, says that this program wrote it."""
+    try:
+        with safe_open(path, "pt") as file:
+            return _KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], SpatialSpec]:
     """Read a checkpoint.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from train.errors import TrainError
 
-HELP = "write a direct network as ONNX, with its spec, for kinecast live --estimator direct"
+HELP = "write a direct network as ONNX for kinecast live --estimator direct, and its weights beside it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Export, and check against torch."""
     from calib.skeleton import load_skeleton
     from train.export_spatial import export_spatial, untrained_network
-    from train.spatial_checkpoint import load_network
+    from train.spatial_checkpoint import load_network, save_weights
     from train.spatial_layout import SpatialLayout
 
     if args.out.suffix != ".onnx":
@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     network, spec = load_network(args.network, layout.skeleton)
     export_spatial(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")
+    save_weights(args.out.with_suffix(".safetensors"), network, spec)
     print(
         f"{args.out}: exported; the same in ONNX Runtime as in torch; use it: kinecast live "
         f"--estimator direct --model-path {args.out}; make it faster: kinecast engines build {args.out}"

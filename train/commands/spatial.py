@@ -56,7 +56,10 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", type=positive_int, metavar="PX", help="side of the pictures; default: the encoder's"
     )
     parser.add_argument(
-        "--weights", type=Path, metavar="FILE", help="torchvision's ImageNet weights to start a ResNet from"
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="to start from: of kinecast train export, or torchvision's ImageNet weights of a ResNet",
     )
 
 
@@ -150,9 +153,17 @@ def _options(args: argparse.Namespace) -> FitOptions:
 
 
 def _start_from(fit: Fit, weights: Path) -> None:
-    """Load ImageNet weights into a network that has seen nothing."""
+    """Load weights into a network that has seen nothing: all of an exported one's, or ImageNet's."""
     from train.encoders.resnet import ResNet, load_imagenet_weights
+    from train.fit_spatial import check_network
+    from train.spatial_checkpoint import is_checkpoint, load_network
 
+    if is_checkpoint(weights):
+        trained, spec = load_network(weights, fit.layout.skeleton)
+        check_network(weights, spec.network, fit.spec.network)
+        for network in (fit.network, fit.average):
+            network.load_state_dict(trained.state_dict())
+        return
     for network in (fit.network, fit.average):
         if not isinstance(network.encoder, ResNet):
             raise TrainError(f"--weights is for ResNets; {fit.spec.network.encoder} is none")
