@@ -34,6 +34,8 @@ class Prior:
     """Standard deviations among people, against which confidence is measured. Shape: (n_q,)."""
     underrated: float = 1.0
     """Variances of real errors over those computed, as measured on people whose coordinates are known."""
+    disagreement: float = 0.0
+    """How much of the squared distance from this mean to where landmarks pull it adds to the variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,4 +132,8 @@ class PoseSolver:
         precision = J.reshape(-1, len(free)).T @ weighted.reshape(-1, len(free)) + np.diag(belief)
         variance = np.zeros(self._skeleton.n_q)
         variance[free] = prior.underrated * np.diag(np.linalg.inv(precision))
+        if prior.disagreement > 0.0:
+            apart = np.where(prior.weight > 0.0, q - prior.q, 0.0)
+            apart = np.where(self._skeleton.is_rotational, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
+            variance[free] += prior.disagreement * apart[free] ** 2
         return variance

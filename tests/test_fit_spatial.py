@@ -79,7 +79,7 @@ def test_64_pictures_are_learnt_to_less_than_a_degree(
     head: str, source: ShardPictures, tmp_path: Path
 ) -> None:
     how = FitOptions(
-        images=N * 150, batch_size=N, learning_rate=4e-3, weight_decay=0.0, warm_up=5 * N, cool_down=0.5,
+        images=N * 200, batch_size=N, learning_rate=4e-3, weight_decay=0.0, warm_up=5 * N, cool_down=0.5,
         averaging=0.8, precision="fp32",
     )  # fmt: skip
     fit = fit_of(source, tmp_path, how, replace(TINY, head=head))
@@ -89,7 +89,7 @@ def test_64_pictures_are_learnt_to_less_than_a_degree(
         fit.step(batch)
     fit.save()
     network, spec = load_network(tmp_path, LAYOUT.skeleton)
-    assert spec.images == N * 150
+    assert spec.images == N * 200
     result = score_examples(network, LAYOUT, examples)
     assert result.angle_mae_deg < 1.0, result
     assert result.mpjpe_mm < 20.0 and result.pictures == N

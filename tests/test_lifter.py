@@ -11,6 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calib.camera import CameraCalibration
+from calib.kinematics import body_transforms, station_positions
 from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose import BlazePoseResult
 from engines.errors import EngineError
@@ -26,8 +27,10 @@ from engines.preprocess import Roi
 from engines.spec import load_spec
 from realtime.estimators import lifter_path, make_estimator
 from realtime.evaluation import PELVIS_ROTATIONS, pelvis_rotation_matrices
+from realtime.landmark_model import build_landmark_model
 from realtime.lifter import Lifter
-from realtime.observation import rotation_to_ray
+from realtime.observation import LandmarkObservation, rotation_to_ray
+from realtime.pose_solver import PoseSolver, Prior
 from realtime.sources import parse_source, read_frames
 from realtime.types import Status
 from tests.published import published
@@ -209,3 +212,24 @@ def test_a_walker_walks_and_the_same_frames_give_the_same_bits() -> None:
     for side in "rl":
         knee_deg = np.degrees(tracked[:, estimator.skeleton.coordinate_index(f"knee_angle_{side}")])
         assert knee_deg.max() > 40.0 and knee_deg.min() < 15.0
+
+
+def test_where_network_and_landmarks_disagree_both_are_doubted(skeleton: Skeleton) -> None:
+    model = build_landmark_model(skeleton)
+    q = skeleton.q_default.copy()
+    T = body_transforms(skeleton, q)
+    points_m = np.empty((len(model.landmark), 3))
+    station_positions(T, model.station_body, model.station_m, points_m)
+    seen = LandmarkObservation(points_m, np.broadcast_to(1e4 * np.eye(3), (len(points_m), 3, 3)).copy())
+    knee, hip = (skeleton.coordinate_index(n) for n in ("knee_angle_r", "hip_flexion_l"))
+    expected = q.copy()
+    expected[knee] += 0.5
+    weight = np.where(skeleton.is_rotational, 1.0, 0.0)
+    sigma = {}
+    for disagreement in (0.0, 1.0):
+        prior = Prior(expected, weight, np.full(skeleton.n_q, 1.0), disagreement=disagreement)
+        found = PoseSolver(skeleton, model).solve(seen, prior)
+        assert abs(found.q[knee] - q[knee]) < 0.02
+        sigma[disagreement] = found.sigma
+    assert sigma[1.0][knee] == pytest.approx(np.hypot(sigma[0.0][knee], 0.5), abs=0.02)
+    assert sigma[1.0][hip] == pytest.approx(sigma[0.0][hip], abs=0.01)
