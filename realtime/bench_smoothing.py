@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise RealtimeError(f"{args.motions} has no estimate {raw!r}; it has {', '.join(names)}")
     scores = {name: score(motions, name) for name in names}
     plain = score_one_euro(motions, raw, min_cutoff_hz=MIN_CUTOFF_HZ, beta=BETA)
-    scores["One-Euro, shipped constants"] = plain
+    scores["One-Euro with shipped constants"] = plain
     print(format_scores(scores))
     curves = {f"One-Euro, beta {beta:g}": sweep(motions, raw, beta) for beta in BETAS}
     for name in names:
