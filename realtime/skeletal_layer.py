@@ -107,8 +107,8 @@ class SkeletalLayer:
         q, qdot = estimate.q.copy(), np.full(skeleton.n_q, np.nan)
         if self._filter is not None:
             self._filter.step(frame.t_capture_ns, q, q, qdot, estimate.sigma)
-        if estimate.qdot is not None:
-            np.copyto(qdot, estimate.qdot, where=np.isfinite(estimate.qdot))
+        elif estimate.qdot is not None:
+            qdot[:] = estimate.qdot
         np.clip(q, self._lower, self._upper, out=q)
         if correct is not None:
             correct(q, qdot)
