@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,3 +45,16 @@ def pelvis_angles(R: Array) -> Array:
     """Tilt, list and rotation of `pelvis_rotation`. Shapes: (n, 3, 3) to (n, 3)."""
     tilt, rotation = np.arctan2(-R[:, 0, 1], R[:, 1, 1]), np.arctan2(-R[:, 2, 0], R[:, 2, 2])
     return np.stack([tilt, np.arcsin(np.clip(R[:, 2, 1], -1.0, 1.0)), rotation], -1)
+
+
+def facing_of(tilt: float, list_: float, rotation: float) -> tuple[float, tuple[float, float, float]]:
+    """`facing` of one pelvis, told in ground: many times as quick as arrays are for one frame."""
+    ca, cb, cc = math.cos(tilt), math.cos(list_), math.cos(rotation)
+    sa, sb, sc = math.sin(tilt), math.sin(list_), math.sin(rotation)
+    first = (ca * cc - sa * sb * sc, -sa * cb, ca * sc + sa * sb * cc)
+    last = (-cb * sc, sb, cb * cc)
+    heading = math.atan2(first[2], last[2])
+    c, s = math.cos(heading), math.sin(heading)
+    x, y, z = (c * b + s * a for a, b in zip(first, last, strict=True))
+    angles = (math.atan2(s * last[1] - c * first[1], ca * cb), math.asin(max(-1.0, min(1.0, y))))
+    return heading, (*angles, math.atan2(-x, z))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
-from engines.pelvis import facing, pelvis_rotation
+from engines.pelvis import facing_of
 from engines.stateful import StatefulEngine
 from engines.temporal_features import (
     MAX_LOG_SIGMA,
@@ -60,7 +60,7 @@ class TemporalNetwork:
         """Forget the person."""
         self._engine.reset()
         self._t_ns: int | None = None
-        self._heading_rad = np.zeros(1)
+        self._heading_rad = 0.0
 
     def refine(self, estimate: Estimate, t_ns: int) -> Estimate:
         """Steady one frame; frames in which nobody is seen are left out, and only time passes.
@@ -72,10 +72,9 @@ class TemporalNetwork:
         if estimate.sigma is None:
             return estimate
         q, sigma = estimate.q[self._read], estimate.sigma[self._read]
-        heading_rad, angles = facing(pelvis_rotation(q[None, :N_PELVIS]))
-        q[:N_PELVIS] = angles[0]
+        heading_rad, q[:N_PELVIS] = facing_of(*q[:N_PELVIS].tolist())
         dt_s = 0.0 if self._t_ns is None else max(0.0, 1e-9 * (t_ns - self._t_ns))
-        turn_rad = np.zeros(1) if self._t_ns is None else heading_rad - self._heading_rad
+        turn_rad = np.array([0.0 if self._t_ns is None else heading_rad - self._heading_rad])
         self._t_ns, self._heading_rad = t_ns, heading_rad
         y = self._engine.step(temporal_features(q[None], sigma[None], turn_rad), dt_s, True)[0]
         layout = self._layout

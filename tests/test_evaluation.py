@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from engines.pelvis import facing, facing_of, pelvis_rotation
 from realtime.errors import RealtimeError
 from realtime.evaluation import (
     PELVIS_ROTATIONS,
@@ -92,3 +93,17 @@ def test_jitter_is_the_standard_deviation_of_white_noise() -> None:
     angles_deg = np.zeros((len(time_s), 4))
     angles_deg[:] = 3.0 * np.sin(time_s)[:, None] + RNG.normal(0.0, 0.4, angles_deg.shape)
     assert jitter_deg(Trajectory(NAMES, time_s, angles_deg)) == pytest.approx(0.4, rel=0.05)
+
+
+def test_one_pelvis_faces_where_many_do() -> None:
+    rng = np.random.default_rng(0)
+    angles = rng.uniform([-3.0, -1.5, -3.1], [3.0, 1.5, 3.1], (200, 3))
+    headings, told = facing(pelvis_rotation(angles))
+    for row, heading, expected in zip(angles, headings, told, strict=True):
+        found_heading, found = facing_of(*row.tolist())
+        assert found_heading == pytest.approx(heading, abs=1e-12)
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+    # In the person's frame the line through the hips points along Z.
+    hips = pelvis_rotation(told)[:, :, 2]
+    np.testing.assert_allclose(hips[:, 0], 0.0, atol=1e-12)
+    assert (hips[:, 2] >= 0.0).all()
