@@ -35,8 +35,8 @@ class _Parameters(NamedTuple):
     is_angle: NDArray[np.bool_]
     well_known: NDArray[np.float64]
     firmness: NDArray[np.float64]
-    steady_hz: NDArray[np.float64]
     """Inverse of the trust below which a value is a guess."""
+    steady_hz: NDArray[np.float64]
     fastest: NDArray[np.float64]
     max_gap_s: float
 

@@ -126,6 +126,7 @@ def test_one_command_compares_and_another_exports(
     assert load_spec(exported).name == "tiny after 32 pictures"
     weights = exported.with_suffix(".safetensors")
     assert weights.stat().st_size < 0.6 * exported.stat().st_size
+    assert str(tmp_path).encode() not in weights.read_bytes()  # it is for others
     halved, trained = (load_network(path, LAYOUT.skeleton)[0] for path in (weights, out / "tiny_kinecast"))
     for a, b in zip(halved.parameters(), trained.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)

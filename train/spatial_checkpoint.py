@@ -118,6 +118,8 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: SpatialSpec)
 def save_weights(path: Path, network: SpatialNetwork, spec: SpatialSpec) -> None:
     """Write the averaged weights alone, in half precision: what `load_network` takes, and others start from.
 
+    The file is for others, so it does not say in which folders the pictures were.
+
     Raises:
         TrainError: the file cannot be written.
     """
@@ -126,7 +128,7 @@ def save_weights(path: Path, network: SpatialNetwork, spec: SpatialSpec) -> None
         for name, value in prefixed(AVERAGED, network.state_dict()).items()
     }
     try:
-        save_file(tensors, path, {_KEY: msgspec.json.encode(asdict(spec)).decode()})
+        save_file(tensors, path, {_KEY: msgspec.json.encode(asdict(replace(spec, data=""))).decode()})
     except (OSError, SafetensorError) as error:
         raise TrainError(f"{path}: the weights cannot be written ({error})") from error
 

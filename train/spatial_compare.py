@@ -121,6 +121,8 @@ def compare(
 
 def _config(variant: Variant, input_px: int) -> NetworkConfig:
     """With the asked side, or the encoder's own where that does not suit it."""
+    if not input_px:
+        return NetworkConfig(variant.encoder, variant.preset)
     stride = int(make_encoder(variant.encoder).stride)  # type: ignore[arg-type]
     suits = input_px % stride == 0 and input_px >= 2 * stride
     return NetworkConfig(variant.encoder, variant.preset, input_px if suits else 0)

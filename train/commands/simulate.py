@@ -20,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=positive_int, metavar="W", help="processes; default: one a core")
     parser.add_argument("--held-out", action="store_true", help="people kept for evaluation")
     parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
+    parser.add_argument(
+        "--rates", type=positive_int, nargs="+", default=[3], metavar="FPS",
+        help="frames a second; default: 3, for the lifter; for train temporal: 25 30 60",
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,10 +32,15 @@ def run(args: argparse.Namespace) -> int:
 
     from train.simulated_files import Simulation, make_simulated_clips
 
-    simulation = Simulation(args.model, args.seed, args.held_out, args.motions)
+    simulation = Simulation(
+        args.model, args.seed, args.held_out, args.motions, tuple(float(rate) for rate in args.rates)
+    )
     workers = args.workers or os.cpu_count() or 1
     with tqdm(total=args.clips, unit="clip", disable=None) as progress:
         for done in make_simulated_clips(args.out, simulation, args.clips, workers):
             progress.update(done - progress.n)
-    print(f"{args.out}: {args.clips} clips; learn from them: kinecast train lift --simulated {args.out}")
+    print(
+        f"{args.out}: {args.clips} clips; learn from them: kinecast train lift --simulated {args.out}, or "
+        f"kinecast train temporal {args.out}"
+    )
     return 0
