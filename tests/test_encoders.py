@@ -69,8 +69,11 @@ def test_maps_have_the_size_that_the_stride_says(name: str) -> None:
     encoder = make_encoder(name).eval()
     side = 4 * int(encoder.stride)
     with torch.no_grad():
-        maps = encoder(torch.randn(1, 3, side, side))
-    assert maps.shape == (1, encoder.n_channels, 4, 4)
+        stages = encoder(torch.randn(1, 3, side, side))
+    assert [maps.shape[1] for maps in stages] == list(encoder.n_channels)
+    sides = [maps.shape[2] for maps in stages]
+    assert sides == sorted(sides, reverse=True) and sides[0] == side // 8 and sides[-1] == 4
+    assert all(maps.shape[2] == maps.shape[3] for maps in stages)
     assert input_px(name) % int(encoder.stride) == 0
 
 
@@ -88,7 +91,8 @@ def test_imagenet_weights_load_and_others_are_refused(suffix: str, tmp_path: Pat
     load_imagenet_weights(taker, path)
     x = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
-        np.testing.assert_array_equal(taker.eval()(x).numpy(), donor.eval()(x).numpy())
+        for taken, given in zip(taker.eval()(x), donor.eval()(x), strict=True):
+            np.testing.assert_array_equal(taken.numpy(), given.numpy())
     other = make_encoder("resnext50_32x4d")
     assert isinstance(other, ResNet)
     with pytest.raises(TrainError, match="weights of another network"):
@@ -108,9 +112,9 @@ def test_blazepose_maps_are_those_that_its_landmarks_come_from() -> None:
     path = published("pose_landmark_full")
     encoder = make_encoder("blazepose")
     picture = torch.rand(2, 3, 256, 256)
-    maps = encoder(picture)
+    (maps,) = encoder(picture)
     assert maps.shape == (2, 576, 4, 4) and not maps.requires_grad
-    np.testing.assert_array_equal(encoder(picture[:1])[0].numpy(), maps[0].numpy())
+    np.testing.assert_array_equal(encoder(picture[:1])[0][0].numpy(), maps[0].numpy())
     assert float((maps[0] - maps[1]).abs().max()) > 0.01
     # The 2x2 map, doubled, fills the first half: each 2x2 block is one cell.
     small = maps[:, :288]

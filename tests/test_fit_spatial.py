@@ -22,7 +22,7 @@ from train.recipe import Recipe  # noqa: E402
 from train.shards import read_images  # noqa: E402
 from train.spatial import NetworkConfig, SpatialNetwork  # noqa: E402
 from train.spatial_augment import Augmentation  # noqa: E402
-from train.spatial_checkpoint import CHECKPOINT, load_checkpoint, load_network  # noqa: E402
+from train.spatial_checkpoint import CHECKPOINT, load_checkpoint, load_network, save_checkpoint  # noqa: E402
 from train.spatial_data import SpatialExamples, collate  # noqa: E402
 from train.spatial_layout import SpatialLayout  # noqa: E402
 from train.spatial_loader import Order, loader  # noqa: E402
@@ -213,6 +213,23 @@ def test_a_checkpoint_of_another_network_or_a_damaged_one_is_refused(
         load_network(tmp_path, LAYOUT.skeleton)
     with pytest.raises(TrainError, match="no checkpoint; train one: kinecast train spatial"):
         load_network(tmp_path / "nowhere", LAYOUT.skeleton)
+
+
+def test_weights_of_a_network_that_was_built_otherwise_are_refused(
+    source: ShardPictures, tmp_path: Path
+) -> None:
+    run_fit(fit_of(source, tmp_path, options(1)))
+    tensors, spec = load_checkpoint(tmp_path)
+    gone = [name for name in tensors if name.endswith("head.neck.last.0.weight")]
+    save_checkpoint(tmp_path, {name: tensors[name] for name in tensors.keys() - gone}, spec)
+    with pytest.raises(TrainError, match=r"built otherwise .* 1 tensors differ, first head\.neck\.last\.0"):
+        load_network(tmp_path, LAYOUT.skeleton)
+    with pytest.raises(TrainError, match="built otherwise"):
+        fit_of(source, tmp_path, options(2))
+    wider = {n: torch.cat([t, t]) if n in gone else t for n, t in tensors.items()}
+    save_checkpoint(tmp_path, wider, spec)
+    with pytest.raises(TrainError, match="built otherwise"):
+        load_network(tmp_path, LAYOUT.skeleton)
 
 
 def test_a_side_that_does_not_suit_is_refused() -> None:

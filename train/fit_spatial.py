@@ -29,6 +29,7 @@ from train.spatial_checkpoint import (
     CHECKPOINT,
     SpatialSpec,
     advanced,
+    fill,
     load_checkpoint,
     optimiser_tensors,
     prefixed,
@@ -164,7 +165,7 @@ class Fit:
         real: Pictures of real people, to mix in.
 
     Raises:
-        TrainError: the folder holds another network, or one for another skeleton.
+        TrainError: the folder holds another network, or one for another skeleton or built otherwise.
     """
 
     def __init__(
@@ -196,8 +197,8 @@ class Fit:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.spec = SpatialSpec.of(network, layout)
         if there is not None:
-            self.network.load_state_dict(with_prefix(there[0], "network."))
-            self.average.load_state_dict(with_prefix(there[0], AVERAGED))
+            fill(self.network, with_prefix(there[0], "network."), folder)
+            fill(self.average, with_prefix(there[0], AVERAGED), folder)
             self.spec = replace(there[1], network=network)
         self._to_device(place)
         self.named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]

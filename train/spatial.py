@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,7 +55,7 @@ class SpatialNetwork(nn.Module):
             raise TrainError(f"no head {config.head!r}; accepted: {', '.join(HEADS)}")
         self.config = config
         self.encoder_dtype: torch.dtype | None = None
-        """Lower precision for the encoder in training; the head is always in single precision."""
+        """Lower precision for encoder and neck in training; the rest is always in single precision."""
         self.encoder = make_encoder(config.encoder)
         stride = int(self.encoder.stride)  # type: ignore[arg-type]
         if config.side_px % stride or config.side_px < 2 * stride:
@@ -67,7 +68,7 @@ class SpatialNetwork(nn.Module):
         self.register_buffer(
             "deviation", _channels((1.0,) * 3 if plain else IMAGENET_DEVIATION), persistent=False
         )
-        n_channels = int(self.encoder.n_channels)  # type: ignore[arg-type]
+        n_channels: Sequence[int] = self.encoder.n_channels  # type: ignore[assignment]
         self.head = HEADS[config.head](n_channels, layout, statistics or plain_statistics(layout))
 
     def forward(self, image: Tensor, log_reach: Tensor) -> SpatialOutput:
@@ -79,12 +80,16 @@ class SpatialNetwork(nn.Module):
         """
         x = (image - self.mean) / self.deviation
         if self.encoder_dtype is None:
-            maps = self.encoder(x)
+            coarse, fine = self._maps(x)
         else:
             with torch.autocast(x.device.type, self.encoder_dtype):
-                maps = self.encoder(x).float()
-        output: SpatialOutput = self.head(maps, log_reach)
+                coarse, fine = self._maps(x)
+        output: SpatialOutput = self.head(coarse.float(), fine.float(), log_reach)
         return output
+
+    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        stages = self.encoder(x)
+        return stages[-1], self.head.neck(stages)
 
 
 def _channels(values: tuple[float, ...]) -> Tensor:

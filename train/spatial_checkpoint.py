@@ -168,8 +168,24 @@ def load_network(folder: Path, skeleton: Skeleton) -> tuple[SpatialNetwork, Spat
     tensors, spec = load_checkpoint(folder)
     spec.check_skeleton(skeleton, folder)
     network = SpatialNetwork(spec.network, SpatialLayout.of(skeleton))
-    network.load_state_dict(with_prefix(tensors, AVERAGED))
+    fill(network, with_prefix(tensors, AVERAGED), folder)
     return network.eval(), spec
+
+
+def fill(network: SpatialNetwork, tensors: dict[str, Tensor], path: Path) -> None:
+    """Give a network its weights.
+
+    Raises:
+        TrainError: they are of a network that is built otherwise.
+    """
+    own = network.state_dict()
+    wrong = sorted(own.keys() ^ tensors.keys()) or [n for n in own if own[n].shape != tensors[n].shape]
+    if wrong:
+        raise TrainError(
+            f"{path}: its {network.config.encoder} is built otherwise than this version's; "
+            f"{len(wrong)} tensors differ, first {wrong[0]}; fit anew: kinecast train spatial --out DIR"
+        )
+    network.load_state_dict(tensors)
 
 
 def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from train.spatial_layout import SpatialLayout
+from train.spatial_neck import Coarsest, TopDown
 
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
 SOFTNESS = 8
@@ -121,8 +123,8 @@ class PointMaps(nn.Module):
         Shapes: (n, n_joints, 3), (n, n_markers, 3), (n, n_joints, 2), (n, n_joints, rows, columns).
         """
         n, rows, columns = maps.shape[0], int(maps.shape[2]), int(maps.shape[3])
-        weight = torch.softmax(self.looking(maps).float().reshape(n, -1, rows * columns), -1)
-        found = self.finding(maps).float().reshape(n, -1, rows * columns)
+        weight = torch.softmax(self.looking(maps).reshape(n, -1, rows * columns), -1)
+        found = self.finding(maps).reshape(n, -1, rows * columns)
         weight_joints, weight_markers = weight[:, : self.n_joints], weight[:, self.n_joints :]
         joints = found[:, : 5 * self.n_joints].reshape(n, self.n_joints, 5, -1)
         joints = (joints * weight_joints.unsqueeze(2)).sum(-1)
@@ -144,7 +146,7 @@ class KinecastHead(nn.Module):
     """Points from the maps first; coordinates from the points, the pooled maps and the zoom.
 
     Args:
-        n_channels: Of the encoder's maps.
+        n_channels: Of the encoder's stages, the finest first.
         layout: What to give.
         statistics: Of the coordinates and scale factors to expect.
         n_hidden: Width of what is between maps and answers.
@@ -155,7 +157,11 @@ class KinecastHead(nn.Module):
     scale_group: Tensor
 
     def __init__(
-        self, n_channels: int, layout: SpatialLayout, statistics: OutputStatistics, n_hidden: int = 512
+        self,
+        n_channels: Sequence[int],
+        layout: SpatialLayout,
+        statistics: OutputStatistics,
+        n_hidden: int = 512,
     ) -> None:
         super().__init__()
         n_joints, n_markers = layout.skeleton.n_bodies, layout.skeleton.n_markers
@@ -164,12 +170,9 @@ class KinecastHead(nn.Module):
         self.register_buffer("log_scale_mean", statistics.log_scale.reshape(-1))
         self.register_buffer("spread", torch.cat([statistics.spread, torch.tensor([math.radians(60.0)])]))
         self.register_buffer("scale_group", torch.from_numpy(layout.scale_group), persistent=False)
-        self.neck = nn.Sequential(
-            nn.Conv2d(n_channels, n_hidden // 2, 1, bias=False), nn.BatchNorm2d(n_hidden // 2),
-            nn.ReLU(inplace=True),
-        )  # fmt: skip
+        self.neck = TopDown(n_channels, n_hidden // 2)
         self.points = PointMaps(n_hidden // 2, n_joints, n_markers)
-        n_features = n_channels + 5 * n_joints + 3 * n_markers + 1
+        n_features = n_channels[-1] + 5 * n_joints + 3 * n_markers + 1
         self.first = nn.Sequential(nn.Linear(n_features, n_hidden), nn.LayerNorm(n_hidden), nn.GELU())
         self.second = nn.Sequential(nn.Linear(n_hidden, n_hidden), nn.LayerNorm(n_hidden), nn.GELU())
         sizes = (6, self.range.n_inputs, self.n_c + 1, self.n_scales, 1)
@@ -180,17 +183,18 @@ class KinecastHead(nn.Module):
         with torch.no_grad():
             self.last.bias[:6] = torch.tensor(FACING_CAMERA)
 
-    def forward(self, maps: Tensor, log_reach: Tensor) -> SpatialOutput:
-        """Answers in single precision, whatever the maps have.
+    def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> SpatialOutput:
+        """Answers in single precision.
 
         Args:
-            maps: Shape: (n, n_channels, rows, columns).
+            coarse: The encoder's last maps. Shape: (n, n_channels[-1], rows, columns).
+            fine: Those of the neck. Shape: (n, channels, more rows, more columns).
             log_reach: See `engines.crop_rays.log_reach`. Shape: (n, 1).
         """
-        joints_m, markers_m, joints_uv, looking = self.points(self.neck(maps))
-        seen = [maps.mean((2, 3)).float(), joints_m.flatten(1), markers_m.flatten(1), joints_uv.flatten(1)]
+        joints_m, markers_m, joints_uv, looking = self.points(fine)
+        seen = [coarse.mean((2, 3)), joints_m.flatten(1), markers_m.flatten(1), joints_uv.flatten(1)]
         x = self.first(torch.cat([*seen, log_reach], 1))
-        x = self.last(x + self.second(x)).float()
+        x = self.last(x + self.second(x))
         root, raw_q, raw_sigma, raw_scale, presence = x.split(self.sizes, 1)
         q, pressure = self.range(raw_q)
         scale = torch.exp(self.log_scale_mean + SCALE_STEP * raw_scale).reshape(x.shape[0], -1, 3)
@@ -214,7 +218,9 @@ class D3keHead(nn.Module):
     scale_mean: Tensor
     scale_group: Tensor
 
-    def __init__(self, n_channels: int, layout: SpatialLayout, statistics: OutputStatistics) -> None:
+    def __init__(
+        self, n_channels: Sequence[int], layout: SpatialLayout, statistics: OutputStatistics
+    ) -> None:
         super().__init__()
         lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
         self.register_buffer("middle", 0.5 * (lower + upper))
@@ -222,11 +228,12 @@ class D3keHead(nn.Module):
         self.register_buffer("scale_mean", torch.exp(statistics.log_scale).reshape(-1))
         self.register_buffer("scale_group", torch.from_numpy(layout.scale_group), persistent=False)
         self.n_c, self.n_scales = len(lower), 3 * layout.n_scale_groups
-        self.convolution = nn.Conv2d(n_channels, 6 + self.n_c + self.n_scales, 1)
+        self.neck = Coarsest()
+        self.convolution = nn.Conv2d(n_channels[-1], 6 + self.n_c + self.n_scales, 1)
 
-    def forward(self, maps: Tensor, log_reach: Tensor) -> SpatialOutput:
-        """As `KinecastHead.forward`; the zoom is not used."""
-        x = self.convolution(maps).float().flatten(2)
+    def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> SpatialOutput:
+        """As `KinecastHead.forward`; finer maps and the zoom are not used."""
+        x = self.convolution(coarse).flatten(2)
         bounded = (2.0 * torch.sigmoid(x[:, 6:]) - 1.0).mean(2)
         scale = self.scale_mean + D3KE_SCALE_AMPLITUDE * bounded[:, self.n_c :]
         return SpatialOutput(

@@ -60,7 +60,7 @@ PRESETS = {
     "d3ke": LossWeights(),
     "kinecast": LossWeights(
         joints=2.0, markers=2.0, body=0.0, angles=0.0, root=1.0, coordinates=1.0, proportions=0.3,
-        points=4.0, joints_2d=1.0, looking=0.2, limits=0.1, surprise=0.05, presence=0.1,
+        points=4.0, joints_2d=1.0, looking=1.0, limits=0.1, surprise=0.05, presence=0.1,
     ),
 }  # fmt: skip
 

@@ -20,8 +20,9 @@ ENCODERS = {
 }
 """Name -> module and what makes the encoder.
 
-An encoder is a module with `n_channels` of its maps and `stride`, picture pixels per cell. It takes pictures
-normalised by ImageNet's mean and deviation, or from 0 to 1 where `takes_plain_pictures` is set.
+An encoder is a module from pictures to feature maps of one or more stages, the finest first, with
+`n_channels` of each and `stride`, picture pixels per cell of the last. It takes pictures normalised by
+ImageNet's mean and deviation, or from 0 to 1 where `takes_plain_pictures` is set.
 """
 INPUT_PX = {"resnext26_small": 192, "resnet18": 192}
 """Side of the pictures, where it is not 256."""

@@ -28,7 +28,7 @@ class BlazePoseMaps(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.n_channels = sum(n for _, n in MAPS)
+        self.n_channels = (sum(n for _, n in MAPS),)
         self._engine: OpenvinoEngine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -36,14 +36,14 @@ class BlazePoseMaps(nn.Module):
         return {**self.__dict__, "_engine": None}
 
     @torch.no_grad()
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps.
 
         Args:
             x: Pictures from 0 to 1. Shape: (n, 3, side, side).
 
         Returns:
-            Shape: (n, 576, 4, 4).
+            One. Shape: (n, 576, 4, 4).
 
         Raises:
             AssetError: the network is neither in the cache nor to be had.
@@ -53,7 +53,7 @@ class BlazePoseMaps(nn.Module):
         size = (INPUT_PX, INPUT_PX)
         pictures = functional.interpolate(x.float(), size=size, mode="bilinear", align_corners=False)
         rows = [_maps(self._engine, picture) for picture in pictures.permute(0, 2, 3, 1).cpu().numpy()]
-        return torch.from_numpy(np.stack(rows)).to(x.device)
+        return (torch.from_numpy(np.stack(rows)).to(x.device),)
 
 
 def _open_maps() -> OpenvinoEngine:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 N_GROUPS = 32
-POOL = 8
-"""The maps have half the picture's side; heads take a 16th."""
+POOLS = (4, 8)
+"""The maps have half the picture's side; heads take an 8th and a 16th."""
 
 
 class ConvBlock(nn.Module):
@@ -64,7 +64,7 @@ class StackedHourglass(nn.Module):
         n_features: Of each stack, for the heads.
     """
 
-    stride: ClassVar[int] = 2 * POOL
+    stride: ClassVar[int] = 2 * POOLS[-1]
 
     def __init__(
         self, n_stacks: int = 4, depth: int = 2, n_channels: int = 256, n_features: int = 128
@@ -84,16 +84,16 @@ class StackedHourglass(nn.Module):
         )  # fmt: skip
         self.features = nn.ModuleList(nn.Conv2d(n_channels, n_features, 1) for _ in range(n_stacks))
         self.back = nn.ModuleList(nn.Conv2d(n_features, n_channels, 1) for _ in range(n_stacks - 1))
-        self.n_channels = n_stacks * n_features
+        self.n_channels = (n_stacks * n_features,) * len(POOLS)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps.
 
         Args:
             x: Normalised pictures. Shape: (n, 3, side, side).
 
         Returns:
-            Shape: (n, n_channels, side / 16, side / 16).
+            Twice, the finer first. Shapes: (n, n_channels[-1], side / 8, side / 8) and half the side.
         """
         x = self.first(x)
         outputs = []
@@ -102,4 +102,5 @@ class StackedHourglass(nn.Module):
             outputs.append(features(y))
             if k < len(self.back):
                 x = x + y + self.back[k](outputs[-1])
-        return functional.avg_pool2d(torch.cat(outputs, 1), POOL)
+        maps = torch.cat(outputs, 1)
+        return tuple(functional.avg_pool2d(maps, pool) for pool in POOLS)

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from train.errors import TrainError
 
+N_GIVEN = 3
+"""Last stages, which are given: of an 8th, a 16th and a 32nd of the picture's side."""
+
 
 def _conv(n_in: int, n_out: int, size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
     return nn.Conv2d(n_in, n_out, size, stride, size // 2, groups=groups, bias=False)
@@ -67,7 +70,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Pictures to feature maps of a 32nd of their side.
+    """Pictures to feature maps.
 
     Args:
         block: What the stages are made of.
@@ -98,29 +101,32 @@ class ResNet(nn.Module):
             self.relu = nn.ReLU(inplace=True)
             self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.stem = stem
-        n_in = n_stem
+        n_in, n_of_stages = n_stem, []
         for k, depth in enumerate(depths):
             stage, n_in = _stage(block, n_in, planes << k, depth, 1 if k == 0 else 2, groups, group_width)
             self.add_module(f"layer{k + 1}", stage)
+            n_of_stages.append(n_in)
         self.n_stages = len(depths)
-        self.n_channels = n_in
+        self.n_channels = tuple(n_of_stages[-N_GIVEN:])
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps.
 
         Args:
             x: Normalised pictures. Shape: (n, 3, side, side).
 
         Returns:
-            Shape: (n, n_channels, side / 32, side / 32).
+            Of the last stages, the finest first. Shapes: (n, channels, side / 8, side / 8) to side / 32.
         """
         x = self.maxpool(self.relu(self.bn1(self.conv1(x)))) if self.stem is None else self.stem(x)
+        stages = []
         for k in range(self.n_stages):
             x = self.get_submodule(f"layer{k + 1}")(x)
-        return x
+            stages.append(x)
+        return tuple(stages[-N_GIVEN:])
 
 
 def _stage(
