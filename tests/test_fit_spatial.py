@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,6 +120,28 @@ def test_a_run_that_died_goes_on_as_if_it_had_not(source: ShardPictures, tmp_pat
     for name in whole:
         np.testing.assert_array_equal(whole[name].numpy(), cut[name].numpy(), err_msg=name)
     assert load_checkpoint(tmp_path / "cut")[1].images == 11 * 16
+
+
+def test_two_processes_share_the_pictures_and_one_goes_on(folder: Path, tmp_path: Path) -> None:
+    """As `torchrun` starts them: one place in the data, one checkpoint, one voice."""
+    fitting = (
+        "-m", "realtime.cli", "train", "spatial", "--data", str(folder), "--out", str(tmp_path),
+        "--input", "64", "--batch", "4", "--workers", "0", "--precision", "fp32", "--images",
+    )  # fmt: skip
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    both = subprocess.run(
+        [sys.executable, *torchrun, *fitting, "24"], env=alone, capture_output=True, text=True, check=False
+    )
+    assert both.returncode == 0, both.stderr
+    assert both.stdout.count(": 24 pictures seen; ") == 1
+    spec = load_checkpoint(tmp_path)[1]
+    assert (spec.images, spec.step) == (24, 3)
+    one = subprocess.run(
+        [sys.executable, *fitting, "32"], env=alone, capture_output=True, text=True, check=False
+    )
+    assert one.returncode == 0, one.stderr
+    assert load_checkpoint(tmp_path)[1].step == 5
 
 
 def test_workers_make_the_same_batches(source: ShardPictures) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,10 +101,14 @@ def export_spatial(network: SpatialNetwork, layout: SpatialLayout, path: Path, n
     rng = np.random.default_rng(0)
     first = _picture(rng, side)
     partial = path.with_suffix(".partial.onnx")
-    torch.onnx.export(
-        live, tuple(map(torch.from_numpy, first)), str(partial), input_names=list(INPUTS),
-        output_names=list(OUTPUTS), dynamo=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # The sizes of maps become constants, as they are; and this exporter needs no more packages.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            live, tuple(map(torch.from_numpy, first)), str(partial), input_names=list(INPUTS),
+            output_names=list(OUTPUTS), dynamo=False,
+        )  # fmt: skip
     try:
         shapes = _check_parity(live, partial, [_picture(rng, side) for _ in range(TRIED_PICTURES)])
         partial.replace(path)

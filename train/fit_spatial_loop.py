@@ -28,7 +28,7 @@ Measure = Callable[[Fit], dict[str, float]]
 
 @dataclass(slots=True)
 class Throughput:
-    """Pictures and seconds of this process's run."""
+    """Pictures that all processes saw, and seconds of this one."""
 
     images: int = 0
     total_s: float = 0.0
@@ -157,7 +157,7 @@ def _loop(
         journal.step(terms, throughput)
         if mark_s is not None:
             throughput.total_s += time.perf_counter() - mark_s
-            throughput.images += len(batch)
+            throughput.images += fit.step_images
         if fit.spec.step % fit.options.save_every == 0:
             fit.save()
         if measure is not None and measure_every and fit.spec.step % measure_every == 0:
