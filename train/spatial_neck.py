@@ -10,6 +10,7 @@ from torch.nn import functional
 GROUPS = 4
 """Of 3x3 convolutions: many narrow groups are slow on CPUs."""
 N_MIXED = 128
+"""Channels of what coarse and fine maps are added up in."""
 
 
 class TopDown(nn.Module):

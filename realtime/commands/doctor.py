@@ -109,7 +109,9 @@ def check_direct() -> Iterator[Finding]:
 
     path = direct_path()
     if not path.exists():
-        yield Finding(Level.NOTE, "direct", "no network is shipped; --model-path names one of your own")
+        yield Finding(
+            Level.NOTE, "direct", f"{path} is missing: install kinecast again, or name one by --model-path"
+        )
         return
     usable = []
     for _, manifest in found_engines(default_engines_dir(), load_spec(path).sha256):
