@@ -1,0 +1,1 @@
+"""Calibration boards, cameras fitted to them, pairs of cameras, the floor."""

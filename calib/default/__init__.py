@@ -1,0 +1,1 @@
+"""Writes the default skeleton; an offline tool."""

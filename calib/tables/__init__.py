@@ -1,0 +1,1 @@
+"""Reading and writing .mot, .sto and .trc files."""

@@ -1,0 +1,1 @@
+"""Following one person with BlazePose."""

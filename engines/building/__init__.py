@@ -1,0 +1,1 @@
+"""From ONNX to an engine folder, proved and timed."""

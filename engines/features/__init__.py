@@ -1,0 +1,1 @@
+"""Features that training and live use must compute alike."""

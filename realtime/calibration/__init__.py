@@ -1,0 +1,1 @@
+"""Calibration sessions with a person or a board."""

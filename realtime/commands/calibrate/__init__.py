@@ -1,0 +1,1 @@
+"""The `kinecast calibrate` commands."""

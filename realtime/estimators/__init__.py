@@ -1,0 +1,1 @@
+"""Estimators: a frame in, a pose sample out."""

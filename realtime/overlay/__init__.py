@@ -1,0 +1,1 @@
+"""Drawing on the frame, and its window."""

@@ -1,0 +1,1 @@
+"""What all estimators share: landmarks on the skeleton, solver, size, position, feet, smoothing."""

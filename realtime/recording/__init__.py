@@ -1,0 +1,1 @@
+"""Recordings: folders on disk, written and read."""

@@ -1,0 +1,1 @@
+"""What BlazePose says of synthetic people, rendered or simulated."""

@@ -1,0 +1,1 @@
+"""Adult bodies: mesh, fitted skeleton, skinning."""

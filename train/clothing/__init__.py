@@ -1,0 +1,1 @@
+"""Clothes, hair and faces: surfaces worn and their materials."""

@@ -1,0 +1,1 @@
+"""The direct network: image to coordinates."""

@@ -1,0 +1,1 @@
+"""The lifter: landmarks to coordinates."""

@@ -1,0 +1,1 @@
+"""Motion of synthetic people: coordinates over time."""

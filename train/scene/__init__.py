@@ -1,0 +1,1 @@
+"""Place, light, camera, and the renderer."""

@@ -1,0 +1,1 @@
+"""Synthetic people as streams and as sets on disk."""

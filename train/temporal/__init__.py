@@ -1,0 +1,1 @@
+"""Temporal networks: estimates over time to steadier estimates."""
