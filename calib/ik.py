@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
-from calib.ik_kernels import evaluate, solve
-from calib.ik_problem import Problem, fill_information, fill_information_matrices, make_workspace
 from calib.root import find_root
 from calib.scaling import check_scale_factors
 from calib.skeleton import Skeleton
+from calib.solver.ik_kernels import evaluate, solve
+from calib.solver.ik_problem import Problem, fill_information, fill_information_matrices, make_workspace
 
 MAX_ITERATIONS = 60
 STEP_TOLERANCE = 5e-5

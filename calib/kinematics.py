@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
-from calib.functions import evaluate
+from calib.osim.functions import evaluate
 from calib.skeleton import Skeleton
 from calib.tree import AXIS_TRANSLATION, AXIS_X, AXIS_Y, AXIS_Z, KinematicTree
 

@@ -116,7 +116,7 @@ def expect_proportions(
 
     Args:
         height_m: Stature.
-        looks: What upright pictures tell (`engines.body_proportions`), averaged; None without any.
+        looks: What upright pictures tell (`engines.features.body_proportions`), averaged; None without any.
             Shape: (n_looks,).
         is_female: None where it is not told.
     """

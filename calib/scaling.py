@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import OsimError, SkeletonError
-from calib.functions import Linear
-from calib.osim import FIRST_VERSION_4, Frames
-from calib.osim_model import GROUND
-from calib.osim_xml import Source
+from calib.osim.functions import Linear
+from calib.osim.osim import FIRST_VERSION_4, Frames
+from calib.osim.osim_model import GROUND
+from calib.osim.osim_xml import Source
 from calib.skeleton import Skeleton, load_skeleton
 
 

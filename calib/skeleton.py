@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import OsimError, SkeletonError
-from calib.functions import Linear
-from calib.osim import load_osim
-from calib.osim_model import GROUND, Coordinate, Coupler, Joint, OsimModel
+from calib.osim.functions import Linear
+from calib.osim.osim import load_osim
+from calib.osim.osim_model import GROUND, Coordinate, Coupler, Joint, OsimModel
 from calib.tree import KinematicTree, build_tree
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.functions import (
+from calib.osim.functions import (
     Constant,
     Function,
     FunctionTable,
@@ -19,7 +19,7 @@ from calib.functions import (
     compile_function,
     split_multipliers,
 )
-from calib.osim_model import GROUND, Coupler, Joint, Marker, Offset, TransformAxis
+from calib.osim.osim_model import GROUND, Coupler, Joint, Marker, Offset, TransformAxis
 
 AXIS_X, AXIS_Y, AXIS_Z, AXIS_ROTATION, AXIS_TRANSLATION = range(5)
 

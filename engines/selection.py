@@ -6,10 +6,10 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.engine_folder import LoadedEngine, default_engines_dir, found_engines, load_engine, open_file
+from engines.building.folder import LoadedEngine, default_engines_dir, found_engines, load_engine, open_file
+from engines.building.manifest import Manifest, read_manifest
 from engines.errors import EngineError
-from engines.manifest import Manifest, read_manifest
-from engines.runtimes import Precision, Runtime
+from engines.runtimes.available import Precision, Runtime
 from engines.spec import ModelSpec, load_spec
 
 logger = logging.getLogger(__name__)

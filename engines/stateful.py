@@ -1,4 +1,4 @@
-"""Run a network that remembers, one frame at a time: what `train.export_temporal` writes, live."""
+"""Run a network that remembers, one frame at a time: what `train.temporal.export` writes, live."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ from dataclasses import replace
 
 import zmq
 
-from realtime import curve
-from realtime.address import ACCEPTED, split_address
-from realtime.angle_sample import AngleSample
-from realtime.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError
 from realtime.errors import StreamError
-from realtime.messages import Angles, Meta, Pose, StatusMessage
+from realtime.stream import security as curve
+from realtime.stream.address import ACCEPTED, split_address
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError
+from realtime.stream.messages import Angles, Meta, Pose, StatusMessage
 
 _RECEIVE_QUEUE = 1000
 _MAX_DRAINED = 10_000

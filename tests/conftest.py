@@ -12,8 +12,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from train.bodies import BodyModel
-    from train.puppet import PuppetPool
+    from train.bodies.bodies import BodyModel
+    from train.bodies.puppet import PuppetPool
 
 settings.register_profile("kinecast", deadline=None)  # a busy machine is not a failure
 settings.load_profile("kinecast")
@@ -37,8 +37,8 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def body_model() -> BodyModel:
     """24 adults, from the user's cache or exported anew."""
-    from train.anny_export import export_body_model
-    from train.bodies import default_body_model_path, load_body_model
+    from train.bodies.anny_export import export_body_model
+    from train.bodies.bodies import default_body_model_path, load_body_model
 
     if default_body_model_path().exists():
         full = load_body_model()
@@ -52,7 +52,7 @@ def body_model() -> BodyModel:
 @pytest.fixture(scope="session")
 def bodies_path(body_model: BodyModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The 24 adults as a file."""
-    from train.bodies import save_body_model
+    from train.bodies.bodies import save_body_model
 
     path = tmp_path_factory.mktemp("bodies") / "adults.npz"
     save_body_model(body_model, path)
@@ -62,7 +62,7 @@ def bodies_path(body_model: BodyModel, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def pool(bodies_path: Path) -> PuppetPool:
     """The 24 adults with the skeleton fitted to them."""
-    from train.puppet import PuppetPool
+    from train.bodies.puppet import PuppetPool
 
     return PuppetPool(path=bodies_path)
 

@@ -8,8 +8,8 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.published import published
-from tests.screens import virtual_screen
+from tests.support.published import published
+from tests.support.screens import virtual_screen
 
 IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

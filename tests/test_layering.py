@@ -32,7 +32,7 @@ WINDOW_CALLS = {
     "resizeWindow", "moveWindow", "getWindowProperty", "setWindowProperty", "setWindowTitle", "selectROI",
     "setMouseCallback", "createTrackbar",
 }  # fmt: skip
-MAY_OPEN_WINDOWS = ("realtime/display.py", "realtime/viewer")
+MAY_OPEN_WINDOWS = ("realtime/overlay/window.py", "realtime/viewer")
 
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
@@ -76,14 +76,14 @@ def test_every_file_keeps_to_its_layer():
     ("path", "text"),
     [
         ("calib/a.py", "import engines.spec"),
-        ("calib/a.py", "from realtime.types import Frame"),
+        ("calib/a.py", "from realtime.sample import Frame"),
         ("engines/a.py", "def f():\n    from calib import skeleton"),
         ("train/a.py", "if TYPE_CHECKING:\n    import realtime"),
         ("realtime/a.py", "from train.errors import TrainError"),
         ("realtime/a.py", "import torch.nn as nn"),
-        ("realtime/overlay.py", "import open3d"),
+        ("realtime/overlay/overlay.py", "import open3d"),
         ("calib/kinematics.py", "import opensim"),
-        ("realtime/overlay.py", "import cv2\ncv2.imshow('a', b)"),
+        ("realtime/overlay/overlay.py", "import cv2\ncv2.imshow('a', b)"),
     ],
 )
 def test_what_breaks_a_layer_is_found(path: str, text: str):
@@ -95,9 +95,9 @@ def test_what_breaks_a_layer_is_found(path: str, text: str):
     [
         ("train/a.py", "import torch\nfrom calib import skeleton"),
         ("realtime/viewer.py", "import open3d"),
-        ("realtime/bench_skeleton.py", "import opensim"),
+        ("realtime/bench/skeleton.py", "import opensim"),
         ("calib/a.py", "from . import errors"),
-        ("realtime/display.py", "import cv2\ncv2.imshow('a', b)"),
+        ("realtime/overlay/window.py", "import cv2\ncv2.imshow('a', b)"),
     ],
 )
 def test_what_keeps_to_its_layer_is_left_alone(path: str, text: str):

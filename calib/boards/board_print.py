@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, BoardKind
+from calib.boards.board import Board, BoardKind
 from calib.errors import BoardError
 
 MM_PER_INCH = 25.4

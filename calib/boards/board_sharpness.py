@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, BoardView
+from calib.boards.board import Board, BoardView
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calib.board import Board, BoardView, board_pose, rigid
+from calib.boards.board import Board, BoardView, board_pose, rigid
 from calib.camera import Intrinsics
 from calib.errors import BoardError
 

@@ -8,9 +8,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, BoardView
-from calib.board_sharpness import edge_width_px
-from calib.camera_fit import IntrinsicsFit, fit_intrinsics, tilts
+from calib.boards.board import Board, BoardView
+from calib.boards.board_sharpness import edge_width_px
+from calib.boards.camera_fit import IntrinsicsFit, fit_intrinsics, tilts
 from calib.errors import BoardError
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, BoardView, board_pose, rigid
+from calib.boards.board import Board, BoardView, board_pose, rigid
 from calib.camera import CameraCalibration, Intrinsics
 from calib.camera_file import camera_as_dict, camera_from_dict, read_json, write_json
 from calib.errors import BoardError, CameraError

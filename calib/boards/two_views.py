@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.boards.two_cameras import PairFit
 from calib.camera import Intrinsics
 from calib.errors import CameraError
-from calib.two_cameras import PairFit
 
 Array = NDArray[np.float64]
 

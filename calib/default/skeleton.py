@@ -1,4 +1,4 @@
-"""Writes the default skeleton: `python -m calib.default_skeleton` makes calib/data/kinecast.osim.
+"""Writes the default skeleton: `python -m calib.default.skeleton` makes calib/data/kinecast.osim.
 
 22 bodies and 40 coordinates, without muscles, for an adult of 1.75 m and 75 kg (`default_dimensions`).
 Coordinates mean what they mean in Rajagopal2016 and LaiUhlrich2022: same names, zero pose, signs, axes
@@ -20,12 +20,12 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from calib import default_dimensions as dims
-from calib.default_dimensions import AxisRow, BodyRow, JointRow, MarkerRow, Vec3
+from calib.default import dimensions as dims
+from calib.default.dimensions import AxisRow, BodyRow, JointRow, MarkerRow, Vec3
 from calib.skeleton import default_skeleton_path
 
 OSIM_VERSION = 40000
-CREDITS = "The kinecast developers, from published dimensions: see calib/default_dimensions.py."
+CREDITS = "The kinecast developers, from published dimensions: see calib/default/dimensions.py."
 SHAPE_SCALE = 0.7
 _GROUND_AXES: tuple[Vec3, ...] = (dims.X, dims.Y, dims.Z)
 _DEFAULTS = {"pelvis_ty": dims.PELVIS_HEIGHT_M}

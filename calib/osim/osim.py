@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from calib.functions import Multiplier
-from calib.osim_joints import read_joint
-from calib.osim_model import GROUND, BodyFrame, Coupler, Joint, Marker, Offset, OsimModel
-from calib.osim_xml import Source
+from calib.osim.functions import Multiplier
+from calib.osim.osim_joints import read_joint
+from calib.osim.osim_model import GROUND, BodyFrame, Coupler, Joint, Marker, Offset, OsimModel
+from calib.osim.osim_xml import Source
 
 logger = logging.getLogger(__name__)
 

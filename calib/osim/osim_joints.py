@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
-from calib.functions import Constant, Linear
-from calib.osim_model import BodyFrame, Coordinate, Joint, TransformAxis, Vec3
-from calib.osim_xml import Source
+from calib.osim.functions import Constant, Linear
+from calib.osim.osim_model import BodyFrame, Coordinate, Joint, TransformAxis, Vec3
+from calib.osim.osim_xml import Source
 
 _AXES: dict[str, Vec3] = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 _AS_IS = Linear((1.0, 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calib.functions import Function
+from calib.osim.functions import Function
 
 GROUND = "ground"
 

@@ -13,7 +13,7 @@ import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
 
 from calib.errors import OsimError
-from calib.functions import (
+from calib.osim.functions import (
     Constant,
     Function,
     Linear,

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from calib.ik_problem import Problem, Workspace
+from calib.solver.ik_problem import Problem, Workspace
 
 UNOBSERVED = 1e-12
 """A coordinate about which stations say less than this part of the largest information stays."""

@@ -16,9 +16,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from calib.box_step import solve_step, try_step
-from calib.ik_problem import Problem, Workspace
 from calib.kinematics import apply_couplers, propagate, station_positions
+from calib.solver.box_step import solve_step, try_step
+from calib.solver.ik_problem import Problem, Workspace
 from calib.tree import KinematicTree
 
 INITIAL_DAMPING = 1e-3

@@ -1,4 +1,4 @@
-"""Reads and writes OpenSim's tables: `.mot` and `.sto` here, `.trc` through `calib.trc`.
+"""Reads and writes OpenSim's tables: `.mot` and `.sto` here, `.trc` through `calib.tables.trc`.
 
 A `Table` holds what the file's text says: rotations in degrees where `in_degrees` is set. Everything else
 in the project is in rad and m; `coordinate_values` and `coordinate_table` are the ways in and out.
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calib.errors import StorageError
-from calib.text_files import (
+from calib.tables.text_files import (
     MIN_TIME_STEP_S,
     TextFile,
     check_column_names,
@@ -28,7 +28,7 @@ from calib.text_files import (
     replace_text,
     shorten,
 )
-from calib.trc import MarkerTable, read_trc, write_trc
+from calib.tables.trc import MarkerTable, read_trc, write_trc
 
 __all__ = [
     "MarkerTable",

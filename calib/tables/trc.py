@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.text_files import (
+from calib.tables.text_files import (
     TextFile,
     check_column_names,
     check_writable,

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from engines.assets import fetch
 from engines.errors import EngineError
-from engines.openvino_engine import OpenvinoEngine
 from engines.preprocess import Border, Roi, crop, crop_to_image, letterbox_roi, to_rgb_float
+from engines.runtimes.openvino_engine import OpenvinoEngine
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import EngineError
-from engines.openvino_engine import read_network
+from engines.runtimes.openvino_engine import read_network
 
 
 def deep_maps(path: Path, maps: Sequence[tuple[int, int]]) -> Any:

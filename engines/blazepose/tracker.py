@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.assets import fetch
-from engines.blazepose_detector import WHOLE_PICTURE, PoseDetector, SearchRegion, alignment_roi, sigmoid
+from engines.blazepose.detector import WHOLE_PICTURE, PoseDetector, SearchRegion, alignment_roi, sigmoid
+from engines.blazepose.roi_filter import MIN_CUTOFF_HZ, RoiFilter
 from engines.errors import EngineError
-from engines.openvino_engine import OpenvinoEngine
 from engines.preprocess import Border, Roi, crop, crop_to_image, to_rgb_float
-from engines.roi_filter import MIN_CUTOFF_HZ, RoiFilter
+from engines.runtimes.openvino_engine import OpenvinoEngine
 
 Array = NDArray[np.float64]
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.engine import Engine
-from engines.engine_folder import MODEL_FILES, engine_path, open_file, partial_folder, publish
+from engines.building.folder import MODEL_FILES, engine_path, open_file, partial_folder, publish
+from engines.building.manifest import FORMAT, Manifest, Speed, file_facts
+from engines.building.network_inputs import NetworkInputs, run_network
+from engines.building.parity import Parity, angle_changes_deg, summarise
 from engines.errors import EngineError
-from engines.manifest import FORMAT, Manifest, Speed, file_facts
-from engines.network_inputs import NetworkInputs, run_network
-from engines.parity import Parity, angle_changes_deg, summarise
-from engines.runtimes import LIMIT_DEG, Backend, Precision, Runtime, backends, n_threads
+from engines.runtimes.available import LIMIT_DEG, Backend, Precision, Runtime, backends, n_threads
+from engines.runtimes.engine import Engine
 from engines.spec import ModelSpec
 
 WARM_UP_CALLS = 10
@@ -51,14 +51,14 @@ class Source:
     @cached_property
     def int8(self) -> bytes:
         """The network in 8 bits, for CPUs."""
-        from engines.quantise import to_int8
+        from engines.building.quantise import to_int8
 
         return to_int8(self.content, self.spec, self.calibration)
 
     @cached_property
     def symmetric_int8(self) -> bytes:
         """The network in 8 bits, for TensorRT."""
-        from engines.quantise import to_int8
+        from engines.building.quantise import to_int8
 
         return to_int8(self.content, self.spec, self.calibration, symmetric=True)
 
@@ -165,12 +165,12 @@ def _write(source: Source, backend: Backend, precision: Precision, path: Path, r
         is_tensorrt = backend.runtime is Runtime.TENSORRT
         content, method = source.symmetric_int8 if is_tensorrt else source.int8, _INT8
     elif precision is Precision.FP16:
-        from engines.half_precision import to_half_precision
+        from engines.building.half_precision import to_half_precision
 
         content, method = to_half_precision(content), "convolutions in fp16, all else in fp32"
     if backend.runtime is Runtime.TENSORRT:
-        from engines.half_precision import bytes_to_float_first
-        from engines.tensorrt_build import build_plan
+        from engines.building.half_precision import bytes_to_float_first
+        from engines.building.tensorrt_build import build_plan
 
         content = build_plan(bytes_to_float_first(content), root / TIMING_CACHE)
     path.write_bytes(content)
@@ -183,7 +183,7 @@ _INT8 = "onnxruntime.quantization: convolutions, percentile ranges, a scale per 
 def _write_openvino(source: Source, precision: Precision, path: Path) -> str:
     import openvino
 
-    from engines.openvino_engine import read_network, shared_core
+    from engines.runtimes.openvino_engine import read_network, shared_core
 
     if precision is Precision.INT8:
         openvino.save_model(shared_core().read_model(source.int8), path, compress_to_fp16=False)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import platformdirs
 
-from engines.engine import Engine
+from engines.building.manifest import MANIFEST_NAME, Manifest, check_files, encode_manifest, read_manifest
 from engines.errors import EngineError
-from engines.manifest import MANIFEST_NAME, Manifest, check_files, encode_manifest, read_manifest
-from engines.runtimes import Backend, Precision, Runtime, find_backend
+from engines.runtimes.available import Backend, Precision, Runtime, find_backend
+from engines.runtimes.engine import Engine
 from engines.spec import ModelSpec
 
 PARTIAL = ".building-"
@@ -165,7 +165,7 @@ def open_file(
     """
     outputs, states = [t.name for t in spec.outputs], [t.name for t in spec.states]
     if runtime is Runtime.OPENVINO:
-        from engines.openvino_engine import OpenvinoEngine, read_network, with_inner_states
+        from engines.runtimes.openvino_engine import OpenvinoEngine, read_network, with_inner_states
 
         return OpenvinoEngine(
             with_inner_states(read_network(path), states),
@@ -175,10 +175,10 @@ def open_file(
             n_threads=n_threads,
         )
     if runtime is Runtime.ONNXRUNTIME:
-        from engines.onnxruntime_engine import OnnxruntimeEngine
+        from engines.runtimes.onnxruntime_engine import OnnxruntimeEngine
 
         return OnnxruntimeEngine(path, outputs=outputs, states=states, unit=unit, n_threads=n_threads)
-    from engines.tensorrt_engine import TensorrtEngine
+    from engines.runtimes.tensorrt_engine import TensorrtEngine
 
     return TensorrtEngine(path.read_bytes(), outputs=outputs, states=states)
 

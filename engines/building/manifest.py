@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from engines.building.parity import Parity
 from engines.errors import EngineError
-from engines.parity import Parity
-from engines.runtimes import LIMIT_DEG, Precision, Runtime
+from engines.runtimes.available import LIMIT_DEG, Precision, Runtime
 from engines.spec import ModelSpec
 
 MANIFEST_NAME = "manifest.json"

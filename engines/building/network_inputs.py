@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.engine import Engine
 from engines.errors import EngineError
+from engines.runtimes.engine import Engine
 from engines.spec import ModelSpec
 
 MAX_COMPARED = 500

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
+from engines.features.temporal import OutputLayout
 from engines.spec import ModelSpec
-from engines.temporal_features import OutputLayout
 
 Array = NDArray[np.float64]
 

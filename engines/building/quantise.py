@@ -10,9 +10,9 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from engines.building.half_precision import CONVOLUTIONS, read_onnx
+from engines.building.network_inputs import NetworkInputs
 from engines.errors import EngineError
-from engines.half_precision import CONVOLUTIONS, read_onnx
-from engines.network_inputs import NetworkInputs
 from engines.spec import ModelSpec
 
 PERCENTILE = 99.999

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.errors import EngineError
-from engines.tensorrt_api import is_for_rtx, load_tensorrt
+from engines.runtimes.tensorrt_api import is_for_rtx, load_tensorrt
 
 if TYPE_CHECKING:
-    import tensorrt as trt  # what it is when the types are checked: tests/test_engine_tensorrt_types.py
+    import tensorrt as trt  # for types only: test_engine_tensorrt_types.py
 
 
 def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:

@@ -3,7 +3,7 @@
 Heights and widths of landmarks over the feet, as shares of the height of the ears: seen upright from the
 front or from behind, they hardly depend on depth, which landmark networks guess. The plane through the
 person, upright and across the line of sight, is rectified first, so that a camera that looks down from nearby
-does no harm. The same code is used for fitting (`train.fit_proportions`) and live.
+does no harm. The same code is used for fitting (`train.lift.proportions`) and live.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.landmark_features import LandmarkBatch, rotations_to_rays
+from engines.features.landmarks import LandmarkBatch, rotations_to_rays
 
 Array = NDArray[np.float64]
 

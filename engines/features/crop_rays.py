@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.landmark_features import rotations_to_rays
+from engines.features.landmarks import rotations_to_rays
 from engines.preprocess import Roi
 
 Array = NDArray[np.float64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 INPUTS = ("image", "log_reach")
-"""The crop, blue green red, bytes, (side, side, 3); and `engines.crop_rays.log_reach`, (1,)."""
+"""The crop, blue green red, bytes, (side, side, 3); and `engines.features.crop_rays.log_reach`, (1,)."""
 OUTPUTS = (
     "R_crop_pelvis", "q", "sigma", "confidence", "scale_factors", "joints_m", "markers_m", "joints_uv",
     "presence",

@@ -90,7 +90,7 @@ def find_backend(runtime: Runtime, unit: str) -> Backend:
 def _openvino() -> list[Backend]:
     import openvino
 
-    from engines.openvino_engine import shared_core
+    from engines.runtimes.openvino_engine import shared_core
 
     core = shared_core()
     version = openvino.__version__.split("-")[0]
@@ -114,7 +114,7 @@ def _onnxruntime() -> list[Backend]:
     precisions = (Precision.FP32, Precision.INT8)
     found = [Backend(Runtime.ONNXRUNTIME, "cpu", version, processor_name(), precisions)]
     if "CUDAExecutionProvider" in offered:
-        from engines.cuda import device_name
+        from engines.runtimes.cuda import device_name
 
         found.append(
             Backend(Runtime.ONNXRUNTIME, "cuda", version, device_name(), (Precision.FP32, Precision.FP16))
@@ -123,8 +123,8 @@ def _onnxruntime() -> list[Backend]:
 
 
 def _tensorrt() -> list[Backend]:
-    from engines.cuda import device_name
-    from engines.tensorrt_api import load_tensorrt
+    from engines.runtimes.cuda import device_name
+    from engines.runtimes.tensorrt_api import load_tensorrt
 
     trt = load_tensorrt()
     version = f"{trt.__name__.replace('_', '-')} {trt.__version__}"

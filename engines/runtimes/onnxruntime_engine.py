@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.engine import Buffers, fill
 from engines.errors import EngineError
+from engines.runtimes.engine import Buffers, fill
 from engines.spec import NEXT
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -77,7 +77,7 @@ class OnnxruntimeEngine:
         return self._inputs
 
     def infer(self, *arrays: NDArray[Any]) -> Buffers:
-        """Run the network once; see `engines.engine.Engine`."""
+        """Run the network once; see `engines.runtimes.engine.Engine`."""
         fill(self._inputs, arrays)
         self._session.run_with_iobinding(self._binding)
         for state, following in self._states:

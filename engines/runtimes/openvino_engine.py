@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.engine import fill
 from engines.errors import EngineError
+from engines.runtimes.engine import fill
 from engines.spec import NEXT
 
 PRECISIONS = ("f32", "bf16", "f16")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.cuda import Buffer, Stream
-from engines.engine import Buffers, fill
 from engines.errors import EngineError
+from engines.runtimes.cuda import Buffer, Stream
+from engines.runtimes.engine import Buffers, fill
+from engines.runtimes.tensorrt_api import load_tensorrt
 from engines.spec import NEXT
-from engines.tensorrt_api import load_tensorrt
 
 if TYPE_CHECKING:
-    import tensorrt as trt  # what it is when the types are checked: tests/test_engine_tensorrt_types.py
+    import tensorrt as trt  # for types only: test_engine_tensorrt_types.py
 
 
 class TensorrtEngine:
@@ -24,7 +24,7 @@ class TensorrtEngine:
     Not safe to share between threads.
 
     Args:
-        plan: What `engines.tensorrt_build.build_plan` made on this machine.
+        plan: What `engines.building.tensorrt_build.build_plan` made on this machine.
         outputs: Tensor names to give, in this order.
         states: Inputs that the network's own output, named with `NEXT`, feeds on the next call; they never
             leave the GPU.
@@ -77,7 +77,7 @@ class TensorrtEngine:
         return self._inputs
 
     def infer(self, *arrays: NDArray[Any]) -> Buffers:
-        """Run the network once; see `engines.engine.Engine`."""
+        """Run the network once; see `engines.runtimes.engine.Engine`."""
         fill(self._inputs, arrays)
         self._graph.launch()
         self._stream.synchronise()

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.pelvis import pelvis_angles, pelvis_rotation
+from calib.pelvis import pelvis_angles, pelvis_rotation
 from realtime.errors import RealtimeError
 
 Array = NDArray[np.float64]

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from engines.assets import ASSETS, fetch
-from engines.blazepose import BlazePose
-from engines.crop_rays import MARGIN, log_reach, square_about
-from engines.direct_outputs import INPUTS
-from engines.network_inputs import NetworkInputs, load_inputs, random_inputs
+from engines.blazepose.tracker import BlazePose
+from engines.building.network_inputs import NetworkInputs, load_inputs, random_inputs
+from engines.features.crop_rays import MARGIN, log_reach, square_about
+from engines.features.direct_outputs import INPUTS
 from engines.preprocess import Roi, averaged_crop
 from engines.spec import ModelSpec
 from realtime.errors import RealtimeError
-from realtime.sources import parse_source
+from realtime.sources.source import parse_source
 
 DEFAULT_INPUTS = ("demo_clip",)
 MAX_PICTURES = 800

@@ -17,22 +17,22 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from engines.benchmark import TURN, BenchResult, Figure, Ratio, Timing, time_in_turn
-from engines.blazepose import BlazePose
-from engines.build import Source, build_all
-from engines.crop_rays import MARGIN, square_about
-from engines.engine_folder import load_engine
+from engines.blazepose.tracker import BlazePose
+from engines.building.build import Source, build_all
+from engines.building.folder import load_engine
 from engines.errors import EngineError
+from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi
-from engines.runtimes import Precision, Runtime
+from engines.runtimes.available import Precision, Runtime
 from engines.selection import EngineChoice
 from engines.spec import load_spec
-from realtime.bench_estimator import FRAME_NS, HEIGHT_PX, WIDTH_PX, demo_images
-from realtime.direct import DirectEstimator
-from realtime.engine_inputs import gather_inputs
+from realtime.bench.engine_inputs import gather_inputs
+from realtime.bench.estimator import FRAME_NS, HEIGHT_PX, WIDTH_PX, demo_images
 from realtime.errors import RealtimeError
-from realtime.estimators import make_estimator
-from realtime.publisher import Publisher
-from realtime.types import Frame, Status
+from realtime.estimators.build import make_estimator
+from realtime.estimators.direct import DirectEstimator
+from realtime.sample import Frame, Status
+from realtime.stream.publisher import Publisher
 
 Images = list[NDArray[np.uint8]]
 

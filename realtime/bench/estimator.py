@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from engines.assets import fetch
 from engines.benchmark import BenchResult, Timing
-from realtime.estimators import make_estimator
-from realtime.publisher import Publisher
-from realtime.sources import parse_source
-from realtime.types import Frame, Status
+from realtime.estimators.build import make_estimator
+from realtime.sample import Frame, Status
+from realtime.sources.source import parse_source
+from realtime.stream.publisher import Publisher
 
 WIDTH_PX, HEIGHT_PX = 640, 480
 FRAME_NS = 33_333_333

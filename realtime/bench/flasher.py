@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 from cv2.typing import MatLike
 
-from realtime.latency import Flash, Look, look_at
-from realtime.outputs import Drawing
-from realtime.types import Frame, LiveStats, PoseSample
+from realtime.bench.latency import Flash, Look, look_at
+from realtime.recording.outputs import Drawing
+from realtime.sample import Frame, LiveStats, PoseSample
 
 DEFAULT_INTERVAL_S = 0.6
 SHORTEST_INTERVAL_S = 0.35

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RealtimeError
-from realtime.types import Frame
+from realtime.sample import Frame
 
 Array = NDArray[np.float64]
 

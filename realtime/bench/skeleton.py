@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.ik import InverseKinematics
 from calib.kinematics import forward_kinematics, marker_positions
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
-from calib.storage import MarkerTable, write_trc
+from calib.tables.storage import MarkerTable, write_trc
 from engines.benchmark import BenchResult, Ratio, time_in_turn
 
 Array = NDArray[np.float64]

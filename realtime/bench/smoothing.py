@@ -1,7 +1,8 @@
-"""Networks against the One-Euro filter: `python -m realtime.bench_smoothing MOTIONS.npz` prints the table.
+"""Networks against the One-Euro filter: `python -m realtime.bench.smoothing MOTIONS.npz` prints the table.
 
-The file holds recordings as `engines.motion_metrics.save_motions` writes them. One of its estimates is
-smoothed by One-Euro filters of all strengths; the others are compared with that, at equal steadiness.
+The file holds recordings as `engines.features.motion_metrics.save_motions` writes them. One of its
+estimates is smoothed by One-Euro filters of all strengths; the others are compared with that, at equal
+steadiness.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.motion_metrics import Array, Motion, MotionScore, format_scores, load_motions, score
+from engines.features.motion_metrics import Array, Motion, MotionScore, format_scores, load_motions, score
+from realtime.bench.smoothing_plot import Place, smoothing_plot
 from realtime.errors import RealtimeError
-from realtime.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter
-from realtime.smoothing_plot import Place, smoothing_plot
+from realtime.pose.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter
 
 CUTOFFS_HZ = tuple(np.geomspace(0.1, 12.0, 12).tolist())
 BETAS = (0.0, 0.5, BETA)
@@ -77,7 +78,7 @@ def _place(name: str, found: MotionScore) -> Place:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table; draw the plot."""
-    parser = argparse.ArgumentParser(prog="python -m realtime.bench_smoothing", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m realtime.bench.smoothing", description=__doc__)
     parser.add_argument("motions", type=Path)
     parser.add_argument("--raw", metavar="NAME", help="the estimate to smooth; default: the first")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw delay and tremor here")

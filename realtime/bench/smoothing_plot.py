@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from realtime.report_markup import Markup, element
-from realtime.report_plot import ticks
+from realtime.report.markup import Markup, element
+from realtime.report.plot import ticks
 
 WIDTH, HEIGHT = 620.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 56.0, 16.0, 16.0, 46.0

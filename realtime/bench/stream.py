@@ -12,10 +12,10 @@ import numpy as np
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
 from engines.benchmark import BenchResult, Figure, Timing
+from realtime.bench.stream_load import START_TIMEOUT_S, Crowd, Listeners
 from realtime.errors import StreamError
-from realtime.publisher import Publisher
-from realtime.stream_load import START_TIMEOUT_S, Crowd, Listeners
-from realtime.types import PoseSample, Status
+from realtime.sample import PoseSample, Status
+from realtime.stream.publisher import Publisher
 
 RATE_HZ = 120.0
 TURN_S = 10.0

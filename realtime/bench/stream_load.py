@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import zmq
 
 from realtime.client import subscribe
-from realtime.decoding import decode
 from realtime.errors import StreamError
-from realtime.messages import Angles
+from realtime.stream.decoding import decode
+from realtime.stream.messages import Angles
 
 START_TIMEOUT_S = 60.0
 END_SILENCE_S = 5.0
@@ -105,7 +105,7 @@ class Crowd:
 
 
 def _start(*words: str, stdin: int | None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "realtime.stream_load", *words]
+    command = [sys.executable, "-m", "realtime.bench.stream_load", *words]
     return subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, text=True)
 
 

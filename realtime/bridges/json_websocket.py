@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from realtime.angle_sample import AngleSample
 from realtime.bridges.network import LOOPBACK
 from realtime.bridges.websocket_server import BroadcastServer
-from realtime.messages import Meta, StatusMessage
-from realtime.wire import known
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import Meta, StatusMessage
+from realtime.stream.to_messages import known
 
 DEFAULT_PORT = 5571
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator
 import numpy as np
 import pylsl
 
-from realtime.angle_sample import AngleSample
 from realtime.errors import BridgeError
-from realtime.messages import Meta, Model, StatusMessage
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import Meta, Model, StatusMessage
 
 logger = logging.getLogger(__name__)
 

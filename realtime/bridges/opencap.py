@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.angle_sample import AngleSample
 from realtime.bridges.network import LOOPBACK
 from realtime.bridges.websocket_server import BroadcastServer
 from realtime.errors import BridgeError
 from realtime.geometry import rotation_matrices
-from realtime.messages import Meta, Pose, StatusMessage
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import Meta, Pose, StatusMessage
 
 Array = NDArray[np.float64]
 

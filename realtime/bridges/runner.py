@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from realtime.angle_sample import AngleSample
 from realtime.client import Subscription
 from realtime.errors import BridgeError
-from realtime.messages import Meta, Model, StatusMessage
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import Meta, Model, StatusMessage
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from realtime.angle_sample import AngleSample
 from realtime.bridges.humanoid import Humanoid
 from realtime.bridges.network import LOOPBACK, check_host
 from realtime.errors import BridgeError
-from realtime.messages import Meta, StatusMessage
-from realtime.types import Status
+from realtime.sample import Status
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import Meta, StatusMessage
 
 DEFAULT_PORT = 39539
 """Where VMC's receivers ("marionettes") listen."""

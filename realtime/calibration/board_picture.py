@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from calib.board import BoardView
-from calib.camera_views import Verdict, ViewCollector
-from realtime.overlay_style import CAUTION, GOOD, INK, MUTED, SHIFT, WHITE, Image, Typeface, blend, fixed
+from calib.boards.board import BoardView
+from calib.boards.camera_views import Verdict, ViewCollector
+from realtime.overlay.style import CAUTION, GOOD, INK, MUTED, SHIFT, WHITE, Image, Typeface, blend, fixed
 
 TINT = 0.16
 """Opacity of the cells that are covered."""

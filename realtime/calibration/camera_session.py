@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, BoardFinder, BoardView
+from calib.boards.board import Board, BoardFinder, BoardView
+from calib.boards.camera_views import Verdict, ViewCollector
 from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration
 from calib.camera_file import save_camera
-from calib.camera_views import Verdict, ViewCollector
-from realtime.file_sources import PictureSource
-from realtime.sources import FrameSource, read_frames
-from realtime.types import Frame
+from realtime.sample import Frame
+from realtime.sources.files import PictureSource
+from realtime.sources.source import FrameSource, read_frames
 
 if TYPE_CHECKING:
-    from calib.camera_fit import IntrinsicsFit
+    from calib.boards.camera_fit import IntrinsicsFit
 
 logger = logging.getLogger(__name__)
 

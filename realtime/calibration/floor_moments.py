@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.boards.floor import StandingPerson
 from calib.camera import CameraCalibration
-from calib.floor import StandingPerson
-from engines.blazepose import BlazePoseResult
-from engines.body_proportions import is_upright
-from realtime.observation import rotation_to_ray
+from engines.blazepose.tracker import BlazePoseResult
+from engines.features.body_proportions import is_upright
+from realtime.pose.observation import rotation_to_ray
 
 Array = NDArray[np.float64]
 

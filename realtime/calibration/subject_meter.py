@@ -10,12 +10,12 @@ from calib.kinematics import body_transforms, joint_centres
 from calib.proportions import expect_proportions, segment_lengths, set_segments
 from calib.skeleton import Skeleton
 from calib.subject import Subject, check_stature
-from engines.blazepose import BlazePoseResult
-from engines.body_proportions import is_upright
-from realtime.floor_moments import NEEDED
-from realtime.landmark_model import build_landmark_model
-from realtime.subject_scaling import N_LANDMARKS, reference_stature_m
-from realtime.types import PoseSample, Status
+from engines.blazepose.tracker import BlazePoseResult
+from engines.features.body_proportions import is_upright
+from realtime.calibration.floor_moments import NEEDED
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.scaling import N_LANDMARKS, reference_stature_m
+from realtime.sample import PoseSample, Status
 
 Array = NDArray[np.float64]
 
@@ -106,8 +106,8 @@ class SubjectMeter:
             sample: The estimate of the frame.
             seen: Its landmarks.
             scale_factors: The person's proportions by this frame, of whatever size. Shape: (n_bodies, 3).
-            upright: What the frame tells of proportions (`engines.body_proportions`), if it shows the person
-                upright.
+            upright: What the frame tells of proportions (`engines.features.body_proportions`), if it shows
+                the person upright.
             interval_s: Frames that follow sooner are left out; 0 for pictures without times.
         """
         is_soon = self._last_ns is not None and sample.t_capture_ns - self._last_ns < interval_s * 1e9

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from engines.assets import fetch
-from engines.blazepose import BlazePose, BlazePoseResult
-from engines.body_proportions import look_at_proportions
-from realtime.estimators import lifter_path
-from realtime.landmarks import LandmarksEstimator
-from realtime.lifted import LiftedEstimator
-from realtime.lifter import Lifter
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.subject_calibration import INTERVAL_S, SubjectMeter
-from realtime.types import Frame
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
+from engines.features.body_proportions import look_at_proportions
+from realtime.calibration.subject_meter import INTERVAL_S, SubjectMeter
+from realtime.estimators.build import lifter_path
+from realtime.estimators.landmarks import LandmarksEstimator
+from realtime.estimators.lift_network import Lifter
+from realtime.estimators.lifted import LiftedEstimator
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.sample import Frame
 
 
 class _WatchedBlazePose(BlazePose):

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, BoardFinder, BoardView
-from calib.camera_views import Verdict, ViewCollector
+from calib.boards.board import Board, BoardFinder, BoardView
+from calib.boards.camera_views import Verdict, ViewCollector
+from calib.boards.two_views import JointTracks, Limb
 from calib.kinematics import body_transforms
 from calib.skeleton import load_skeleton
-from calib.two_views import JointTracks, Limb
-from realtime.landmark_model import build_landmark_model
-from realtime.sources import FrameSource
-from realtime.subject_scaling import N_LANDMARKS, SEGMENTS, reference_stature_m
-from realtime.types import Frame
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.scaling import N_LANDMARKS, SEGMENTS, reference_stature_m
+from realtime.sample import Frame
+from realtime.sources.source import FrameSource
 
 if TYPE_CHECKING:
-    from engines.blazepose import BlazePose, BlazePoseResult
+    from engines.blazepose.tracker import BlazePose, BlazePoseResult
 
 Array = NDArray[np.float64]
 
@@ -143,6 +143,6 @@ def _joint_tracks(track: list[BlazePoseResult | None]) -> JointTracks:
 
 
 def _is_folder(source: FrameSource) -> bool:
-    from realtime.file_sources import PictureSource
+    from realtime.sources.files import PictureSource
 
     return isinstance(source, PictureSource)

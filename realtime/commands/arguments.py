@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.errors import RealtimeError
-from realtime.publisher import DEFAULT_ADDRESS
+from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
-    from realtime.curve import ClientKeys
+    from realtime.stream.security import ClientKeys
 
 
 def positive_int(text: str) -> int:
@@ -110,7 +110,7 @@ def client_keys(args: argparse.Namespace) -> ClientKeys | None:
         StreamError: a file holds no key, or there is a publisher's key alone.
     """
     from realtime.errors import StreamError
-    from realtime.key_files import load_client_keys
+    from realtime.stream.key_files import load_client_keys
 
     if args.key is None and args.server_key is not None:
         raise StreamError("--server-key needs your own key, too: add --key NAME.key_secret")

@@ -13,20 +13,20 @@ from realtime.commands.arguments import check_can_write, positive_float, positiv
 from realtime.errors import RealtimeError
 
 if TYPE_CHECKING:
-    from realtime.bench_engines import EngineLoad
-    from realtime.bench_stream import StreamLoad
+    from realtime.bench.engines import EngineLoad
+    from realtime.bench.stream import StreamLoad
 
 HELP = "measure speed on this machine"
 
 BENCHMARKS = {
-    "skeleton": "realtime.bench_skeleton:measure",
-    "landmarks": "realtime.bench_estimator:measure_landmarks",
-    "lifted": "realtime.bench_estimator:measure_lifted",
-    "direct": "realtime.bench_estimator:measure_direct",
-    "stream": "realtime.bench_stream:measure",
-    "engines": "realtime.bench_engines:measure",
-    "synth": "train.bench_synth:measure",
-    "temporal": "train.bench_temporal:measure",
+    "skeleton": "realtime.bench.skeleton:measure",
+    "landmarks": "realtime.bench.estimator:measure_landmarks",
+    "lifted": "realtime.bench.estimator:measure_lifted",
+    "direct": "realtime.bench.estimator:measure_direct",
+    "stream": "realtime.bench.stream:measure",
+    "engines": "realtime.bench.engines:measure",
+    "synth": "train.synth.bench:measure",
+    "temporal": "train.temporal.bench:measure",
 }
 """Functions of `quick: bool` that give a BenchResult; imported only when they are asked for."""
 
@@ -66,7 +66,7 @@ def engine_load(args: argparse.Namespace) -> EngineLoad:
     Raises:
         RealtimeError: no network is named.
     """
-    from realtime.bench_engines import EngineLoad
+    from realtime.bench.engines import EngineLoad
 
     if args.model is None:
         raise RealtimeError(
@@ -82,7 +82,7 @@ def stream_load(args: argparse.Namespace) -> StreamLoad:
     Raises:
         RealtimeError: more are stuck than there are.
     """
-    from realtime.bench_stream import StreamLoad
+    from realtime.bench.stream import StreamLoad
 
     if args.stuck > args.crowd:
         raise RealtimeError(

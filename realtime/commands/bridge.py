@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import add_key_options, client_keys, positive_int
-from realtime.publisher import DEFAULT_ADDRESS
+from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
     from realtime.bridges.runner import Bridge

@@ -87,7 +87,7 @@ def check_packages() -> Iterator[Finding]:
 
 def check_runtimes() -> Iterator[Finding]:
     """What networks can run on, and what keeps the others from it."""
-    from engines.runtimes import Runtime, backends
+    from engines.runtimes.available import Runtime, backends
 
     for backend in backends():
         if not backend.problem:
@@ -102,10 +102,10 @@ def check_runtimes() -> Iterator[Finding]:
 
 def check_direct() -> Iterator[Finding]:
     """What the direct network would run on now."""
-    from engines.engine_folder import default_engines_dir, describe, found_engines
+    from engines.building.folder import default_engines_dir, describe, found_engines
     from engines.errors import EngineError
     from engines.spec import load_spec
-    from realtime.estimators import direct_path
+    from realtime.estimators.build import direct_path
 
     path = direct_path()
     if not path.exists():
@@ -140,7 +140,7 @@ def check_assets() -> Iterator[Finding]:
 
 def check_cameras() -> Iterator[Finding]:
     """Cameras that this computer shows."""
-    from realtime.cameras import list_cameras
+    from realtime.sources.cameras import list_cameras
 
     cameras = list_cameras()
     for index, name in cameras:
@@ -151,7 +151,7 @@ def check_cameras() -> Iterator[Finding]:
 
 def check_display() -> Iterator[Finding]:
     """Whether a window can be opened."""
-    from realtime.display import display_problem
+    from realtime.overlay.window import display_problem
 
     problem = display_problem()
     text = f"{problem}; live runs without a window" if problem else "windows can be opened"

@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from calib.storage import read_mot
+from calib.tables.storage import read_mot
+from realtime.bench.accuracy import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
 from realtime.commands.arguments import check_can_write
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 from realtime.errors import RealtimeError
-from realtime.evaluation import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
-from realtime.sources import FrameSource, parse_source
-from realtime.types import Estimator, PoseSample, Status
+from realtime.sample import Estimator, PoseSample, Status
+from realtime.sources.source import FrameSource, parse_source
 
 HELP = "measure an estimator against reference coordinates"
 

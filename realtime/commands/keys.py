@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make what was asked for and say what to do with it."""
-    from realtime.key_files import CLIENTS_FOLDER, SERVER_NAME, allow, load_server_keys, make_pair
+    from realtime.stream.key_files import CLIENTS_FOLDER, SERVER_NAME, allow, load_server_keys, make_pair
 
     folder: Path = args.folder
     is_publishers = (folder / f"{SERVER_NAME}.key_secret").exists()

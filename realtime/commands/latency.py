@@ -12,9 +12,9 @@ from realtime.commands.arguments import check_can_write, positive_float, positiv
 from realtime.commands.options import add_estimator_options
 
 if TYPE_CHECKING:
-    from realtime.latency import GlassToGlass
-    from realtime.run_stats import PipelineStats
-    from realtime.trace import Trace
+    from realtime.bench.latency import GlassToGlass
+    from realtime.pipeline.stats import PipelineStats
+    from realtime.pipeline.trace import Trace
 
 HELP = "measure the delay from the camera's lens to the overlay on the screen"
 DEFAULT_FLASHES = 40
@@ -27,7 +27,7 @@ MEASURED = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    from realtime.flasher import DEFAULT_INTERVAL_S
+    from realtime.bench.flasher import DEFAULT_INTERVAL_S
 
     parser.description = (
         f"{HELP}: a window flashes (less than 3 times a second), the camera watches it. Point the camera at "
@@ -56,11 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Flash, watch, tell."""
-    from realtime.display import Window, display_problem
+    from realtime.bench.flasher import SHORTEST_INTERVAL_S, Flasher, FlashWatcher
+    from realtime.bench.latency import MIN_FLASHES, measure
     from realtime.errors import RealtimeError
-    from realtime.flasher import SHORTEST_INTERVAL_S, Flasher, FlashWatcher
-    from realtime.latency import MIN_FLASHES, measure
-    from realtime.pipeline import Pipeline
+    from realtime.overlay.window import Window, display_problem
+    from realtime.pipeline.pipeline import Pipeline
 
     if args.interval < SHORTEST_INTERVAL_S or args.flashes < MIN_FLASHES:
         raise RealtimeError(
@@ -95,8 +95,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(args: argparse.Namespace, found: GlassToGlass, stats: PipelineStats, trace: Trace | None) -> None:
     """Print the figures, and write what was asked for."""
-    from realtime.latency import spread_ms
-    from realtime.report import format_stats
+    from realtime.bench.latency import spread_ms
+    from realtime.recording.summary import format_stats
 
     print(
         f"{len(found.total_ms)} flashes seen, {found.n_missed} missed, contrast {found.contrast:.0f} of 255"

@@ -14,8 +14,8 @@ from realtime.commands.arguments import add_subscriber_options, check_coordinate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from realtime.angle_sample import AngleSample
     from realtime.client import Subscription
+    from realtime.stream.angle_sample import AngleSample
 
 HELP = "print the joint angles that a running tracker publishes"
 HINT_AFTER_S = 3.0

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from realtime.commands import session
 from realtime.commands.arguments import size_px
-from realtime.publisher import DEFAULT_ADDRESS
+from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
-    from realtime.display import Window
-    from realtime.outputs import Image, Outputs
-    from realtime.pipeline import Pipeline
-    from realtime.report import JointRanges
-    from realtime.run_stats import PipelineStats
-    from realtime.slot import LatestSlot
-    from realtime.sources import FrameSource
-    from realtime.types import Estimator
+    from realtime.overlay.window import Window
+    from realtime.pipeline.pipeline import Pipeline
+    from realtime.pipeline.slot import LatestSlot
+    from realtime.pipeline.stats import PipelineStats
+    from realtime.recording.outputs import Image, Outputs
+    from realtime.recording.summary import JointRanges
+    from realtime.sample import Estimator
+    from realtime.sources.source import FrameSource
 
 HELP = "track a person in front of a camera, live"
 SAMPLES_DEPTH = 64
@@ -51,10 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Track until told to stop."""
-    from realtime.display import Window
     from realtime.errors import RecordingError
-    from realtime.pipeline import Pipeline, PipelineOptions
-    from realtime.report import JointRanges, write_report
+    from realtime.overlay.window import Window
+    from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+    from realtime.recording.summary import JointRanges, write_report
 
     if args.record_video and args.out is None:
         raise RecordingError("--record-video needs the folder of a recording: add --out DIR")
@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _pictures(args: argparse.Namespace) -> LatestSlot[Image] | None:
     """Where the window's pictures are left; None where there is no window."""
-    from realtime.display import display_problem
-    from realtime.slot import LatestSlot
+    from realtime.overlay.window import display_problem
+    from realtime.pipeline.slot import LatestSlot
 
     problem = None if args.no_window else display_problem()
     if problem:
@@ -112,9 +112,9 @@ def _build_outputs(
     ranges: JointRanges,
     pictures: LatestSlot[Image] | None,
 ) -> Outputs:
-    from realtime import lossless_video
-    from realtime.outputs import Outputs
-    from realtime.slot import SlotPolicy
+    from realtime.pipeline.slot import SlotPolicy
+    from realtime.recording import lossless_video
+    from realtime.recording.outputs import Outputs
 
     shown = session.build_overlay(args, estimator, mirror=args.mirror)
     # What is recorded is never mirrored.

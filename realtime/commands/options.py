@@ -11,10 +11,10 @@ from pathlib import Path
 from calib.camera import DEFAULT_FOV_DEG, CameraCalibration
 from calib.camera_file import load_camera
 from calib.errors import CameraError
-from realtime.commands.engines_options import PRECISIONS, RUNTIMES, choice_from_options
+from realtime.commands.engines.options import PRECISIONS, RUNTIMES, choice_from_options
 from realtime.errors import RealtimeError
-from realtime.estimators import ESTIMATOR_NAMES, default_estimator, make_estimator
-from realtime.types import Estimator
+from realtime.estimators.build import ESTIMATOR_NAMES, default_estimator, make_estimator
+from realtime.sample import Estimator
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from realtime.commands.arguments import add_subscriber_options, client_keys, positive_float
 
 if TYPE_CHECKING:
-    from realtime.angle_sample import AngleSample
-    from realtime.stream_report import StreamReport
+    from realtime.recording.stream_report import StreamReport
+    from realtime.stream.angle_sample import AngleSample
 
 HELP = "record the angles and markers that a running tracker publishes"
 
@@ -70,9 +70,9 @@ def record(heard: Iterator[AngleSample], out: Path) -> StreamReport | None:
     """
     from tqdm import tqdm
 
-    from realtime.recorder import Recorder
-    from realtime.report import write_report
-    from realtime.stream_report import StreamReport
+    from realtime.recording.recorder import Recorder
+    from realtime.recording.stream_report import StreamReport
+    from realtime.recording.summary import write_report
 
     recorder: Recorder | None = None
     report: StreamReport | None = None

@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make what only a clean end makes; what is there stays as it is."""
-    from realtime.recorder import LOSSLESS_NAME, STO_NAME, VIDEO_NAME
-    from realtime.recording_finish import MOT_NAME, TRC_NAME, finish_recording
-    from realtime.report import REPORT_NAME, write_report
-    from realtime.stream_log import LOG_NAME, StreamLog
-    from realtime.stream_report import StreamReport
+    from realtime.recording.finish import MOT_NAME, TRC_NAME, finish_recording
+    from realtime.recording.log import LOG_NAME, StreamLog
+    from realtime.recording.recorder import LOSSLESS_NAME, STO_NAME, VIDEO_NAME
+    from realtime.recording.stream_report import StreamReport
+    from realtime.recording.summary import REPORT_NAME, write_report
 
     folder: Path = args.recording
     n_samples = finish_recording(folder)

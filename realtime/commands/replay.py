@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from realtime.commands import session
 
 if TYPE_CHECKING:
-    from realtime.pipeline import Pipeline
-    from realtime.run_stats import PipelineStats
-    from realtime.sources import FrameSource
+    from realtime.pipeline.pipeline import Pipeline
+    from realtime.pipeline.stats import PipelineStats
+    from realtime.sources.source import FrameSource
 
 HELP = "track the person in a video, or publish a recording again"
 DESCRIPTION = """
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Track, or publish again."""
     from realtime.errors import RecordingError, SourceError
-    from realtime.recorded_video import RecordedVideo, is_recording
+    from realtime.recording.source import RecordedVideo, is_recording
 
     folder = Path(args.source)
     if is_recording(folder) and not args.retrack:
@@ -62,7 +62,7 @@ def republish(args: argparse.Namespace, folder: Path) -> int:
     from tqdm import tqdm
 
     from realtime.errors import RecordingError
-    from realtime.republish import Republisher
+    from realtime.recording.republish import Republisher
 
     if args.publish is None or args.out is not None:
         raise RecordingError(
@@ -91,10 +91,10 @@ def republish(args: argparse.Namespace, folder: Path) -> int:
 
 def track(args: argparse.Namespace, source: FrameSource) -> int:
     """Track every frame, write the files, print the ranges."""
-    from realtime.outputs import Outputs
-    from realtime.pipeline import Pipeline, PipelineOptions
-    from realtime.report import JointRanges, write_report
-    from realtime.slot import SlotPolicy
+    from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+    from realtime.pipeline.slot import SlotPolicy
+    from realtime.recording.outputs import Outputs
+    from realtime.recording.summary import JointRanges, write_report
 
     require_other_folder(args.source, args.out)
     require_end(source, has_limit=args.frames is not None or args.duration is not None)
@@ -136,7 +136,7 @@ def require_other_folder(source: str, out: Path) -> None:
         RecordingError: saying so.
     """
     from realtime.errors import RecordingError
-    from realtime.recorder import FILE_NAMES
+    from realtime.recording.recorder import FILE_NAMES
 
     path = Path(source)
     is_same = path.is_dir() and path.resolve() == out.resolve()

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
-    from realtime.report_data import read_recording
-    from realtime.report_html import write_html_report
+    from realtime.report.data import read_recording
+    from realtime.report.page import write_html_report
 
     recording = read_recording(args.recording)
     out = args.out or args.recording / "report.html"

@@ -17,15 +17,15 @@ from realtime.commands.arguments import check_can_write, names, positive_float, 
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 
 if TYPE_CHECKING:
-    from realtime.curve import ServerKeys
-    from realtime.outputs import Drawing
-    from realtime.pipeline import SampleSender
-    from realtime.recorder import Recorder
-    from realtime.report import JointRanges
-    from realtime.run_stats import PipelineStats
-    from realtime.sources import FrameSource
-    from realtime.trace import Trace
-    from realtime.types import Estimator
+    from realtime.pipeline.pipeline import SampleSender
+    from realtime.pipeline.stats import PipelineStats
+    from realtime.pipeline.trace import Trace
+    from realtime.recording.outputs import Drawing
+    from realtime.recording.recorder import Recorder
+    from realtime.recording.summary import JointRanges
+    from realtime.sample import Estimator
+    from realtime.sources.source import FrameSource
+    from realtime.stream.security import ServerKeys
 
 
 NOTE_AFTER_S = 2.0
@@ -83,7 +83,7 @@ def source_of(args: argparse.Namespace) -> FrameSource:
         AssetError: the clip cannot be fetched.
     """
     from engines.assets import ASSETS, fetch
-    from realtime.sources import VIDEO_SUFFIXES, parse_source
+    from realtime.sources.source import VIDEO_SUFFIXES, parse_source
 
     asset = ASSETS.get(args.source)
     is_clip = asset is not None and asset.path.endswith(VIDEO_SUFFIXES)
@@ -97,7 +97,7 @@ def take_recorded_options(args: argparse.Namespace, recording: Path) -> None:
     Raises:
         RecordingError: session.json is missing or damaged.
     """
-    from realtime.recorder import read_session
+    from realtime.recording.recorder import read_session
 
     about = read_session(recording)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -126,7 +126,7 @@ def opened(source: FrameSource) -> Iterator[FrameSource]:
 
 def build_estimator(args: argparse.Namespace, source: FrameSource) -> Estimator:
     """Build the estimator for an open source, and say on what it runs."""
-    from realtime.cameras import device_name
+    from realtime.sources.cameras import device_name
 
     camera = camera_from_options(args, source.width_px, source.height_px, device_name(source))
     estimator = estimator_from_options(args, camera)
@@ -159,7 +159,7 @@ def trace_of(args: argparse.Namespace) -> Trace | None:
     Raises:
         RealtimeError: the file cannot be written.
     """
-    from realtime.trace import Trace
+    from realtime.pipeline.trace import Trace
 
     check_can_write(args.trace)
     return None if args.trace is None else Trace()
@@ -185,7 +185,7 @@ def publisher_factory(
     keys = server_keys(args)
 
     def open_publisher() -> SampleSender:
-        from realtime.publisher import Publisher
+        from realtime.stream.publisher import Publisher
 
         publisher = Publisher(
             args.publish,
@@ -211,7 +211,7 @@ def server_keys(args: argparse.Namespace) -> ServerKeys | None:
     """
     if args.keys is None:
         return None
-    from realtime.key_files import load_server_keys
+    from realtime.stream.key_files import load_server_keys
 
     return load_server_keys(args.keys)
 
@@ -235,8 +235,8 @@ def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: boo
     Raises:
         FloorError: the floor is asked for, and the camera's was not measured.
     """
-    from realtime.floor_grid import FloorDrawing
-    from realtime.overlay import Overlay
+    from realtime.overlay.floor_grid import FloorDrawing
+    from realtime.overlay.overlay import Overlay
 
     overlay = Overlay(
         estimator.skeleton,
@@ -263,7 +263,7 @@ def open_recorder(
     Raises:
         RecordingError: the folder cannot be written, or holds a recording that must stay.
     """
-    from realtime.recorder import Recorder
+    from realtime.recording.recorder import Recorder
 
     facts = describe(source, estimator)
     del facts["smoothing_lag_s"]  # not known yet
@@ -299,8 +299,8 @@ def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
 
 def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -> None:
     """Tell people what came out."""
-    from realtime.recorder import FILE_NAMES
-    from realtime.report import REPORT_NAME, format_stats
+    from realtime.recording.recorder import FILE_NAMES
+    from realtime.recording.summary import REPORT_NAME, format_stats
 
     if stats.note:
         logger.warning("%s", stats.note)

@@ -16,7 +16,7 @@ from realtime.commands.arguments import (
     positive_float,
     size_px,
 )
-from realtime.publisher import DEFAULT_ADDRESS
+from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
     from realtime.viewer.body import MeshMaker

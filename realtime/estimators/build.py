@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from realtime.errors import RealtimeError
-from realtime.types import Estimator
+from realtime.sample import Estimator
 
 if TYPE_CHECKING:
-    from engines.blazepose_detector import SearchRegion
+    from engines.blazepose.detector import SearchRegion
     from engines.selection import EngineChoice
-    from realtime.skeletal_layer import SkeletalLayer
-    from realtime.subject_scaling import KnownSubject
+    from realtime.pose.scaling import KnownSubject
+    from realtime.pose.skeletal_layer import SkeletalLayer
 
 ESTIMATOR_NAMES = ("lifted", "landmarks", "direct")
 """The first is the default with kinecast's own skeleton, the second with any other."""
@@ -82,14 +82,14 @@ def make_estimator(
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
     from calib.subject import load_subject
     from engines.assets import fetch
-    from engines.blazepose import BlazePose
-    from engines.blazepose_detector import WHOLE_PICTURE, SearchRegion
-    from realtime.landmarks import LandmarksEstimator
-    from realtime.lifted import LiftedEstimator
-    from realtime.skeletal_layer import SkeletalLayer
-    from realtime.subject_calibration import factors_of_stature
-    from realtime.subject_scaling import KnownSubject
-    from realtime.temporal import TemporalNetwork
+    from engines.blazepose.detector import WHOLE_PICTURE, SearchRegion
+    from engines.blazepose.tracker import BlazePose
+    from realtime.calibration.subject_meter import factors_of_stature
+    from realtime.estimators.landmarks import LandmarksEstimator
+    from realtime.estimators.lifted import LiftedEstimator
+    from realtime.pose.scaling import KnownSubject
+    from realtime.pose.skeletal_layer import SkeletalLayer
+    from realtime.pose.temporal_network import TemporalNetwork
 
     if name not in ESTIMATOR_NAMES:
         raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
@@ -143,10 +143,10 @@ def _make_direct(
     offline: bool,
 ) -> Estimator:
     from engines.assets import fetch
-    from engines.blazepose_detector import PoseDetector
+    from engines.blazepose.detector import PoseDetector
     from engines.selection import FASTEST
-    from realtime.direct import DirectEstimator
-    from realtime.direct_network import DirectNetwork
+    from realtime.estimators.direct import DirectEstimator
+    from realtime.estimators.direct_network import DirectNetwork
 
     if not network_path.exists():
         raise RealtimeError(

@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.kinematics import forward_kinematics, joint_centres, marker_positions
 from calib.skeleton import Skeleton
-from engines.blazepose_detector import WHOLE_PICTURE, PoseDetector, SearchRegion
-from engines.crop_rays import MARGIN, square_about
+from engines.blazepose.detector import WHOLE_PICTURE, PoseDetector, SearchRegion
+from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi, letterbox_roi
-from realtime.direct_network import DirectAnswer, DirectNetwork
-from realtime.direct_person import AveragedScaling
-from realtime.direct_refine import PoseRefiner
-from realtime.estimate import Estimate
-from realtime.evaluation import PELVIS_ROTATIONS, pelvis_angles_deg
-from realtime.landmarks import LOST_RESET_NS, bounding_box
-from realtime.observation import solve_translation, undistort_rays
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.subject_scaling import KnownSubject
-from realtime.types import Frame, PoseSample, Status
+from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_angles_deg
+from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
+from realtime.estimators.landmarks import LOST_RESET_NS, bounding_box
+from realtime.pose.averaged_scaling import AveragedScaling
+from realtime.pose.estimate import Estimate
+from realtime.pose.observation import solve_translation, undistort_rays
+from realtime.pose.scaling import KnownSubject
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.sample import Frame, PoseSample, Status
 
 Array = NDArray[np.float64]
 
@@ -50,7 +49,6 @@ class DirectEstimator:
         height_m: The person's stature, if known.
         subject: The person's measures, if known.
         search_region: Where the detector looks.
-        refine: Whether inverse kinematics follows the network.
     """
 
     name = "direct"
@@ -66,14 +64,12 @@ class DirectEstimator:
         subject: KnownSubject | None = None,
         *,
         search_region: SearchRegion = WHOLE_PICTURE,
-        refine: bool = False,
     ) -> None:
         self.skeleton, self.camera = skeleton, camera
         self._network, self._detector, self._layer = network, detector, layer
         self._search_region = search_region
         self._subject = subject or KnownSubject()
         self._scaling = AveragedScaling(skeleton, height_m, known=self._subject.scale_factors)
-        self._refiner = PoseRefiner(skeleton, camera) if refine else None
         self._pelvis = skeleton.body_index("pelvis")
         self._turns = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
         self._shifts = [skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]
@@ -91,7 +87,7 @@ class DirectEstimator:
         return self._layer.lag_s
 
     def warm_up(self) -> None:
-        """Take an empty picture through every stage; see `realtime.types.Estimator`."""
+        """Take an empty picture through every stage; see `realtime.sample.Estimator`."""
         k = self.camera.intrinsics
         image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
         image.flags.writeable = False  # as frames are: numba compiles for either
@@ -108,15 +104,13 @@ class DirectEstimator:
         self._last_seen_ns: int | None = None
         self._scaling.reset()
         self._layer.reset()
-        if self._refiner is not None:
-            self._refiner.set_scale_factors(self._scaling.scale_factors)
 
     def look_at(self, roi: Roi) -> None:
         """Look at this region of the next frame: somebody else knows that the person is there."""
         self._roi = roi
 
     def step(self, frame: Frame) -> PoseSample:
-        """Estimate one frame; see `realtime.types.Estimator`."""
+        """Estimate one frame; see `realtime.sample.Estimator`."""
         start_ns = time.perf_counter_ns()
         answer = None if self._roi is None else self._network.look(frame.image, self._roi)
         if answer is None or answer.presence < MIN_PRESENCE:
@@ -151,12 +145,8 @@ class DirectEstimator:
         return first if again is None else self._network.look(image, again)
 
     def _solve(self, answer: DirectAnswer) -> Estimate:
-        if self._scaling.update(answer.scale_factors, answer.presence * answer.is_in_crop.mean()):
-            if self._refiner is not None:
-                self._refiner.set_scale_factors(self._scaling.scale_factors)
+        self._scaling.update(answer.scale_factors, answer.presence * answer.is_in_crop.mean())
         q, pelvis_m = self._place(answer)
-        if self._refiner is not None:
-            q = self._refiner.refine(answer, q, pelvis_m)
         self._roi = self._region_of(q, answer)
         return Estimate(
             q=self._subject.without_offsets(q),

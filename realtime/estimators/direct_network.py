@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from calib.camera import Intrinsics
 from calib.skeleton import Skeleton
-from engines.crop_rays import log_reach, rotation_cam_crop
-from engines.direct_outputs import INPUTS, OUTPUTS
 from engines.errors import EngineError
+from engines.features.crop_rays import log_reach, rotation_cam_crop
+from engines.features.direct_outputs import INPUTS, OUTPUTS
 from engines.preprocess import Roi, averaged_crop, crop_to_image
 from engines.selection import FASTEST, EngineChoice, open_network
 

@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from engines.blazepose import BlazePose, BlazePoseResult
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.preprocess import Roi, letterbox_roi
-from realtime.estimate import Estimate
-from realtime.foot_lock import FootLock
-from realtime.landmark_model import LandmarkModel, build_landmark_model
-from realtime.observation import LandmarkObservation, observe, rotation_to_ray
-from realtime.pelvis_position import PelvisPosition
-from realtime.pose_solver import PoseSolver, Prior
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.subject_scaling import KnownSubject, SubjectScaling
-from realtime.types import Frame, PoseSample, Status
+from realtime.pose.estimate import Estimate
+from realtime.pose.foot_lock import FootLock
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
+from realtime.pose.observation import LandmarkObservation, observe, rotation_to_ray
+from realtime.pose.position import PelvisPosition
+from realtime.pose.scaling import KnownSubject, SubjectScaling
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.pose.solver import PoseSolver, Prior
+from realtime.sample import Frame, PoseSample, Status
 
 Array = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ class LandmarksEstimator:
         return self._layer.lag_s
 
     def warm_up(self) -> None:
-        """Take an empty picture through every stage; see `realtime.types.Estimator`."""
+        """Take an empty picture through every stage; see `realtime.sample.Estimator`."""
         k = self.camera.intrinsics
         image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
         image.flags.writeable = False  # as frames are: numba compiles for either
@@ -111,7 +111,7 @@ class LandmarksEstimator:
         self._forget_person()
 
     def step(self, frame: Frame) -> PoseSample:
-        """Estimate one frame; see `realtime.types.Estimator`."""
+        """Estimate one frame; see `realtime.sample.Estimator`."""
         start_ns = time.perf_counter_ns()
         result = self._blazepose.step(frame.image, frame.t_capture_ns)
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from engines.blazepose import BlazePoseResult
-from engines.landmark_features import (
+from engines.blazepose.tracker import BlazePoseResult
+from engines.features.landmarks import (
     N_FEATURES,
     LandmarkBatch,
     landmark_features,
     mirrored,
     turn_about_vertical,
 )
-from engines.openvino_engine import OpenvinoEngine
+from engines.runtimes.openvino_engine import OpenvinoEngine
 from engines.spec import load_spec
-from realtime.evaluation import PELVIS_ROTATIONS, pelvis_angles_deg, pelvis_rotation_matrices
-from realtime.observation import undistorted_px
+from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_angles_deg, pelvis_rotation_matrices
+from realtime.pose.observation import undistorted_px
 
 Array = NDArray[np.float64]
 

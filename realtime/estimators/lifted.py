@@ -13,13 +13,13 @@ import numpy as np
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from engines.blazepose import BlazePose, BlazePoseResult
-from engines.temporal_features import UNDERRATED
-from realtime.landmarks import LandmarksEstimator
-from realtime.lifter import Lifted, Lifter
-from realtime.pose_solver import Prior
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.subject_scaling import KnownSubject
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
+from engines.features.temporal import UNDERRATED
+from realtime.estimators.landmarks import LandmarksEstimator
+from realtime.estimators.lift_network import Lifted, Lifter
+from realtime.pose.scaling import KnownSubject
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.pose.solver import Prior
 
 DISAGREEMENT = 1.0
 """On 350 pictures of synthetic people that nothing was learnt from, angles that the landmarks pulled away

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import SkeletonError
-from realtime.overlay_history import History, draw_curve
-from realtime.overlay_style import (
+from realtime.overlay.history import History, draw_curve
+from realtime.overlay.style import (
     FAINT,
     INK,
     MUTED,
@@ -24,7 +24,7 @@ from realtime.overlay_style import (
     blend,
     side_colour,
 )
-from realtime.types import PoseSample
+from realtime.sample import PoseSample
 
 DEFAULT_COORDINATES = (
     "hip_flexion",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from calib.kinematics import forward_kinematics
 from realtime.geometry import joint_centres
-from realtime.overlay_skeleton import to_picture
-from realtime.overlay_style import FAINT, INK, SHIFT, WHITE, Colour, Image, blend, fixed, side_colour
-from realtime.types import PoseSample
+from realtime.overlay.skeleton import to_picture
+from realtime.overlay.style import FAINT, INK, SHIFT, WHITE, Colour, Image, blend, fixed, side_colour
+from realtime.sample import PoseSample
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration

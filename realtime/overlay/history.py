@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.overlay_style import Colour, Image, polyline
-from realtime.types import PoseSample
+from realtime.overlay.style import Colour, Image, polyline
+from realtime.sample import PoseSample
 
 _FASTEST_HZ = 170
 _MAX_POINTS = 48

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from realtime.overlay_angles import AnglePanel, choose_rows
-from realtime.overlay_arcs import JointArcs
-from realtime.overlay_plot import TimePlot
-from realtime.overlay_skeleton import SkeletonDrawing
-from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Panel, Typeface
-from realtime.types import LiveStats, PoseSample, Status
+from realtime.overlay.angles import AnglePanel, choose_rows
+from realtime.overlay.arcs import JointArcs
+from realtime.overlay.plot import TimePlot
+from realtime.overlay.skeleton import SkeletonDrawing
+from realtime.overlay.style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Panel, Typeface
+from realtime.sample import LiveStats, PoseSample, Status
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration

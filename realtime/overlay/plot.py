@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.overlay_angles import Row
-from realtime.overlay_history import History, draw_curve
-from realtime.overlay_style import FAINT, LEFT, MUTED, RIGHT, WHITE, Colour, Image, Panel, Typeface
-from realtime.types import PoseSample
+from realtime.overlay.angles import Row
+from realtime.overlay.history import History, draw_curve
+from realtime.overlay.style import FAINT, LEFT, MUTED, RIGHT, WHITE, Colour, Image, Panel, Typeface
+from realtime.sample import PoseSample
 
 SPAN_S = 8.0
 WIDTH_PX, HEIGHT_PX = 268, 132

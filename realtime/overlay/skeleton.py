@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres as neutral_joint_centres
 from realtime.geometry import coordinates_of, joint_centres
-from realtime.overlay_style import INK, SHIFT, WHITE, Image, fixed, side_colour
-from realtime.types import PoseSample
+from realtime.overlay.style import INK, SHIFT, WHITE, Image, fixed, side_colour
+from realtime.sample import PoseSample
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration

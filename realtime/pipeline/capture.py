@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
-from realtime.slot import LatestSlot
-from realtime.sources import FrameSource
-from realtime.types import Frame
+from realtime.pipeline.slot import LatestSlot
+from realtime.sample import Frame
+from realtime.sources.source import FrameSource
 
 
 class Capture:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from realtime.capture import Capture
-from realtime.run_stats import PipelineStats, RunStats
-from realtime.slot import LatestSlot, SlotClosed, SlotPolicy
-from realtime.sources import FrameSource
-from realtime.trace import Trace
-from realtime.types import Estimator, Frame, LiveStats, PoseSample
-from realtime.worker_threads import WorkerThreads
+from realtime.pipeline.capture import Capture
+from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
+from realtime.pipeline.stats import PipelineStats, RunStats
+from realtime.pipeline.trace import Trace
+from realtime.pipeline.workers import WorkerThreads
+from realtime.sample import Estimator, Frame, LiveStats, PoseSample
+from realtime.sources.source import FrameSource
 
 TICK_S = 0.01
 """How often the main thread looks after the window and the end of the run."""

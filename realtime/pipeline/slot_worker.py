@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from realtime.slot import LatestSlot, SlotClosed, SlotPolicy
+from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
 
 T = TypeVar("T")
 

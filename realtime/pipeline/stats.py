@@ -8,9 +8,9 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from realtime.metrics import DurationTracker, Percentiles, RateMeter
-from realtime.run_history import RunHistory
-from realtime.types import LiveStats, PoseSample, Status
+from realtime.pipeline.durations import DurationTracker, Percentiles, RateMeter
+from realtime.pipeline.run_history import RunHistory
+from realtime.sample import LiveStats, PoseSample, Status
 
 UPDATE_NS = 250_000_000
 """How often the live figures are worked out again."""

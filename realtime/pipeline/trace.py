@@ -11,7 +11,7 @@ from collections import deque
 from pathlib import Path
 
 from realtime.errors import RecordingError
-from realtime.types import PoseSample
+from realtime.sample import PoseSample
 
 MAX_EVENTS = 400_000
 """About 40 minutes of live tracking; of longer runs the newest are kept."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.types import Status
+from realtime.sample import Status
 
 Array = NDArray[np.float64]
 

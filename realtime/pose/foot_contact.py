@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
-from realtime.landmark_model import LandmarkModel
+from realtime.pose.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from calib.ik import InverseKinematics
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
-from realtime.foot_contact import FEET, HEEL, Stance, sole_clearance
-from realtime.landmark_model import LandmarkModel
-from realtime.skeletal_layer import is_root
+from realtime.pose.foot_contact import FEET, HEEL, Stance, sole_clearance
+from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.skeletal_layer import is_root
 
 Array = NDArray[np.float64]
 

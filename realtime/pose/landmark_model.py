@@ -60,9 +60,9 @@ LANDMARK_STATIONS: tuple[LandmarkStation, ...] = (
     *_both_sides(30, 29, "calcn", (0.004, 0.003, -0.018), 0.019, 0.125),
     *_both_sides(32, 31, "toes", (0.062, 0.0, -0.008), 0.016, 0.145),
 )
-"""Measured with BlazePose on 9,000 pictures of synthetic people whose skeletons are known (train.lift_data):
-the stations by least squares across the lines of sight, the deviations as medians of what was left. The
-hips carry the error of the whole body's depth instead of their own."""
+"""Measured with BlazePose on 9,000 pictures of synthetic people whose skeletons are known
+(train.blazepose.data): the stations by least squares across the lines of sight, the deviations as
+medians of what was left. The hips carry the error of the whole body's depth instead of their own."""
 
 SHARED_ERROR = 2.0
 """Landmarks of a limb err together; taken for independent they would count too much. This factor on the

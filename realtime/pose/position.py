@@ -15,11 +15,11 @@ from calib.camera import CameraCalibration
 from calib.kinematics import forward_kinematics, station_positions
 from calib.root import find_root
 from calib.skeleton import Skeleton
-from engines.blazepose import BlazePoseResult
-from realtime.foot_contact import MIN_CONTACT, FootContacts, Stance
-from realtime.landmark_model import LandmarkModel
-from realtime.observation import solve_translation
-from realtime.position_filter import PositionFilter
+from engines.blazepose.tracker import BlazePoseResult
+from realtime.pose.foot_contact import MIN_CONTACT, FootContacts, Stance
+from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.observation import solve_translation
+from realtime.pose.position_filter import PositionFilter
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton
 from calib.subject import Subject
-from realtime.landmark_model import LandmarkModel
+from realtime.pose.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
 

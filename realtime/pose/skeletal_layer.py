@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from calib.kinematics import apply_couplers, forward_kinematics, scaled_markers, station_positions
 from calib.skeleton import Skeleton
-from realtime.estimate import Estimate
-from realtime.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter
-from realtime.temporal import TemporalNetwork
-from realtime.types import Frame, PoseSample, Status
+from realtime.pose.estimate import Estimate
+from realtime.pose.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter
+from realtime.pose.temporal_network import TemporalNetwork
+from realtime.sample import Frame, PoseSample, Status
 
 Array = NDArray[np.float64]
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from calib.ik import InverseKinematics
 from calib.kinematics import station_jacobian
 from calib.skeleton import Skeleton
-from realtime.landmark_model import LandmarkModel
-from realtime.observation import LandmarkObservation
-from realtime.skeletal_layer import is_root
+from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.observation import LandmarkObservation
+from realtime.pose.skeletal_layer import is_root
 
 Array = NDArray[np.float64]
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.pelvis import facing_of
 from calib.skeleton import Skeleton
-from engines.pelvis import facing_of
-from engines.stateful import StatefulEngine
-from engines.temporal_features import (
+from engines.features.temporal import (
     MAX_LOG_SIGMA,
     MIN_LOG_SIGMA,
     N_PELVIS,
     OutputLayout,
     temporal_features,
 )
-from realtime.estimate import Estimate
-from realtime.evaluation import PELVIS_ROTATIONS
+from engines.stateful import StatefulEngine
+from realtime.bench.accuracy import PELVIS_ROTATIONS
+from realtime.pose.estimate import Estimate
 
 Array = NDArray[np.float64]
 

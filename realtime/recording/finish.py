@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import StorageError
-from calib.storage import MarkerTable, coordinate_table, write_mot, write_trc
+from calib.tables.storage import MarkerTable, coordinate_table, write_mot, write_trc
 from realtime.errors import RecordingError
-from realtime.resampling import even_times, resample
-from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.resampling import even_times, resample
 
 MOT_NAME, TRC_NAME = "angles.mot", "markers.trc"
 

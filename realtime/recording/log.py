@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from realtime.decoding import MAX_MESSAGE_BYTES, MessageError, check_lengths, decode
 from realtime.errors import RecordingError
-from realtime.messages import Angles, Message, Meta, Pose, encode
-from realtime.recording_files import RowFile
+from realtime.recording.row_file import RowFile
+from realtime.stream.decoding import MAX_MESSAGE_BYTES, MessageError, check_lengths, decode
+from realtime.stream.messages import Angles, Message, Meta, Pose, encode
 
 LOG_NAME = "stream.msgpack"
 _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.huffyuv import FOURCC, HuffyuvEncoder
-from realtime.matroska import MatroskaFile
+from realtime.recording.huffyuv import FOURCC, HuffyuvEncoder
+from realtime.recording.matroska import MatroskaFile
 
 
 class LosslessVideo:

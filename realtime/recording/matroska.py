@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from realtime.recording_files import RowFile
+from realtime.recording.row_file import RowFile
 
 _EBML_HEADER, _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
 _UNKNOWN_LENGTH = b"\x01\xff\xff\xff\xff\xff\xff\xff"

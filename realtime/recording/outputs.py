@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.report import JointRanges
-from realtime.slot import LatestSlot, SlotPolicy
-from realtime.slot_worker import SlotWorker
-from realtime.types import Frame, LiveStats, PoseSample
+from realtime.pipeline.slot import LatestSlot, SlotPolicy
+from realtime.pipeline.slot_worker import SlotWorker
+from realtime.recording.summary import JointRanges
+from realtime.sample import Frame, LiveStats, PoseSample
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.lossless_video import LosslessVideo
-from realtime.recording_files import RowFile
-from realtime.video_file import VideoFile
+from realtime.recording.lossless_video import LosslessVideo
+from realtime.recording.overlay_video import VideoFile
+from realtime.recording.row_file import RowFile
 
 OVERLAY_NAME, LOSSLESS_NAME, FRAMES_NAME = "overlay.mp4", "video.mkv", "video.csv"
 FRAMES_HEADER = b"frame_id,time_ns\n"

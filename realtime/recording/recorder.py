@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import StorageError
-from calib.storage import StoWriter
+from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
-from realtime.messages import Angles, Camera, Meta, Pose
-from realtime.recorded_pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME, RecordedPictures
-from realtime.recording_files import RowFile, csv_header, csv_row
-from realtime.recording_finish import MOT_NAME, TRC_NAME, finish_recording
-from realtime.report import REPORT_NAME
-from realtime.stream_log import LOG_NAME, LogWriter
-from realtime.types import PoseSample
-from realtime.wire import Envelope, angles_of, meta_of, model_of, pose_of, root_of
+from realtime.recording.finish import MOT_NAME, TRC_NAME, finish_recording
+from realtime.recording.log import LOG_NAME, LogWriter
+from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME, RecordedPictures
+from realtime.recording.row_file import RowFile, csv_header, csv_row
+from realtime.recording.summary import REPORT_NAME
+from realtime.sample import PoseSample
+from realtime.stream.messages import Angles, Camera, Meta, Pose
+from realtime.stream.to_messages import Envelope, angles_of, meta_of, model_of, pose_of, root_of
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
@@ -74,10 +74,10 @@ class Recorder:
     """Writes samples as they come, and what can only be made from all of them at the end.
 
     During the run grow `angles.sto` (true times), `angles.csv` (with confidences), `stream.msgpack`
-    (everything, see `realtime.stream_log`), and, if pictures are given, `overlay.mp4` and `video.mkv`. Each
-    row is in the system's hands when `write` returns, so a killed process loses none; `overlay.mp4` alone
-    needs a clean end. `close` makes from the log `angles.mot` and `markers.trc` at an even rate; after a
-    kill, `finish_recording` does the same. `camera.json` tells the camera, `session.json` what was run. An
+    (everything, see `realtime.recording.log`), and, if pictures are given, `overlay.mp4` and `video.mkv`.
+    Each row is in the system's hands when `write` returns, so a killed process loses none; `overlay.mp4`
+    alone needs a clean end. `close` makes from the log `angles.mot` and `markers.trc` at an even rate;
+    after a kill, `finish_recording` does the same. `camera.json` tells the camera, `session.json` what was run. An
     earlier recording goes when the first sample comes, not before: a run that fails to start costs nothing.
 
     Angles are in degrees, lengths in m, times in s from the first sample. Undefined values are NaN; the

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from msgspec import structs
 
-from realtime import curve
-from realtime.message_publisher import MessagePublisher
-from realtime.messages import Angles, Encoding, Pose
-from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.stream import security as curve
+from realtime.stream.message_publisher import MessagePublisher
+from realtime.stream.messages import Angles, Encoding, Pose
 
 TICK_S = 0.05
 """How often new subscribers are greeted while nothing is due."""

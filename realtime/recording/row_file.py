@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from realtime.messages import Model
+from realtime.stream.messages import Model
 
 
 class RowFile:

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 
 from realtime.errors import SourceError
-from realtime.recorded_pictures import LOSSLESS_NAME, read_frames_table
-from realtime.sources import DEFAULT_FPS, as_bgr, quiet_opencv
-from realtime.stream_log import LOG_NAME, StreamLog
-from realtime.types import Frame
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.pictures import LOSSLESS_NAME, read_frames_table
+from realtime.sample import Frame
+from realtime.sources.source import DEFAULT_FPS, as_bgr, quiet_opencv
 
 
 def is_recording(folder: Path) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.messages import Angles, Meta
-from realtime.metrics import DurationTracker
-from realtime.report import JointRanges
-from realtime.run_history import RunHistory
-from realtime.types import Status
+from realtime.pipeline.durations import DurationTracker
+from realtime.pipeline.run_history import RunHistory
+from realtime.recording.summary import JointRanges
+from realtime.sample import Status
+from realtime.stream.messages import Angles, Meta
 
 
 class StreamReport:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.types import PoseSample, Status
+from realtime.sample import PoseSample, Status
 
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
-    from realtime.messages import Model
-    from realtime.metrics import Percentiles
-    from realtime.run_stats import PipelineStats
+    from realtime.pipeline.durations import Percentiles
+    from realtime.pipeline.stats import PipelineStats
+    from realtime.stream.messages import Model
 
 REPORT_NAME = "report.json"
 VERSIONS_OF = ("kinecast", "numpy", "numba", "opencv-python", "openvino")

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import StorageError
-from calib.storage import read_sto
+from calib.tables.storage import read_sto
 from realtime.errors import RecordingError
-from realtime.recorder import CAMERA_NAME, CSV_NAME, SESSION_NAME, STO_NAME, VIDEO_NAME
-from realtime.report import REPORT_NAME
-from realtime.types import Status
+from realtime.recording.recorder import CAMERA_NAME, CSV_NAME, SESSION_NAME, STO_NAME, VIDEO_NAME
+from realtime.recording.summary import REPORT_NAME
+from realtime.sample import Status
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.landmark_model import POSTURE_PRIORS, UNKNOWN_COORDINATE_PRIOR_DEG
-from realtime.pose_solver import FREE_COORDINATE_SIGMA_RAD
-from realtime.report_data import Recording
+from realtime.pose.landmark_model import POSTURE_PRIORS, UNKNOWN_COORDINATE_PRIOR_DEG
+from realtime.pose.solver import FREE_COORDINATE_SIGMA_RAD
+from realtime.report.data import Recording
 
 Array = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from realtime.errors import RecordingError
-from realtime.report_data import Recording
-from realtime.report_markup import Content, Markup, element
-from realtime.report_measures import losses, motion_ranges, symmetries
-from realtime.report_pictures import Picture, pictures_of
-from realtime.report_run import origin_section, source_name, timing_section
-from realtime.report_sections import curves_section, ranges_section, symmetry_section
+from realtime.report.data import Recording
+from realtime.report.markup import Content, Markup, element
+from realtime.report.measures import losses, motion_ranges, symmetries
+from realtime.report.report_pictures import Picture, pictures_of
+from realtime.report.run import origin_section, source_name, timing_section
+from realtime.report.sections import curves_section, ranges_section, symmetry_section
 
 NOTICE = (
     "Not a medical device: for research and education, not for diagnosis, treatment or any decision about a "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.report_markup import Markup, element
+from realtime.report.markup import Markup, element
 
 Array = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.report_data import Recording
-from realtime.report_markup import Content, Markup, element, table
-from realtime.report_measures import Losses
-from realtime.report_plot import Curve, plot
+from realtime.report.data import Recording
+from realtime.report.markup import Content, Markup, element, table
+from realtime.report.measures import Losses
+from realtime.report.plot import Curve, plot
 
 Array = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from realtime.report_data import Recording
-from realtime.report_markup import Content, Markup, element, table
-from realtime.report_measures import MotionRange, Symmetry, deviation_deg, side_of, stem_of
-from realtime.report_plot import Curve, known_runs, plot
-from realtime.report_words import grouped, title_of
+from realtime.report.data import Recording
+from realtime.report.markup import Content, Markup, element, table
+from realtime.report.measures import MotionRange, Symmetry, deviation_deg, side_of, stem_of
+from realtime.report.plot import Curve, known_runs, plot
+from realtime.report.report_words import grouped, title_of
 
 UNIT_SIGN = {"deg": "°", "m": " m"}
 BAND_TEXT = (

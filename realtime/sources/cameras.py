@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 
 from realtime.errors import SourceError
-from realtime.sources import DEFAULT_FPS, FPS_RANGE, as_bgr, hide_password, quiet_opencv
-from realtime.types import Frame
+from realtime.sample import Frame
+from realtime.sources.source import DEFAULT_FPS, FPS_RANGE, as_bgr, hide_password, quiet_opencv
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,15 @@ import numpy as np
 from cv2.typing import MatLike
 
 from realtime.errors import SourceError
-from realtime.sources import DEFAULT_FPS, FPS_RANGE, PICTURE_SUFFIXES, as_bgr, hide_password, quiet_opencv
-from realtime.types import Frame
+from realtime.sample import Frame
+from realtime.sources.source import (
+    DEFAULT_FPS,
+    FPS_RANGE,
+    PICTURE_SUFFIXES,
+    as_bgr,
+    hide_password,
+    quiet_opencv,
+)
 
 COMPLETE_SHARE = 0.95
 """Containers often announce a few frames too many; a video with a smaller share is reported as cut."""

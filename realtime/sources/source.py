@@ -15,7 +15,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from realtime.errors import SourceError
-from realtime.types import Frame
+from realtime.sample import Frame
 
 DEFAULT_FPS = 30.0
 """For pictures in a folder, and for videos that do not state a usable rate."""
@@ -93,7 +93,11 @@ def parse_source(
     Raises:
         SourceError: it is none of these.
     """
-    from realtime import cameras, file_sources, synthetic  # all build on this module
+    from realtime.sources import (
+        cameras,  # all build on this module
+        synthetic,  # all build on this module
+    )
+    from realtime.sources import files as file_sources  # all build on this module
 
     if text == "synthetic":
         return synthetic.SyntheticSource(fps=fps or DEFAULT_FPS)
@@ -109,7 +113,7 @@ def parse_source(
 
 
 def _parse_path(text: str, fps: float) -> FrameSource:
-    from realtime import file_sources
+    from realtime.sources import files as file_sources
 
     try:
         path = Path(text).expanduser()

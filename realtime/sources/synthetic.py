@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.types import Frame
+from realtime.sample import Frame
 
 SIZE_PX = (640, 480)
 STRIDE_S = 1.2

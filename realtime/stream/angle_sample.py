@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.geometry import rotation_matrices
-from realtime.messages import Angles, Meta, Pose
-from realtime.types import PoseSample, Status
+from realtime.sample import PoseSample, Status
+from realtime.stream.messages import Angles, Meta, Pose
 
 
 @dataclass(frozen=True, slots=True, eq=False)

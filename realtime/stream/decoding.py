@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from realtime.errors import StreamError
-from realtime.messages import SCHEMA, TOPICS, Angles, Message, Meta, Model, Pose
+from realtime.stream.messages import SCHEMA, TOPICS, Angles, Message, Meta, Model, Pose
 
 MAX_MESSAGE_BYTES = 1 << 20
 """Longer messages are refused unread; a pose of a 58-body model takes about 10 kB."""

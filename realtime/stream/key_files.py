@@ -15,8 +15,8 @@ from pathlib import Path
 import zmq
 import zmq.auth
 
-from realtime.curve import ClientKeys, ServerKeys
 from realtime.errors import StreamError
+from realtime.stream.security import ClientKeys, ServerKeys
 
 SERVER_NAME = "server"
 CLIENTS_FOLDER = "clients"

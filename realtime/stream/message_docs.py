@@ -1,4 +1,4 @@
-"""The tables of docs/messages.md, made from the messages: `python -m realtime.message_docs` renews them."""
+"""Tables of docs/messages.md, made from messages: `python -m realtime.stream.message_docs` renews them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as kinds
 
-from realtime.messages import TOPICS, Camera, Header, Model
+from realtime.stream.messages import TOPICS, Camera, Header, Model
 
-DOCUMENT = Path(__file__).parent / "docs" / "messages.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "messages.md"
 _PARTS = {Header: "Every message", Model: "Model", Camera: "Camera"}
 
 

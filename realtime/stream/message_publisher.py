@@ -10,12 +10,12 @@ from typing import Self
 import msgspec
 import zmq
 
-from realtime import curve
-from realtime.address import ACCEPTED, require_local, split_address
 from realtime.errors import StreamError
-from realtime.messages import TOPICS, Angles, Encoding, Message, Meta, Pose, encode
-from realtime.types import LiveStats, Status
-from realtime.wire import Envelope, heartbeat_of
+from realtime.sample import LiveStats, Status
+from realtime.stream import security as curve
+from realtime.stream.address import ACCEPTED, require_local, split_address
+from realtime.stream.messages import TOPICS, Angles, Encoding, Message, Meta, Pose, encode
+from realtime.stream.to_messages import Envelope, heartbeat_of
 
 logger = logging.getLogger(__name__)
 

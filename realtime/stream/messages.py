@@ -1,4 +1,4 @@
-"""The messages of the stream and their encoding; `realtime.decoding` reads them.
+"""The messages of the stream and their encoding; `realtime.stream.decoding` reads them.
 
 A message is one ZeroMQ frame: an ASCII topic, one space, a body. The body is msgpack (a map with field
 names) or, on request, JSON; JSON begins with `{`, which no msgpack map does, so a reader tells them apart
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from realtime.types import Status
+from realtime.sample import Status
 
 SCHEMA = 1
 """Raised when a field changes its meaning or goes; new fields leave it as it is."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from realtime import curve
-from realtime.message_publisher import MessagePublisher
-from realtime.messages import Encoding
-from realtime.types import LiveStats, PoseSample
-from realtime.wire import angles_of, meta_of, model_of, pose_of, root_of
+from realtime.sample import LiveStats, PoseSample
+from realtime.stream import security as curve
+from realtime.stream.message_publisher import MessagePublisher
+from realtime.stream.messages import Encoding
+from realtime.stream.to_messages import angles_of, meta_of, model_of, pose_of, root_of
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration

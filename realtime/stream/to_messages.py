@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.geometry import joint_centres, quaternions
-from realtime.messages import SCHEMA, Angles, Camera, Meta, Model, Pose, StatusMessage
-from realtime.types import LiveStats, PoseSample, Status
+from realtime.sample import LiveStats, PoseSample, Status
+from realtime.stream.messages import SCHEMA, Angles, Camera, Meta, Model, Pose, StatusMessage
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from calib.errors import StorageError
 from realtime.client import Subscription, subscribe
-from realtime.curve import ClientKeys
 from realtime.errors import RealtimeError
 from realtime.geometry import rotation_matrices
-from realtime.messages import Angles, Pose
-from realtime.stream_log import LOG_NAME, StreamLog
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.stream.messages import Angles, Pose
+from realtime.stream.security import ClientKeys
 from realtime.viewer.anatomy import FARTHEST_M, TIP_MARKERS
 from realtime.viewer.posture import MAX_BODIES, Posture, body_confidence, posture_of
 from realtime.viewer.subject_scale import scale_factors_of
@@ -181,7 +181,7 @@ class RecordedGhost(_Loop):
     """
 
     def __init__(self, file: Path, skeleton: Skeleton) -> None:
-        from calib.storage import coordinate_values, read_mot
+        from calib.tables.storage import coordinate_values, read_mot
 
         self.label = file.name
         try:

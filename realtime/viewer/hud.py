@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.overlay_style import INK, MUTED, WHITE, Colour, Image, Typeface
+from realtime.overlay.style import INK, MUTED, WHITE, Colour, Image, Typeface
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.osim import FIRST_VERSION_4, Frames
-from calib.osim_xml import Source
+from calib.osim.osim import FIRST_VERSION_4, Frames
+from calib.osim.osim_xml import Source
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.errors import RealtimeError
 from realtime.viewer.anatomy import Anatomy

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.angle_sample import AngleSample
-from realtime.types import Status
+from realtime.sample import Status
+from realtime.stream.angle_sample import AngleSample
 from realtime.viewer.anatomy import Anatomy, anatomy_of, split_side
 
 Array = NDArray[np.float64]

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from calib.errors import SkeletonError
-from realtime.angle_sample import AngleSample
-from realtime.messages import StatusMessage
-from realtime.overlay_angles import AnglePanel, choose_rows
-from realtime.overlay_style import ALARM, CAUTION, GOOD, MUTED, Colour, Image, Typeface
-from realtime.types import PoseSample, Status
+from realtime.overlay.angles import AnglePanel, choose_rows
+from realtime.overlay.style import ALARM, CAUTION, GOOD, MUTED, Colour, Image, Typeface
+from realtime.sample import PoseSample, Status
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import StatusMessage
 from realtime.viewer.hud import plain
 
 GREATEST = 1e4

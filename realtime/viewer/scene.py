@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.angle_sample import AngleSample
-from realtime.messages import Camera, Meta
-from realtime.types import Status
+from realtime.sample import Status
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.messages import Camera, Meta
 from realtime.viewer.anatomy import drawable
 from realtime.viewer.body import DrawnBody, MeshMaker, parametric_bones
 from realtime.viewer.posture import MAX_BODIES, Posture, posture_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import Camera
+from realtime.stream.messages import Camera
 from realtime.viewer.anatomy import FARTHEST_M
 
 Array = NDArray[np.float64]

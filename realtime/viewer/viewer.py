@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.angle_sample import AngleSample
 from realtime.client import Subscription
 from realtime.errors import RealtimeError
-from realtime.overlay_angles import PAD_PX
-from realtime.overlay_style import MUTED, WHITE, Colour, Typeface
+from realtime.overlay.angles import PAD_PX
+from realtime.overlay.style import MUTED, WHITE, Colour, Typeface
+from realtime.stream.angle_sample import AngleSample
 from realtime.viewer.ghost import Ghost
 from realtime.viewer.hud import TextPanel
 from realtime.viewer.keys import KEYS

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RealtimeError
-from realtime.overlay_style import Image
+from realtime.overlay.style import Image
 from realtime.viewer.hud import DEPTH_M, NEAR_M, RADIUS_PX, View, fan, outline
 from realtime.viewer.scenery import Lines
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from calib.camera import CameraCalibration, Intrinsics, largest_radius
 from calib.camera_file import load_camera, save_camera
 from calib.errors import CameraError
-from tests.boards import brown
-from train.cameras import look_at
+from tests.support.boards import brown
+from train.scene.cameras import look_at
 
 BARREL = (-0.28, 0.09, 0.0008, -0.0006, 0.0)
 WEBCAM = Intrinsics(640, 480, 560.0, 563.0, 313.0, 246.0, BARREL)

@@ -11,8 +11,8 @@ from calib.errors import SkeletonError
 from calib.ik import InverseKinematics
 from calib.kinematics import apply_couplers, body_transforms, marker_positions
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
-from tests.opensim_reference import Reference
-from tests.osim_text import small_model
+from tests.support.opensim_reference import Reference
+from tests.support.osim_text import small_model
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from calib.kinematics import (
     station_positions,
 )
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
-from tests.opensim_reference import Reference, angles_between
-from tests.osim_text import (
+from tests.support.opensim_reference import Reference, angles_between
+from tests.support.osim_text import (
     FREE_ROOT,
     constant,
     document,

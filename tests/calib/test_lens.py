@@ -7,16 +7,16 @@ import pytest
 
 from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.skeleton import load_skeleton
-from engines.blazepose import BlazePoseResult
+from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
-from realtime.estimators import lifter_path
+from realtime.estimators.build import lifter_path
+from realtime.estimators.landmarks import world_in_camera
+from realtime.estimators.lift_network import Lifter
 from realtime.geometry import joint_centres
-from realtime.landmarks import world_in_camera
-from realtime.lifter import Lifter
-from realtime.overlay import Overlay
-from realtime.types import LiveStats
-from tests.boards import brown
-from tests.test_overlay import standing
+from realtime.overlay.overlay import Overlay
+from realtime.sample import LiveStats
+from tests.realtime.overlay.test_overlay import standing
+from tests.support.boards import brown
 
 STRAIGHT = Intrinsics(640, 480, 560.0, 560.0, 320.0, 240.0)
 BENT = replace(STRAIGHT, distortion=(-0.25, 0.07, 0.001, -0.0005, 0.0))

@@ -22,19 +22,19 @@ from calib.proportions import (
     set_segments,
 )
 from calib.skeleton import Skeleton, load_skeleton
-from engines.body_proportions import HEIGHTS, N_PROPORTIONS, SHOULDERS, look_at_proportions
-from engines.landmark_features import LandmarkBatch
-from realtime.estimators import make_estimator
-from realtime.landmarks import LandmarksEstimator
-from realtime.subject_calibration import MIN_UPRIGHT, SubjectMeter
-from tests.published import published
-from tests.test_floor import result, stick_person, tilted
-from tests.test_subject import a_sample
-from train.bodies import split_adults
+from engines.features.body_proportions import HEIGHTS, N_PROPORTIONS, SHOULDERS, look_at_proportions
+from engines.features.landmarks import LandmarkBatch
+from realtime.calibration.subject_meter import MIN_UPRIGHT, SubjectMeter
+from realtime.estimators.build import make_estimator
+from realtime.estimators.landmarks import LandmarksEstimator
+from tests.calib.boards.test_floor import result, stick_person, tilted
+from tests.realtime.calibration.test_subject import a_sample
+from tests.support.published import published
+from train.blazepose.data import LiftData
+from train.bodies.bodies import split_adults
+from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.fit_proportions import Adults, fit_proportions, ridge, upright_looks, write_table
-from train.lift_data import LiftData
-from train.puppet import PuppetPool
+from train.lift.proportions import Adults, fit_proportions, ridge, upright_looks, write_table
 
 RNG = np.random.default_rng(12)
 FOCAL_PX, CENTRE_PX = 900.0, np.array([640.0, 360.0])
@@ -239,7 +239,7 @@ def pictures_of(adults: np.ndarray, shank_shares: np.ndarray, n_pictures: int = 
 def test_the_fit_reads_lengths_off_pictures_and_tells_what_is_left(
     pool: PuppetPool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("train.fit_proportions.MIN_PEOPLE", 4)
+    monkeypatch.setattr("train.lift.proportions.MIN_PEOPLE", 4)
     train, held_out = (np.array(part) for part in split_adults(pool.model))
     adults = Adults.of(pool)
     assert adults.shares.shape == (len(pool), len(SEGMENTS))
@@ -254,6 +254,6 @@ def test_the_fit_reads_lengths_off_pictures_and_tells_what_is_left(
     write_table(path, found, "made for a test")
     loaded = load_regressions(path)["stature, pictures"]
     np.testing.assert_allclose(loaded.weights, found["stature, pictures"]["weights"])
-    monkeypatch.setattr("train.fit_proportions.MIN_PEOPLE", 50)
+    monkeypatch.setattr("train.lift.proportions.MIN_PEOPLE", 50)
     with pytest.raises(TrainError, match="more lift data"):
         fit_proportions(looks[0], looks[1], pool, adults)

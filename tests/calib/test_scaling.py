@@ -11,8 +11,8 @@ from calib.errors import OsimError, SkeletonError
 from calib.kinematics import body_transforms, marker_positions
 from calib.scaling import check_scale_factors, write_scaled_osim
 from calib.skeleton import default_skeleton_path, load_skeleton
-from tests.opensim_reference import Reference, angles_between, import_opensim
-from tests.osim_text import (
+from tests.support.opensim_reference import Reference, angles_between, import_opensim
+from tests.support.osim_text import (
     FREE_ROOT,
     constant,
     document,

@@ -13,7 +13,7 @@ import pytest
 
 from calib.errors import SkeletonError
 from calib.skeleton import Skeleton, load_skeleton
-from tests.osim_text import FREE_ROOT, document, joint, small_model
+from tests.support.osim_text import FREE_ROOT, document, joint, small_model
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_hash_tells_contents_apart(pattern: str, new: str, small: Skeleton, tmp_
 def test_hash_is_the_same_in_another_process() -> None:
     command = "from calib.skeleton import load_skeleton; print(load_skeleton().sha)"
     environment = os.environ | {"PYTHONHASHSEED": "7"}
-    repository = Path(__file__).parents[1]
+    repository = Path(__file__).parents[2]
     result = subprocess.run(
         [sys.executable, "-c", command],
         env=environment,

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.blazepose import BlazePose, BlazePoseResult, refine_with_heatmaps
-from engines.blazepose_detector import (
+from engines.blazepose.detector import (
     Detection,
     PoseDetector,
     SearchRegion,
@@ -21,12 +20,13 @@ from engines.blazepose_detector import (
     decode_boxes,
     merge_overlapping,
 )
+from engines.blazepose.roi_filter import RoiFilter
+from engines.blazepose.tracker import BlazePose, BlazePoseResult, refine_with_heatmaps
 from engines.errors import EngineError
 from engines.preprocess import Roi
-from engines.roi_filter import RoiFilter
-from tests.published import published
+from tests.support.published import published
 
-GOLDEN = Path(__file__).parent / "data" / "blazepose_mediapipe.npz"
+GOLDEN = Path(__file__).parents[1] / "data" / "blazepose_mediapipe.npz"
 KEPT_PICTURES = range(96, 106)
 RNG = np.random.default_rng(7)
 

@@ -18,11 +18,11 @@ from realtime import cli
 from realtime.bridges.runner import run_bridge
 from realtime.client import subscribe
 from realtime.errors import BridgeError
-from tests.bridging import SKELETON, new_publisher, pose, publish_until
-from tests.mutations import bridges, survive
-from tests.streams import PATIENCE_S
+from tests.support.bridging import SKELETON, new_publisher, pose, publish_until
+from tests.support.mutations import bridges, survive
+from tests.support.streams import PATIENCE_S
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", ["websocket", "opencap", "vmc", "lsl"])

@@ -22,7 +22,7 @@ from realtime.commands.listen import choose
 from realtime.errors import RealtimeError
 from train.errors import TrainError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_reader_that_leaves_is_not_an_error_to_talk_about():
 )  # fmt: skip
 def test_refusals_of_the_real_commands(words: list[str], said: str, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("realtime.cameras.list_cameras", lambda: [])
+    monkeypatch.setattr("realtime.sources.cameras.list_cameras", lambda: [])
     assert cli.main(words) == 2
     assert re.fullmatch(rf"kinecast.*{said}.*\n", capsys.readouterr().err)
     assert list(tmp_path.iterdir()) == []
@@ -185,8 +185,8 @@ def test_unknown_coordinates_are_refused_with_those_there_are():
 
 
 def test_doctor_reports_what_is_there_and_how_to_get_the_rest(capsys, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("realtime.cameras.list_cameras", lambda: [(1, "Integrated Camera")])
-    monkeypatch.setattr("realtime.display.display_problem", lambda: "no screen here")
+    monkeypatch.setattr("realtime.sources.cameras.list_cameras", lambda: [(1, "Integrated Camera")])
+    monkeypatch.setattr("realtime.overlay.window.display_problem", lambda: "no screen here")
     monkeypatch.setattr("realtime.commands.doctor.EXTRAS", {"no-such-package": "viewer"})
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().out

@@ -13,13 +13,13 @@ import zmq
 
 from calib.skeleton import default_skeleton_path
 from engines.errors import EngineError
-from engines.openvino_engine import OpenvinoEngine
+from engines.runtimes.openvino_engine import OpenvinoEngine
 from realtime import cli
 from realtime.commands import session
 from realtime.errors import RecordingError
-from realtime.recorder import Recorder
-from tests import swinging
-from tests.mp4 import write_video
+from realtime.recording.recorder import Recorder
+from tests.support import swinging
+from tests.support.mp4 import write_video
 
 BOMB = '<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]><OpenSimDocument>&c;</OpenSimDocument>'
 CAMERA = {"width_px": 64, "height_px": 48, "fx": 60.0, "fy": 60.0, "cx": 32.0, "cy": 24.0}

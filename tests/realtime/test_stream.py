@@ -22,14 +22,14 @@ from realtime import client
 from realtime.client import subscribe
 from realtime.errors import StreamError
 from realtime.geometry import quaternions, rotation_matrices
-from realtime.message_publisher import SEND_QUEUE
-from realtime.messages import Meta
-from realtime.publisher import Publisher
-from realtime.types import LiveStats, PoseSample, Status
-from tests.poses import lost_sample, random_sample
-from tests.streams import ANY_PORT, PATIENCE_S, drain, join
+from realtime.sample import LiveStats, PoseSample, Status
+from realtime.stream.message_publisher import SEND_QUEUE
+from realtime.stream.messages import Meta
+from realtime.stream.publisher import Publisher
+from tests.support.poses import lost_sample, random_sample
+from tests.support.streams import ANY_PORT, PATIENCE_S, drain, join
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board
-from calib.board_print import draw_sheet, lay_out
+from calib.boards.board import Board
+from calib.boards.board_print import draw_sheet, lay_out
 from calib.camera import Intrinsics
 
 Array = NDArray[np.float64]

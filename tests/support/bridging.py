@@ -12,10 +12,10 @@ import numpy as np
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.bridges.runner import Bridge, BridgeCounts, run_bridge
 from realtime.client import Subscription, subscribe
-from realtime.publisher import Publisher
-from realtime.types import PoseSample
-from tests.poses import sample_of
-from tests.streams import ANY_PORT, PATIENCE_S
+from realtime.sample import PoseSample
+from realtime.stream.publisher import Publisher
+from tests.support.poses import sample_of
+from tests.support.streams import ANY_PORT, PATIENCE_S
 
 SKELETON: Skeleton = load_skeleton()
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from engines.network_inputs import NetworkInputs
+from engines.building.network_inputs import NetworkInputs
 from engines.spec import ModelSpec, TensorSpec, file_sha256
 
 SIDE, N_ANGLES = 16, 5

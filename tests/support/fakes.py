@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from calib.camera import CameraCalibration
-from realtime.types import Frame, LiveStats, PoseSample, Status
+from realtime.sample import Frame, LiveStats, PoseSample, Status
 
 N_Q = 3
 

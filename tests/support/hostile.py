@@ -11,10 +11,10 @@ import msgspec
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from realtime.messages import encode
-from realtime.types import LiveStats, Status
-from realtime.wire import Envelope, angles_of, heartbeat_of, meta_of, model_of, pose_of
-from tests.poses import random_sample
+from realtime.sample import LiveStats, Status
+from realtime.stream.messages import encode
+from realtime.stream.to_messages import Envelope, angles_of, heartbeat_of, meta_of, model_of, pose_of
+from tests.support.poses import random_sample
 
 SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e"
 ODD_VALUES: tuple[Any, ...] = (

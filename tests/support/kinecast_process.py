@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FREE_PORT = "tcp://127.0.0.1:*"
 
 
@@ -22,9 +22,9 @@ def running(*words: str, prelude: str = "") -> Iterator[subprocess.Popen[str]]:
         words: of the command line.
         prelude: Python that is run first, such as to set a limit.
     """
-    program = ["-m", "tests.swinging"]
+    program = ["-m", "tests.support.swinging"]
     if prelude:
-        main = "runpy.run_module('tests.swinging', run_name='__main__')"
+        main = "runpy.run_module('tests.support.swinging', run_name='__main__')"
         program = ["-c", f"{prelude}; import runpy, sys; sys.argv[0] = 'kinecast'; {main}"]
     process = subprocess.Popen(
         [sys.executable, *program, *words],

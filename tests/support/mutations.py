@@ -1,6 +1,6 @@
 """Messages of a stream, damaged at random: what bridges and readers have to live with.
 
-`python -m tests.mutations 100000` sends that many through every bridge and says how many were refused.
+`python -m tests.support.mutations 100000` sends that many through every bridge and counts refusals.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from realtime.bridges.lsl import LslBridge
 from realtime.bridges.opencap import OpencapBridge
 from realtime.bridges.runner import Bridge
 from realtime.bridges.vmc import VmcBridge
-from realtime.messages import SCHEMA, Meta, encode
-from realtime.types import LiveStats, Status
-from realtime.wire import Envelope, angles_of, heartbeat_of, model_of, pose_of
-from tests.bridging import SKELETON, bridged
-from tests.poses import lost_sample, random_sample
-from tests.streams import PATIENCE_S
+from realtime.sample import LiveStats, Status
+from realtime.stream.messages import SCHEMA, Meta, encode
+from realtime.stream.to_messages import Envelope, angles_of, heartbeat_of, model_of, pose_of
+from tests.support.bridging import SKELETON, bridged
+from tests.support.poses import lost_sample, random_sample
+from tests.support.streams import PATIENCE_S
 
 SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e"
 META_EVERY = 3

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from train.observation_events import NO_EVENTS, SWAPS, EventRates
-from train.observation_model import N_GROUPS, N_PLACE, N_REGION, N_SIGHT, ObservationModel
-from train.observation_network import MeanNetwork
-from train.observation_noise import N_PARTS, ErrorClock, ResidualNoise
-from train.observation_points import N_FEATURES
+from train.blazepose.events import NO_EVENTS, SWAPS, EventRates
+from train.blazepose.model import N_GROUPS, N_PLACE, N_REGION, N_SIGHT, ObservationModel
+from train.blazepose.network import MeanNetwork
+from train.blazepose.noise import N_PARTS, ErrorClock, ResidualNoise
+from train.blazepose.points import N_FEATURES
 
 
 def silence(n: int) -> ResidualNoise:

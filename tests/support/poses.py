@@ -8,7 +8,7 @@ import numpy as np
 
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton
-from realtime.types import PoseSample, Status
+from realtime.sample import PoseSample, Status
 
 
 def random_sample(skeleton: Skeleton, frame_id: int = 0, *, t_capture_ns: int | None = None) -> PoseSample:

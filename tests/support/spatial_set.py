@@ -6,10 +6,10 @@ from pathlib import Path
 
 from torch import nn
 
-from train.encoders.resnet import Bottleneck, ResNet
-from train.people import PeopleStream
-from train.recipe import Recipe, write_shard
-from train.synth_set import SetDescription, begin
+from train.direct.encoders.resnet import Bottleneck, ResNet
+from train.synth.folder import SetDescription, begin
+from train.synth.people import PeopleStream
+from train.synth.recipe import Recipe, write_shard
 
 SIZE_PX = 96
 

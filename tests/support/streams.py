@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from calib.skeleton import Skeleton
-from realtime.angle_sample import AngleSample
 from realtime.client import Subscription
-from realtime.publisher import Publisher
-from tests.poses import random_sample
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.publisher import Publisher
+from tests.support.poses import random_sample
 
 ANY_PORT = "tcp://127.0.0.1:*"
 PATIENCE_S = 20.0

@@ -14,9 +14,9 @@ from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from realtime import cli
 from realtime.commands import session
-from realtime.estimate import Estimate
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.types import Frame, PoseSample, Status
+from realtime.pose.estimate import Estimate
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.sample import Frame, PoseSample, Status
 
 
 class SwingingEstimator:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
-from engines.blazepose import BlazePose, BlazePoseResult
-from train.cameras import Framing, View, crop_similarity, look_at
-from train.people import PeopleStream
-from train.puppet import PuppetPool
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
+from train.bodies.puppet import PuppetPool
+from train.scene.cameras import Framing, View, crop_similarity, look_at
+from train.synth.people import PeopleStream
 
 Array = NDArray[np.float64]
 

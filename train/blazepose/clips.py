@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.blazepose import BlazePose
-from train.cameras import View, crop_similarity
-from train.lift_data import LiftData, seen_row, within_frame
-from train.lift_pictures import FRAMINGS, lift_tools, make_files
-from train.people import CLIP_MOTION_FPS, PeopleStream, Person, Sample, filmed
-from train.synth import Recipe
+from engines.blazepose.tracker import BlazePose
+from train.blazepose.data import LiftData, seen_row, within_frame
+from train.blazepose.pictures import FRAMINGS, lift_tools, make_files
+from train.scene.cameras import View, crop_similarity
+from train.synth.people import CLIP_MOTION_FPS, PeopleStream, Person, Sample, filmed
+from train.synth.stream import Recipe
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
-from engines.blazepose import BlazePose, BlazePoseResult
-from train.cameras import View, crop_similarity
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from train.errors import TrainError
-from train.people import Sample
+from train.scene.cameras import View, crop_similarity
+from train.synth.people import Sample
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.landmark_features import MIRRORED
-from train.lift_clips import COVERED_SHARE, Cover
-from train.lift_data import LiftData
-from train.observation_points import TrueView, points_from_hips
+from engines.features.landmarks import MIRRORED
+from train.blazepose.clips import COVERED_SHARE, Cover
+from train.blazepose.data import LiftData
+from train.blazepose.points import TrueView, points_from_hips
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from train.blazepose.events import SWAPS, EventRates
+from train.blazepose.model import ObservationModel
+from train.blazepose.network import MeanNetwork
+from train.blazepose.noise import N_PARTS, ErrorClock, ResidualNoise
 from train.errors import TrainError
-from train.observation_events import SWAPS, EventRates
-from train.observation_model import ObservationModel
-from train.observation_network import MeanNetwork
-from train.observation_noise import N_PARTS, ErrorClock, ResidualNoise
 
 NETWORKS = ("region", "sight", "place", "spread")
 NOISES = tuple(f"{name}_noise" for name in ("region", "sight", "place"))

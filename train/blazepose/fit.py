@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import MIRRORED
-from train.errors import TrainError
-from train.lift_data import LiftData, concatenated
-from train.observation_events import exchange, find_swaps, measure_events
-from train.observation_model import (
+from engines.features.landmarks import MIRRORED
+from train.blazepose.data import LiftData, concatenated
+from train.blazepose.events import exchange, find_swaps, measure_events
+from train.blazepose.model import (
     N_GROUPS,
     N_PLACE,
     PLACE_GROUP,
@@ -25,9 +24,10 @@ from train.observation_model import (
     sight_logits,
     std_of_place,
 )
-from train.observation_network import MeanNetwork, MeanOptions, fit_mean
-from train.observation_noise import ErrorClock, ResidualNoise, fit_noise
-from train.observation_points import TrueView, mirrored_view, true_view, view_features
+from train.blazepose.network import MeanNetwork, MeanOptions, fit_mean
+from train.blazepose.noise import ErrorClock, ResidualNoise, fit_noise
+from train.blazepose.points import TrueView, mirrored_view, true_view, view_features
+from train.errors import TrainError
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]

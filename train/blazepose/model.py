@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.blazepose_detector import ROI_MARGIN
-from engines.roi_filter import RoiFilter
-from train.lift_data import LiftData
-from train.observation_events import EventRates, draw_covered, draw_found, draw_swaps
-from train.observation_network import MeanNetwork
-from train.observation_noise import ErrorClock, ResidualNoise
-from train.observation_points import (
+from engines.blazepose.detector import ROI_MARGIN
+from engines.blazepose.roi_filter import RoiFilter
+from train.blazepose.data import LiftData
+from train.blazepose.events import EventRates, draw_covered, draw_found, draw_swaps
+from train.blazepose.network import MeanNetwork
+from train.blazepose.noise import ErrorClock, ResidualNoise
+from train.blazepose.points import (
     TrueView,
     points_from_hips,
     view_features,
@@ -60,7 +60,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObservationModel:
-    """Means, errors and events; `train.fit_observation` fits it."""
+    """Means, errors and events; `train.blazepose.fit` fits it."""
 
     region: MeanNetwork
     """View to `region_targets`."""

@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engines.blazepose import BlazePose
-from train.cameras import Framing
+from engines.blazepose.tracker import BlazePose
+from train.blazepose.data import LiftData, observe, upright_view, within_frame
 from train.errors import TrainError
-from train.lift_data import LiftData, observe, upright_view, within_frame
-from train.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream
-from train.synth import Recipe
+from train.scene.cameras import Framing
+from train.synth.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream
+from train.synth.stream import Recipe
 
 BLOCKS_PER_FILE = 16
 FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)

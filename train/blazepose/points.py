@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import Skeleton
-from engines.landmark_features import LEFT_HIP, MIRRORED, RIGHT_HIP, rotations_to_rays
-from train.lift_clips import CLIP_PX
-from train.lift_data import PICTURE_PX, LiftData
+from engines.features.landmarks import LEFT_HIP, MIRRORED, RIGHT_HIP, rotations_to_rays
+from train.blazepose.clips import CLIP_PX
+from train.blazepose.data import PICTURE_PX, LiftData
 
 Array = NDArray[np.float64]
 

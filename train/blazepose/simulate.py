@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import Skeleton
-from train.bodies import split_adults
-from train.cameras import Framing, View, sample_view
-from train.lift_clips import CLIP_PX, CLIP_S, MIN_ROWS, RATES_FPS, standing_view
-from train.lift_data import LiftData, concatenated, picture_camera
-from train.lift_pictures import FRAMINGS
-from train.motion import Motion
-from train.observation_events import exchange
-from train.observation_model import ObservationModel
-from train.observation_points import TrueView, true_points
-from train.people import CLIP_MOTION_FPS, filmed, is_framed
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
+from train.blazepose.clips import CLIP_PX, CLIP_S, MIN_ROWS, RATES_FPS, standing_view
+from train.blazepose.data import LiftData, concatenated, picture_camera
+from train.blazepose.events import exchange
+from train.blazepose.model import ObservationModel
+from train.blazepose.pictures import FRAMINGS
+from train.blazepose.points import TrueView, true_points
+from train.bodies.bodies import split_adults
+from train.bodies.puppet import PuppetPool
+from train.motion.library import MotionLibrary
+from train.motion.motion import Motion
+from train.scene.cameras import Framing, View, sample_view
+from train.synth.people import CLIP_MOTION_FPS, filmed, is_framed
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ ANCHOR_MARKERS = {
     "wrist_r": "RWJC", "wrist_l": "LWJC", "hip_r": "RHJC", "hip_l": "LHJC", "knee_r": "RKJC",
     "knee_l": "LKJC", "ankle_r": "RAJC", "ankle_l": "LAJC", "toe_r": "RTOE", "toe_l": "LTOE",
 }  # fmt: skip
-"""The skeleton's markers that stand for `train.cameras.ANCHORS`, in the same order."""
+"""The skeleton's markers that stand for `train.scene.cameras.ANCHORS`, in the same order."""
 N_MOMENTS = 9
 N_TRIES = 6
 FRAMED_SHARE = 0.75
@@ -65,7 +65,7 @@ class MovingBodies:
         return adult, scale, motion
 
     def anchors(self, q: Array, scale_factors: Array) -> dict[str, Array]:
-        """`train.cameras.ANCHORS` of a pose, in m."""
+        """`train.scene.cameras.ANCHORS` of a pose, in m."""
         markers = marker_positions(self.skeleton, q, scale_factors)
         return {name: markers[k] for name, k in zip(ANCHOR_MARKERS, self._anchors, strict=True)}
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from calib.skeleton import load_skeleton
-from train.lift_pictures import make_files
-from train.motion_choice import choose_motions
-from train.observation_clips import MovingBodies, simulated_clips
-from train.observation_files import load_model
-from train.observation_model import ObservationModel
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
+from train.blazepose.files import load_model
+from train.blazepose.model import ObservationModel
+from train.blazepose.pictures import make_files
+from train.blazepose.simulate import MovingBodies, simulated_clips
+from train.bodies.puppet import PuppetPool
+from train.motion.library import MotionLibrary
+from train.motion.motion_choice import choose_motions
 
 CLIPS_PER_FILE = 20
 N_CAMERAS = 2

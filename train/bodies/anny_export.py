@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.bodies import BodyModel
+from train.bodies.bodies import BodyModel
 from train.errors import TrainError
 
 if TYPE_CHECKING:

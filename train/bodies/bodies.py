@@ -178,7 +178,7 @@ def load_body_model(path: Path | None = None) -> BodyModel:
     """
     path = default_body_model_path() if path is None else Path(path)
     if not path.exists():
-        from train.anny_export import export_body_model
+        from train.bodies.anny_export import export_body_model
 
         _log.info("exporting %d adult bodies to %s: a few minutes, once", N_ADULTS, path)
         save_body_model(export_body_model(N_ADULTS, N_COMPONENTS), path)

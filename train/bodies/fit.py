@@ -1,7 +1,7 @@
 """Fits the skeleton to a resting mesh: scale factors and resting coordinates, as a motion laboratory would.
 
-Weighted least squares over the targets of `train.fit_targets`, with two priors: scale factors stay near
-stature (published adults differ by about 5 % in the proportions of a segment), and coordinates stay near
+Weighted least squares over the targets of `train.bodies.fit_targets`, with two priors: scale factors stay
+near stature (published adults differ by about 5 % in the proportions of a segment), and coordinates stay near
 the upright pose that OpenCap's scaling set-up assumes, with its weights.
 """
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from calib.kinematics import forward_kinematics
 from calib.skeleton import Skeleton
-from train.bodies import BodyModel, BodyShape
+from train.bodies.bodies import BodyModel, BodyShape
+from train.bodies.fit_targets import direction_targets, point_targets
 from train.errors import TrainError
-from train.fit_targets import direction_targets, point_targets
 
 # Stature of the people whom the skeleton's unscaled dimensions describe.
 MODEL_STATURE_M = 1.75
@@ -205,6 +205,6 @@ def _levenberg_marquardt(
 
 
 if __name__ == "__main__":
-    from train.fit_report import main
+    from train.bodies.report import main
 
     raise SystemExit(main())

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton
-from train.bodies import BodyModel, BodyShape
-from train.landmarks import landmark_index, landmark_positions
+from train.bodies.bodies import BodyModel, BodyShape
+from train.bodies.surface_landmarks import landmark_index, landmark_positions
 
 Vec3 = NDArray[np.float64]
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from train.bodies import BodyModel, BodyShape, default_body_model_path, load_body_model
+from train.bodies.bodies import BodyModel, BodyShape, default_body_model_path, load_body_model
+from train.bodies.fit import BodyFitter
+from train.bodies.skinning import Rig, build_rig, node_transforms, skin
 from train.errors import TrainError
 from train.files import save_arrays
-from train.fit_body import BodyFitter
-from train.skinning import Rig, build_rig, node_transforms, skin
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class PuppetPool:
 
 def _fit_code_hash() -> str:
     """Changes whenever the fit's own source does, so that no stale fit is used."""
-    names = ("fit_body", "fit_targets", "landmarks")
+    names = ("fit", "fit_targets", "surface_landmarks")
     sources = [Path(__file__).with_name(f"{name}.py") for name in names]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.bodies import BodyModel
+from train.bodies.bodies import BodyModel
+from train.bodies.mesh import Adjacency
 from train.errors import TrainError
-from train.mesh import Adjacency
 
 REGION_PREFIXES: dict[str, tuple[str, ...]] = {
     "head": ("head", "eye"),

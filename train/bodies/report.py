@@ -1,4 +1,4 @@
-"""Checks the fitted adults against published people: `python -m train.fit_body` prints it.
+"""Checks the fitted adults against published people: `python -m train.bodies.report` prints it.
 
 Three tables: how the resting adults stand, in the coordinates that marker-based laboratories report; how
 they are proportioned; and how far the joints that their posed skin shows are from the skeleton's.
@@ -15,13 +15,13 @@ import numpy as np
 
 from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton
-from train.bodies import split_adults
-from train.fit_targets import point_targets
-from train.landmarks import landmark_index, landmark_positions
-from train.motion import FloatArray
-from train.motion_data import load_captured
-from train.poses import MotionLibrary
-from train.puppet import Puppet, PuppetPool
+from train.bodies.bodies import split_adults
+from train.bodies.fit_targets import point_targets
+from train.bodies.puppet import Puppet, PuppetPool
+from train.bodies.surface_landmarks import landmark_index, landmark_positions
+from train.motion.captured import load_captured
+from train.motion.library import MotionLibrary
+from train.motion.motion import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +205,7 @@ def _residual_table(pool: PuppetPool, puppets: list[Puppet], rng: np.random.Gene
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m train.fit_body", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m train.bodies.report", description=__doc__)
     parser.add_argument("--adults", type=int, default=500, help="bodies to look at")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bodies", type=Path, default=None, help="exported bodies")
@@ -222,3 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
     ):
         print("\n".join(table), end="\n\n")
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.garments import Category, Field, Tailor
-from train.materials import Material, Pattern, cloth, denim, srgb
-from train.shoes import put_on_shoes, shoe_style
-from train.skirts import put_on_skirt
+from train.clothing.garments import Category, Field, Tailor
+from train.clothing.materials import Material, Pattern, cloth, denim, srgb
+from train.clothing.shoes import put_on_shoes, shoe_style
+from train.clothing.skirts import put_on_skirt
 
 TOPS = {"tee": 0.36, "long": 0.2, "shirt": 0.13, "jacket": 0.13, "tank": 0.06, "hoodie": 0.12}
 BOTTOMS_MASCULINE = {"trousers": 0.5, "shorts": 0.3, "leggings": 0.08, "sweatpants": 0.12}

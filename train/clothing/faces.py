@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.materials import RGB, Colour, srgb
-from train.noise import noise3
+from train.clothing.materials import RGB, Colour, srgb
+from train.clothing.noise import noise3
 
 EYE_HALF_DISTANCE_M = 0.0296
 """From the middle of the mean head to each eye's centre."""

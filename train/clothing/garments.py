@@ -11,10 +11,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from train.drape import TubeCoordinates, hanging_radius_m
-from train.materials import Material
-from train.mesh import cut, distances_m, faces_within, smooth, surrounded, vertex_normals
-from train.regions import BodyRegions, Landmarks
+from train.bodies.mesh import cut, distances_m, faces_within, smooth, surrounded, vertex_normals
+from train.bodies.regions import BodyRegions, Landmarks
+from train.clothing.drape import TubeCoordinates, hanging_radius_m
+from train.clothing.materials import Material
 
 Field = NDArray[np.float32]
 """Signed distance to a garment's edge in m, positive where the cloth is. Shape: (n_vertices,)."""

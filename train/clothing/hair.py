@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from train.faces import hairlines_m
-from train.garments import Category, Field, Tailor
-from train.lofts import Influence, blend_weights, constant_weights, grid_faces, loft_piece, mean_weights
-from train.materials import Colour, Material, Pattern, cloth
-from train.mesh import distances_m
+from train.bodies.mesh import distances_m
+from train.clothing.faces import hairlines_m
+from train.clothing.garments import Category, Field, Tailor
+from train.clothing.lofts import (
+    Influence,
+    blend_weights,
+    constant_weights,
+    grid_faces,
+    loft_piece,
+    mean_weights,
+)
+from train.clothing.materials import Colour, Material, Pattern, cloth
 
 STYLES = ("bald", "buzz", "short", "medium", "long", "bun", "ponytail", "curly", "receding", "cap", "beanie")
 MASCULINE = np.array([0.06, 0.2, 0.46, 0.04, 0.02, 0.01, 0.01, 0.06, 0.06, 0.05, 0.03])

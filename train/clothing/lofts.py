@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from train.garments import Category, Piece
-from train.skinning import MAX_INFLUENCES, strongest_influences
+from train.bodies.skinning import MAX_INFLUENCES, strongest_influences
+from train.clothing.garments import Category, Piece
 
 Influence = tuple[NDArray[np.int32], NDArray[np.float32]]
 """Nodes and weights of one or many vertices. Shapes: (..., MAX_INFLUENCES)."""

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.noise import noise3
+from train.clothing.noise import noise3
 
 Colour = NDArray[np.float32]
 """Linear albedo or radiance, red green blue. Shape: (3,)."""

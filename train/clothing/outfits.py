@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.cameras import ANCHORS
-from train.clothes import put_on_clothes
-from train.faces import FacePaint, face_paint
-from train.garments import Category, Piece, Tailor
-from train.hair import from_eyes_m, put_on_hair
-from train.lofts import mean_weights
-from train.materials import (
+from train.bodies.mesh import distances_m
+from train.bodies.puppet import Puppet
+from train.bodies.regions import BodyRegions, shared_centre
+from train.bodies.skinning import skin
+from train.clothing.clothes import put_on_clothes
+from train.clothing.faces import FacePaint, face_paint
+from train.clothing.garments import Category, Piece, Tailor
+from train.clothing.hair import from_eyes_m, put_on_hair
+from train.clothing.lofts import mean_weights
+from train.clothing.materials import (
     Material,
     MaterialTable,
     Pattern,
@@ -21,10 +24,7 @@ from train.materials import (
     material_table,
     skin_colour,
 )
-from train.mesh import distances_m
-from train.puppet import Puppet
-from train.regions import BodyRegions, shared_centre
-from train.skinning import skin
+from train.scene.cameras import ANCHORS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class DressedBody:
     materials: MaterialTable
     paint: FacePaint
     anchor_m: NDArray[np.float32]
-    """`train.cameras.ANCHORS` at rest. Shape: (n_anchors, 3)."""
+    """`train.scene.cameras.ANCHORS` at rest. Shape: (n_anchors, 3)."""
     anchor_node_index: NDArray[np.int32]
     """Shape: (n_anchors, 5)."""
     anchor_node_weight: NDArray[np.float32]
@@ -63,7 +63,7 @@ class DressedBody:
     """What is worn, for people to read."""
 
     def place_anchors(self, node_transforms: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        """Where `train.cameras.ANCHORS` are in a pose, in m.
+        """Where `train.scene.cameras.ANCHORS` are in a pose, in m.
 
         Args:
             node_transforms: of the rig. Shape: (n_nodes, 3, 4), float32.
@@ -139,7 +139,7 @@ def _assemble(
 
 
 def _anchors(tailor: Tailor) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """`train.cameras.ANCHORS` at rest with the mean skin weights around them."""
+    """`train.scene.cameras.ANCHORS` at rest with the mean skin weights around them."""
     marks, regions = tailor.landmarks, tailor.regions
     toes = np.stack([shared_centre(tailor.rest_m, regions.side("toes", sign)) for sign in (1, -1)])
     pairs = (marks.shoulders, marks.elbows, marks.wrists, marks.hips, marks.knees, marks.ankles, toes)

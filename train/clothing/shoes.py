@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from train.garments import Category, Tailor
-from train.lofts import blend_weights, grid_faces, loft_piece, mean_weights
-from train.materials import Material, Pattern, cloth_colour, srgb
+from train.clothing.garments import Category, Tailor
+from train.clothing.lofts import blend_weights, grid_faces, loft_piece, mean_weights
+from train.clothing.materials import Material, Pattern, cloth_colour, srgb
 
 _STATIONS = 18
 _ARC = 13

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from train.garments import HEM_MARGIN_M, Category, Tailor
-from train.lofts import Influence, blend_weights, grid_faces, loft_piece, mean_weights
-from train.materials import cloth, denim
+from train.clothing.garments import HEM_MARGIN_M, Category, Tailor
+from train.clothing.lofts import Influence, blend_weights, grid_faces, loft_piece, mean_weights
+from train.clothing.materials import cloth, denim
 
 _ROWS, _COLUMNS = 18, 48
 

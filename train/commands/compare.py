@@ -38,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, measure, print and write `comparison.md` and `comparison.json`."""
     from calib.skeleton import load_skeleton
-    from train.fit_spatial import FitOptions
-    from train.spatial_compare import Variant, compare, format_lines
-    from train.spatial_layout import SpatialLayout
-    from train.spatial_sources import ShardPictures
+    from train.direct.compare import Variant, compare, format_lines
+    from train.direct.fit import FitOptions
+    from train.direct.layout import SpatialLayout
+    from train.direct.sources import ShardPictures
 
     variants = [Variant.parse(text) for text in args.variants or DEFAULT_VARIANTS]
     layout = SpatialLayout.of(load_skeleton())

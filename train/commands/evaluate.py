@@ -26,11 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
     from calib.skeleton import load_skeleton
-    from train.spatial_checkpoint import load_network
-    from train.spatial_data import SpatialExamples
-    from train.spatial_layout import SpatialLayout
-    from train.spatial_metrics import format_score, score_examples
-    from train.spatial_sources import ShardPictures
+    from train.direct.checkpoint import load_network
+    from train.direct.examples import SpatialExamples
+    from train.direct.layout import SpatialLayout
+    from train.direct.metrics import format_score, score_examples
+    from train.direct.sources import ShardPictures
 
     layout = SpatialLayout.of(load_skeleton())
     network, spec = load_network(args.network, layout.skeleton)

@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export, and check against torch."""
     from calib.skeleton import load_skeleton
-    from train.export_spatial import export_spatial, untrained_network
-    from train.spatial_checkpoint import load_network, save_weights
-    from train.spatial_layout import SpatialLayout
+    from train.direct.checkpoint import load_network, save_weights
+    from train.direct.export import export_spatial, untrained_network
+    from train.direct.layout import SpatialLayout
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")

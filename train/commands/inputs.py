@@ -28,9 +28,9 @@ def run(args: argparse.Namespace) -> int:
 
     from calib.skeleton import load_skeleton
     from engines.spec import load_spec
-    from train.spatial_data import SpatialExamples
-    from train.spatial_layout import SpatialLayout
-    from train.spatial_sources import ShardPictures
+    from train.direct.examples import SpatialExamples
+    from train.direct.layout import SpatialLayout
+    from train.direct.sources import ShardPictures
 
     layout = SpatialLayout.of(load_skeleton())
     spec = load_spec(args.network)

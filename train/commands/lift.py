@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, measure on other adults, export."""
     from calib.skeleton import load_skeleton
-    from train.export_lift import export_lifter
-    from train.fit_lift import LiftOptions, fit_lifter, score
-    from train.lift_data import LiftData, concatenated
+    from train.blazepose.data import LiftData, concatenated
+    from train.lift.export import export_lifter
+    from train.lift.fit import LiftOptions, fit_lifter, score
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")

@@ -20,8 +20,8 @@ def run(args: argparse.Namespace) -> int:
     """Make the clips, or what is missing of them."""
     from tqdm import tqdm
 
-    from train.lift_clips import CLIP_PX, make_lift_clips
-    from train.synth import Recipe
+    from train.blazepose.clips import CLIP_PX, make_lift_clips
+    from train.synth.stream import Recipe
 
     recipe = Recipe(args.seed, args.held_out, CLIP_PX, args.backgrounds, args.motions)
     workers = args.workers or os.cpu_count() or 1

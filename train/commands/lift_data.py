@@ -22,10 +22,10 @@ def run(args: argparse.Namespace) -> int:
     """Make the data, or what is missing of them."""
     from tqdm import tqdm
 
-    from train.lift_data import PICTURE_PX
-    from train.lift_pictures import make_lift_data
-    from train.people import BLOCK_SIZE
-    from train.synth import Recipe
+    from train.blazepose.data import PICTURE_PX
+    from train.blazepose.pictures import make_lift_data
+    from train.synth.people import BLOCK_SIZE
+    from train.synth.stream import Recipe
 
     recipe = Recipe(args.seed, args.held_out, PICTURE_PX, args.backgrounds, args.motions)
     n_blocks = -(-args.pictures // BLOCK_SIZE)

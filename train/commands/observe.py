@@ -32,10 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, save, compare."""
     from calib.skeleton import load_skeleton
-    from train.fit_observation import fit_observation, split_sources
-    from train.lift_data import LiftData
-    from train.observation_files import save_model
-    from train.observation_network import MeanOptions
+    from train.blazepose.data import LiftData
+    from train.blazepose.files import save_model
+    from train.blazepose.fit import fit_observation, split_sources
+    from train.blazepose.network import MeanOptions
 
     if args.out.suffix != ".safetensors":
         raise TrainError(f"{args.out}: the name must end in .safetensors")
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     save_model(model, args.out)
     print(f"{args.out}: written; clips of it: kinecast train simulate {args.out}")
     if args.check is not None:
-        from train.observation_report import compare, onnx_lifter, shipped_lifter, table
+        from train.lift.simulation_report import compare, onnx_lifter, shipped_lifter, table
 
         lift = onnx_lifter(args.lifter or shipped_lifter(), skeleton)
         print(table(*compare(model, LiftData.load(args.check), skeleton, lift)))

@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, measure on other adults, write."""
     from calib.proportions import SEGMENTS
-    from train.fit_proportions import Adults, fit_proportions, upright_looks, write_table
-    from train.lift_data import LiftData, concatenated
-    from train.puppet import PuppetPool
+    from train.blazepose.data import LiftData, concatenated
+    from train.bodies.puppet import PuppetPool
+    from train.lift.proportions import Adults, fit_proportions, upright_looks, write_table
 
     pool = PuppetPool()
     learnt = upright_looks(concatenated([LiftData.load(folder) for folder in args.data]))

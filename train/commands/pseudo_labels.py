@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read the recordings and write the set."""
     from calib.skeleton import load_skeleton
-    from train.pseudo_labels import read_recording, write_pseudo_set
+    from train.direct.pseudo_labels import read_recording, write_pseudo_set
 
     skeleton = load_skeleton()
     recordings = [read_recording(folder, skeleton) for folder in args.recordings]

@@ -33,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw."""
     from calib.skeleton import load_skeleton
-    from train.puppet import PuppetPool
-    from train.sheet import contact_sheet, draw_skeleton, find_worst, joint_body, pick, ring, save_image
-    from train.synth_set import read_description
+    from train.bodies.puppet import PuppetPool
+    from train.synth.folder import read_description
+    from train.synth.sheet import contact_sheet, draw_skeleton, find_worst, joint_body, pick, ring, save_image
 
     description, skeleton = read_description(args.folder), load_skeleton()
     if not args.worst:

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the clips, or what is missing of them."""
     from tqdm import tqdm
 
-    from train.simulated_files import Simulation, make_simulated_clips
+    from train.blazepose.simulated_files import Simulation, make_simulated_clips
 
     simulation = Simulation(
         args.model, args.seed, args.held_out, args.motions, tuple(float(rate) for rate in args.rates)

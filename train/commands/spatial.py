@@ -11,9 +11,9 @@ from train.commands.arguments import positive_int, whole_number
 from train.errors import TrainError
 
 if TYPE_CHECKING:
-    from train.fit_spatial import Fit, FitOptions
-    from train.spatial_layout import SpatialLayout
-    from train.spatial_sources import PictureSource
+    from train.direct.fit import Fit, FitOptions
+    from train.direct.layout import SpatialLayout
+    from train.direct.sources import PictureSource
 
 HELP = "fit the direct network from pictures to coordinates"
 MEASURED_ON = 512
@@ -92,13 +92,13 @@ def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, or go on fitting."""
     from calib.skeleton import load_skeleton
-    from train.fit_spatial import Fit, take_place
-    from train.fit_spatial_loop import run_fit
-    from train.recipe import Recipe
-    from train.spatial import NetworkConfig
-    from train.spatial_layout import SpatialLayout
-    from train.spatial_losses import preset
-    from train.spatial_sources import ShardPictures, StreamPictures
+    from train.direct.fit import Fit, take_place
+    from train.direct.layout import SpatialLayout
+    from train.direct.loop import run_fit
+    from train.direct.losses import preset
+    from train.direct.network import NetworkConfig
+    from train.direct.sources import ShardPictures, StreamPictures
+    from train.synth.recipe import Recipe
 
     skeleton = load_skeleton()
     layout = SpatialLayout.of(skeleton)
@@ -127,8 +127,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(held_out: PictureSource, layout: SpatialLayout) -> Callable[[Fit], dict[str, float]]:
     """Figures on held-out pictures as the tracker would crop them."""
-    from train.spatial_data import SpatialExamples
-    from train.spatial_metrics import score_examples
+    from train.direct.examples import SpatialExamples
+    from train.direct.metrics import score_examples
 
     def measure(fit: Fit) -> dict[str, float]:
         examples = SpatialExamples(held_out, layout, fit.spec.network.side_px)
@@ -138,8 +138,8 @@ def _measure(held_out: PictureSource, layout: SpatialLayout) -> Callable[[Fit], 
 
 
 def _options(args: argparse.Namespace) -> FitOptions:
-    from train.fit_spatial import FitOptions
-    from train.spatial_augment import Augmentation
+    from train.direct.augment import Augmentation
+    from train.direct.fit import FitOptions
 
     if not 0.0 < args.learning_rate < 1.0:
         raise TrainError(f"--learning-rate {args.learning_rate}; accepted: above 0, below 1")
@@ -154,9 +154,9 @@ def _options(args: argparse.Namespace) -> FitOptions:
 
 def _start_from(fit: Fit, weights: Path) -> None:
     """Load weights into a network that has seen nothing: all of an exported one's, or ImageNet's."""
-    from train.encoders.resnet import ResNet, load_imagenet_weights
-    from train.fit_spatial import check_network
-    from train.spatial_checkpoint import is_checkpoint, load_network
+    from train.direct.checkpoint import is_checkpoint, load_network
+    from train.direct.encoders.resnet import ResNet, load_imagenet_weights
+    from train.direct.fit import check_network
 
     if is_checkpoint(weights):
         trained, spec = load_network(weights, fit.layout.skeleton)

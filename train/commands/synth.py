@@ -47,10 +47,10 @@ def run(args: argparse.Namespace) -> int:
     """Make the set, or what is missing of it."""
     from tqdm import tqdm
 
-    from train.recipe import HELD_OUT_CLIPS, HELD_OUT_IMAGES, Recipe
-    from train.synth import make_shards
-    from train.synth_set import SetDescription, begin, locked
-    from train.synth_workers import Workers
+    from train.synth.folder import SetDescription, begin, locked
+    from train.synth.recipe import HELD_OUT_CLIPS, HELD_OUT_IMAGES, Recipe
+    from train.synth.stream import make_shards
+    from train.synth.workers import Workers
 
     images, clips = args.images or 0, args.clips or 0
     if not images and not clips:

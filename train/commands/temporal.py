@@ -10,8 +10,8 @@ from train.commands.arguments import positive_int
 from train.errors import TrainError
 
 if TYPE_CHECKING:
-    from train.temporal_network import CausalNetwork
-    from train.temporal_training import SequenceSource
+    from train.temporal.network import CausalNetwork
+    from train.temporal.training import SequenceSource
 
 LEARNING_RATE, INPUT_NOISE = 1.5e-3, 0.02
 HELP = "fit the causal temporal network over the lifter's output, and export it"
@@ -46,19 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
         "--motions", type=Path, metavar="FILE.npz",
-        help="keep the held-out clips, for python -m realtime.bench_smoothing",
+        help="keep the held-out clips, for python -m realtime.bench.smoothing",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Fit each kind, measure all on other people, export the first."""
     from calib.skeleton import load_skeleton
-    from engines.motion_metrics import format_scores, save_motions, score
-    from train.export_temporal import export_temporal
-    from train.lift_data import LiftData
-    from train.temporal_data import Dynamics, exported_lift, steadied_coordinates, temporal_clips
-    from train.temporal_score import ALONE, motions_of
-    from train.temporal_training import Filmed, SequenceSource
+    from engines.features.motion_metrics import format_scores, save_motions, score
+    from train.blazepose.data import LiftData
+    from train.temporal.data import Dynamics, exported_lift, steadied_coordinates, temporal_clips
+    from train.temporal.export import export_temporal
+    from train.temporal.temporal_score import ALONE, motions_of
+    from train.temporal.training import Filmed, SequenceSource
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
@@ -90,9 +90,9 @@ def _shipped_lifter() -> Path:
 
 def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalNetwork:
     """One kind under the budget that all have."""
-    from train.fit_temporal import TemporalOptions
-    from train.temporal_loss import LossWeights
-    from train.temporal_training import train_temporal
+    from train.temporal.fit import TemporalOptions
+    from train.temporal.loss import LossWeights
+    from train.temporal.training import train_temporal
 
     def tell(epoch: int, loss: float, network: object) -> None:
         print(f"{kind}: {epoch + 1:>4} loss {loss:.4f}", flush=True)

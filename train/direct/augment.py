@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.crop_rays import MARGIN, square_about
+from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi, crop_matrix
 
 Array = NDArray[np.float64]

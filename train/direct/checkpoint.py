@@ -18,9 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from calib.skeleton import Skeleton
+from train.direct.layout import SpatialLayout
+from train.direct.network import NetworkConfig, SpatialNetwork
 from train.errors import TrainError
-from train.spatial import NetworkConfig, SpatialNetwork
-from train.spatial_layout import SpatialLayout
 
 CHECKPOINT, SPEC = "checkpoint.safetensors", "spec.json"
 _KEY = "kinecast"

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
-from train.encoders import ENCODERS, make_encoder
+from train.direct.encoders import ENCODERS, make_encoder
+from train.direct.examples import SpatialExamples
+from train.direct.fit import Fit, FitOptions, Place
+from train.direct.layout import SpatialLayout
+from train.direct.loop import run_fit
+from train.direct.losses import PRESETS, preset
+from train.direct.metrics import SpatialScore, score_examples
+from train.direct.network import NetworkConfig, SpatialNetwork
+from train.direct.sources import PictureSource
 from train.errors import TrainError
-from train.fit_spatial import Fit, FitOptions, Place
-from train.fit_spatial_loop import run_fit
-from train.spatial import NetworkConfig, SpatialNetwork
-from train.spatial_data import SpatialExamples
-from train.spatial_layout import SpatialLayout
-from train.spatial_losses import PRESETS, preset
-from train.spatial_metrics import SpatialScore, score_examples
-from train.spatial_sources import PictureSource
 
 FLIP = "flip"
 TIMED_RUNS = 10

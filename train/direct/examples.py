@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from engines.crop_rays import log_reach, rotation_cam_crop
+from engines.features.crop_rays import log_reach, rotation_cam_crop
 from engines.preprocess import Roi, image_to_crop, letterbox_roi
-from train.labels import NOT_THE_PERSON, CameraLabels, EstimatedLabels, Labels
-from train.poses import mirror
-from train.shards import LabelledImage
-from train.spatial_augment import BORDERS, Augmentation, choose_region, cut, empty_region, vary
-from train.spatial_layout import SpatialLayout
-from train.spatial_sources import PictureSource
+from train.direct.augment import BORDERS, Augmentation, choose_region, cut, empty_region, vary
+from train.direct.layout import SpatialLayout
+from train.direct.sources import PictureSource
+from train.motion.library import mirror
+from train.synth.labels import NOT_THE_PERSON, CameraLabels, EstimatedLabels, Labels
+from train.synth.shards import LabelledImage
 
 Array = NDArray[np.float64]
 

@@ -12,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.direct_outputs import INPUTS, OUTPUTS
+from engines.features.direct_outputs import INPUTS, OUTPUTS
 from engines.spec import ModelSpec, TensorSpec, file_sha256
+from train.direct.heads import SpatialOutput
+from train.direct.layout import SpatialLayout
+from train.direct.network import NetworkConfig, SpatialNetwork
 from train.errors import TrainError
-from train.spatial import NetworkConfig, SpatialNetwork
-from train.spatial_heads import SpatialOutput
-from train.spatial_layout import SpatialLayout
 
 PARITY = 1e-3
 """Largest difference of any output: rad, m, half sides of the crop."""
@@ -41,7 +41,7 @@ class LiveNetwork(nn.Module):
         self.register_buffer("spread", network.head.spread)
 
     def forward(self, image: Tensor, log_reach: Tensor) -> tuple[Tensor, ...]:
-        """`engines.direct_outputs.OUTPUTS` of one picture.
+        """`engines.features.direct_outputs.OUTPUTS` of one picture.
 
         Args:
             image: Blue green red, bytes. Shape: (1, side, side, 3).

@@ -21,10 +21,8 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from train.errors import TrainError
-from train.spatial import NetworkConfig, SpatialNetwork
-from train.spatial_augment import Augmentation
-from train.spatial_checkpoint import (
+from train.direct.augment import Augmentation
+from train.direct.checkpoint import (
     AVERAGED,
     CHECKPOINT,
     SpatialSpec,
@@ -37,12 +35,14 @@ from train.spatial_checkpoint import (
     save_checkpoint,
     with_prefix,
 )
-from train.spatial_data import SpatialBatch, SpatialExamples
-from train.spatial_heads import OutputStatistics
-from train.spatial_layout import SpatialLayout
-from train.spatial_loader import Order, loader
-from train.spatial_losses import PRESETS, LossWeights, SpatialLoss
-from train.spatial_sources import PictureSource
+from train.direct.examples import SpatialBatch, SpatialExamples
+from train.direct.heads import OutputStatistics
+from train.direct.layout import SpatialLayout
+from train.direct.loader import Order, loader
+from train.direct.losses import PRESETS, LossWeights, SpatialLoss
+from train.direct.network import NetworkConfig, SpatialNetwork
+from train.direct.sources import PictureSource
+from train.errors import TrainError
 
 STATISTICS_FROM = 2048
 """Pictures whose labels tell where a network starts from."""

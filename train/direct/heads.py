@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.spatial_layout import SpatialLayout
-from train.spatial_neck import Coarsest, TopDown
+from train.direct.layout import SpatialLayout
+from train.direct.neck import Coarsest, TopDown
 
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
 SOFTNESS = 8
@@ -189,7 +189,7 @@ class KinecastHead(nn.Module):
         Args:
             coarse: The encoder's last maps. Shape: (n, n_channels[-1], rows, columns).
             fine: Those of the neck. Shape: (n, channels, more rows, more columns).
-            log_reach: See `engines.crop_rays.log_reach`. Shape: (n, 1).
+            log_reach: See `engines.features.crop_rays.log_reach`. Shape: (n, 1).
         """
         joints_m, markers_m, joints_uv, looking = self.points(fine)
         seen = [coarse.mean((2, 3)), joints_m.flatten(1), markers_m.flatten(1), joints_uv.flatten(1)]

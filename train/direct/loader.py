@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from train.spatial_data import SpatialBatch, SpatialExamples, collate
-from train.spatial_sources import PictureSource
+from train.direct.examples import SpatialBatch, SpatialExamples, collate
+from train.direct.sources import PictureSource
 
 
 class Order:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from train.direct.fit import Fit, rate_at
 from train.errors import TrainError
-from train.fit_spatial import Fit, rate_at
 
 LOG_EVERY = 20
 """Steps."""

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
+from train.direct.examples import SpatialBatch
+from train.direct.heads import SpatialOutput
+from train.direct.layout import SpatialLayout
+from train.direct.torch_kinematics import TorchKinematics
 from train.errors import TrainError
-from train.spatial_data import SpatialBatch
-from train.spatial_heads import SpatialOutput
-from train.spatial_layout import SpatialLayout
-from train.torch_kinematics import TorchKinematics
 
 KNEE_RAD = math.radians(5.0)
 """Larger errors of angles count linearly."""

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engines.pelvis import pelvis_angles
-from train.fit_lift import SCORED
-from train.lift import PELVIS
-from train.spatial import SpatialNetwork
-from train.spatial_data import SpatialBatch, SpatialExamples
-from train.spatial_layout import SpatialLayout
-from train.spatial_loader import loader
-from train.spatial_losses import SkeletalLayer, rotation_angle
+from calib.pelvis import pelvis_angles
+from train.direct.examples import SpatialBatch, SpatialExamples
+from train.direct.layout import SpatialLayout
+from train.direct.loader import loader
+from train.direct.losses import SkeletalLayer, rotation_angle
+from train.direct.network import SpatialNetwork
+from train.lift.fit import SCORED
+from train.lift.network import PELVIS
 
 Array = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from train.encoders import input_px, make_encoder
+from train.direct.encoders import input_px, make_encoder
+from train.direct.heads import HEADS, OutputStatistics, SpatialOutput
+from train.direct.layout import SpatialLayout
 from train.errors import TrainError
-from train.spatial_heads import HEADS, OutputStatistics, SpatialOutput
-from train.spatial_layout import SpatialLayout
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -76,7 +76,7 @@ class SpatialNetwork(nn.Module):
 
         Args:
             image: Red green blue from 0 to 1. Shape: (n, 3, side, side).
-            log_reach: See `engines.crop_rays.log_reach`. Shape: (n, 1).
+            log_reach: See `engines.features.crop_rays.log_reach`. Shape: (n, 1).
         """
         x = (image - self.mean) / self.deviation
         if self.encoder_dtype is None:

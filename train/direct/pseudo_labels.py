@@ -20,15 +20,15 @@ from calib.camera import CameraCalibration
 from calib.camera_file import load_camera
 from calib.kinematics import body_transforms, joint_centres, marker_positions
 from calib.skeleton import Skeleton
-from calib.trc import MarkerTable, read_trc
-from engines.crop_rays import square_about
+from calib.tables.trc import MarkerTable, read_trc
+from engines.features.crop_rays import square_about
 from engines.preprocess import crop, crop_matrix
-from train.cameras import Framing
 from train.errors import TrainError
-from train.labels import CameraLabels, EstimatedLabels
-from train.recipe import IMAGES_PER_SHARD, image_key, plan
-from train.shards import CodedImage, Kind, open_shard
-from train.synth_set import DESCRIPTION, SetDescription
+from train.scene.cameras import Framing
+from train.synth.folder import DESCRIPTION, SetDescription
+from train.synth.labels import CameraLabels, EstimatedLabels
+from train.synth.recipe import IMAGES_PER_SHARD, image_key, plan
+from train.synth.shards import CodedImage, Kind, open_shard
 
 Array = NDArray[np.float64]
 
@@ -172,7 +172,7 @@ def _picture(
 
 
 def write_pseudo_set(recordings: Iterable[Recording], skeleton: Skeleton, folder: Path, every: int) -> int:
-    """Write a set that `train.spatial_sources.ShardPictures` reads.
+    """Write a set that `train.direct.sources.ShardPictures` reads.
 
     Returns:
         How many pictures it holds.

@@ -12,11 +12,11 @@ import numpy as np
 
 from calib.skeleton import Skeleton
 from train.errors import TrainError
-from train.labels import decode_estimated_labels
-from train.people import BLOCK_SIZE, PeopleStream
-from train.recipe import Recipe, draw_block, image_key
-from train.shards import CodedImage, Kind, LabelledImage, check_whole, decode_image, shard_paths
-from train.synth_set import read_description
+from train.synth.folder import read_description
+from train.synth.labels import decode_estimated_labels
+from train.synth.people import BLOCK_SIZE, PeopleStream
+from train.synth.recipe import Recipe, draw_block, image_key
+from train.synth.shards import CodedImage, Kind, LabelledImage, check_whole, decode_image, shard_paths
 
 ENDLESS = 2**40
 """Pictures of a stream."""

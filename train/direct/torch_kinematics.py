@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calib.functions import FunctionTable
+from calib.osim.functions import FunctionTable
 from calib.skeleton import Skeleton
 from calib.tree import AXIS_TRANSLATION, KinematicTree
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import N_FEATURES
+from engines.features.landmarks import N_FEATURES
 from engines.spec import ModelSpec, TensorSpec, file_sha256
 from train.errors import TrainError
-from train.lift import Lifter, lifted_coordinates
+from train.lift.network import Lifter, lifted_coordinates
 
 BATCH = 2
 """A frame and its mirror image."""

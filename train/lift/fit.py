@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.skeleton import Skeleton
-from train.lift import Lifter, Pairs, lifted_coordinates, make_pairs
-from train.lift_data import LiftData, concatenated
+from train.blazepose.data import LiftData, concatenated
+from train.lift.network import Lifter, Pairs, lifted_coordinates, make_pairs
 
 Array = NDArray[np.float64]
 

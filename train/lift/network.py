@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
+from calib.pelvis import pelvis_angles, pelvis_rotation
 from calib.skeleton import Skeleton
-from engines.landmark_features import (
+from engines.features.landmarks import (
     N_FEATURES,
     LandmarkBatch,
     landmark_features,
     mirrored,
     turn_about_vertical,
 )
-from engines.pelvis import pelvis_angles, pelvis_rotation
-from train.lift_data import LiftData
-from train.poses import mirror
+from train.blazepose.data import LiftData
+from train.motion.library import mirror
 
 Array = NDArray[np.float64]
 

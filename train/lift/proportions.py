@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.proportions import SEGMENTS, known_facts, regression_name, segment_lengths
-from engines.body_proportions import look_at_proportions
-from engines.landmark_features import LandmarkBatch
-from train.bodies import split_adults
+from engines.features.body_proportions import look_at_proportions
+from engines.features.landmarks import LandmarkBatch
+from train.blazepose.data import LiftData
+from train.bodies.bodies import split_adults
+from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.lift_data import LiftData
-from train.people import MASCULINE_BELOW
-from train.puppet import PuppetPool
+from train.synth.people import MASCULINE_BELOW
 
 Array = NDArray[np.float64]
 

@@ -12,16 +12,16 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
-from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
-from train.fit_lift import SCORED
-from train.lift import landmark_batch, lifted_coordinates, make_pairs
-from train.lift_data import LiftData, concatenated
-from train.observation_clips import observed_again
-from train.observation_events import SWAPS, find_swaps
-from train.observation_model import ObservationModel, place_targets
-from train.observation_noise import autocovariance
-from train.observation_points import TrueView, true_view
-from train.poses import mirror
+from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
+from train.blazepose.data import LiftData, concatenated
+from train.blazepose.events import SWAPS, find_swaps
+from train.blazepose.model import ObservationModel, place_targets
+from train.blazepose.noise import autocovariance
+from train.blazepose.points import TrueView, true_view
+from train.blazepose.simulate import observed_again
+from train.lift.fit import SCORED
+from train.lift.network import landmark_batch, lifted_coordinates, make_pairs
+from train.motion.library import mirror
 
 Array = NDArray[np.float64]
 Lift = Callable[[LandmarkBatch], Array]

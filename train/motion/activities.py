@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from train.arm_styles import IDLE_ARMS, choose_arms
-from train.free_movement import balance, free
-from train.gait import jog, march, turn, walk
-from train.motion import FloatArray, between, ease, repetitions, wander
-from train.posture import look_about, posture, stance
-from train.style import SIDES, Style
+from train.motion.arms import IDLE_ARMS, choose_arms
+from train.motion.free import balance, free
+from train.motion.gait import jog, march, turn, walk
+from train.motion.motion import FloatArray, between, ease, repetitions, wander
+from train.motion.posture import look_about, posture, stance
+from train.motion.style import SIDES, Style
 
 Activity = Callable[[Style, np.random.Generator], None]
 

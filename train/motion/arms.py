@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from train.motion import FloatArray, between, repetitions, wander
-from train.style import SIDES, Style
+from train.motion.motion import FloatArray, between, repetitions, wander
+from train.motion.style import SIDES, Style
 
 ArmStyle = Callable[[Style, np.random.Generator], None]
 

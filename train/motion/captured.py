@@ -1,7 +1,7 @@
 """Captured motion from where it is kept to the skeleton's coordinates, with its licences.
 
-`python -m train.motion_data FOLDER` reads everything under FOLDER, retargets it, and keeps the result in the
-user's cache, small: 30 frames a second, 16 bits a value. Training works without it; the procedural
+`python -m train.motion.captured FOLDER` reads everything under FOLDER, retargets it, and keeps the result in
+the user's cache, small: 30 frames a second, 16 bits a value. Training works without it; the procedural
 activities need no files.
 """
 
@@ -19,13 +19,13 @@ from platformdirs import user_cache_path
 
 from calib.errors import CalibError
 from calib.skeleton import Skeleton, load_skeleton
-from calib.storage import coordinate_values, read_mot
+from calib.tables.storage import coordinate_values, read_mot
 from train.errors import TrainError
 from train.files import save_arrays
-from train.floor import Floor
-from train.mocap_files import Capture, read_amc, read_asf, read_deepmimic, read_expmap
-from train.motion import FloatArray, Motion
-from train.retarget import Retargeter, face_forward
+from train.motion.floor import Floor
+from train.motion.mocap_files import Capture, read_amc, read_asf, read_deepmimic, read_expmap
+from train.motion.motion import FloatArray, Motion
+from train.motion.retarget import Retargeter, face_forward
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +171,7 @@ def _wrap(skeleton: Skeleton, q: FloatArray) -> FloatArray:
 
 
 def load_captured(skeleton: Skeleton, path: Path | None = None) -> list[Motion]:
-    """Motions that `python -m train.motion_data` kept; an empty list where it was never run.
+    """Motions that `python -m train.motion.captured` kept; an empty list where it was never run.
 
     Args:
         skeleton: Whose coordinates they must have.
@@ -201,7 +201,7 @@ def load_captured(skeleton: Skeleton, path: Path | None = None) -> list[Motion]:
             )
     except (OSError, ValueError, KeyError) as error:
         raise TrainError(
-            f"{path}: not retargeted motion ({error}); make it with: python -m train.motion_data FOLDER"
+            f"{path}: not retargeted motion ({error}); make it with: python -m train.motion.captured FOLDER"
         ) from error
     return motions
 
@@ -227,7 +227,7 @@ def _stretches(good: FloatArray) -> Iterator[tuple[int, int]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Retarget a folder and print what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m train.motion_data", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m train.motion.captured", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with .mot, .amc and .txt motions")
     parser.add_argument("--out", type=Path, default=default_captured_path(), help="file to write")
     options = parser.parse_args(arguments)

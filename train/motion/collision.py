@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from calib.kinematics import forward_kinematics
 from calib.skeleton import Skeleton
-from train.motion import FloatArray
+from train.motion.motion import FloatArray
 
 # Body, both ends in it and radius, in m at scale 1; right side, mirrored for the left.
 _TRUNK = (

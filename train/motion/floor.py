@@ -7,8 +7,8 @@ import numpy as np
 from calib.ik import InverseKinematics
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton
-from train.motion import FloatArray
-from train.style import SIDES, Style
+from train.motion.motion import FloatArray
+from train.motion.style import SIDES, Style
 
 # Undersides of a bare foot in its bodies, in m at scale 1: back of the heel, ball and toes, right side.
 _SOLE: tuple[tuple[str, tuple[float, float, float]], ...] = (

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.arm_styles import choose_arms
-from train.motion import FloatArray, between
-from train.posture import look_about, posture
-from train.style import SIDES, Style
+from train.motion.arms import choose_arms
+from train.motion.motion import FloatArray, between
+from train.motion.posture import look_about, posture
+from train.motion.style import SIDES, Style
 
 _BALANCING_ARMS = {"spread": 4.0, "anywhere": 2.0, "hips": 1.0, "front": 1.0, "hang": 0.5}
 

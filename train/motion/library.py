@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from calib.skeleton import Skeleton
-from train.activities import ACTIVITIES, SHARES
-from train.collision import SelfCollision
 from train.errors import TrainError
-from train.floor import Floor
-from train.motion import FloatArray, Motion
-from train.style import Style
+from train.motion.activities import ACTIVITIES, SHARES
+from train.motion.collision import SelfCollision
+from train.motion.floor import Floor
+from train.motion.motion import FloatArray, Motion
+from train.motion.style import Style
 
 _ATTEMPTS = 12
 _TOLERATED_FRAMES = 0.05
@@ -27,7 +27,7 @@ class MotionLibrary:
 
         Args:
             skeleton: The skeleton to move.
-            captured: Retargeted motions (`train.motion_data.load_captured`); none if left out.
+            captured: Retargeted motions (`train.motion.captured.load_captured`); none if left out.
             captured_share: Part of the draws that use them.
         """
         self.skeleton = skeleton

@@ -21,7 +21,7 @@ class Motion:
     q: FloatArray
     """Coordinates in rad and m. Shape: (n_frames, n_q)."""
     source: str = "procedural"
-    """Where it came from: a key of `train.motion_data.SOURCES`."""
+    """Where it came from: a key of `train.motion.captured.SOURCES`."""
 
     @property
     def n_frames(self) -> int:

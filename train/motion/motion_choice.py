@@ -7,8 +7,8 @@ from pathlib import Path
 
 from calib.skeleton import Skeleton
 from train.errors import TrainError
-from train.motion import Motion
-from train.motion_data import SOURCES, collect, default_captured_path, load_captured, save_captured
+from train.motion.captured import SOURCES, collect, default_captured_path, load_captured, save_captured
+from train.motion.motion import Motion
 
 PROCEDURAL = "procedural"
 CAPTURED = "captured"
@@ -19,7 +19,7 @@ def choose_motions(choice: str, skeleton: Skeleton, *, held_out: bool) -> list[M
     """Captured motion by name or place.
 
     Args:
-        choice: "procedural" for none; "captured" for all that `python -m train.motion_data` kept, or some
+        choice: "procedural" for none; "captured" for all that `python -m train.motion.captured` kept, or some
             of its sources, separated by commas; a folder of motions; or a file that was kept elsewhere.
         skeleton: Whose coordinates are needed.
         held_out: The part kept for evaluation, instead of that for training.
@@ -40,7 +40,7 @@ def choose_motions(choice: str, skeleton: Skeleton, *, held_out: bool) -> list[M
         known = ", ".join([CAPTURED, *SOURCES])
         raise TrainError(
             f"no motion source {unknown[0]!r}; accepted: {known}, a folder with .mot, .amc or .txt motions, "
-            "or a .npz file made by python -m train.motion_data"
+            "or a .npz file made by python -m train.motion.captured"
         )
     if not motions and choice != PROCEDURAL:
         raise TrainError(f"{choice}: holds no motion that can be used")
@@ -57,7 +57,7 @@ def _kept(names: list[str], skeleton: Skeleton) -> list[Motion]:
     if missing or not motions:
         raise TrainError(
             f"no motion of {', '.join(missing or names)} in {default_captured_path()}; "
-            "make it with: python -m train.motion_data FOLDER"
+            "make it with: python -m train.motion.captured FOLDER"
         )
     return motions
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.motion import between, wander
-from train.style import SIDES, Style
+from train.motion.motion import between, wander
+from train.motion.style import SIDES, Style
 
 
 def posture(style: Style, rng: np.random.Generator) -> None:

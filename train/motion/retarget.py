@@ -14,9 +14,9 @@ from calib.ik import InverseKinematics
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
 from train.errors import TrainError
-from train.floor import Floor, turn_pelvis
-from train.mocap_files import Capture
-from train.motion import FloatArray, Motion
+from train.motion.floor import Floor, turn_pelvis
+from train.motion.mocap_files import Capture
+from train.motion.motion import FloatArray, Motion
 
 # Body and joint of the capture; then the weights of the joint's centre, and of points 0.1 m before, above
 # and beside it. {s} is l or r in CMU's names and {b} the side in ours.
@@ -158,7 +158,7 @@ class Retargeter:
         Args:
             capture: Of the skeleton that this was registered with.
             fps: Frames a second of the result; the capture is thinned, never interpolated.
-            source: Key of `train.motion_data.SOURCES`.
+            source: Key of `train.motion.captured.SOURCES`.
         """
         step = max(1, round(capture.fps / fps))
         frames = range(0, len(capture.p_m), step)

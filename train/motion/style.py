@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calib.skeleton import Skeleton
-from train.motion import FloatArray
+from train.motion.motion import FloatArray
 
 SIDES = ("r", "l")
 
 
 @dataclass(slots=True, eq=False)
 class Style:
-    """What a motion asks for. Builders fill it; `train.floor` makes it stand."""
+    """What a motion asks for. Builders fill it; `train.motion.floor` makes it stand."""
 
     t_s: FloatArray
     angles_deg: dict[str, FloatArray] = field(default_factory=dict)

@@ -16,12 +16,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.environment import load_panorama, turned
-from train.ground import Ground, floor_brightness
-from train.lighting import Light
-from train.noise import noise3
-from train.outdoors import Outdoors, paint_outdoors, sample_outdoors
-from train.rooms import Room, paint_room, room_light, sample_room
+from train.clothing.noise import noise3
+from train.scene.environment import load_panorama, turned
+from train.scene.ground import Ground, floor_brightness
+from train.scene.lighting import Light
+from train.scene.outdoors import Outdoors, paint_outdoors, sample_outdoors
+from train.scene.rooms import Room, paint_room, room_light, sample_room
 
 PANORAMA_HEIGHT_M = 1.6
 """Height above the ground at which panoramas are taken as photographed."""

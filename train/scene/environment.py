@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.errors import TrainError
-from train.lighting import Light
+from train.scene.lighting import Light
 
 _BRIGHTEST = 60.0
 # Convolution with the clamped cosine, over pi (Ramamoorthi and Hanrahan, eq. 8), times the basis constants.
@@ -38,7 +38,7 @@ def directions(height: int, width: int) -> NDArray[np.float64]:
 
 
 def harmonics_of(radiance: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Irradiance over pi as nine coefficients a channel, for `train.shading.irradiance`. Shape: (9, 3)."""
+    """Irradiance over pi as nine coefficients a channel (`train.scene.shading.irradiance`). Shape: (9, 3)."""
     height, width = radiance.shape[:2]
     d = directions(height, width)
     x, y, z = d[..., 0], d[..., 1], d[..., 2]

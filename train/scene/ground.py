@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.lighting import Light, ShadowMap, irradiance, lit_share
-from train.mesh import bounds
+from train.bodies.mesh import bounds
+from train.scene.lighting import Light, ShadowMap, irradiance, lit_share
 
 _CONTACT_CELL_M = 0.03
 _CONTACT_CELLS = 96

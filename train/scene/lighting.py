@@ -13,8 +13,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.mesh import bounds
-from train.raster import visibility
+from train.bodies.mesh import bounds
+from train.scene.raster import visibility
 
 SHADOW_MAP_PX = 256
 _TAPS = 10

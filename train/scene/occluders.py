@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from train.garments import Category
-from train.lofts import grid_faces
-from train.materials import Material, Pattern, cloth, cloth_colour, srgb
+from train.clothing.garments import Category
+from train.clothing.lofts import grid_faces
+from train.clothing.materials import Material, Pattern, cloth, cloth_colour, srgb
 
 _CELL_M = 0.12
 """Boxes are meshed this finely, so that little is lost where one reaches behind the camera."""

@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.ground import Ground, floor_brightness, texture_contrast
-from train.lighting import Light, irradiance
-from train.materials import RGB, srgb
-from train.noise import Vector, noise3
+from train.clothing.materials import RGB, srgb
+from train.clothing.noise import Vector, noise3
+from train.scene.ground import Ground, floor_brightness, texture_contrast
+from train.scene.lighting import Light, irradiance
 
 
 class Outdoors(NamedTuple):
@@ -135,7 +135,7 @@ def paint_outdoors(
     needed: NDArray[np.bool_],
     out: NDArray[np.float32],
 ) -> None:
-    """Ground, horizon and sky; arguments as for `train.backgrounds.paint_panorama`."""
+    """Ground, horizon and sky; arguments as for `train.scene.backgrounds.paint_panorama`."""
     pixel = math.sqrt(ray[0, 0] ** 2 + ray[1, 0] ** 2 + ray[2, 0] ** 2)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):

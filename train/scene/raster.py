@@ -1,8 +1,7 @@
 """Z-buffer rasteriser on the CPU: which triangle is seen at each pixel.
 
 Coverage is decided in integers (vertices snapped to 1/256 px, pixel centres, top-left fill rule) and depth in
-float64 with a fixed order of operations, so that :mod:`train.raster_torch` gives the same pixels on any
-device.
+float64 with a fixed order of operations, so that every machine gives the same pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.noise import Vector
+from train.clothing.noise import Vector
 
 SUBPIXEL_BITS = 8
 SUBPIXELS = 1 << SUBPIXEL_BITS

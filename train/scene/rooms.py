@@ -9,10 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.ground import Ground, floor_brightness, texture_contrast
-from train.lighting import Light, irradiance
-from train.materials import RGB, second_share, srgb
-from train.noise import Vector, noise3
+from train.clothing.materials import RGB, second_share, srgb
+from train.clothing.noise import Vector, noise3
+from train.scene.ground import Ground, floor_brightness, texture_contrast
+from train.scene.lighting import Light, irradiance
 
 _PICTURE, _WINDOW, _DOOR, _SHELF, _CURTAIN = range(5)
 _SKIRTING_M = 0.08
@@ -188,7 +188,7 @@ def paint_room(
     needed: NDArray[np.bool_],
     out: NDArray[np.float32],
 ) -> None:
-    """The inside of a room; arguments as for `train.backgrounds.paint_panorama`."""
+    """The inside of a room; arguments as for `train.scene.backgrounds.paint_panorama`."""
     c, s = math.cos(room.yaw), math.sin(room.yaw)
     eye = (c * eye_m[0] + s * eye_m[2], eye_m[1] - ground.y_m, c * eye_m[2] - s * eye_m[0])
     pixel = math.sqrt(ray[0, 0] ** 2 + ray[1, 0] ** 2 + ray[2, 0] ** 2)

@@ -9,9 +9,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train.faces import FacePaint, paint_eye, paint_skin
-from train.lighting import Light, ShadowMap, irradiance, lit_share
-from train.materials import (
+from train.clothing.faces import FacePaint, paint_eye, paint_skin
+from train.clothing.materials import (
     BUMP,
     BUMP_FREQUENCY,
     FINEST_M,
@@ -25,7 +24,8 @@ from train.materials import (
     MaterialTable,
     second_share,
 )
-from train.noise import Vector, noise3, noise3_gradient
+from train.clothing.noise import Vector, noise3, noise3_gradient
+from train.scene.lighting import Light, ShadowMap, irradiance, lit_share
 
 SHADOW_BIAS_M = 0.018
 HEM_WIDTH_M = 0.018

@@ -10,22 +10,22 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from train import occluders
-from train.backgrounds import Backdrop, sample_backdrop
-from train.cameras import Framing, View, sample_view
-from train.environment import panorama_files
-from train.garments import Category
-from train.ground import Ground, contact_map
-from train.lighting import ShadowMap, occlusion_taps, screen_occlusion, shadow_map
-from train.materials import MaterialTable, material_table
-from train.mesh import bounds, vertex_normals
-from train.noise import noise_lattice
-from train.occluders import Solids
-from train.outfits import DressedBody
-from train.raster import rasterise
-from train.shading import Geometry, Stage, shade
-from train.skinning import skin
-from train.webcam import Webcam, expose, sample_webcam
+from train.bodies.mesh import bounds, vertex_normals
+from train.bodies.skinning import skin
+from train.clothing.garments import Category
+from train.clothing.materials import MaterialTable, material_table
+from train.clothing.noise import noise_lattice
+from train.clothing.outfits import DressedBody
+from train.scene import occluders
+from train.scene.backgrounds import Backdrop, sample_backdrop
+from train.scene.cameras import Framing, View, sample_view
+from train.scene.environment import panorama_files
+from train.scene.ground import Ground, contact_map
+from train.scene.lighting import ShadowMap, occlusion_taps, screen_occlusion, shadow_map
+from train.scene.occluders import Solids
+from train.scene.raster import rasterise
+from train.scene.shading import Geometry, Stage, shade
+from train.scene.webcam import Webcam, expose, sample_webcam
 
 NEAR_M = 0.05
 _OCCLUSION_RADIUS_M = 0.14
@@ -41,7 +41,7 @@ class Picture:
     image: NDArray[np.uint8]
     """Red green blue. Shape: (size, size, 3)."""
     category: NDArray[np.uint8]
-    """`train.garments.Category` of each pixel. Shape: (size, size)."""
+    """`train.clothing.garments.Category` of each pixel. Shape: (size, size)."""
     depth_m: NDArray[np.float32]
     """Distance along the camera's axis, inf where nothing stands. Shape: (size, size)."""
     view: View

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from engines.benchmark import BenchResult, Figure, Timing
-from train import people, recipe, render
-from train.people import BLOCK_SIZE
-from train.poses import MotionLibrary
-from train.recipe import Recipe, Shard, write_shard
-from train.render import Studio
-from train.shards import Kind, ShardWriter
-from train.synth import make_shards
-from train.synth_workers import Workers
+from train.motion.library import MotionLibrary
+from train.scene import studio as render
+from train.scene.studio import Studio
+from train.synth import people, recipe
+from train.synth.people import BLOCK_SIZE
+from train.synth.recipe import Recipe, Shard, write_shard
+from train.synth.shards import Kind, ShardWriter
+from train.synth.stream import make_shards
+from train.synth.workers import Workers
 
 RECIPE = Recipe(seed=0)
 WORKERS = (1, 2)

@@ -14,13 +14,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from train.environment import panorama_files
+from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.motion import Motion
-from train.people import PeopleStream
-from train.puppet import PuppetPool
-from train.recipe import CLIPS_PER_SHARD, IMAGES_PER_SHARD, Recipe, Shard, plan
-from train.shards import Kind, remove_partial
+from train.motion.motion import Motion
+from train.scene.environment import panorama_files
+from train.synth.people import PeopleStream
+from train.synth.recipe import CLIPS_PER_SHARD, IMAGES_PER_SHARD, Recipe, Shard, plan
+from train.synth.shards import Kind, remove_partial
 
 DESCRIPTION = "set.json"
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
-from train.cameras import Framing, View
+from train.clothing.garments import Category
 from train.errors import TrainError
-from train.garments import Category
-from train.motion import Motion
-from train.people import Sample
+from train.motion.motion import Motion
+from train.scene.cameras import Framing, View
+from train.synth.people import Sample
 
 SCHEMA = 1
 """Raised when a field changes its meaning or goes; new fields leave it as it is."""
@@ -82,12 +82,12 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     schema: int = SCHEMA
     adult: int
-    """Number of the body in `train.bodies`."""
+    """Number of the body in `train.bodies.bodies`."""
     outfit: tuple[str, ...]
     motion: str
     """Name of the activity or capture."""
     source: str
-    """Of the motion: a key of `train.motion_data.SOURCES`."""
+    """Of the motion: a key of `train.motion.captured.SOURCES`."""
     t_s: float
     """When in the motion."""
     q: Array64
@@ -112,7 +112,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What is seen of the person: left, top, right, bottom; NaN where nothing is. Shape: (4,)."""
     camera: CameraLabels
     segmentation_png: bytes
-    """`train.garments.Category` of each pixel."""
+    """`train.clothing.garments.Category` of each pixel."""
 
     @classmethod
     def of(cls, sample: Sample) -> Labels:
@@ -143,7 +143,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @property
     def category(self) -> NDArray[np.uint8]:
-        """`train.garments.Category` of each pixel. Shape: (size, size)."""
+        """`train.clothing.garments.Category` of each pixel. Shape: (size, size)."""
         packed = np.frombuffer(self.segmentation_png, np.uint8)
         return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
 

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
-from train.bodies import split_adults
-from train.cameras import Framing, View, recropped
+from train.bodies.bodies import split_adults
+from train.bodies.puppet import Puppet, PuppetPool
+from train.bodies.regions import BodyRegions
+from train.clothing.outfits import DressedBody, dress
 from train.errors import TrainError
-from train.motion import FloatArray, Motion
-from train.outfits import DressedBody, dress
-from train.poses import MotionLibrary
-from train.puppet import Puppet, PuppetPool
-from train.regions import BodyRegions
-from train.render import Picture, Scene, Studio, posed
+from train.motion.library import MotionLibrary
+from train.motion.motion import FloatArray, Motion
+from train.scene.cameras import Framing, View, recropped
+from train.scene.studio import Picture, Scene, Studio, posed
 
 Array = NDArray[np.float64]
 

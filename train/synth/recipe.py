@@ -12,13 +12,13 @@ from itertools import chain, islice
 from pathlib import Path
 
 from calib.skeleton import load_skeleton
+from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.labels import ClipLabels, Labels
-from train.motion_choice import PROCEDURAL, choose_motions
-from train.people import BLOCK_SIZE, PeopleStream, Sample
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
-from train.shards import CodedImage, Kind, open_shard
+from train.motion.library import MotionLibrary
+from train.motion.motion_choice import PROCEDURAL, choose_motions
+from train.synth.labels import ClipLabels, Labels
+from train.synth.people import BLOCK_SIZE, PeopleStream, Sample
+from train.synth.shards import CodedImage, Kind, open_shard
 
 IMAGES_PER_SHARD = 256
 CLIPS_PER_SHARD = 4
@@ -38,7 +38,7 @@ class Recipe:
     backgrounds: Path | None = None
     """Folder with `.hdr` panoramas; procedural backgrounds alone if None."""
     motions: str = PROCEDURAL
-    """Captured motion to add: as for `train.motion_choice.choose_motions`."""
+    """Captured motion to add: as for `train.motion.motion_choice.choose_motions`."""
     bodies: Path | None = None
     """Exported adults; the user's cache if None."""
 
@@ -69,7 +69,7 @@ class Shard:
     kind: Kind
     number: int
     first: int
-    """A multiple of `train.people.BLOCK_SIZE` if pictures."""
+    """A multiple of `train.synth.people.BLOCK_SIZE` if pictures."""
     n: int
 
     @property

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.errors import TrainError
-from train.labels import ClipLabels, Labels, decode_clip_labels, decode_labels, encode
+from train.synth.labels import ClipLabels, Labels, decode_clip_labels, decode_labels, encode
 
 JPEG_QUALITY = 95
 """The webcam's own compression is in the picture already; this one should not show."""

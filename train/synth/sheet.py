@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
+from train.bodies.puppet import PuppetPool
+from train.bodies.report import centre_residuals_m
 from train.errors import TrainError
-from train.fit_report import centre_residuals_m
-from train.puppet import PuppetPool
-from train.shards import LabelledImage, read_clips, read_images
-from train.synth_set import SetDescription, bodies_sha
+from train.synth.folder import SetDescription, bodies_sha
+from train.synth.shards import LabelledImage, read_clips, read_images
 
 Image = NDArray[np.uint8]
 

@@ -1,6 +1,6 @@
 """Makes synthetic people: on the fly as a stream, or as a set of shards on disk.
 
-from train.synth import Recipe, stream
+from train.synth.stream import Recipe, stream
 for picture in stream(Recipe(seed=1), workers=4):
 picture.image, picture.labels.q
 """
@@ -12,12 +12,12 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from train.labels import ClipLabels
-from train.people import BLOCK_SIZE, PeopleStream
-from train.recipe import Recipe, Shard, clip_key, draw_block, draw_clip, image_key, write_shard
-from train.shards import CodedImage, LabelledClip, LabelledImage
-from train.synth_set import explain
-from train.synth_workers import Workers, check_stop
+from train.synth.folder import explain
+from train.synth.labels import ClipLabels
+from train.synth.people import BLOCK_SIZE, PeopleStream
+from train.synth.recipe import Recipe, Shard, clip_key, draw_block, draw_clip, image_key, write_shard
+from train.synth.shards import CodedImage, LabelledClip, LabelledImage
+from train.synth.workers import Workers, check_stop
 
 __all__ = ["Recipe", "make_shards", "stream", "stream_clips"]
 
@@ -27,7 +27,7 @@ def stream(recipe: Recipe, *, first: int = 0, step: int = 1, workers: int = 1) -
 
     Args:
         recipe: What to draw.
-        first: Block to start with; a block is `train.people.BLOCK_SIZE` pictures of one person.
+        first: Block to start with; a block is `train.synth.people.BLOCK_SIZE` pictures of one person.
         step: Draw every `step`-th block, so that several streams share the work.
         workers: Processes that draw.
 

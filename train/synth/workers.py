@@ -18,8 +18,8 @@ from typing import Self, TypeVar
 import cv2
 
 from train.errors import TrainError
-from train.people import PeopleStream
-from train.recipe import Recipe
+from train.synth.people import PeopleStream
+from train.synth.recipe import Recipe
 
 Result = TypeVar("Result")
 Key = TypeVar("Key")

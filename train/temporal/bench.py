@@ -10,12 +10,12 @@ import numpy as np
 
 from calib.skeleton import load_skeleton
 from engines.benchmark import BenchResult, Figure, time_in_turn
+from engines.features.temporal import N_PELVIS, OutputLayout, n_temporal_features
 from engines.stateful import StatefulEngine
-from engines.temporal_features import N_PELVIS, OutputLayout, n_temporal_features
-from train.export_temporal import export_temporal
-from train.fit_temporal import TemporalClip, TemporalOptions, fit_temporal
-from train.lift import lifted_coordinates
-from train.temporal_networks import NETWORKS, make_network
+from train.lift.network import lifted_coordinates
+from train.temporal.export import export_temporal
+from train.temporal.fit import TemporalClip, TemporalOptions, fit_temporal
+from train.temporal.kinds import NETWORKS, make_network
 
 FITTED = ("tcn", "gru", "transformer")
 """The U-Net reads a whole window for each frame and takes minutes."""

@@ -13,23 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from calib.pelvis import facing, pelvis_rotation, turned
 from calib.skeleton import Skeleton
-from engines.landmark_features import LandmarkBatch, landmark_features, mirrored
-from engines.pelvis import facing, pelvis_rotation, turned
+from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
+from engines.features.temporal import N_PELVIS, UNDERRATED, temporal_features
 from engines.spec import load_spec
-from engines.temporal_features import N_PELVIS, UNDERRATED, temporal_features
+from train.blazepose.data import LiftData
 from train.errors import TrainError
-from train.fit_temporal import TemporalClip
-from train.floor import Floor
-from train.lift import (
+from train.lift.network import (
     PELVIS,
     camera_noise,
     landmark_batch,
     lifted_coordinates,
 )
-from train.lift_data import LiftData
-from train.people import POSE_INTERVAL_S
-from train.poses import mirror
+from train.motion.floor import Floor
+from train.motion.library import mirror
+from train.synth.people import POSE_INTERVAL_S
+from train.temporal.fit import TemporalClip
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from engines.spec import NEXT, ModelSpec, TensorSpec, file_sha256
 from train.errors import TrainError
-from train.temporal_network import CausalNetwork
+from train.temporal.network import CausalNetwork
 
 INPUTS = ("x", "dt_s", "valid")
 OUTPUT = "y"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from train.errors import TrainError
-from train.temporal_network import CausalNetwork
+from train.temporal.network import CausalNetwork
 
 MIN_INPUT_SCALE = 1e-2
 """An input that hardly varies in training is not blown up when it does so later."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.errors import TrainError
-from train.temporal_lines import Lines
-from train.temporal_network import CausalNetwork, Core
-from train.temporal_recurrent import GruCore, TcnCore
-from train.temporal_transformer import TransformerCore
-from train.temporal_unet import UnetCore
+from train.temporal.lines import Lines
+from train.temporal.network import CausalNetwork, Core
+from train.temporal.recurrent import GruCore, TcnCore
+from train.temporal.transformer import TransformerCore
+from train.temporal.unet import UnetCore
 
 
 @dataclass(frozen=True, slots=True)

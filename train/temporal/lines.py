@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.temporal_time import MAX_AGE_S, advance_clock, clock_ages, tap_ages
+from train.temporal.elapsed import MAX_AGE_S, advance_clock, clock_ages, tap_ages
 
 N_TAPS = 32
 """Frames that a line goes through at most, the present one included."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, binary_cross_entropy_with_logits, smooth_l1_loss
 
-from engines.temporal_features import MAX_LOG_SIGMA, MIN_LOG_SIGMA, N_PELVIS, OutputLayout
-from train.fit_lift import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
+from engines.features.temporal import MAX_LOG_SIGMA, MIN_LOG_SIGMA, N_PELVIS, OutputLayout
+from train.lift.fit import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
 
 SPEED_SCALE_RAD_S = 3.0
 WANDER_FRAMES = 33
@@ -35,8 +35,8 @@ def refine(x: Tensor, y: Tensor) -> Refined:
     """Apply an output to the coordinates in the input: zeros change nothing.
 
     Args:
-        x: As `engines.temporal_features` makes it. Shape: (..., n_features).
-        y: Of the network, as `engines.temporal_features.OutputLayout` has it. Shape: (..., layout.size).
+        x: As `engines.features.temporal` makes it. Shape: (..., n_features).
+        y: Of the network, as `engines.features.temporal.OutputLayout` has it. Shape: (..., layout.size).
     """
     layout = OutputLayout.of_size(y.shape[-1])
     n = layout.n_coordinates

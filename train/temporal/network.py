@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.temporal_lines import Lines
-from train.temporal_slow import SlowState
-from train.temporal_time import MAX_AGE_S, N_AGE_FEATURES, age_features, since_seen
+from train.temporal.elapsed import MAX_AGE_S, N_AGE_FEATURES, age_features, since_seen
+from train.temporal.lines import Lines
+from train.temporal.slow import SlowState
 
 MAX_DEVIATION = 6.0
 """Normalised inputs are cut off here, as the lifter's."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.temporal_time import stamps
+from train.temporal.elapsed import stamps
 
 DECAY_PER_S = (0.0, 1.0 / 20.0, 1.0 / 5.0, 1.0)
 """Inverse time constants; 0 forgets nothing."""

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from calib.skeleton import Skeleton
-from engines.motion_metrics import Motion
-from engines.temporal_features import N_PELVIS
-from train.fit_lift import SCORED
-from train.fit_temporal import TemporalClip, predict
-from train.lift import PELVIS
-from train.temporal_data import steadied_coordinates
-from train.temporal_loss import refine
-from train.temporal_network import CausalNetwork
+from engines.features.motion_metrics import Motion
+from engines.features.temporal import N_PELVIS
+from train.lift.fit import SCORED
+from train.lift.network import PELVIS
+from train.temporal.data import steadied_coordinates
+from train.temporal.fit import TemporalClip, predict
+from train.temporal.loss import refine
+from train.temporal.network import CausalNetwork
 
 STEADIED = tuple(name for name in SCORED if name not in PELVIS)
 ALONE = "lifter"
@@ -29,7 +29,7 @@ def motions_of(
 
     Args:
         networks: By name.
-        clips: As `train.temporal_data.temporal_clips` makes them.
+        clips: As `train.temporal.data.temporal_clips` makes them.
         skeleton: That they belong to.
     """
     names = steadied_coordinates(skeleton)

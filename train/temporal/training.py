@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calib.skeleton import Skeleton
-from engines.temporal_features import N_PELVIS, OutputLayout
-from train.fit_temporal import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise
-from train.lift_data import LiftData
-from train.temporal_data import Dynamics, Lift, temporal_clips
-from train.temporal_loss import SPEED_SCALE_RAD_S, LossWeights, temporal_loss
-from train.temporal_network import CausalNetwork
-from train.temporal_networks import make_network
+from engines.features.temporal import N_PELVIS, OutputLayout
+from train.blazepose.data import LiftData
+from train.temporal.data import Dynamics, Lift, temporal_clips
+from train.temporal.fit import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise
+from train.temporal.kinds import make_network
+from train.temporal.loss import SPEED_SCALE_RAD_S, LossWeights, temporal_loss
+from train.temporal.network import CausalNetwork
 
 ROWS_PER_EPOCH = 36_000
 """Lifted anew for each epoch, by cameras that err anew; each kind of data gives as many."""
@@ -87,7 +87,7 @@ def train_temporal(
     """Fit one network.
 
     Args:
-        kind: A key of `train.temporal_networks.NETWORKS`.
+        kind: A key of `train.temporal.kinds.NETWORKS`.
         source: What to learn from.
         options: How.
         weights: Of the loss's parts.

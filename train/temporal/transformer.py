@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.temporal_network import Core, State
-from train.temporal_time import (
+from train.temporal.elapsed import (
     MAX_AGE_S,
     N_AGE_FEATURES,
     advance_clock,
@@ -17,6 +16,7 @@ from train.temporal_time import (
     clock_ages,
     stamps,
 )
+from train.temporal.network import Core, State
 
 WINDOW = 48
 N_LAYERS, N_HEADS = 4, 4

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.temporal_network import Core, State
-from train.temporal_time import N_AGE_FEATURES, advance_clock, age_features, clock_ages, tap_ages
+from train.temporal.elapsed import N_AGE_FEATURES, advance_clock, age_features, clock_ages, tap_ages
+from train.temporal.network import Core, State
 
 WINDOW = 32
 N_BLOCKS = 2

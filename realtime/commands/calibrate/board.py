@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realtime.commands.board_options import add_board_options, board_of
+from realtime.commands.calibrate.board_options import add_board_options, board_of
 
 HELP = "make a board to print, at true scale"
 PAPERS = ("a4", "a3", "letter", "fit")
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the board, and say what to do with it."""
-    from calib.board_print import lay_out, save_sheet
+    from calib.boards.board_print import lay_out, save_sheet
 
     board = board_of(args)
     save_sheet(lay_out(board, args.paper), args.out)

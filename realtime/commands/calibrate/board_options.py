@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from realtime.commands.arguments import positive_float
 
 if TYPE_CHECKING:
-    from calib.board import Board
+    from calib.boards.board import Board
 
 BOARD_KINDS = ("charuco", "checkerboard")
 DEFAULT_CORNERS = (5, 8)
@@ -67,7 +67,7 @@ def board_of(args: argparse.Namespace) -> Board:
     Raises:
         BoardError: there is no such board.
     """
-    from calib.board import DEFAULT_DICTIONARY, Board, BoardKind
+    from calib.boards.board import DEFAULT_DICTIONARY, Board, BoardKind
 
     columns, rows = args.corners
     return Board(

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, rate_hz, size_px
-from realtime.commands.board_options import add_board_options, board_of
+from realtime.commands.calibrate.board_options import add_board_options, board_of
 
 if TYPE_CHECKING:
-    from calib.board import Board, BoardView
-    from calib.camera_views import Verdict, ViewCollector
-    from realtime.camera_session import BoardSession, Image
-    from realtime.sources import FrameSource
+    from calib.boards.board import Board, BoardView
+    from calib.boards.camera_views import Verdict, ViewCollector
+    from realtime.calibration.camera_session import BoardSession, Image
+    from realtime.sources.source import FrameSource
 
 HELP = "measure a camera with a printed board"
 LOOKS_PER_S = 6.0
@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect views, measure, write, tell."""
-    from calib.camera_fit import fit_intrinsics
-    from realtime.camera_session import collect_pictures, collect_video, describe_fit, save_fit
-    from realtime.cameras import device_name
-    from realtime.sources import parse_source
+    from calib.boards.camera_fit import fit_intrinsics
+    from realtime.calibration.camera_session import collect_pictures, collect_video, describe_fit, save_fit
+    from realtime.sources.cameras import device_name
+    from realtime.sources.source import parse_source
 
     board = board_of(args)
     check_can_write(args.out)
@@ -66,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _collect_live(source: FrameSource, board: Board, *, with_window: bool) -> BoardSession:
     """Guide the person in a window, or by text where there is none."""
-    from realtime.board_picture import draw_guidance
-    from realtime.camera_session import collect_live
-    from realtime.display import Window, display_problem
-    from realtime.overlay_style import Typeface
+    from realtime.calibration.board_picture import draw_guidance
+    from realtime.calibration.camera_session import collect_live
+    from realtime.overlay.style import Typeface
+    from realtime.overlay.window import Window, display_problem
 
     problem = display_problem() if with_window else None
     if problem:

@@ -9,11 +9,11 @@ from realtime.commands.subcommands import add_subcommands, run_subcommand
 HELP = "measure the camera, the floor and the person"
 
 COMMANDS = {
-    "board": "realtime.commands.calibrate_board",
-    "camera": "realtime.commands.calibrate_camera",
-    "two-cameras": "realtime.commands.calibrate_two_cameras",
-    "floor": "realtime.commands.calibrate_floor",
-    "subject": "realtime.commands.calibrate_subject",
+    "board": "realtime.commands.calibrate.board",
+    "camera": "realtime.commands.calibrate.camera",
+    "two-cameras": "realtime.commands.calibrate.two_cameras",
+    "floor": "realtime.commands.calibrate.floor",
+    "subject": "realtime.commands.calibrate.subject",
 }
 """Command -> module, in the order of the help."""
 

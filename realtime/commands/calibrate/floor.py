@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, positive_float, rate_hz, size_px
-from realtime.commands.board_options import add_board_options, board_of
+from realtime.commands.calibrate.board_options import add_board_options, board_of
 from realtime.commands.options import add_camera_options, camera_from_options, height_m
 
 if TYPE_CHECKING:
+    from calib.boards.floor import FloorFit
     from calib.camera import CameraCalibration
-    from calib.floor import FloorFit
-    from realtime.sources import FrameSource
-    from realtime.types import Frame
+    from realtime.sample import Frame
+    from realtime.sources.source import FrameSource
 
 HELP = "measure where the camera stands over the floor"
 DEFAULT_SQUARE_M = 0.028
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Look, measure, write, tell."""
     from calib.camera_file import save_camera
     from realtime.errors import RealtimeError
-    from realtime.sources import parse_source
+    from realtime.sources.source import parse_source
 
     if args.by == "person" and args.height is None:
         raise RealtimeError(
@@ -107,8 +107,8 @@ def _by_board(
     """From a board that lies on the floor; also a frame that shows it."""
     import numpy as np
 
-    from calib.board import BoardFinder, board_pose
-    from calib.floor import floor_from_boards
+    from calib.boards.board import BoardFinder, board_pose
+    from calib.boards.floor import floor_from_boards
 
     board = board_of(args)
     finder = BoardFinder(board)
@@ -131,10 +131,10 @@ def _by_person(
     args: argparse.Namespace, source: FrameSource, camera: CameraCalibration
 ) -> tuple[FloorFit, Frame | None]:
     """From a person who stands or walks about; also a frame that shows them."""
-    from calib.floor import floor_from_person
+    from calib.boards.floor import floor_from_person
     from engines.assets import fetch
-    from engines.blazepose import BlazePose
-    from realtime.floor_moments import INTERVAL_S, StandingMoments
+    from engines.blazepose.tracker import BlazePose
+    from realtime.calibration.floor_moments import INTERVAL_S, StandingMoments
 
     blazepose = BlazePose(
         fetch("pose_landmark_full", offline=args.offline), fetch("pose_detection", offline=args.offline)
@@ -182,7 +182,7 @@ def _write_picture(path: Path, frame: Frame | None, camera: CameraCalibration) -
     import cv2
 
     from realtime.errors import RealtimeError
-    from realtime.floor_grid import draw_floor_grid
+    from realtime.overlay.floor_grid import draw_floor_grid
 
     assert frame is not None  # without a frame nothing was measured
     image = frame.image.copy()

@@ -13,8 +13,8 @@ from realtime.commands.options import add_camera_options, camera_from_options, h
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
     from calib.subject import Subject
-    from realtime.sources import FrameSource
-    from realtime.subject_observer import SubjectObserver
+    from realtime.calibration.subject_observer import SubjectObserver
+    from realtime.sources.source import FrameSource
 
 HELP = "measure a person: scale factors, neutral stance, a scaled model"
 GUIDE = (
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from calib.scaling import write_scaled_osim
     from calib.skeleton import default_skeleton_path
     from calib.subject import save_subject
-    from realtime.sources import parse_source
-    from realtime.subject_observer import SubjectObserver
+    from realtime.calibration.subject_observer import SubjectObserver
+    from realtime.sources.source import parse_source
 
     osim = args.osim or args.out.with_suffix(".osim")
     for path in (args.out, osim):
@@ -111,7 +111,7 @@ def _observe(args: argparse.Namespace, source: FrameSource, observer: SubjectObs
 
 def describe(subject: Subject, skeleton: Skeleton, n_still: int) -> str:
     """What was found, for people."""
-    from realtime.subject_lengths import segment_lengths_of
+    from realtime.calibration.subject_lengths import segment_lengths_of
 
     lines = [f"from {subject.n_frames} frames of somebody {subject.height_m:.2f} m tall:"]
     for segment in segment_lengths_of(subject, skeleton):

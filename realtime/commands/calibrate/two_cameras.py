@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realtime.commands.arguments import check_can_write, positive_int, size_px
-from realtime.commands.board_options import add_board_options, board_of
+from realtime.commands.calibrate.board_options import add_board_options, board_of
 from realtime.commands.options import camera_for, height_m
 
 if TYPE_CHECKING:
+    from calib.boards.two_cameras import PairFit
     from calib.camera import CameraCalibration
-    from calib.two_cameras import PairFit
-    from realtime.sources import FrameSource
+    from realtime.sources.source import FrameSource
 
 HELP = "relate two cameras, by a board or by a person whom both see"
 NETWORKS = ("pose_landmark_full", "pose_detection")
@@ -63,10 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Collect what both see, relate the cameras, write, tell."""
-    from calib.two_cameras import place_pair, save_pair
-    from realtime.cameras import device_name
+    from calib.boards.two_cameras import place_pair, save_pair
     from realtime.errors import RealtimeError
-    from realtime.sources import parse_source
+    from realtime.sources.cameras import device_name
+    from realtime.sources.source import parse_source
 
     if (args.height is None) == (args.square_m is None):
         raise RealtimeError("say by what: --square-m M for a board, or --height M for a person's stature")
@@ -104,8 +104,8 @@ def run(args: argparse.Namespace) -> int:
 def _by_board(
     args: argparse.Namespace, sources: list[FrameSource], cameras: list[CameraCalibration]
 ) -> tuple[PairFit, dict[str, object]]:
-    from calib.two_cameras import pair_from_boards
-    from realtime.two_view_session import collect_board_pairs
+    from calib.boards.two_cameras import pair_from_boards
+    from realtime.calibration.two_view_session import collect_board_pairs
 
     board = board_of(args)
     pairs = collect_board_pairs(sources[0], sources[1], board, args.offset)
@@ -116,10 +116,10 @@ def _by_board(
 def _by_person(
     args: argparse.Namespace, sources: list[FrameSource], cameras: list[CameraCalibration]
 ) -> tuple[PairFit, dict[str, object]]:
-    from calib.two_views import pair_from_joints
+    from calib.boards.two_views import pair_from_joints
     from engines.assets import fetch
-    from engines.blazepose import BlazePose
-    from realtime.two_view_session import collect_joints, limbs_of_person
+    from engines.blazepose.tracker import BlazePose
+    from realtime.calibration.two_view_session import collect_joints, limbs_of_person
 
     landmarks, detector = (fetch(name, offline=args.offline) for name in NETWORKS)
     networks = BlazePose(landmarks, detector), BlazePose(landmarks, detector)

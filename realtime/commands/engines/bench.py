@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from realtime.commands.arguments import check_can_write, positive_int
-from realtime.commands.engines_options import add_source_options, outcomes_of, source_of
+from realtime.commands.engines.options import add_source_options, outcomes_of, source_of
 
 HELP = "time a network in every runtime and precision of this machine, by turns; nothing is kept"
 N_DEFAULT = 200
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Build in a temporary folder, then time all in turn."""
     from engines.benchmark import BenchResult, format_result, machine, time_in_turn
-    from engines.engine_folder import load_engine
+    from engines.building.folder import load_engine
 
     check_can_write(args.json)
     about = machine()

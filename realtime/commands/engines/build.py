@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realtime.commands.engines_options import add_source_options, outcomes_of, source_of
+from realtime.commands.engines.options import add_source_options, outcomes_of, source_of
 
 HELP = "compile a network for this machine, prove its angles, and keep what passes"
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build, and tell what `live` will take."""
-    from engines.engine_folder import default_engines_dir
+    from engines.building.folder import default_engines_dir
 
     root = args.out or default_engines_dir()
     built = [

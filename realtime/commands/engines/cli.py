@@ -9,9 +9,9 @@ from realtime.commands.subcommands import add_subcommands, run_subcommand
 HELP = "build, inspect and time engines: networks compiled for this machine"
 
 COMMANDS = {
-    "build": "realtime.commands.engines_build",
-    "inspect": "realtime.commands.engines_inspect",
-    "bench": "realtime.commands.engines_bench",
+    "build": "realtime.commands.engines.build",
+    "inspect": "realtime.commands.engines.inspect",
+    "bench": "realtime.commands.engines.bench",
 }
 """Command -> module, in the order of the help."""
 

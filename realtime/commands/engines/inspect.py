@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engines.manifest import Manifest
+    from engines.building.manifest import Manifest
 
 HELP = "tell what an engine is, or which were built of a network, and whether they can be used here"
 
@@ -25,9 +25,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         EngineError: the engine cannot be used, or there is none.
     """
-    from engines.engine_folder import check_binding, default_engines_dir, found_engines
+    from engines.building.folder import check_binding, default_engines_dir, found_engines
+    from engines.building.manifest import check_files, encode_manifest, read_manifest
     from engines.errors import EngineError
-    from engines.manifest import check_files, encode_manifest, read_manifest
     from engines.spec import load_spec
 
     if args.path.is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engines.build import Outcome, Source
+    from engines.building.build import Outcome, Source
     from engines.selection import EngineChoice
 
 RUNTIMES = ("openvino", "onnxruntime", "tensorrt")
@@ -41,7 +41,7 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
 
 def choice_from_options(args: argparse.Namespace) -> EngineChoice:
     """The engines that `--runtime` and `--precision` allow."""
-    from engines.runtimes import Precision, Runtime
+    from engines.runtimes.available import Precision, Runtime
     from engines.selection import EngineChoice
 
     return EngineChoice(
@@ -56,9 +56,9 @@ def source_of(args: argparse.Namespace) -> Source:
     Raises:
         EngineError: the network or an input cannot be read.
     """
-    from engines.build import Source
+    from engines.building.build import Source
     from engines.spec import load_spec
-    from realtime.engine_inputs import gather_inputs
+    from realtime.bench.engine_inputs import gather_inputs
 
     spec = load_spec(args.model)
     inputs = gather_inputs(args.inputs, spec, offline=args.offline)
@@ -74,7 +74,7 @@ def outcomes_of(args: argparse.Namespace, source: Source, root: Path) -> list[Ou
     Raises:
         EngineError: nothing could be built.
     """
-    from engines.build import build_all
+    from engines.building.build import build_all
     from engines.errors import EngineError
 
     choice = choice_from_options(args)

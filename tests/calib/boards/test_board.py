@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.board import Board, BoardFinder, BoardKind, board_pose
-from calib.board_print import PNG_DPI, draw_sheet, lay_out, save_sheet
+from calib.boards.board import Board, BoardFinder, BoardKind, board_pose
+from calib.boards.board_print import PNG_DPI, draw_sheet, lay_out, save_sheet
 from calib.camera import Intrinsics
 from calib.errors import BoardError
-from tests.boards import BoardScene, brown, facing
+from tests.support.boards import BoardScene, brown, facing
 
 K = Intrinsics(640, 480, 560.0, 563.0, 313.0, 246.0, (-0.2, 0.05, 0.0005, -0.0005, 0.0))
 CHECKERBOARD = Board(BoardKind.CHECKERBOARD, 5, 8, 0.028)

@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.board import Board, BoardFinder, BoardKind, BoardView
+from calib.boards.board import Board, BoardFinder, BoardKind, BoardView
+from calib.boards.camera_fit import MIN_VIEWS, fit_intrinsics
 from calib.camera import Intrinsics
-from calib.camera_fit import MIN_VIEWS, fit_intrinsics
 from calib.errors import BoardError
-from tests.boards import BoardScene, brown, facing, poses_of_a_session
-from tests.published_cameras import published_cameras
+from tests.support.boards import BoardScene, brown, facing, poses_of_a_session
+from tests.support.published_cameras import published_cameras
 
 BOARD = Board(BoardKind.CHECKERBOARD, 5, 8, 0.028)
 WEBCAM = Intrinsics(640, 480, 560.0, 563.0, 311.0, 247.0, (-0.28, 0.09, 0.0008, -0.0006, 0.0))

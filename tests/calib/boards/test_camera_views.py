@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.board import Board, BoardFinder, BoardKind, BoardView
-from calib.board_sharpness import edge_width_px
+from calib.boards.board import Board, BoardFinder, BoardKind, BoardView
+from calib.boards.board_sharpness import edge_width_px
+from calib.boards.camera_views import MOST_VIEWS, Verdict, ViewCollector
 from calib.camera import Intrinsics
-from calib.camera_views import MOST_VIEWS, Verdict, ViewCollector
-from tests.boards import BoardScene, facing
+from tests.support.boards import BoardScene, facing
 
 K = Intrinsics(640, 480, 560.0, 560.0, 325.0, 236.0)
 BOARD = Board(BoardKind.CHARUCO, 5, 8, 0.028)

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calib.boards.floor import StandingPerson, floor_from_boards, floor_from_person, place_over_floor
 from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.camera_file import load_camera, save_camera
 from calib.errors import CameraError, FloorError
-from calib.floor import StandingPerson, floor_from_boards, floor_from_person, place_over_floor
-from engines.blazepose import BlazePoseResult
-from engines.body_proportions import is_upright
+from engines.blazepose.tracker import BlazePoseResult
+from engines.features.body_proportions import is_upright
 from engines.preprocess import Roi
+from realtime.calibration.floor_moments import HEIGHT_PER_STATURE, StandingMoments
 from realtime.cli import main
 from realtime.errors import RealtimeError
-from realtime.floor_grid import FloorDrawing, draw_floor_grid, grid_lines
-from realtime.floor_moments import HEIGHT_PER_STATURE, StandingMoments
-from realtime.types import LiveStats, PoseSample
+from realtime.overlay.floor_grid import FloorDrawing, draw_floor_grid, grid_lines
+from realtime.sample import LiveStats, PoseSample
 
 RNG = np.random.default_rng(4)
 HEIGHT_M = 1.72

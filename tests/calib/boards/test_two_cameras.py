@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.board import Board, BoardFinder, BoardKind, BoardView
+from calib.boards.board import Board, BoardFinder, BoardKind, BoardView
+from calib.boards.two_cameras import PairFit, load_pair, pair_from_boards, place_pair, save_pair
+from calib.boards.two_views import JointTracks, Limb, pair_from_joints, triangulate
 from calib.camera import CameraCalibration, Intrinsics
 from calib.errors import BoardError, CameraError
-from calib.trc import read_trc
-from calib.two_cameras import PairFit, load_pair, pair_from_boards, place_pair, save_pair
-from calib.two_views import JointTracks, Limb, pair_from_joints, triangulate
-from tests.boards import BoardScene, facing
-from tests.published_cameras import placed_cameras
-from train.cameras import look_at
+from calib.tables.trc import read_trc
+from tests.support.boards import BoardScene, facing
+from tests.support.published_cameras import placed_cameras
+from train.scene.cameras import look_at
 
 A = Intrinsics(640, 480, 560.0, 563.0, 311.0, 247.0, (-0.2, 0.05, 0.0005, -0.0005, 0.0))
 B = Intrinsics(800, 600, 720.0, 720.0, 404.0, 290.0, (-0.05, 0.02, 0.0, 0.0, 0.0))

@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from calib.default_dimensions import MASS_KG, STATURE_M
-from calib.default_skeleton import write_default_skeleton
+from calib.default.dimensions import MASS_KG, STATURE_M
+from calib.default.skeleton import write_default_skeleton
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
-from tests.opensim_reference import Reference, angles_between, import_opensim
+from tests.support.opensim_reference import Reference, angles_between, import_opensim
 
 LEG = [
     "hip_flexion",
@@ -53,7 +53,7 @@ def distance(points: dict[str, np.ndarray], a: str, b: str) -> float:
 def test_the_file_is_what_the_module_writes(tmp_path: Path) -> None:
     write_default_skeleton(tmp_path / "x.osim")
     assert default_skeleton_path().read_text() == (tmp_path / "x.osim").read_text(), (
-        "run python -m calib.default_skeleton"
+        "run python -m calib.default.skeleton"
     )
 
 

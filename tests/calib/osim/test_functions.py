@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calib.functions import (
+from calib.osim.functions import (
     Constant,
     Function,
     Linear,
@@ -22,7 +22,7 @@ from calib.functions import (
     evaluate,
     split_multipliers,
 )
-from tests.opensim_reference import import_opensim
+from tests.support.opensim_reference import import_opensim
 
 X = (-1.0, -0.4, 0.3, 0.5, 1.4)
 Y = (0.2, -0.3, 0.8, 0.1, 0.6)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from calib.functions import Linear, Multiplier, Polynomial
-from calib.osim import load_osim
+from calib.osim.functions import Linear, Multiplier, Polynomial
+from calib.osim.osim import load_osim
 from calib.skeleton import default_skeleton_path, load_skeleton
-from tests.opensim_reference import Reference, import_opensim
-from tests.osim_text import (
+from tests.support.opensim_reference import Reference, import_opensim
+from tests.support.osim_text import (
     FREE_ROOT,
     coupler,
     document,

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calib.errors import OsimError
-from calib.osim_xml import MAX_FILE_BYTES
+from calib.osim.osim_xml import MAX_FILE_BYTES
 from calib.skeleton import load_skeleton
-from tests.osim_text import (
+from tests.support.osim_text import (
     FREE_ROOT,
     coupler,
     document,

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calib.errors import StorageError
-from calib.storage import (
+from calib.tables.storage import (
     MarkerTable,
     StoWriter,
     Table,
@@ -353,7 +353,7 @@ def test_a_recording_survives_being_killed(tmp_path: Path) -> None:
     path = tmp_path / "live.sto"
     program = (
         "import os, signal, sys\n"
-        "from calib.storage import StoWriter\n"
+        "from calib.tables.storage import StoWriter\n"
         "writer = StoWriter(sys.argv[1], ['a', 'b'])\n"
         "for k in range(100): writer.append(0.01 * k, [k, float('nan')])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"

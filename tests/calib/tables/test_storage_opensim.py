@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calib.storage import (
+from calib.tables.storage import (
     MarkerTable,
     StoWriter,
     read_mot,
@@ -18,9 +18,9 @@ from calib.storage import (
     write_sto,
     write_trc,
 )
+from tests.calib.tables.test_storage import small_table
 from tests.conftest import REPOSITORY
-from tests.opensim_reference import import_opensim
-from tests.test_storage import small_table
+from tests.support.opensim_reference import import_opensim
 
 pytestmark = pytest.mark.opensim
 SHARED_FILES = sorted((REPOSITORY.parent / "shared" / "data").rglob("*"))

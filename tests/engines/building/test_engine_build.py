@@ -12,19 +12,20 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="engines are built with the extra engines")
 onnxruntime = pytest.importorskip("onnxruntime", reason="engines are built with the extra engines")
 
-from engines import build as build_module  # noqa: E402
-from engines import engine_folder, runtimes  # noqa: E402
-from engines.build import Source, build_all, build_engine  # noqa: E402
-from engines.engine_folder import PARTIAL, found_engines, load_engine  # noqa: E402
+from engines.building import build as build_module  # noqa: E402
+from engines.building import folder as engine_folder  # noqa: E402
+from engines.building.build import Source, build_all, build_engine  # noqa: E402
+from engines.building.folder import PARTIAL, found_engines, load_engine  # noqa: E402
+from engines.building.half_precision import between_convolutions, bytes_to_float_first, to_half_precision  # noqa: E402
+from engines.building.network_inputs import load_inputs, random_inputs, run_network  # noqa: E402
+from engines.building.parity import angle_changes_deg  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
-from engines.half_precision import between_convolutions, bytes_to_float_first, to_half_precision  # noqa: E402
-from engines.network_inputs import load_inputs, random_inputs, run_network  # noqa: E402
-from engines.onnxruntime_engine import OnnxruntimeEngine  # noqa: E402
-from engines.parity import angle_changes_deg  # noqa: E402
-from engines.runtimes import Backend, Precision, Runtime, backends, find_backend  # noqa: E402
+from engines.runtimes import available as runtimes  # noqa: E402
+from engines.runtimes.available import Backend, Precision, Runtime, backends, find_backend  # noqa: E402
+from engines.runtimes.onnxruntime_engine import OnnxruntimeEngine  # noqa: E402
 from engines.selection import EngineChoice, open_network  # noqa: E402
 from engines.spec import ModelSpec, TensorSpec  # noqa: E402
-from tests.engine_networks import pictures, write_picture_network, write_remembering_network  # noqa: E402
+from tests.support.engine_networks import pictures, write_picture_network, write_remembering_network  # noqa: E402
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_engines_of_another_machine_or_version_are_refused(
 def test_the_fastest_is_chosen_and_options_limit_the_choice(
     source: Source, tmp_path: Path, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from engines.manifest import Speed
+    from engines.building.manifest import Speed
 
     root = tmp_path / "e"
     for p50_ms, precision in ((3.0, Precision.FP32), (1.0, Precision.INT8)):

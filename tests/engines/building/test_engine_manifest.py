@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.errors import EngineError
-from engines.manifest import (
+from engines.building.manifest import (
     FORMAT,
     FileFacts,
     Manifest,
@@ -21,8 +20,9 @@ from engines.manifest import (
     file_facts,
     read_manifest,
 )
-from engines.parity import Parity
-from engines.runtimes import LIMIT_DEG, Precision, Runtime
+from engines.building.parity import Parity
+from engines.errors import EngineError
+from engines.runtimes.available import LIMIT_DEG, Precision, Runtime
 from engines.spec import ModelSpec, TensorSpec
 
 SPEC = ModelSpec("n", (TensorSpec("x", (3,)),), (TensorSpec("q", (2,)),), ("a", "b"), "5" * 64, "6" * 64)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.errors import EngineError
-from engines.motion_metrics import (
+from engines.features.motion_metrics import (
     Motion,
     format_scores,
     jitter,

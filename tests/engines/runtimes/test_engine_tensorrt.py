@@ -11,19 +11,19 @@ import pytest
 onnx = pytest.importorskip("onnx", reason="engines are built with the extra engines")
 pytest.importorskip("onnxruntime", reason="engines are built with the extra engines")
 
-from engines import cuda  # noqa: E402
-from engines.build import Source, build_engine  # noqa: E402
-from engines.engine_folder import load_engine  # noqa: E402
+from engines.building.build import Source, build_engine  # noqa: E402
+from engines.building.folder import load_engine  # noqa: E402
+from engines.building.network_inputs import random_inputs, run_network  # noqa: E402
+from engines.building.tensorrt_build import build_plan  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
-from engines.network_inputs import random_inputs, run_network  # noqa: E402
-from engines.onnxruntime_engine import OnnxruntimeEngine  # noqa: E402
-from engines.runtimes import Precision, Runtime, backends, find_backend  # noqa: E402
+from engines.runtimes import cuda  # noqa: E402
+from engines.runtimes.available import Precision, Runtime, backends, find_backend  # noqa: E402
+from engines.runtimes.onnxruntime_engine import OnnxruntimeEngine  # noqa: E402
+from engines.runtimes.tensorrt_api import load_tensorrt  # noqa: E402
+from engines.runtimes.tensorrt_engine import TensorrtEngine  # noqa: E402
 from engines.selection import EngineChoice, open_network  # noqa: E402
-from engines.tensorrt_api import load_tensorrt  # noqa: E402
-from engines.tensorrt_build import build_plan  # noqa: E402
-from engines.tensorrt_engine import TensorrtEngine  # noqa: E402
-from tests.engine_networks import pictures, write_picture_network, write_remembering_network  # noqa: E402
-from tests.fake_tensorrt import FakeGpu, install  # noqa: E402
+from tests.support.engine_networks import pictures, write_picture_network, write_remembering_network  # noqa: E402
+from tests.support.fake_tensorrt import FakeGpu, install  # noqa: E402
 
 UPLOAD, DOWNLOAD, INSIDE = "cudaMemcpyHostToDevice", "cudaMemcpyDeviceToHost", "cudaMemcpyDeviceToDevice"
 
@@ -107,7 +107,7 @@ def test_a_network_that_tensorrt_cannot_read_is_refused_with_its_reason(gpu: Fak
 
 
 def test_a_failing_call_is_named(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.fake_tensorrt import Error
+    from tests.support.fake_tensorrt import Error
 
     monkeypatch.setattr(cuda.runtime(), "cudaMalloc", lambda n: (Error.cudaErrorInvalidValue, 0))
     with pytest.raises(EngineError, match="cudaErrorInvalidValue"):

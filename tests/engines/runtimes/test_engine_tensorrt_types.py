@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from engines import cuda
 from engines.errors import EngineError
-from tests.engine_networks import pictures, write_picture_network
+from engines.runtimes import cuda
+from tests.support.engine_networks import pictures, write_picture_network
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("tensorrt_build.py", "tensorrt_engine.py")
 
 
@@ -87,9 +87,9 @@ def test_the_adapter_keeps_to_the_published_types(stubs: Path, tmp_path: Path) -
 def test_the_edition_for_rtx_compiles_without_a_gpu(tmp_path: Path, precision: str, monkeypatch) -> None:
     pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
     pytest.importorskip("onnxruntime")
-    from engines.half_precision import bytes_to_float_first, to_half_precision
-    from engines.quantise import to_int8
-    from engines.tensorrt_build import build_plan
+    from engines.building.half_precision import bytes_to_float_first, to_half_precision
+    from engines.building.quantise import to_int8
+    from engines.building.tensorrt_build import build_plan
 
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     path = tmp_path / "a.onnx"

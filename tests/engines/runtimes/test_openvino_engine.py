@@ -14,7 +14,7 @@ import pytest
 from openvino import opset8 as ops
 
 from engines.errors import EngineError
-from engines.openvino_engine import OpenvinoEngine
+from engines.runtimes.openvino_engine import OpenvinoEngine
 
 RNG = np.random.default_rng(4)
 WEIGHTS = RNG.normal(size=(8, 5)).astype(np.float32)
@@ -116,7 +116,7 @@ def test_signals_do_not_kill_a_process_whose_engines_ended_in_any_order(tmp_path
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from engines.openvino_engine import OpenvinoEngine\n"
+        "from engines.runtimes.openvino_engine import OpenvinoEngine\n"
         "signal.signal(signal.SIGUSR1, lambda *_: print('heard', flush=True))\n"
         "one, other = (OpenvinoEngine(Path(sys.argv[1])) for _ in range(2))\n"
         "del one; del other\n"

@@ -13,12 +13,13 @@ import pytest
 pytest.importorskip("onnx", reason="engines are built with the extra engines")
 pytest.importorskip("onnxruntime", reason="engines are built with the extra engines")
 
-from engines import build, engine_folder
-from realtime import bench_engines
-from realtime.bench_engines import MediapipePeer, Pipeline, take_turns
+from engines.building import build
+from engines.building import folder as engine_folder
+from realtime.bench import engines as bench_engines
+from realtime.bench.engines import MediapipePeer, Pipeline, take_turns
 from realtime.cli import main
 from realtime.errors import RealtimeError
-from tests.engine_networks import pictures, write_picture_network, write_remembering_network
+from tests.support.engine_networks import pictures, write_picture_network, write_remembering_network
 
 
 @pytest.fixture

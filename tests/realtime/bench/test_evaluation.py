@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engines.pelvis import facing, facing_of, pelvis_rotation
-from realtime.errors import RealtimeError
-from realtime.evaluation import (
+from calib.pelvis import facing, facing_of, pelvis_rotation
+from realtime.bench.accuracy import (
     PELVIS_ROTATIONS,
     Trajectory,
     compare,
@@ -18,6 +17,7 @@ from realtime.evaluation import (
     remove_heading,
     wrapped_difference_deg,
 )
+from realtime.errors import RealtimeError
 
 NAMES = (*PELVIS_ROTATIONS, "knee_angle_r")
 RNG = np.random.default_rng(5)

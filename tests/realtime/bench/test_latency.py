@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from realtime.bench.flasher import Flasher, FlashWatcher
+from realtime.bench.latency import CELLS, Flash, Look, look_at, measure
 from realtime.errors import RealtimeError
-from realtime.flasher import Flasher, FlashWatcher
-from realtime.latency import CELLS, Flash, Look, look_at, measure
-from realtime.pipeline import Pipeline
-from realtime.trace import Trace
-from realtime.types import Frame
-from tests.fakes import FakeEstimator, FakeSource
+from realtime.pipeline.pipeline import Pipeline
+from realtime.pipeline.trace import Trace
+from realtime.sample import Frame
+from tests.support.fakes import FakeEstimator, FakeSource
 
 MS = 1_000_000
 

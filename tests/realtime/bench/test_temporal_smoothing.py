@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from engines.motion_metrics import Motion, save_motions
-from realtime.bench_smoothing import lag_at_equal_jitter, main, sweep
+from engines.features.motion_metrics import Motion, save_motions
+from realtime.bench.smoothing import lag_at_equal_jitter, main, sweep
+from realtime.bench.smoothing_plot import HEIGHT, WIDTH, Place, smoothing_plot
 from realtime.errors import RealtimeError
-from realtime.smoothing_plot import HEIGHT, WIDTH, Place, smoothing_plot
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_equal_jitter_lies_between_neighbours_of_the_best_curve() -> None:
 def test_the_table_and_the_drawing(
     motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.bench_smoothing.CUTOFFS_HZ", (0.3, 2.0, 9.0))
+    monkeypatch.setattr("realtime.bench.smoothing.CUTOFFS_HZ", (0.3, 2.0, 9.0))
     save_motions(tmp_path / "m.npz", [motion])
     main([str(tmp_path / "m.npz"), "--svg", str(tmp_path / "m.svg")])
     lines = capsys.readouterr().out.splitlines()

@@ -10,9 +10,9 @@ from pylsl import IRREGULAR_RATE, StreamInlet, local_clock, resolve_bypred, set_
 
 from realtime.bridges.lsl import LslBridge, lsl_clock_offset_s, xml_text
 from realtime.errors import BridgeError
-from tests.bridging import SKELETON, bridged, new_publisher, publish_until
-from tests.poses import lost_sample, random_sample
-from tests.streams import PATIENCE_S
+from tests.support.bridging import SKELETON, bridged, new_publisher, publish_until
+from tests.support.poses import lost_sample, random_sample
+from tests.support.streams import PATIENCE_S
 
 NAME = "kinecast-test"
 

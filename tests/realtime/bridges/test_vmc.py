@@ -18,10 +18,10 @@ from calib.kinematics import body_transforms
 from realtime.bridges.humanoid import BONES, Humanoid, rest_rotation
 from realtime.bridges.vmc import LONGEST_DATAGRAM_BYTES, VmcBridge, bundles, message
 from realtime.errors import BridgeError
-from realtime.types import PoseSample
-from realtime.wire import Envelope, pose_of
-from tests.bridging import SKELETON, bridged, new_publisher, pose, publish_until
-from tests.poses import lost_sample
+from realtime.sample import PoseSample
+from realtime.stream.to_messages import Envelope, pose_of
+from tests.support.bridging import SKELETON, bridged, new_publisher, pose, publish_until
+from tests.support.poses import lost_sample
 
 HALF = np.sqrt(0.5)
 PARENT = {bone.name: bone.parent for bone in BONES}

@@ -23,10 +23,10 @@ from realtime.bridges.json_websocket import JsonWebSocketBridge
 from realtime.bridges.opencap import SEGMENTS, OpencapBridge, body_fixed_xyz
 from realtime.bridges.websocket_server import LONGEST_REQUEST_BYTES, MOST_CLIENTS, BroadcastServer
 from realtime.errors import BridgeError
-from realtime.types import LiveStats
-from tests.bridging import SKELETON, bridged, new_publisher, pose, publish_until
-from tests.poses import lost_sample, random_sample
-from tests.streams import PATIENCE_S
+from realtime.sample import LiveStats
+from tests.support.bridging import SKELETON, bridged, new_publisher, pose, publish_until
+from tests.support.poses import lost_sample, random_sample
+from tests.support.streams import PATIENCE_S
 
 
 def joined(server: BroadcastServer, **options: Any) -> connect:

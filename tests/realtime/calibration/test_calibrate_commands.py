@@ -6,17 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.board import Board, BoardKind
+from calib.boards.board import Board, BoardKind
+from calib.boards.two_cameras import load_pair
 from calib.camera import Intrinsics
 from calib.camera_file import load_camera
-from calib.two_cameras import load_pair
-from realtime.board_picture import draw_guidance
-from realtime.camera_session import collect_live
+from realtime.calibration.board_picture import draw_guidance
+from realtime.calibration.camera_session import collect_live
 from realtime.cli import main
-from realtime.overlay_style import Typeface
-from realtime.types import Frame
-from tests.boards import BoardScene, facing, poses_of_a_session
-from tests.published_cameras import published_cameras
+from realtime.overlay.style import Typeface
+from realtime.sample import Frame
+from tests.support.boards import BoardScene, facing, poses_of_a_session
+from tests.support.published_cameras import published_cameras
 
 BOARD = Board(BoardKind.CHARUCO, 5, 8, 0.028)
 K = Intrinsics(640, 480, 560.0, 563.0, 311.0, 247.0, (-0.2, 0.06, 0.0, 0.0, 0.0))
@@ -130,8 +130,8 @@ def test_a_live_session_guides_takes_and_ends(scene: BoardScene):
 
 
 def test_guidance_leaves_the_frame_alone_and_marks_the_corners(scene: BoardScene):
-    from calib.board import BoardFinder
-    from calib.camera_views import Verdict, ViewCollector
+    from calib.boards.board import BoardFinder
+    from calib.boards.camera_views import Verdict, ViewCollector
 
     picture = scene.draw(facing(BOARD, (0.0, 0.0, 0.6)))
     before = picture.copy()
@@ -260,6 +260,6 @@ def test_pictures_of_two_cameras_become_a_pair(
 def test_latency_needs_a_screen_and_a_sensible_interval(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr("realtime.display.display_problem", lambda: "no screen here")
+    monkeypatch.setattr("realtime.overlay.window.display_problem", lambda: "no screen here")
     assert "no screen here; latency is measured with a window" in refused(capsys, "latency")
     assert "accepted: at least 0.35 s and 8 flashes" in refused(capsys, "latency", "--interval", "0.1")

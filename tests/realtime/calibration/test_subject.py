@@ -16,9 +16,8 @@ from calib.kinematics import body_transforms, joint_centres
 from calib.scaling import write_scaled_osim
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
 from calib.subject import Subject, load_subject, save_subject
-from realtime.cli import main
-from realtime.landmark_model import build_landmark_model
-from realtime.subject_calibration import (
+from realtime.calibration.subject_lengths import segment_lengths_of
+from realtime.calibration.subject_meter import (
     MIN_LOOKS,
     NEUTRAL,
     SubjectMeter,
@@ -27,11 +26,12 @@ from realtime.subject_calibration import (
     symmetric,
     unscaled_stature,
 )
-from realtime.subject_lengths import segment_lengths_of
-from realtime.subject_scaling import KnownSubject, SubjectScaling
-from realtime.types import PoseSample, Status
-from tests.opensim_reference import Reference
-from tests.test_floor import result, stick_person
+from realtime.cli import main
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.scaling import KnownSubject, SubjectScaling
+from realtime.sample import PoseSample, Status
+from tests.calib.boards.test_floor import result, stick_person
+from tests.support.opensim_reference import Reference
 
 RNG = np.random.default_rng(6)
 

@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation
 from calib.camera import CameraCalibration
 from calib.kinematics import body_transforms, station_positions
 from calib.skeleton import Skeleton, load_skeleton
-from engines.blazepose import BlazePoseResult
+from engines.blazepose.tracker import BlazePoseResult
 from engines.errors import EngineError
-from engines.landmark_features import (
+from engines.features.landmarks import (
     MIRRORED,
     N_FEATURES,
     LandmarkBatch,
@@ -25,15 +25,15 @@ from engines.landmark_features import (
 )
 from engines.preprocess import Roi
 from engines.spec import load_spec
-from realtime.estimators import lifter_path, make_estimator
-from realtime.evaluation import PELVIS_ROTATIONS, pelvis_rotation_matrices
-from realtime.landmark_model import build_landmark_model
-from realtime.lifter import Lifter
-from realtime.observation import LandmarkObservation, rotation_to_ray
-from realtime.pose_solver import PoseSolver, Prior
-from realtime.sources import parse_source, read_frames
-from realtime.types import Status
-from tests.published import published
+from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_rotation_matrices
+from realtime.estimators.build import lifter_path, make_estimator
+from realtime.estimators.lift_network import Lifter
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.observation import LandmarkObservation, rotation_to_ray
+from realtime.pose.solver import PoseSolver, Prior
+from realtime.sample import Status
+from realtime.sources.source import parse_source, read_frames
+from tests.support.published import published
 
 CAMERA = CameraCalibration.assumed(640, 480)
 RNG = np.random.default_rng(3)
@@ -150,9 +150,9 @@ def test_turning_the_camera_turns_the_pelvis_and_nothing_else(skeleton: Skeleton
 
 def test_export_equals_torch_and_carries_its_spec(skeleton: Skeleton, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    from train.export_lift import LiveLifter, export_lifter
-    from train.lift import Lifter as TorchLifter
-    from train.lift import lifted_coordinates
+    from train.lift.export import LiveLifter, export_lifter
+    from train.lift.network import Lifter as TorchLifter
+    from train.lift.network import lifted_coordinates
 
     torch.manual_seed(0)
     n = len(lifted_coordinates(skeleton))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from calib.camera import CameraCalibration
-from realtime.estimators import ESTIMATOR_NAMES, direct_path, make_estimator
-from realtime.pipeline import Pipeline, PipelineOptions
-from realtime.slot import SlotPolicy
-from realtime.sources import parse_source, read_frames
-from realtime.types import Estimator, Frame, LiveStats, PoseSample, Status
-from tests.published import published
+from realtime.estimators.build import ESTIMATOR_NAMES, direct_path, make_estimator
+from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+from realtime.pipeline.slot import SlotPolicy
+from realtime.sample import Estimator, Frame, LiveStats, PoseSample, Status
+from realtime.sources.source import parse_source, read_frames
+from tests.support.published import published
 
 N_FRAMES = 40
 

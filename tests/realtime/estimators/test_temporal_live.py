@@ -15,10 +15,10 @@ torch = pytest.importorskip("torch")
 from engines.errors import EngineError  # noqa: E402
 from engines.spec import file_sha256, load_spec  # noqa: E402
 from engines.stateful import StatefulEngine  # noqa: E402
-from train import export_temporal  # noqa: E402
 from train.errors import TrainError  # noqa: E402
-from train.temporal_network import CausalNetwork  # noqa: E402
-from train.temporal_networks import NETWORKS, make_network  # noqa: E402
+from train.temporal import export as export_temporal  # noqa: E402
+from train.temporal.kinds import NETWORKS, make_network  # noqa: E402
+from train.temporal.network import CausalNetwork  # noqa: E402
 
 N_IN, N_OUT = 9, 4
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime import display
+from realtime.overlay import window as display
 
 
 @pytest.fixture

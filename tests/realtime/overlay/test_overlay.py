@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.errors import SkeletonError
 from calib.skeleton import Skeleton, load_skeleton
-from realtime import overlay_style
 from realtime.geometry import joint_centres
-from realtime.overlay import Overlay
-from realtime.overlay_angles import TRACE_S, choose_rows
-from realtime.overlay_skeleton import skeleton_segments
-from realtime.overlay_style import FAINT, INK, LEFT, MUTED, PANEL_OPACITY, RIGHT, WHITE, Colour
-from realtime.types import LiveStats, PoseSample, Status
-from tests.poses import lost_sample, sample_of
+from realtime.overlay import style as overlay_style
+from realtime.overlay.angles import TRACE_S, choose_rows
+from realtime.overlay.overlay import Overlay
+from realtime.overlay.skeleton import skeleton_segments
+from realtime.overlay.style import FAINT, INK, LEFT, MUTED, PANEL_OPACITY, RIGHT, WHITE, Colour
+from realtime.sample import LiveStats, PoseSample, Status
+from tests.support.poses import lost_sample, sample_of
 
 Image = NDArray[np.uint8]
 SIZE_PX = (640, 480)

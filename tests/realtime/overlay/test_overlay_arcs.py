@@ -10,12 +10,12 @@ import pytest
 from calib.camera import CameraCalibration
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from realtime.overlay import Overlay
-from realtime.overlay_arcs import RADIUS_M, JointArcs
-from realtime.overlay_skeleton import GUESSED
-from realtime.overlay_style import LEFT
-from realtime.types import PoseSample
-from tests.poses import sample_of
+from realtime.overlay.arcs import RADIUS_M, JointArcs
+from realtime.overlay.overlay import Overlay
+from realtime.overlay.skeleton import GUESSED
+from realtime.overlay.style import LEFT
+from realtime.sample import PoseSample
+from tests.support.poses import sample_of
 
 SIZE_PX = (960, 720)
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from calib.camera import CameraCalibration
 from calib.errors import SkeletonError
 from calib.skeleton import Skeleton, load_skeleton
-from realtime.overlay import Overlay
-from realtime.overlay_history import History
-from realtime.overlay_plot import HEIGHT_PX, MARGIN_PX, SPAN_S, WIDTH_PX, axis_of
-from realtime.overlay_style import LEFT, RIGHT
-from realtime.types import PoseSample
-from tests.poses import lost_sample, sample_of
+from realtime.overlay.history import History
+from realtime.overlay.overlay import Overlay
+from realtime.overlay.plot import HEIGHT_PX, MARGIN_PX, SPAN_S, WIDTH_PX, axis_of
+from realtime.overlay.style import LEFT, RIGHT
+from realtime.sample import PoseSample
+from tests.support.poses import lost_sample, sample_of
 
 SIZE_PX = (640, 480)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.metrics import DurationTracker, RateMeter
+from realtime.pipeline.durations import DurationTracker, RateMeter
 
 
 @given(st.lists(st.integers(1_000, 100_000_000_000), min_size=1, max_size=300))

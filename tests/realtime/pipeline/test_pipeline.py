@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from realtime import pipeline
 from realtime.errors import SourceError, StreamError
-from realtime.pipeline import Pipeline, PipelineOptions
-from realtime.slot import SlotPolicy
-from realtime.sources import read_frames
-from realtime.types import Frame, LiveStats, PoseSample
-from tests.fakes import FakeEstimator, FakePublisher, FakeSink, FakeSource, fail_at
+from realtime.pipeline import pipeline
+from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+from realtime.pipeline.slot import SlotPolicy
+from realtime.sample import Frame, LiveStats, PoseSample
+from realtime.sources.source import read_frames
+from tests.support.fakes import FakeEstimator, FakePublisher, FakeSink, FakeSource, fail_at
 
 REPLAY = PipelineOptions(policy=SlotPolicy.WAIT)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.slot import LatestSlot, SlotClosed, SlotPolicy
+from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
 
 
 def test_latest_keeps_the_newest_and_counts_the_rest():

@@ -1,6 +1,6 @@
 """What the stream and recordings promise, shown for as long as it takes; a short version of each always runs.
 
-The long ones: `pytest -m soak tests/test_soak.py`, on a machine that does nothing else.
+The long ones: `pytest -m soak tests/realtime/pipeline/test_soak.py`, on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import pytest
 import zmq
 
 from calib.skeleton import Skeleton, load_skeleton
-from calib.storage import read_mot, read_sto
+from calib.tables.storage import read_mot, read_sto
 from engines.benchmark import BenchResult
-from realtime import bench_stream
-from realtime.bench_stream import StreamLoad, measure
+from realtime.bench import stream as bench_stream
+from realtime.bench.stream import StreamLoad, measure
 from realtime.client import Subscription, subscribe
-from realtime.recorded_video import RecordedVideo
-from realtime.recording_finish import finish_recording
-from realtime.sources import read_frames
-from realtime.stream_log import LOG_NAME, StreamLog
-from tests.hostile import SESSION, good_messages, hostile_messages
-from tests.kinecast_process import FREE_PORT, ROOT, published_address, running
+from realtime.recording.finish import finish_recording
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.source import RecordedVideo
+from realtime.sources.source import read_frames
+from tests.support.hostile import SESSION, good_messages, hostile_messages
+from tests.support.kinecast_process import FREE_PORT, ROOT, published_address, running
 
 HALF_A_SECOND_NS = 500_000_000
 BATCH = 200

@@ -6,10 +6,10 @@ import jsonschema
 import pytest
 
 from realtime.errors import RecordingError
-from realtime.pipeline import Pipeline, PipelineOptions
-from realtime.slot import SlotPolicy
-from realtime.trace import Trace
-from tests.fakes import FakeEstimator, FakeSource
+from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+from realtime.pipeline.slot import SlotPolicy
+from realtime.pipeline.trace import Trace
+from tests.support.fakes import FakeEstimator, FakeSource
 
 # Written down from the document "Trace Event Format": what each phase must have.
 COMMON = {"name": {"type": "string"}, "pid": {"type": "integer"}, "tid": {"type": "integer"}}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from calib.skeleton import Skeleton, load_skeleton
-from realtime.foot_contact import FootContacts, Stance, sole_clearance
-from realtime.foot_lock import FADE_OUT_S, GIVE_DEG, MAX_SHIFT_M, FootLock
-from realtime.landmark_model import LandmarkModel, build_landmark_model
-from tests.test_pelvis_position import CAMERA, HEIGHT_M, SHIFTS, pose, stations
-from train.poses import MotionLibrary
+from realtime.pose.foot_contact import FootContacts, Stance, sole_clearance
+from realtime.pose.foot_lock import FADE_OUT_S, GIVE_DEG, MAX_SHIFT_M, FootLock
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
+from tests.realtime.pose.test_pelvis_position import CAMERA, HEIGHT_M, SHIFTS, pose, stations
+from train.motion.library import MotionLibrary
 
 FRAME_S = 1.0 / 30.0
 SPEED_M_S = 1.2

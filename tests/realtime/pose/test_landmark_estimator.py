@@ -12,16 +12,16 @@ from calib.camera import CameraCalibration, Intrinsics
 from calib.errors import SkeletonError
 from calib.kinematics import body_transforms, marker_positions
 from calib.skeleton import Skeleton, load_skeleton
-from engines.blazepose import BlazePoseResult
+from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
-from realtime.estimate import Estimate
-from realtime.landmark_model import LandmarkModel, build_landmark_model
-from realtime.landmarks import LandmarksEstimator
-from realtime.observation import observe, rotation_to_ray, solve_translation, undistort_rays
-from realtime.pose_solver import PoseSolver
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.subject_scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
-from realtime.types import Frame, Status
+from realtime.estimators.landmarks import LandmarksEstimator
+from realtime.pose.estimate import Estimate
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
+from realtime.pose.observation import observe, rotation_to_ray, solve_translation, undistort_rays
+from realtime.pose.scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.pose.solver import PoseSolver
+from realtime.sample import Frame, Status
 
 RNG = np.random.default_rng(11)
 CAMERA = CameraCalibration.assumed(640, 480)

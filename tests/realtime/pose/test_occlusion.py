@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from calib.camera import CameraCalibration
-from realtime.estimators import make_estimator
-from realtime.evaluation import SCORED_COORDINATES
+from realtime.bench.accuracy import SCORED_COORDINATES
+from realtime.estimators.build import make_estimator
 from realtime.geometry import joint_centres
-from realtime.sources import parse_source, read_frames
-from realtime.types import Estimator, Frame, PoseSample
+from realtime.sample import Estimator, Frame, PoseSample
+from realtime.sources.source import parse_source, read_frames
 
 START_S, HIDDEN_S, SEEN_S, END_S = 1.9, 3.0, 6.0, 8.1
 """The person stands while the legs are hidden, and squats as soon as they are seen again."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from OneEuroFilter import OneEuroFilter as PublishedFilter
 
-from realtime.one_euro import OneEuroFilter
+from realtime.pose.one_euro import OneEuroFilter
 
 Array = NDArray[np.float64]
 TURN = 2.0 * np.pi

@@ -10,20 +10,20 @@ import pytest
 from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton, load_skeleton
-from engines.blazepose import BlazePoseResult
+from engines.blazepose.tracker import BlazePoseResult
 from realtime.errors import RealtimeError
-from realtime.foot_contact import FootContacts, sole_clearance
-from realtime.landmark_model import LandmarkModel, build_landmark_model
-from realtime.pelvis_position import PelvisPosition
-from realtime.position_evaluation import (
+from realtime.pose.foot_contact import FootContacts, sole_clearance
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
+from realtime.pose.position import PelvisPosition
+from realtime.pose.position_filter import DEPTH_BIAS, PositionFilter
+from tests.calib.boards.test_floor import result, tilted
+from tests.support.position_evaluation import (
     foot_error,
     foot_points,
     pelvis_positions,
     position_error,
     vertical_travel_error,
 )
-from realtime.position_filter import DEPTH_BIAS, PositionFilter
-from tests.test_floor import result, tilted
 
 RNG = np.random.default_rng(8)
 INTRINSICS = Intrinsics(1280, 720, 900.0, 910.0, 640.0, 350.0, (-0.1, 0.02, 0.001, 0.0, 0.0))

@@ -14,11 +14,16 @@ import pytest
 from calib.camera import CameraCalibration, Intrinsics
 from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from calib.storage import read_mot
-from engines.blazepose import BlazePose, BlazePoseResult
-from realtime.estimators import lifter_path, make_estimator
-from realtime.lifted import LiftedEstimator
-from realtime.position_evaluation import (
+from calib.tables.storage import read_mot
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
+from realtime.calibration.subject_observer import SubjectObserver
+from realtime.estimators.build import lifter_path, make_estimator
+from realtime.estimators.lifted import LiftedEstimator
+from realtime.pose.scaling import KnownSubject
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.sample import Frame, PoseSample
+from realtime.sources.source import parse_source, read_frames
+from tests.support.position_evaluation import (
     SHIFTS,
     FootError,
     PositionError,
@@ -28,14 +33,9 @@ from realtime.position_evaluation import (
     position_error,
     vertical_travel_error,
 )
-from realtime.skeletal_layer import SkeletalLayer
-from realtime.sources import parse_source, read_frames
-from realtime.subject_observer import SubjectObserver
-from realtime.subject_scaling import KnownSubject
-from realtime.types import Frame, PoseSample
-from tests.published import published
-from tests.walkers import Walk, film_walk
-from train.puppet import PuppetPool
+from tests.support.published import published
+from tests.support.walkers import Walk, film_walk
+from train.bodies.puppet import PuppetPool
 
 ROOM_FROM_POSE2SIM = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
 """Its cameras' room has Z up, its motion Y."""
@@ -156,7 +156,7 @@ def test_the_published_track_on_the_beam_is_met_by_each_camera(
 def test_lengths_on_the_beam_agree_with_the_shipped_model(
     beam: Path, shared_data: Path, skeleton: Skeleton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime.subject_calibration.MIN_LOOKS", 10)
+    monkeypatch.setattr("realtime.calibration.subject_meter.MIN_LOOKS", 10)
     observer = SubjectObserver(beam_camera(beam, 1), BEAM_HEIGHT_M, offline=True)
     for frame in read_frames(parse_source(str(beam / "cam01.mp4"))):
         observer.look(frame)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.errors import RecordingError
-from realtime.huffyuv import canonical_codes, code_lengths
-from realtime.lossless_video import LosslessVideo
-from realtime.synthetic import draw_person
+from realtime.recording.huffyuv import canonical_codes, code_lengths
+from realtime.recording.lossless_video import LosslessVideo
+from realtime.sources.synthetic import draw_person
 
 
 def pictures_of(path: Path) -> list[np.ndarray]:

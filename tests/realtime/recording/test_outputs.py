@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from realtime.errors import RecordingError
-from realtime.outputs import Outputs
-from realtime.pipeline import Pipeline, PipelineOptions
-from realtime.report import JointRanges, format_stats, write_report
-from realtime.slot import LatestSlot, SlotPolicy
-from realtime.types import Frame, LiveStats, PoseSample, Status
-from tests.fakes import FakeEstimator, FakeSource
+from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+from realtime.pipeline.slot import LatestSlot, SlotPolicy
+from realtime.recording.outputs import Outputs
+from realtime.recording.summary import JointRanges, format_stats, write_report
+from realtime.sample import Frame, LiveStats, PoseSample, Status
+from tests.support.fakes import FakeEstimator, FakeSource
 
 SKELETON = SimpleNamespace(
     coordinate_names=("hip_r", "hip_l", "pelvis_tx", "weld"),

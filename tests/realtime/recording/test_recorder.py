@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.camera_file import load_camera
 from calib.skeleton import Skeleton, load_skeleton
-from calib.storage import coordinate_values, read_mot, read_sto, read_trc
+from calib.tables.storage import coordinate_values, read_mot, read_sto, read_trc
 from realtime.client import subscribe
 from realtime.errors import RecordingError
-from realtime.publisher import Publisher
-from realtime.recorder import Recorder
-from realtime.recording_finish import finish_recording
-from realtime.stream_log import LOG_NAME
-from realtime.types import PoseSample
-from tests.poses import lost_sample, random_sample, sample_of
+from realtime.recording.finish import finish_recording
+from realtime.recording.log import LOG_NAME
+from realtime.recording.recorder import Recorder
+from realtime.sample import PoseSample
+from realtime.stream.publisher import Publisher
+from tests.support.poses import lost_sample, random_sample, sample_of
 
 START_NS = 123_456_789_000
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 WRITTEN_AT_THE_END = {
     "angles.mot", "angles.sto", "angles.csv", "markers.trc", "camera.json", LOG_NAME
 }  # fmt: skip
@@ -254,8 +254,8 @@ import sys
 from pathlib import Path
 import numpy as np
 from calib.skeleton import load_skeleton
-from realtime.recorder import Recorder
-from tests.poses import random_sample
+from realtime.recording.recorder import Recorder
+from tests.support.poses import random_sample
 
 skeleton = load_skeleton()
 recorder = Recorder(Path(sys.argv[1]), skeleton, rate_hz=100.0)
@@ -297,8 +297,8 @@ import resource, sys
 from pathlib import Path
 from calib.skeleton import load_skeleton
 from realtime.errors import RecordingError
-from realtime.recorder import Recorder
-from tests.poses import random_sample
+from realtime.recording.recorder import Recorder
+from tests.support.poses import random_sample
 
 skeleton = load_skeleton()
 recorder = Recorder(Path(sys.argv[1]), skeleton)

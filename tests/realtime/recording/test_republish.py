@@ -14,15 +14,15 @@ import pytest
 import zmq
 
 from calib.skeleton import load_skeleton
-from realtime.angle_sample import AngleSample
 from realtime.client import subscribe
 from realtime.errors import RecordingError
-from realtime.recorder import Recorder
-from realtime.republish import QUEUE, Republisher
-from realtime.stream_log import LOG_NAME, StreamLog
-from tests.kinecast_process import ROOT, published_address, running
-from tests.poses import lost_sample, random_sample
-from tests.streams import ANY_PORT, PATIENCE_S
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.recorder import Recorder
+from realtime.recording.republish import QUEUE, Republisher
+from realtime.stream.angle_sample import AngleSample
+from tests.support.kinecast_process import ROOT, published_address, running
+from tests.support.poses import lost_sample, random_sample
+from tests.support.streams import ANY_PORT, PATIENCE_S
 
 SKELETON = load_skeleton()
 
@@ -91,7 +91,7 @@ def test_a_slow_subscriber_loses_nothing_unless_times_are_to_be_kept(tmp_path: P
 
 
 def test_a_stuck_subscriber_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.message_publisher.LONGEST_WAIT_MS", 1)
+    monkeypatch.setattr("realtime.stream.message_publisher.LONGEST_WAIT_MS", 1)
     folder = record(tmp_path / "rec", 3000)
     with Republisher(folder, ANY_PORT, realtime=False) as republisher:
         stuck = zmq.Context.instance().socket(zmq.SUB)

@@ -13,16 +13,16 @@ import pytest
 from realtime import cli
 from realtime.client import subscribe
 from realtime.commands import session
-from realtime.estimators import ESTIMATOR_NAMES, direct_path
-from realtime.messages import Angles, Pose
-from realtime.recorded_pictures import FRAMES_NAME, LOSSLESS_NAME
-from realtime.recorder import SESSION_NAME
-from realtime.stream_log import LOG_NAME, StreamLog
-from realtime.types import Status
-from tests import swinging
-from tests.kinecast_process import FREE_PORT, ROOT, published_address, running
-from tests.mp4 import write_video
-from tests.published import published
+from realtime.estimators.build import ESTIMATOR_NAMES, direct_path
+from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME
+from realtime.recording.recorder import SESSION_NAME
+from realtime.sample import Status
+from realtime.stream.messages import Angles, Pose
+from tests.support import swinging
+from tests.support.kinecast_process import FREE_PORT, ROOT, published_address, running
+from tests.support.mp4 import write_video
+from tests.support.published import published
 
 FIGURES = ("angles.csv", "angles.sto", "angles.mot", "markers.trc", "camera.json")
 
@@ -218,7 +218,7 @@ def test_a_disk_that_the_video_fills_ends_the_recording_and_not_the_stream(tmp_p
     assert (out / LOSSLESS_NAME).stat().st_size <= 3_000_000
     retrack = ["replay", str(out), "--retrack", "--out", str(tmp_path / "again")]
     subprocess.run(
-        [sys.executable, "-m", "tests.swinging", *retrack], cwd=ROOT, check=True, capture_output=True
+        [sys.executable, "-m", "tests.support.swinging", *retrack], cwd=ROOT, check=True, capture_output=True
     )
     tracked = bits(tmp_path / "again")
     assert len(tracked) > 2 and tracked == bits(out)[: len(tracked)]

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import zmq
 
-from calib.storage import read_mot, read_sto, read_trc
+from calib.tables.storage import read_mot, read_sto, read_trc
 from realtime import cli
 from realtime.client import subscribe
 from realtime.commands import session
-from tests import swinging
-from tests.kinecast_process import FREE_PORT, ROOT, published_address, running
-from tests.mp4 import write_video
+from tests.support import swinging
+from tests.support.kinecast_process import FREE_PORT, ROOT, published_address, running
+from tests.support.mp4 import write_video
 
 FILES = {
     "angles.sto", "angles.mot", "angles.csv", "markers.trc", "overlay.mp4", "report.json", "camera.json",

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from calib.skeleton import load_skeleton
 from realtime.errors import RecordingError
-from realtime.recorder import Recorder
-from realtime.video_file import MAX_REPEATED_S, VideoFile
-from tests.poses import random_sample
+from realtime.recording.overlay_video import MAX_REPEATED_S, VideoFile
+from realtime.recording.recorder import Recorder
+from tests.support.poses import random_sample
 
 
 def brightness(path: Path) -> list[int]:

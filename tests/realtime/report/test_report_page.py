@@ -17,14 +17,14 @@ from hypothesis.extra.numpy import arrays
 
 from calib.skeleton import load_skeleton
 from realtime import cli
-from realtime.metrics import Percentiles
-from realtime.recorder import Recorder
-from realtime.report import write_report
-from realtime.report_plot import MOST_POINTS, known_runs, thinned, ticks
-from realtime.report_words import title_of
-from realtime.run_history import MOST_STEPS, RunHistory
-from tests.browser import browser_page
-from tests.poses import lost_sample, sample_of
+from realtime.pipeline.durations import Percentiles
+from realtime.pipeline.run_history import MOST_STEPS, RunHistory
+from realtime.recording.recorder import Recorder
+from realtime.recording.summary import write_report
+from realtime.report.plot import MOST_POINTS, known_runs, thinned, ticks
+from realtime.report.report_words import title_of
+from tests.support.browser import browser_page
+from tests.support.poses import lost_sample, sample_of
 
 HTML = "{http://www.w3.org/1999/xhtml}"
 SVG = "{http://www.w3.org/2000/svg}"

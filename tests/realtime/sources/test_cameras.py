@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime import cameras
-from realtime.cameras import CameraSource, StreamSource
 from realtime.errors import SourceError
+from realtime.sources import cameras
+from realtime.sources.cameras import CameraSource, StreamSource
 
 
 class World:

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import pytest
 
-from realtime import cameras
 from realtime.errors import SourceError
-from realtime.sources import parse_source
-from tests.mp4 import picture
+from realtime.sources import cameras
+from realtime.sources.source import parse_source
+from tests.support.mp4 import picture
 
 
 class Mjpeg(BaseHTTPRequestHandler):

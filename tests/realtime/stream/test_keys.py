@@ -16,14 +16,14 @@ import zmq.auth
 from calib.skeleton import load_skeleton
 from realtime import cli
 from realtime.client import subscribe
-from realtime.curve import ClientKeys, ServerKeys
 from realtime.errors import StreamError
-from realtime.key_files import load_client_keys, load_server_keys, make_pair
-from realtime.publisher import Publisher
-from tests.poses import random_sample
-from tests.streams import PATIENCE_S, join
+from realtime.stream.key_files import load_client_keys, load_server_keys, make_pair
+from realtime.stream.publisher import Publisher
+from realtime.stream.security import ClientKeys, ServerKeys
+from tests.support.poses import random_sample
+from tests.support.streams import PATIENCE_S, join
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq is built without CURVE")
 
 
@@ -135,7 +135,16 @@ def test_nobody_gets_in_while_no_authenticator_answers() -> None:
 
 def test_the_commands_serve_those_with_a_key_and_nobody_else(keys: Path, tmp_path: Path) -> None:
     assert cli.main(["keys", str(tmp_path / "stranger"), "--client", "eve"]) == 0
-    command = [sys.executable, "-u", "-m", "tests.swinging", "live", "--source", "synthetic", "--no-window"]
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "tests.support.swinging",
+        "live",
+        "--source",
+        "synthetic",
+        "--no-window",
+    ]
     process = subprocess.Popen(
         [*command, "--publish", "tcp://*:*", "--keys", str(keys)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )

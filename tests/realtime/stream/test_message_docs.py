@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from realtime.message_docs import DOCUMENT, field_texts, renewed, tables
-from realtime.messages import TOPICS, Camera, Header, Model, json_schema
+from realtime.stream.message_docs import DOCUMENT, field_texts, renewed, tables
+from realtime.stream.messages import TOPICS, Camera, Header, Model, json_schema
 
 KINDS = [*TOPICS.values(), Header, Model, Camera]
 
 
 def test_the_page_is_up_to_date() -> None:
     page = DOCUMENT.read_text("utf-8")
-    assert page == renewed(page), "run: python -m realtime.message_docs"
+    assert page == renewed(page), "run: python -m realtime.stream.message_docs"
 
 
 @pytest.mark.parametrize("kind", KINDS)

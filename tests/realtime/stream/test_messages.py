@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime import messages
-from realtime.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError, decode
 from realtime.errors import StreamError
-from realtime.messages import (
+from realtime.sample import Status
+from realtime.stream import messages
+from realtime.stream.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError, decode
+from realtime.stream.messages import (
     SCHEMA,
     TOPICS,
     Angles,
@@ -28,7 +29,6 @@ from realtime.messages import (
     encode,
     json_schema,
 )
-from realtime.types import Status
 
 SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e"
 NAN = math.nan

@@ -16,11 +16,11 @@ from queue import Empty, Queue
 import platformdirs
 import pytest
 
-from realtime.publisher import Publisher
-from tests.bridging import SKELETON, new_publisher, pose, publish_until
-from tests.poses import lost_sample
+from realtime.stream.publisher import Publisher
+from tests.support.bridging import SKELETON, new_publisher, pose, publish_until
+from tests.support.poses import lost_sample
 
-READERS = Path(__file__).resolve().parents[1] / "realtime" / "docs" / "readers"
+READERS = Path(__file__).resolve().parents[3] / "realtime" / "docs" / "readers"
 NODE_PACKAGES = ("zeromq@6.8.0", "@msgpack/msgpack@3.1.3")
 IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from calib.skeleton import load_skeleton
-from realtime.decoding import decode
 from realtime.errors import RecordingError
-from realtime.messages import Angles, Meta, Pose, encode
-from realtime.recorder import Recorder
-from realtime.recording_finish import finish_recording
-from realtime.stream_log import LOG_NAME, LogWriter, StreamLog
-from realtime.wire import Envelope, angles_of, meta_of, model_of, pose_of
-from tests.poses import lost_sample, random_sample
+from realtime.recording.finish import finish_recording
+from realtime.recording.log import LOG_NAME, LogWriter, StreamLog
+from realtime.recording.recorder import Recorder
+from realtime.stream.decoding import decode
+from realtime.stream.messages import Angles, Meta, Pose, encode
+from realtime.stream.to_messages import Envelope, angles_of, meta_of, model_of, pose_of
+from tests.support.poses import lost_sample, random_sample
 
 SKELETON = load_skeleton()
 SESSIONS = ("0f8fad5b-d9cb-469f-a165-70867728950e", "11111111-2222-3333-4444-555555555555")

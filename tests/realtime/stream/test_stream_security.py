@@ -12,15 +12,15 @@ from msgspec import structs
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton, load_skeleton
 from realtime import client
-from realtime.address import split_address
 from realtime.client import subscribe
-from realtime.curve import ClientKeys, ServerKeys
-from realtime.decoding import decode
 from realtime.errors import StreamError
-from realtime.messages import Angles, encode
-from realtime.publisher import Publisher
-from tests.poses import random_sample
-from tests.streams import ANY_PORT, PATIENCE_S, join
+from realtime.stream.address import split_address
+from realtime.stream.decoding import decode
+from realtime.stream.messages import Angles, encode
+from realtime.stream.publisher import Publisher
+from realtime.stream.security import ClientKeys, ServerKeys
+from tests.support.poses import random_sample
+from tests.support.streams import ANY_PORT, PATIENCE_S, join
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from realtime.viewer.posture import Posture
 from realtime.viewer.shapes import Mesh
 from realtime.viewer.surface_files import read_surface
 from realtime.viewer.vtp import read_vtp
-from tests.opensim_reference import import_opensim
-from tests.screens import IS_CI
+from tests.support.opensim_reference import import_opensim
+from tests.support.screens import IS_CI
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 1.25]], dtype=np.float64)
 POLYGONS = [[0, 3, 2, 1], [0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]]

@@ -15,15 +15,16 @@ import pytest
 from calib.camera import CameraCalibration
 from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from calib.storage import coordinate_table, write_mot
-from realtime.angle_sample import AngleSample
+from calib.tables.storage import coordinate_table, write_mot
 from realtime.client import subscribe
-from realtime.decoding import Decoder, MessageError
 from realtime.errors import RealtimeError
-from realtime.messages import SCHEMA, Angles, Meta, Pose, encode
-from realtime.publisher import Publisher
-from realtime.stream_log import LOG_NAME
-from realtime.types import PoseSample, Status
+from realtime.recording.log import LOG_NAME
+from realtime.sample import PoseSample, Status
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.decoding import Decoder, MessageError
+from realtime.stream.messages import SCHEMA, Angles, Meta, Pose, encode
+from realtime.stream.publisher import Publisher
+from realtime.stream.to_messages import Envelope, angles_of, camera_of, model_of, pose_of
 from realtime.viewer.figure import DOUBTFUL, Figure
 from realtime.viewer.ghost import PAUSE_S, LoggedGhost, RecordedGhost, open_ghost
 from realtime.viewer.hud import TextPanel, View, fan, outline, plain
@@ -42,9 +43,8 @@ from realtime.viewer.scenery import (
     shadow,
 )
 from realtime.viewer.viewer import Viewer
-from realtime.wire import Envelope, angles_of, camera_of, model_of, pose_of
-from tests.poses import lost_sample, random_sample
-from tests.streams import ANY_PORT, PATIENCE_S, join
+from tests.support.poses import lost_sample, random_sample
+from tests.support.streams import ANY_PORT, PATIENCE_S, join
 
 SESSION = "00000000-0000-4000-8000-000000000000"
 
@@ -287,7 +287,7 @@ def test_panels_appear_at_their_pixels(rotation: tuple[float, float, float]) -> 
 
 
 def test_a_text_panel_grows_with_its_text_and_is_drawn_once() -> None:
-    from realtime.overlay_style import GOOD, INK, Typeface
+    from realtime.overlay.style import GOOD, INK, Typeface
 
     panel = TextPanel(Typeface(), 13.0)
     small, is_new = panel.draw([plain("one")])
@@ -467,8 +467,8 @@ def mutated(frame: bytes, rng: np.random.Generator) -> bytes:
 
 def test_no_mutated_message_breaks_the_scene(skeleton: Skeleton, camera: CameraCalibration) -> None:
     """Damaged bytes, and numbers that are valid messages and nonsense poses."""
-    from realtime.overlay_angles import AnglePanel, choose_rows
-    from realtime.overlay_style import Typeface
+    from realtime.overlay.angles import AnglePanel, choose_rows
+    from realtime.overlay.style import Typeface
 
     rng = np.random.default_rng(0)
     decoder, scene = Decoder(), Scene()

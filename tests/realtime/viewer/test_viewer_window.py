@@ -17,18 +17,18 @@ import pytest
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.cli import main
-from realtime.overlay_style import INK
-from realtime.publisher import Publisher
-from realtime.types import PoseSample
+from realtime.overlay.style import INK
+from realtime.sample import PoseSample
+from realtime.stream.publisher import Publisher
 from realtime.viewer.keys import KEYS
-from tests.poses import sample_of
-from tests.screens import IS_CI, virtual_screen
+from tests.support.poses import sample_of
+from tests.support.screens import IS_CI, virtual_screen
 
 if not IS_CI:  # there it must be installed
     pytest.importorskip("open3d", reason="needs the extra kinecast[viewer]")
 
 pytestmark = [pytest.mark.viewer, pytest.mark.timeout(240)]
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 SIZE_PX = (800, 600)
 PATIENCE_S = 120.0
 

@@ -12,19 +12,15 @@ import pytest
 from calib.camera import CameraCalibration
 from calib.kinematics import marker_positions
 from calib.skeleton import Skeleton, load_skeleton
+from train.blazepose.data import LiftData
+from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.lift_data import LiftData
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
+from train.motion.library import MotionLibrary
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
-from tests.observers import noisy_model, perfect_model
-from train import simulated_files
-from train.cameras import ANCHORS, look_at
-from train.commands.observe import add_arguments, run
-from train.fit_observation import Looked, fit_observation, split_sources
-from train.observation_clips import ANCHOR_MARKERS, MovingBodies, observed_again, simulated_clips
-from train.observation_events import (
+from tests.support.observers import noisy_model, perfect_model
+from train.blazepose import simulated_files
+from train.blazepose.events import (
     NO_EVENTS,
     SWAPS,
     EventRates,
@@ -35,16 +31,17 @@ from train.observation_events import (
     measure_events,
     runs,
 )
-from train.observation_files import load_model, save_model
-from train.observation_model import (
+from train.blazepose.files import load_model, save_model
+from train.blazepose.fit import Looked, fit_observation, split_sources
+from train.blazepose.model import (
     N_PLACE,
     ObservationModel,
     follow_region,
     place_targets,
     region_targets,
 )
-from train.observation_network import MeanNetwork, MeanOptions, fit_mean
-from train.observation_points import (
+from train.blazepose.network import MeanNetwork, MeanOptions, fit_mean
+from train.blazepose.points import (
     MARKER_PAIRS,
     N_FEATURES,
     TrueView,
@@ -54,6 +51,9 @@ from train.observation_points import (
     true_view,
     view_features,
 )
+from train.blazepose.simulate import ANCHOR_MARKERS, MovingBodies, observed_again, simulated_clips
+from train.commands.observe import add_arguments, run
+from train.scene.cameras import ANCHORS, look_at
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 T_S = np.arange(60) / 30.0
@@ -108,7 +108,7 @@ def view(squat: LiftData, skeleton: Skeleton) -> TrueView:
 
 
 def test_each_landmark_has_markers_of_its_own_side(skeleton: Skeleton):
-    from engines.blazepose import LANDMARK_NAMES
+    from engines.blazepose.tracker import LANDMARK_NAMES
 
     for name, pair in zip(LANDMARK_NAMES, MARKER_PAIRS, strict=True):
         sides = {marker[0] for marker in pair if marker not in ("NOSE", "CHIN")}
@@ -295,7 +295,7 @@ def test_a_fit_recovers_an_offset_and_its_clip_constant(
     rng = np.random.default_rng(0)
     clips = [replace(c, block=np.full(len(c), k, np.int32)) for k in range(60)
              for c in observed_again(biased, squat, view, rng)]  # fmt: skip
-    from train.observation_clips import concatenated
+    from train.blazepose.simulate import concatenated
 
     clip_data = concatenated(clips)
     pictures = replace(

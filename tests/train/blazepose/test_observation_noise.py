@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.observation_noise import (
+from train.blazepose.noise import (
     LAGS_S,
     TIME_CONSTANTS_S,
     ErrorClock,

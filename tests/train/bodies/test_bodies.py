@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from calib.skeleton import load_skeleton
-from train.anny_export import principal_components
-from train.bodies import BodyModel, BodyShape, load_body_model
+from train.bodies.anny_export import principal_components
+from train.bodies.bodies import BodyModel, BodyShape, load_body_model
+from train.bodies.fit import BodyFitter
+from train.bodies.puppet import PuppetPool
+from train.bodies.report import _PROPORTIONS, carrying_angle_deg, centre_residuals_m, proportions
+from train.bodies.skinning import node_transforms, skin, strongest_influences
+from train.bodies.surface_landmarks import landmark_index, landmark_positions
 from train.errors import TrainError
-from train.fit_body import BodyFitter
-from train.fit_report import _PROPORTIONS, carrying_angle_deg, centre_residuals_m, proportions
-from train.landmarks import landmark_index, landmark_positions
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
-from train.skinning import node_transforms, skin, strongest_influences
+from train.motion.library import MotionLibrary
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.drape import TubeCoordinates, hanging_radius_m
-from train.garments import Category, Tailor
-from train.hair import STYLES, hairline_field, put_on_hair
-from train.lofts import blend_weights, grid_faces, mean_weights
-from train.materials import Material, Pattern, srgb
-from train.mesh import Adjacency, bounds, cut, distances_m, smooth, surrounded, vertex_normals
-from train.outfits import DressedBody, dress
-from train.puppet import PuppetPool
-from train.regions import BodyRegions, Landmarks
-from train.shoes import ShoeStyle, put_on_shoes
-from train.skirts import put_on_skirt
+from train.bodies.mesh import Adjacency, bounds, cut, distances_m, smooth, surrounded, vertex_normals
+from train.bodies.puppet import PuppetPool
+from train.bodies.regions import BodyRegions, Landmarks
+from train.clothing.drape import TubeCoordinates, hanging_radius_m
+from train.clothing.garments import Category, Tailor
+from train.clothing.hair import STYLES, hairline_field, put_on_hair
+from train.clothing.lofts import blend_weights, grid_faces, mean_weights
+from train.clothing.materials import Material, Pattern, srgb
+from train.clothing.outfits import DressedBody, dress
+from train.clothing.shoes import ShoeStyle, put_on_shoes
+from train.clothing.skirts import put_on_skirt
 
 PLAIN = Material(Pattern.PLAIN, srgb(90, 90, 90), srgb(90, 90, 90))
 TRAINER = ShoeStyle(0.028, 0.078, 0.058, 0.016, 0.008, laces=True, leather=False)

@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from engines.openvino_engine import OpenvinoEngine  # noqa: E402
-from tests.published import published  # noqa: E402
-from train.encoders import ENCODERS, input_px, make_encoder  # noqa: E402
-from train.encoders.resnet import ResNet, load_imagenet_weights, resnet18  # noqa: E402
+from engines.runtimes.openvino_engine import OpenvinoEngine  # noqa: E402
+from tests.support.published import published  # noqa: E402
+from train.direct.encoders import ENCODERS, input_px, make_encoder  # noqa: E402
+from train.direct.encoders.resnet import ResNet, load_imagenet_weights, resnet18  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

@@ -12,18 +12,19 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from calib.skeleton import load_skeleton  # noqa: E402
-from engines.direct_outputs import OUTPUTS  # noqa: E402
-from engines.openvino_engine import OpenvinoEngine  # noqa: E402
+from engines.features.direct_outputs import OUTPUTS  # noqa: E402
+from engines.runtimes.openvino_engine import OpenvinoEngine  # noqa: E402
 from engines.spec import load_spec  # noqa: E402
 from realtime import cli  # noqa: E402
-from tests.spatial_set import recipe_of, write_set  # noqa: E402
-from train import encoders, export_spatial  # noqa: E402
+from tests.support.spatial_set import recipe_of, write_set  # noqa: E402
+from train.bodies.puppet import PuppetPool  # noqa: E402
+from train.direct import encoders  # noqa: E402
+from train.direct import export as export_spatial  # noqa: E402
+from train.direct.checkpoint import load_network  # noqa: E402
+from train.direct.compare import Variant  # noqa: E402
+from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.network import NetworkConfig, SpatialNetwork  # noqa: E402
 from train.errors import TrainError  # noqa: E402
-from train.puppet import PuppetPool  # noqa: E402
-from train.spatial import NetworkConfig, SpatialNetwork  # noqa: E402
-from train.spatial_checkpoint import load_network  # noqa: E402
-from train.spatial_compare import Variant  # noqa: E402
-from train.spatial_layout import SpatialLayout  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -32,7 +33,7 @@ LAYOUT = SpatialLayout.of(load_skeleton())
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.spatial_set", "tiny_encoder"))
+    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.support.spatial_set", "tiny_encoder"))
     monkeypatch.setitem(encoders.INPUT_PX, "tiny", 64)
 
 

@@ -15,22 +15,22 @@ torch = pytest.importorskip("torch")
 
 from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
 from realtime import cli  # noqa: E402
-from tests.spatial_set import recipe_of, write_set  # noqa: E402
-from train import encoders  # noqa: E402
+from tests.support.spatial_set import recipe_of, write_set  # noqa: E402
+from train.bodies.puppet import PuppetPool  # noqa: E402
+from train.direct import encoders  # noqa: E402
+from train.direct.augment import Augmentation  # noqa: E402
+from train.direct.checkpoint import CHECKPOINT, load_checkpoint, load_network, save_checkpoint  # noqa: E402
+from train.direct.examples import SpatialExamples, collate  # noqa: E402
+from train.direct.fit import Fit, FitOptions, Place, rate_at  # noqa: E402
+from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.loader import Order, loader  # noqa: E402
+from train.direct.loop import run_fit  # noqa: E402
+from train.direct.metrics import score_examples  # noqa: E402
+from train.direct.network import NetworkConfig, SpatialNetwork  # noqa: E402
+from train.direct.sources import PictureSource, ShardPictures, StreamPictures  # noqa: E402
 from train.errors import TrainError  # noqa: E402
-from train.fit_spatial import Fit, FitOptions, Place, rate_at  # noqa: E402
-from train.fit_spatial_loop import run_fit  # noqa: E402
-from train.puppet import PuppetPool  # noqa: E402
-from train.recipe import Recipe  # noqa: E402
-from train.shards import read_images  # noqa: E402
-from train.spatial import NetworkConfig, SpatialNetwork  # noqa: E402
-from train.spatial_augment import Augmentation  # noqa: E402
-from train.spatial_checkpoint import CHECKPOINT, load_checkpoint, load_network, save_checkpoint  # noqa: E402
-from train.spatial_data import SpatialExamples, collate  # noqa: E402
-from train.spatial_layout import SpatialLayout  # noqa: E402
-from train.spatial_loader import Order, loader  # noqa: E402
-from train.spatial_metrics import score_examples  # noqa: E402
-from train.spatial_sources import PictureSource, ShardPictures, StreamPictures  # noqa: E402
+from train.synth.recipe import Recipe  # noqa: E402
+from train.synth.shards import read_images  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -42,7 +42,7 @@ HERE = Place(0, 1, torch.device("cpu"))
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.spatial_set", "tiny_encoder"))
+    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.support.spatial_set", "tiny_encoder"))
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ from calib.camera import CameraCalibration  # noqa: E402
 from calib.camera_file import save_camera  # noqa: E402
 from calib.kinematics import marker_positions  # noqa: E402
 from calib.skeleton import load_skeleton  # noqa: E402
-from calib.trc import MarkerTable, write_trc  # noqa: E402
+from calib.tables.trc import MarkerTable, write_trc  # noqa: E402
 from realtime import cli  # noqa: E402
+from train.direct.augment import Augmentation  # noqa: E402
+from train.direct.examples import SpatialExamples, collate  # noqa: E402
+from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.pseudo_labels import read_recording  # noqa: E402
+from train.direct.sources import ShardPictures  # noqa: E402
 from train.errors import TrainError  # noqa: E402
-from train.labels import EstimatedLabels  # noqa: E402
-from train.pseudo_labels import read_recording  # noqa: E402
-from train.spatial_augment import Augmentation  # noqa: E402
-from train.spatial_data import SpatialExamples, collate  # noqa: E402
-from train.spatial_layout import SpatialLayout  # noqa: E402
-from train.spatial_sources import ShardPictures  # noqa: E402
+from train.synth.labels import EstimatedLabels  # noqa: E402
 
 SKELETON = load_skeleton()
 LAYOUT = SpatialLayout.of(SKELETON)

@@ -14,20 +14,15 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from calib.skeleton import load_skeleton  # noqa: E402
-from engines.crop_rays import MARGIN, rotation_cam_crop, square_about  # noqa: E402
+from engines.features.crop_rays import MARGIN, rotation_cam_crop, square_about  # noqa: E402
 from engines.preprocess import Roi, crop_matrix  # noqa: E402
-from tests.spatial_set import recipe_of  # noqa: E402
-from train.errors import TrainError  # noqa: E402
-from train.people import PeopleStream  # noqa: E402
-from train.puppet import PuppetPool  # noqa: E402
-from train.recipe import coded  # noqa: E402
-from train.shards import LabelledImage  # noqa: E402
-from train.spatial import NetworkConfig, SpatialNetwork, plain_statistics  # noqa: E402
-from train.spatial_augment import Augmentation, choose_region, cut, empty_region, vary  # noqa: E402
-from train.spatial_data import SpatialBatch, collate, example, mirrored  # noqa: E402
-from train.spatial_heads import CoordinateRange, SpatialOutput, rotation_from_6d  # noqa: E402
-from train.spatial_layout import SpatialLayout  # noqa: E402
-from train.spatial_losses import (  # noqa: E402
+from tests.support.spatial_set import recipe_of  # noqa: E402
+from train.bodies.puppet import PuppetPool  # noqa: E402
+from train.direct.augment import Augmentation, choose_region, cut, empty_region, vary  # noqa: E402
+from train.direct.examples import SpatialBatch, collate, example, mirrored  # noqa: E402
+from train.direct.heads import CoordinateRange, SpatialOutput, rotation_from_6d  # noqa: E402
+from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.losses import (  # noqa: E402
     PRESETS,
     LossWeights,
     SkeletalLayer,
@@ -37,7 +32,12 @@ from train.spatial_losses import (  # noqa: E402
     rotation_angle,
     wrapped,
 )
-from train.spatial_metrics import score  # noqa: E402
+from train.direct.metrics import score  # noqa: E402
+from train.direct.network import NetworkConfig, SpatialNetwork, plain_statistics  # noqa: E402
+from train.errors import TrainError  # noqa: E402
+from train.synth.people import PeopleStream  # noqa: E402
+from train.synth.recipe import coded  # noqa: E402
+from train.synth.shards import LabelledImage  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from train.spatial_neck import Coarsest, TopDown
+from train.direct.neck import Coarsest, TopDown
 
 CHANNELS = (8, 12, 20)
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from calib.kinematics import body_transforms, joint_centres, marker_positions, station_jacobian  # noqa: E402
 from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
-from train.torch_kinematics import TorchKinematics  # noqa: E402
+from train.direct.torch_kinematics import TorchKinematics  # noqa: E402
 
 MODELS = ["kinecast", "Rajagopal2016", "LaiUhlrich2022", "Pose2Sim_simple", "gait2392_thelen2003muscle"]
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from calib.skeleton import Skeleton, load_skeleton
-from train.lift_data import LiftData, concatenated
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
+from train.blazepose.data import LiftData, concatenated
+from train.bodies.puppet import PuppetPool
+from train.motion.library import MotionLibrary
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
-from tests.observers import perfect_model
-from train.fit_lift import SCORED, LiftOptions, fit_lifter, score
-from train.observation_clips import MovingBodies, simulated_clips
+from tests.support.observers import perfect_model
+from train.blazepose.simulate import MovingBodies, simulated_clips
+from train.lift.fit import SCORED, LiftOptions, fit_lifter, score
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

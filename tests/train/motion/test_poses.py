@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from train.activities import ACTIVITIES, SHARES
-from train.collision import SelfCollision, _segment_distance
 from train.errors import TrainError
-from train.floor import Floor, turn_pelvis
-from train.motion import Motion, ease, periodic_curve, repetitions
-from train.poses import MotionLibrary, mirror
+from train.motion.activities import ACTIVITIES, SHARES
+from train.motion.collision import SelfCollision, _segment_distance
+from train.motion.floor import Floor, turn_pelvis
+from train.motion.library import MotionLibrary, mirror
+from train.motion.motion import Motion, ease, periodic_curve, repetitions
 
 PLANTED = ("stand", "squat", "sit_to_stand", "seated", "reach", "bend", "raise_arms")
 

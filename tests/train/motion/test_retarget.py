@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
 from train.errors import TrainError
-from train.floor import Floor
-from train.mocap_files import (
+from train.motion.captured import collect, is_plausible, load_captured, read_opensim, save_captured
+from train.motion.floor import Floor
+from train.motion.library import MotionLibrary
+from train.motion.mocap_files import (
     Capture,
     quaternions,
     read_amc,
@@ -24,10 +26,8 @@ from train.mocap_files import (
     read_expmap,
     rotation_vectors,
 )
-from train.motion import Motion
-from train.motion_data import collect, is_plausible, load_captured, read_opensim, save_captured
-from train.poses import MotionLibrary
-from train.retarget import _BODY_OF_JOINT, Retargeter, face_forward
+from train.motion.motion import Motion
+from train.motion.retarget import _BODY_OF_JOINT, Retargeter, face_forward
 
 UNIT_M = 0.0254 / 0.45
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-import pytest
 
-from train.raster import COORDINATE_LIMIT_PX, NO_CLIP, visibility
+from train.scene.raster import COORDINATE_LIMIT_PX, visibility
 
 SIZE_PX = 64
 
@@ -117,26 +116,3 @@ def test_drops_what_is_behind_or_not_finite():
     p_px = quad(1.0, 8, 40)
     p_px[1, 0] = np.nan
     assert (visibility(p_px, faces, SIZE_PX, SIZE_PX)[1] == -1).all()
-
-
-@pytest.mark.parametrize("with_clip", [False, True])
-def test_torch_gives_the_same_pixels(with_clip):
-    torch = pytest.importorskip("torch")
-    from train.raster_torch import rasterise_batch
-
-    rng = np.random.default_rng(11)
-    differing = 0
-    for _ in range(4):
-        p_px, faces = random_mesh(rng)
-        views = np.stack([p_px + np.float32(rng.normal(0, 3)) * np.float32([1, 1, 0]) for _ in range(16)])
-        clip = rng.normal(0.3, 1.0, len(p_px)).astype(np.float32) if with_clip else NO_CLIP
-        batch_clip = torch.tensor(clip) if with_clip else None
-        depth, face = rasterise_batch(
-            torch.tensor(views), torch.tensor(faces).long(), SIZE_PX, SIZE_PX, batch_clip
-        )
-        for k, view in enumerate(views):
-            inverse_depth, face_id = visibility(view, faces, SIZE_PX, SIZE_PX, clip)
-            assert (face_id >= 0).mean() > 0.3
-            differing += int((face_id != face[k].numpy()).sum())
-            differing += int((inverse_depth != depth[k].numpy()).sum())
-    assert differing == 0

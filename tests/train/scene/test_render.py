@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from calib.camera import CameraCalibration, Intrinsics
-from train.cameras import (
+from train.bodies.puppet import Puppet, PuppetPool
+from train.bodies.regions import BodyRegions
+from train.clothing.garments import Category
+from train.clothing.materials import Material, Pattern, material_table, srgb
+from train.clothing.outfits import DressedBody, dress
+from train.scene.cameras import (
     ANCHORS,
     FRAMING_ODDS,
     Framing,
@@ -18,14 +23,8 @@ from train.cameras import (
     recropped,
     sample_view,
 )
-from train.garments import Category
-from train.materials import Material, Pattern, material_table, srgb
-from train.occluders import Solids, desk, seat, yaw_rotation
-from train.outfits import DressedBody, dress
-from train.puppet import Puppet, PuppetPool
-from train.raster import visibility
-from train.regions import BodyRegions
-from train.render import Picture, Studio, doubled, outside_frame, posed, project
+from train.scene.occluders import Solids, desk, seat, yaw_rotation
+from train.scene.studio import Picture, Studio, outside_frame, posed, project
 
 STANDING = {"pelvis_ty": 0.95}
 SEATED = {
@@ -340,25 +339,3 @@ def test_panoramas_are_used_when_given(people, shared_data):
         for s in range(16)
     }
     assert kinds == {"PanoramaPlace", "Room", "Outdoors"}
-
-
-def test_torch_sees_the_same_triangles_of_dressed_people(people):
-    torch = pytest.importorskip("torch")
-    from train.raster_torch import rasterise_batch
-
-    differing = 0
-    for seed, (puppet, person) in enumerate(people):
-        nodes = nodes_of(puppet, SEATED if seed % 2 else STANDING)
-        p_m, anchors = posed(person, nodes), person.place_anchors(nodes)
-        views = [
-            sample_view(anchors, 0.0, np.random.default_rng(10 * seed + k), size_px=64) for k in range(4)
-        ]
-        p_px = np.stack([doubled(project(p_m, view)) for view in views])
-        depth, face = rasterise_batch(
-            torch.tensor(p_px), torch.tensor(person.faces).long(), 128, 128, torch.tensor(person.clip_m)
-        )
-        for k in range(len(views)):
-            inverse_depth, face_id = visibility(p_px[k], person.faces, 128, 128, person.clip_m)
-            assert (face_id >= 0).mean() > 0.01
-            differing += int((face_id != face[k].numpy()).sum() + (inverse_depth != depth[k].numpy()).sum())
-    assert differing == 0

@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from train.environment import directions, harmonics_of, load_panorama, panorama_files, split_sun, turned
+from train.clothing.materials import Material, Pattern, cloth, material_table, second_share, srgb
+from train.clothing.noise import noise3, noise3_gradient, noise_lattice
 from train.errors import TrainError
-from train.ground import Ground, contact_map, floor_brightness
-from train.lighting import Light, irradiance, lit_share, shadow_map
-from train.materials import Material, Pattern, cloth, material_table, second_share, srgb
-from train.noise import noise3, noise3_gradient, noise_lattice
-from train.raster import NO_CLIP
-from train.webcam import Webcam, expose, sample_webcam
+from train.scene.environment import directions, harmonics_of, load_panorama, panorama_files, split_sun, turned
+from train.scene.ground import Ground, contact_map, floor_brightness
+from train.scene.lighting import Light, irradiance, lit_share, shadow_map
+from train.scene.raster import NO_CLIP
+from train.scene.webcam import Webcam, expose, sample_webcam
 
 LATTICE = noise_lattice()
 CLEAN = Webcam(

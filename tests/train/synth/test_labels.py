@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from calib.kinematics import body_transforms, joint_centres, marker_positions
 from calib.skeleton import load_skeleton
+from train.bodies.puppet import PuppetPool
+from train.clothing.garments import Category
 from train.errors import TrainError
-from train.garments import Category
-from train.labels import ClipLabels, Labels, decode_clip_labels, decode_labels, encode, seen_box_px
-from train.motion import Motion
-from train.people import PeopleStream, Sample, filmed
-from train.puppet import PuppetPool
-from train.shards import (
+from train.motion.motion import Motion
+from train.synth.labels import ClipLabels, Labels, decode_clip_labels, decode_labels, encode, seen_box_px
+from train.synth.people import PeopleStream, Sample, filmed
+from train.synth.shards import (
     CodedImage,
     LabelledClip,
     LabelledImage,

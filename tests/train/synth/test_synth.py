@@ -17,22 +17,22 @@ import numpy as np
 import pytest
 
 from realtime import cli
-from tests.test_labels import assert_same
-from train import synth_set
-from train.bodies import load_body_model, split_adults
-from train.motion_choice import choose_motions, is_held_out
-from train.motion_data import save_captured
-from train.poses import MotionLibrary
-from train.puppet import PuppetPool
-from train.recipe import Recipe
-from train.shards import PARTIAL, read_clips, read_images
-from train.sheet import contact_sheet, draw_skeleton
-from train.synth import stream, stream_clips
-from train.synth_set import locked, read_description
+from tests.train.synth.test_labels import assert_same
+from train.bodies.bodies import load_body_model, split_adults
+from train.bodies.puppet import PuppetPool
+from train.motion.captured import save_captured
+from train.motion.library import MotionLibrary
+from train.motion.motion_choice import choose_motions, is_held_out
+from train.synth import folder as synth_set
+from train.synth.folder import locked, read_description
+from train.synth.recipe import Recipe
+from train.synth.shards import PARTIAL, read_clips, read_images
+from train.synth.sheet import contact_sheet, draw_skeleton
+from train.synth.stream import stream, stream_clips
 
 IMAGES, CLIPS, PER_SHARD, SIZE_PX, SEED = 28, 1, 8, 64, 5
 PATIENCE_S = 120.0
-SMALL_SHARDS = f"import train.synth_set as s; s.IMAGES_PER_SHARD = {PER_SHARD}; "
+SMALL_SHARDS = f"import train.synth.folder as s; s.IMAGES_PER_SHARD = {PER_SHARD}; "
 
 
 @pytest.fixture(autouse=True)
@@ -209,10 +209,10 @@ def test_refusals(more: list[str], said: str, recipe: Recipe, tmp_path: Path, ca
 
 
 def test_motion_that_is_not_here_is_refused_by_name(recipe: Recipe, tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("train.motion_choice.load_captured", lambda skeleton: [])
+    monkeypatch.setattr("train.motion.motion_choice.load_captured", lambda skeleton: [])
     assert cli.main(words(tmp_path, recipe, "--motions", "deepmimic")) == 2
     said = capsys.readouterr().err
-    assert "no motion of deepmimic in" in said and "python -m train.motion_data FOLDER" in said
+    assert "no motion of deepmimic in" in said and "python -m train.motion.captured FOLDER" in said
 
 
 def test_nothing_to_make_is_refused(tmp_path: Path, capsys):

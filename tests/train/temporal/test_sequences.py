@@ -13,30 +13,30 @@ torch = pytest.importorskip("torch")
 
 from calib.camera import CameraCalibration  # noqa: E402
 from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
-from engines.blazepose import BlazePoseResult  # noqa: E402
-from engines.landmark_features import LandmarkBatch  # noqa: E402
-from engines.motion_metrics import load_motions  # noqa: E402
-from engines.preprocess import Roi  # noqa: E402
-from engines.temporal_features import (  # noqa: E402
+from engines.blazepose.tracker import BlazePoseResult  # noqa: E402
+from engines.features.landmarks import LandmarkBatch  # noqa: E402
+from engines.features.motion_metrics import load_motions  # noqa: E402
+from engines.features.temporal import (  # noqa: E402
     N_PELVIS,
     UNDERRATED,
     OutputLayout,
     n_temporal_features,
 )
+from engines.preprocess import Roi  # noqa: E402
 from realtime.cli import main  # noqa: E402
-from realtime.estimate import Estimate  # noqa: E402
-from realtime.estimators import lifter_path  # noqa: E402
-from realtime.lifter import Lifter  # noqa: E402
-from realtime.temporal import TemporalNetwork  # noqa: E402
-from realtime.types import Status  # noqa: E402
-from train.export_temporal import export_temporal  # noqa: E402
-from train.lift import lifted_coordinates  # noqa: E402
-from train.lift_data import LiftData  # noqa: E402
-from train.poses import MotionLibrary  # noqa: E402
-from train.temporal_data import Dynamics, steadied_coordinates, temporal_clips  # noqa: E402
-from train.temporal_loss import LossWeights, refine, temporal_loss  # noqa: E402
-from train.temporal_networks import make_network  # noqa: E402
-from train.temporal_score import STEADIED  # noqa: E402
+from realtime.estimators.build import lifter_path  # noqa: E402
+from realtime.estimators.lift_network import Lifter  # noqa: E402
+from realtime.pose.estimate import Estimate  # noqa: E402
+from realtime.pose.temporal_network import TemporalNetwork  # noqa: E402
+from realtime.sample import Status  # noqa: E402
+from train.blazepose.data import LiftData  # noqa: E402
+from train.lift.network import lifted_coordinates  # noqa: E402
+from train.motion.library import MotionLibrary  # noqa: E402
+from train.temporal.data import Dynamics, steadied_coordinates, temporal_clips  # noqa: E402
+from train.temporal.export import export_temporal  # noqa: E402
+from train.temporal.kinds import make_network  # noqa: E402
+from train.temporal.loss import LossWeights, refine, temporal_loss  # noqa: E402
+from train.temporal.temporal_score import STEADIED  # noqa: E402
 
 FPS = 30.0
 CAMERA = CameraCalibration.assumed(640, 480)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from train.errors import TrainError  # noqa: E402
-from train.fit_temporal import (  # noqa: E402
+from train.temporal.fit import (  # noqa: E402
     ClipSampler,
     TemporalBatch,
     TemporalClip,
@@ -20,7 +20,7 @@ from train.fit_temporal import (  # noqa: E402
     normalise,
     predict,
 )
-from train.temporal_networks import NETWORKS, make_network  # noqa: E402
+from train.temporal.kinds import NETWORKS, make_network  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")

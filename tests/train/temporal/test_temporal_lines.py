@@ -7,8 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.test_temporal_networks import random_network, run_steps, sequences  # noqa: E402
-from train.temporal_lines import (  # noqa: E402
+from tests.train.temporal.test_temporal_networks import random_network, run_steps, sequences  # noqa: E402
+from train.temporal.kinds import NETWORKS  # noqa: E402
+from train.temporal.lines import (  # noqa: E402
     MAX_LOG_AGE,
     MAX_LOG_TRUST,
     MIN_LOG_AGE,
@@ -17,8 +18,7 @@ from train.temporal_lines import (  # noqa: E402
     USUAL_AGE_S,
     Lines,
 )
-from train.temporal_network import CausalNetwork  # noqa: E402
-from train.temporal_networks import NETWORKS  # noqa: E402
+from train.temporal.network import CausalNetwork  # noqa: E402
 
 COLUMNS = range(1, 5)
 N_OUT = 6

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from train.errors import TrainError  # noqa: E402
-from train.temporal_network import CausalNetwork  # noqa: E402
-from train.temporal_networks import NETWORKS, make_network  # noqa: E402
-from train.temporal_slow import DECAY_PER_S, SlowState  # noqa: E402
-from train.temporal_time import MAX_AGE_S, since_seen  # noqa: E402
+from train.temporal.elapsed import MAX_AGE_S, since_seen  # noqa: E402
+from train.temporal.kinds import NETWORKS, make_network  # noqa: E402
+from train.temporal.network import CausalNetwork  # noqa: E402
+from train.temporal.slow import DECAY_PER_S, SlowState  # noqa: E402
 
 N_IN, N_OUT = 7, 5
 KINDS = tuple(NETWORKS)

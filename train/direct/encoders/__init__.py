@@ -11,12 +11,12 @@ from torch import nn
 from train.errors import TrainError
 
 ENCODERS = {
-    "resnext26_small": ("train.encoders.resnet", "resnext26_small"),
-    "resnet18": ("train.encoders.resnet", "resnet18"),
-    "resnext50_32x4d": ("train.encoders.resnet", "resnext50_32x4d"),
-    "resnext101_32x8d": ("train.encoders.resnet", "resnext101_32x8d"),
-    "hourglass": ("train.encoders.hourglass", "StackedHourglass"),
-    "blazepose": ("train.encoders.blazepose", "BlazePoseMaps"),
+    "resnext26_small": ("train.direct.encoders.resnet", "resnext26_small"),
+    "resnet18": ("train.direct.encoders.resnet", "resnet18"),
+    "resnext50_32x4d": ("train.direct.encoders.resnet", "resnext50_32x4d"),
+    "resnext101_32x8d": ("train.direct.encoders.resnet", "resnext101_32x8d"),
+    "hourglass": ("train.direct.encoders.hourglass", "StackedHourglass"),
+    "blazepose": ("train.direct.encoders.blazepose", "BlazePoseMaps"),
 }
 """Name -> module and what makes the encoder.
 

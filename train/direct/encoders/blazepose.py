@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.openvino_engine import OpenvinoEngine
+from engines.runtimes.openvino_engine import OpenvinoEngine
 
 INPUT_PX = 256
 MAPS = ((2, 288), (4, 288))
@@ -58,7 +58,7 @@ class BlazePoseMaps(nn.Module):
 
 def _open_maps() -> OpenvinoEngine:
     from engines.assets import fetch
-    from engines.blazepose_maps import deep_maps
+    from engines.blazepose.maps import deep_maps
 
     return OpenvinoEngine(deep_maps(fetch("pose_landmark_full"), MAPS))
 

@@ -11,9 +11,9 @@ from calib.camera import CameraCalibration
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from realtime.errors import RealtimeError
-from realtime.foot_contact import sole_clearance
-from realtime.landmark_model import build_landmark_model
-from realtime.types import PoseSample, Status
+from realtime.pose.foot_contact import sole_clearance
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.sample import PoseSample, Status
 
 Array = NDArray[np.float64]
 
