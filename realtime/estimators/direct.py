@@ -146,7 +146,7 @@ class DirectEstimator:
 
     def _solve(self, answer: DirectAnswer) -> Estimate:
         self._scaling.update(answer.scale_factors, answer.presence * answer.is_in_crop.mean())
-        q, pelvis_m = self._place(answer)
+        q = self._place(answer)
         self._roi = self._region_of(q, answer)
         return Estimate(
             q=self._subject.without_offsets(q),
@@ -157,7 +157,7 @@ class DirectEstimator:
             box_px=bounding_box(answer.roi.corners_px()),
         )
 
-    def _place(self, answer: DirectAnswer) -> tuple[Array, Array]:
+    def _place(self, answer: DirectAnswer) -> Array:
         """All coordinates, and the pelvis in ground: where its joints project to what the network saw."""
         R_ground_cam, t_ground_cam = self.camera.T_ground_cam[:3, :3], self.camera.T_ground_cam[:3, 3]
         q = answer.q.copy()
@@ -171,7 +171,7 @@ class DirectEstimator:
         weight = np.where(answer.is_in_crop, 1.0, OUTSIDE_WEIGHT)
         pelvis_m = R_ground_cam @ solve_translation(joints_cam_m, rays, weight) + t_ground_cam
         q[self._shifts] = pelvis_m - origin
-        return q, pelvis_m
+        return q
 
     def _region_of(self, q: Array, answer: DirectAnswer) -> Roi | None:
         """Where to look next: around the skeleton as it is now, and where joints were seen.
