@@ -77,8 +77,9 @@ class Recorder:
     (everything, see `realtime.recording.log`), and, if pictures are given, `overlay.mp4` and `video.mkv`.
     Each row is in the system's hands when `write` returns, so a killed process loses none; `overlay.mp4`
     alone needs a clean end. `close` makes from the log `angles.mot` and `markers.trc` at an even rate;
-    after a kill, `finish_recording` does the same. `camera.json` tells the camera, `session.json` what was run.
-    An earlier recording goes when the first sample comes, not before: a run that fails to start costs nothing.
+    after a kill, `finish_recording` does the same. `camera.json` holds the camera, `session.json` the run's
+    options. An earlier recording is replaced when the first sample comes, not before: a run that fails to
+    start costs nothing.
 
     Angles are in degrees, lengths in m, times in s from the first sample. Undefined values are NaN; the
     even files bridge short gaps and begin and end with tracked rows.
