@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from calib.camera import CameraCalibration
+from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from calib.tables.storage import read_mot
-from realtime.bench.accuracy import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
+from realtime.bench.accuracy import Evaluation, Trajectory, compare, jitter_deg
 from realtime.commands.arguments import check_can_write
 from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
 from realtime.errors import RealtimeError
