@@ -24,13 +24,13 @@ from engines.errors import EngineError
 from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi
 from engines.runtimes.available import Precision, Runtime
-from engines.selection import EngineChoice
 from engines.spec import load_spec
 from realtime.bench.engine_inputs import gather_inputs
 from realtime.bench.estimator import FRAME_NS, HEIGHT_PX, WIDTH_PX, demo_images
 from realtime.errors import RealtimeError
 from realtime.estimators.build import make_estimator
 from realtime.estimators.direct import DirectEstimator
+from realtime.options import EstimatorOptions
 from realtime.sample import Frame, Status
 from realtime.stream.publisher import Publisher
 
@@ -208,7 +208,9 @@ def _pipeline(
 ) -> Iterator[Pipeline]:
     images, regions = tracked
     camera = CameraCalibration.assumed(WIDTH_PX, HEIGHT_PX)
-    estimator = make_estimator("direct", camera=camera, model_path=path, choice=EngineChoice(root=root))
+    estimator = make_estimator(
+        EstimatorOptions(estimator="direct", model_path=path, engines_dir=root), camera
+    )
     assert isinstance(estimator, DirectEstimator)
     estimator.warm_up()
     notes.append(f"{title}{PUBLISHED}: {estimator.description}")

@@ -12,6 +12,7 @@ from calib.camera import CameraCalibration
 from engines.assets import fetch
 from engines.benchmark import BenchResult, Timing
 from realtime.estimators.build import make_estimator
+from realtime.options import EstimatorOptions
 from realtime.sample import Frame, Status
 from realtime.sources.source import parse_source
 from realtime.stream.publisher import Publisher
@@ -39,7 +40,7 @@ def measure(name: str, quick: bool) -> BenchResult:
     """Time every frame with a person from hand-over to the estimator until its sample is on the wire."""
     images = demo_images(60 if quick else 230)
     camera = CameraCalibration.assumed(WIDTH_PX, HEIGHT_PX)
-    estimator = make_estimator(name, camera=camera)
+    estimator = make_estimator(EstimatorOptions(estimator=name), camera)
     total_ns: list[int] = []
     stages_ns: dict[str, list[int]] = {}
     n_lost = 0

@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.coordinates import SCORED_COORDINATES, mirror_index, stem_of
 from calib.errors import SubjectError
-from calib.kinematics import body_transforms, joint_centres
 from calib.proportions import expect_proportions, segment_lengths, set_segments
 from calib.skeleton import Skeleton
 from calib.subject import Subject, check_stature
 from engines.blazepose.tracker import BlazePoseResult
 from engines.features.body_proportions import is_upright
 from realtime.calibration.floor_moments import NEEDED
-from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.scaling import N_LANDMARKS, reference_stature_m
+from realtime.pose.scaling import shoulder_rise, unscaled_stature
 from realtime.sample import PoseSample, Status
 
 Array = NDArray[np.float64]
@@ -30,6 +27,12 @@ STILL_RAD_S = np.radians(25.0)
 """Joints of somebody who stands still turn slower, noise included."""
 INDEPENDENT_S = 1.0
 """Looks that are nearer in time err alike."""
+NEUTRAL = (
+    "pelvis_tilt", "pelvis_list", "lumbar_extension", "lumbar_bending", "lumbar_rotation",
+    "hip_flexion_r", "hip_flexion_l", "hip_adduction_r", "hip_adduction_l", "hip_rotation_r",
+    "hip_rotation_l", "knee_angle_r", "knee_angle_l", "ankle_angle_r", "ankle_angle_l",
+)  # fmt: skip
+"""Coordinates that a quiet stance shows."""
 
 Residual = tuple[float, float, float]
 RESIDUALS: dict[str, Residual] = {
@@ -72,9 +75,9 @@ class SubjectMeter:
         self._still: list[Array] = []
         self._last_ns: int | None = None
         self._first_ns = 0
-        # A quiet stance shows what is scored: trunk and legs.
-        neutral = [n for n in SCORED_COORDINATES if n in skeleton.coordinate_names]
-        self._neutral = np.array([skeleton.coordinate_index(n) for n in neutral], dtype=int)
+        self._neutral = np.array(
+            [skeleton.coordinate_names.index(n) for n in NEUTRAL if n in skeleton.coordinate_names], dtype=int
+        )
 
     @property
     def n_looks(self) -> int:
@@ -172,39 +175,15 @@ class SubjectMeter:
         return float(self._unscaled_stature_m * ratio)
 
 
-def factors_of_stature(skeleton: Skeleton, height_m: float) -> Array:
-    """Scale factors of kinecast's own skeleton for somebody of whom only the stature is known.
-
-    Returns:
-        Shape: (n_bodies, 3).
-    """
-    factors = np.full((skeleton.n_bodies, 3), height_m / unscaled_stature(skeleton))
-    return set_segments(skeleton, factors, expect_proportions(height_m).lengths_m / segment_lengths(skeleton))
-
-
-def unscaled_stature(skeleton: Skeleton) -> float:
-    """Stature of somebody whose bodies are as large as the skeleton's, in m."""
-    model = build_landmark_model(skeleton)
-    T = body_transforms(skeleton, skeleton.q_default)[model.station_body]
-    points = np.full((N_LANDMARKS, 3), np.nan)
-    points[model.landmark] = np.einsum("nij,nj->ni", T[:, :3, :3], model.station_m) + T[:, :3, 3]
-    return reference_stature_m(points)
-
-
-def shoulder_rise(skeleton: Skeleton, scale_factors: Array | None = None) -> float:
-    """Height of the shoulders over the ankles in the default pose; without arms, of hips over knees."""
-    names = ("humerus", "talus") if "humerus_r" in skeleton.body_names else ("femur", "tibia")
-    centres_m = joint_centres(skeleton, skeleton.q_default, scale_factors)
-    high, low = (centres_m[skeleton.body_index(f"{name}_r"), 1] for name in names)
-    return float(high - low)
-
-
 def symmetric(skeleton: Skeleton, scale_factors: Array) -> Array:
     """The mean of both sides for both. Shape: (n_bodies, 3)."""
-    return np.asarray(0.5 * (scale_factors + scale_factors[mirror_index(skeleton.body_names)]))
+    other = {"_r": "_l", "_l": "_r"}
+    names = skeleton.body_names
+    pairs = [names.index(n[:-2] + other[n[-2:]]) if n[-2:] in other else k for k, n in enumerate(names)]
+    return np.asarray(0.5 * (scale_factors + scale_factors[pairs]))
 
 
 def residuals(skeleton: Skeleton) -> Array:
     """`RESIDUALS` of each body. Shape: (n_bodies, 3)."""
-    names = (stem_of(name) for name in skeleton.body_names)
+    names = (name.removesuffix("_r").removesuffix("_l") for name in skeleton.body_names)
     return np.array([RESIDUALS.get(name, OTHER_RESIDUAL) for name in names])

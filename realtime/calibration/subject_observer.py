@@ -15,8 +15,8 @@ from engines.features.body_proportions import look_at_proportions
 from realtime.calibration.subject_meter import INTERVAL_S, SubjectMeter
 from realtime.estimators.build import lifter_path
 from realtime.estimators.landmarks import LandmarksEstimator
-from realtime.estimators.lift_network import Lifter
-from realtime.estimators.lifted import LiftedEstimator
+from realtime.estimators.lift_network import LiftNetwork
+from realtime.estimators.lift_prior import LiftPrior
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame
 
@@ -64,14 +64,11 @@ class SubjectObserver:
             fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline)
         )
         layer = SkeletalLayer(self.skeleton)
-        self._lifter = None if skeleton_path else Lifter(self.skeleton, camera, lifter_path())
-        self._estimator: LandmarksEstimator
-        if self._lifter is None:
-            self._estimator = LandmarksEstimator(self.skeleton, camera, self._blazepose, layer, height_m)
-        else:
-            self._estimator = LiftedEstimator(
-                self.skeleton, camera, self._blazepose, layer, lifter_path(), height_m
-            )
+        self._lifter = None if skeleton_path else LiftNetwork(self.skeleton, camera, lifter_path())
+        prior = None if self._lifter is None else LiftPrior(self._lifter)
+        self._estimator = LandmarksEstimator(
+            self.skeleton, camera, self._blazepose, layer, height_m, prior=prior
+        )
 
     def look(self, frame: Frame, *, is_single: bool = False) -> bool:
         """Take one frame into account.

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from calib.camera import CameraCalibration
-from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from calib.tables.storage import read_mot
-from realtime.bench.accuracy import Evaluation, Trajectory, compare, jitter_deg
+from realtime.bench.accuracy import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
 from realtime.commands.arguments import check_can_write
-from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
+from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError
+from realtime.estimators.build import make_camera, make_estimator
 from realtime.sample import Estimator, PoseSample, Status
 from realtime.sources.source import FrameSource, parse_source
 
@@ -41,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     source = parse_source(args.video)
     source.open()
     try:
-        camera: CameraCalibration = camera_from_options(args, source.width_px, source.height_px)
-        estimator = estimator_from_options(args, camera)
+        camera = make_camera(camera_options(args), source.width_px, source.height_px)
+        estimator = make_estimator(estimator_options(args), camera)
         samples, durations_ns = track(source, estimator)
     finally:
         source.close()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from realtime.commands import session
 from realtime.commands.arguments import check_can_write, positive_float, positive_int, rate_hz, size_px
-from realtime.commands.options import add_estimator_options
+from realtime.commands.options import add_estimator_options, camera_options, estimator_options
+from realtime.options import DrawingOptions, RunOptions
 
 if TYPE_CHECKING:
     from realtime.bench.latency import GlassToGlass
     from realtime.pipeline.stats import PipelineStats
-    from realtime.pipeline.trace import Trace
 
 HELP = "measure the delay from the camera's lens to the overlay on the screen"
 DEFAULT_FLASHES = 40
@@ -50,7 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trace", type=Path, metavar="FILE.json", help="write each step, for ui.perfetto.dev"
     )
-    parser.set_defaults(show=None, plot=(), no_arcs=False, floor=False)
     add_estimator_options(parser)
 
 
@@ -70,12 +69,19 @@ def run(args: argparse.Namespace) -> int:
     check_can_write(args.json)
     if problem := display_problem():
         raise RealtimeError(f"{problem}; latency is measured with a window that the camera watches")
-    trace, window = session.trace_of(args), Window()
-    with session.opened(session.source_of(args)) as source:
+    options = RunOptions(
+        source=args.source,
+        camera=camera_options(args),
+        estimator=estimator_options(args),
+        size_px=args.size,
+        rate_hz=args.rate,
+    )
+    trace, window = session.trace_to(args.trace), Window()
+    with session.opened(session.source_of(options)) as source:
         if not source.is_live:
             raise RealtimeError(f"{source.description} is no camera; latency is measured live: --source 0")
-        estimator = session.build_estimator(args, source)
-        watcher = FlashWatcher(session.build_overlay(args, estimator))
+        estimator = session.build_estimator(options, source)
+        watcher = FlashWatcher(session.build_overlay(DrawingOptions(), estimator))
         pipeline = Pipeline(source, estimator, sink=watcher, trace=trace)
         window.open(source.width_px, source.height_px)
     flasher = Flasher(window, args.flashes, args.interval)
@@ -89,11 +95,12 @@ def run(args: argparse.Namespace) -> int:
     if trace is not None:
         for flash in flasher.flashes:
             trace.add_instant("screen", "bright" if flash.is_bright else "dark", flash.t_ns)
-    _tell(args, found, stats, trace)
+    _tell(found, stats, args.json)
+    session.save_trace(args.trace, trace)
     return 0
 
 
-def _tell(args: argparse.Namespace, found: GlassToGlass, stats: PipelineStats, trace: Trace | None) -> None:
+def _tell(found: GlassToGlass, stats: PipelineStats, path: Path | None) -> None:
     """Print the figures, and write what was asked for."""
     from realtime.bench.latency import spread_ms
     from realtime.recording.summary import format_stats
@@ -105,7 +112,6 @@ def _tell(args: argparse.Namespace, found: GlassToGlass, stats: PipelineStats, t
         ms = spread_ms(getattr(found, name))
         print(f"  {title:<21} p50 {ms['p50']:6.1f} ms  p95 {ms['p95']:6.1f}  jitter {ms['jitter']:5.1f}")
     print(format_stats(stats, is_recorded=False))
-    if args.json is not None:
-        args.json.write_text(json.dumps(found.as_dict() | stats.as_dict(), indent=2) + "\n")
-        print(f"written to {args.json}")
-    session.save_trace(args, trace)
+    if path is not None:
+        path.write_text(json.dumps(found.as_dict() | stats.as_dict(), indent=2) + "\n")
+        print(f"written to {path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from realtime.commands.arguments import size_px
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
+    from realtime.options import RunOptions
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.slot import LatestSlot
@@ -25,9 +27,9 @@ HELP = "track a person in front of a camera, live"
 SAMPLES_DEPTH = 64
 """Samples that may wait for the disk."""
 PICTURES_DEPTH = 16
-"""Pictures that may wait to be drawn and recorded."""
+"""Images that may wait to be drawn and recorded."""
 VIDEO_BUFFER_BYTES = 256_000_000
-"""Of pictures without loss that may wait for the disk."""
+"""Memory for lossless images that may wait for the disk."""
 
 logger = logging.getLogger(__name__)
 
@@ -35,44 +37,74 @@ logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--source", default="0", help="camera number, URL, video or synthetic; default: 0")
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size asked of a camera")
     parser.add_argument("--no-window", "--headless", action="store_true", help="run without a window")
     parser.add_argument("--mirror", action="store_true", help="show the window as a mirror")
     parser.add_argument("--out", type=Path, metavar="DIR", help="record here")
     parser.add_argument(
         "--record-video",
         action="store_true",
-        help="also keep the camera's pictures, without loss, so that kinecast replay DIR --retrack repeats "
+        help="also record the camera's images without loss, so that kinecast replay DIR --retrack repeats "
         "the run bit by bit; takes 0.4 to 1 GB a minute at 640x480 and 30 fps",
     )
     session.add_publish_options(parser, DEFAULT_ADDRESS)
     session.add_session_options(parser)
 
 
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """Options of `kinecast live`."""
+
+    run: RunOptions
+    window: bool
+    """Whether a window is shown."""
+    mirror: bool
+    """Whether the window is mirrored; recordings never are."""
+    record_video: bool
+    """Whether the camera's images are recorded without loss."""
+
+
 def run(args: argparse.Namespace) -> int:
-    """Track until told to stop."""
+    """Track until the user stops, the source ends or a limit is reached."""
+    return track(
+        LiveOptions(
+            session.run_options(args),
+            window=not args.no_window,
+            mirror=args.mirror,
+            record_video=args.record_video,
+        )
+    )
+
+
+def track(options: LiveOptions) -> int:
+    """Track until the user stops, the source ends or a limit is reached.
+
+    Raises:
+        RecordingError: the video is to be recorded, and no folder is given.
+    """
     from realtime.errors import RecordingError
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.recording.summary import JointRanges, write_report
 
-    if args.record_video and args.out is None:
+    run, out = options.run, options.run.out
+    if options.record_video and out is None:
         raise RecordingError("--record-video needs the folder of a recording: add --out DIR")
-    trace = session.trace_of(args)
-    with session.opened(session.source_of(args)) as source:
-        estimator = session.build_estimator(args, source)
-        ranges, pictures = JointRanges(estimator.skeleton), _pictures(args)
-        outputs = _build_outputs(args, source, estimator, ranges, pictures)
+    trace = session.trace_to(run.trace_path)
+    with session.opened(session.source_of(run)) as source:
+        estimator = session.build_estimator(run, source)
+        ranges, pictures = JointRanges(estimator.skeleton), _pictures(wanted=options.window)
+        outputs = _build_outputs(options, source, estimator, ranges, pictures)
         pipeline = Pipeline(
             source,
             estimator,
-            open_publisher=session.publisher_factory(args, source, estimator),
+            open_publisher=session.publisher_factory(run.publish, source, estimator),
             sink=outputs,
             options=PipelineOptions(
                 paced=True,
-                max_frames=args.frames,
-                max_duration_s=args.duration,
-                output_depth=1 if args.out is None else SAMPLES_DEPTH,
+                max_frames=run.max_frames,
+                max_duration_s=run.max_duration_s,
+                output_depth=1 if out is None else SAMPLES_DEPTH,
             ),
             trace=trace,
         )
@@ -81,32 +113,30 @@ def run(args: argparse.Namespace) -> int:
         if pictures is not None:
             window.open(source.width_px, source.height_px)
         stats = _run_with_progress(pipeline, window, pictures)
-    if args.out is not None and not outputs.failure:
+    if out is not None and not outputs.failure:
         described = {"command": "live", **session.describe(source, estimator)}
-        pictures_left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
-        write_report(
-            args.out, described | stats.as_dict() | pictures_left_out | {"joint_ranges": ranges.as_dict()}
-        )
-    session.print_outcome(ranges, stats, args.out)
-    session.save_trace(args, trace)
-    if args.record_video and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
+        left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
+        write_report(out, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
+    session.print_outcome(ranges, stats, out)
+    session.save_trace(run.trace_path, trace)
+    if options.record_video and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
         logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0
 
 
-def _pictures(args: argparse.Namespace) -> LatestSlot[Image] | None:
-    """Where the window's pictures are left; None where there is no window."""
+def _pictures(*, wanted: bool) -> LatestSlot[Image] | None:
+    """Slot for the images of the window; None without a window."""
     from realtime.overlay.window import display_problem
     from realtime.pipeline.slot import LatestSlot
 
-    problem = None if args.no_window else display_problem()
+    problem = display_problem() if wanted else None
     if problem:
         logger.warning("%s; going on without a window", problem)
-    return None if args.no_window or problem else LatestSlot()
+    return LatestSlot() if wanted and not problem else None
 
 
 def _build_outputs(
-    args: argparse.Namespace,
+    options: LiveOptions,
     source: FrameSource,
     estimator: Estimator,
     ranges: JointRanges,
@@ -116,23 +146,26 @@ def _build_outputs(
     from realtime.recording import lossless_video
     from realtime.recording.outputs import Outputs
 
-    shown = session.build_overlay(args, estimator, mirror=args.mirror)
+    run = options.run
+    shown = session.build_overlay(run.drawing, estimator, mirror=options.mirror)
     # What is recorded is never mirrored.
-    recorded = session.build_overlay(args, estimator) if args.mirror else shown
-    recorder = None if args.out is None else session.open_recorder(args, source, estimator, replace=False)
-    if args.record_video:
+    recorded = session.build_overlay(run.drawing, estimator) if options.mirror else shown
+    recorder = (
+        None if run.out is None else session.open_recorder("live", run, source, estimator, replace=False)
+    )
+    if options.record_video:
         lossless_video.warm_up()
     return Outputs(
         ranges,
         recorder=recorder,
         recorded=recorded,
-        keeps_video=args.record_video,
+        keeps_video=options.record_video,
         shown=shown,
         pictures=pictures,
         must_record=False,
         policy=SlotPolicy.LATEST,
         # With the window alone, only the newest counts.
-        depth=1 if args.out is None else PICTURES_DEPTH,
+        depth=1 if run.out is None else PICTURES_DEPTH,
         video_depth=max(PICTURES_DEPTH, VIDEO_BUFFER_BYTES // (3 * source.width_px * source.height_px)),
     )
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.commands import session
+from realtime.commands.options import with_recorded_options
 
 if TYPE_CHECKING:
+    from realtime.options import RunOptions
     from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.stats import PipelineStats
     from realtime.sources.source import FrameSource
@@ -44,88 +46,109 @@ def run(args: argparse.Namespace) -> int:
     from realtime.errors import RecordingError, SourceError
     from realtime.recording.source import RecordedVideo, is_recording
 
-    folder = Path(args.source)
+    options, folder = session.run_options(args), Path(args.source)
     if is_recording(folder) and not args.retrack:
-        return republish(args, folder)
+        return republish(options, realtime=args.realtime)
     if args.retrack and not is_recording(folder):
         raise SourceError(f"{args.source} is not a recording; leave out --retrack to track a video")
     if args.out is None:
-        raise RecordingError("where shall the files go? add --out DIR")
+        raise RecordingError("missing the output folder: add --out DIR", name="out")
     if not args.retrack:
-        return track(args, session.source_of(args))
-    session.take_recorded_options(args, folder)
-    return track(args, RecordedVideo(folder))
+        return track(options, session.source_of(options), realtime=args.realtime)
+    options = with_recorded_options(options, args.words, folder)
+    return track(options, RecordedVideo(folder), realtime=args.realtime)
 
 
-def republish(args: argparse.Namespace, folder: Path) -> int:
-    """Send the samples of a recording."""
+def republish(options: RunOptions, *, realtime: bool) -> int:
+    """Publish the samples of a recording.
+
+    Args:
+        options: Options of the run; the source is the folder of the recording.
+        realtime: Whether samples are sent at their own times.
+
+    Raises:
+        RecordingError: no address is given, or files are asked for.
+    """
     from tqdm import tqdm
 
     from realtime.errors import RecordingError
     from realtime.recording.republish import Republisher
 
-    if args.publish is None or args.out is not None:
+    folder, publish = Path(options.source), options.publish
+    if publish.address is None or options.out is not None:
         raise RecordingError(
             f"{folder} is a recording: add --publish ADDR to send it again, or --retrack --out DIR to track "
             "its video again"
         )
-    keys, n_sent = session.server_keys(args), 0
+    keys, n_sent = session.server_keys(publish), 0
     with (
         session.ended_by_sigterm(),
         Republisher(
-            folder, args.publish, realtime=args.realtime, encoding=args.encoding, keys=keys
+            folder, publish.address, realtime=realtime, encoding=publish.encoding, keys=keys
         ) as republisher,
     ):
         session.announce(republisher.address, keys)
         try:
             print("waiting for a subscriber", flush=True)
             republisher.wait()
-            total = min(republisher.n_samples, args.frames or republisher.n_samples)
+            total = min(republisher.n_samples, options.max_frames or republisher.n_samples)
             with tqdm(total=total, desc="publish", unit="sample", disable=None, leave=False) as progress:
-                n_sent = republisher.run(progress.update, n_most=args.frames)
+                n_sent = republisher.run(progress.update, n_most=options.max_frames)
         except KeyboardInterrupt:
             return 1
     print(f"{n_sent} samples published")
     return 0
 
 
-def track(args: argparse.Namespace, source: FrameSource) -> int:
-    """Track every frame, write the files, print the ranges."""
+def track(options: RunOptions, source: FrameSource, *, realtime: bool) -> int:
+    """Track every frame, write the files, print the ranges.
+
+    Args:
+        options: Options of the run, with the folder of the files.
+        source: Source of the frames, not yet open.
+        realtime: Whether frames come at their own times.
+
+    Raises:
+        RecordingError: the folder cannot be written, or holds the source.
+        SourceError: the source cannot be opened, or never ends.
+    """
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.pipeline.slot import SlotPolicy
     from realtime.recording.outputs import Outputs
     from realtime.recording.summary import JointRanges, write_report
 
-    require_other_folder(args.source, args.out)
-    require_end(source, has_limit=args.frames is not None or args.duration is not None)
-    trace = session.trace_of(args)
+    out = options.out
+    assert out is not None
+    require_other_folder(options.source, out)
+    require_end(source, has_limit=options.max_frames is not None or options.max_duration_s is not None)
+    trace = session.trace_to(options.trace_path)
     with session.opened(source):
-        estimator = session.build_estimator(args, source)
+        estimator = session.build_estimator(options, source)
         ranges = JointRanges(estimator.skeleton)
         outputs = Outputs(
             ranges,
-            recorder=session.open_recorder(args, source, estimator, replace=True),
-            recorded=session.build_overlay(args, estimator),
+            recorder=session.open_recorder("replay", options, source, estimator, replace=True),
+            recorded=session.build_overlay(options.drawing, estimator),
         )
         pipeline = Pipeline(
             source,
             estimator,
-            open_publisher=session.publisher_factory(args, source, estimator),
+            open_publisher=session.publisher_factory(options.publish, source, estimator),
             sink=outputs,
             options=PipelineOptions(
                 policy=SlotPolicy.WAIT,
-                paced=args.realtime,
-                max_frames=args.frames,
-                max_duration_s=args.duration,
+                paced=realtime,
+                max_frames=options.max_frames,
+                max_duration_s=options.max_duration_s,
             ),
             trace=trace,
         )
     with session.ended_by_sigterm():
-        stats = run_with_progress(pipeline, args.frames or source.n_frames or None)
+        stats = run_with_progress(pipeline, options.max_frames or source.n_frames or None)
     described = {"command": "replay", **session.describe(source, estimator)}
-    write_report(args.out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
-    session.print_outcome(ranges, stats, args.out)
-    session.save_trace(args, trace)
+    write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
+    session.print_outcome(ranges, stats, out)
+    session.save_trace(options.trace_path, trace)
     return 1 if stats.interrupted else 0
 
 

@@ -1,4 +1,4 @@
-"""What `live` and `replay` share: open a source, build the tracker around it, report what came out."""
+"""What `live` and `replay` share: open a source, build the tracker around it, report the outcome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, names, positive_float, positive_int, rate_hz
-from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
+from realtime.commands.options import add_estimator_options, camera_options, estimator_options
+from realtime.estimators.build import make_camera, make_estimator
+from realtime.options import (
+    DrawingOptions,
+    PublishOptions,
+    RunOptions,
+    TrackingOptions,
+    with_paths_from,
+)
 
 if TYPE_CHECKING:
     from realtime.pipeline.pipeline import SampleSender
@@ -35,82 +43,86 @@ logger = logging.getLogger(__name__)
 
 
 def add_session_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the options that `live` and `replay` share."""
-    parser.add_argument("--duration", type=positive_float, metavar="S", help="end after S seconds")
-    parser.add_argument("--frames", type=positive_int, metavar="N", help="end after N frames")
+    """Declare the options that `live` and `replay` share; `run_options` reads them."""
+    parser.add_argument("--duration", type=positive_float, metavar="S", help="stop after S seconds")
+    parser.add_argument("--frames", type=positive_int, metavar="N", help="stop after N frames")
     parser.add_argument(
-        "--trace", type=Path, metavar="FILE.json", help="write each step, for ui.perfetto.dev"
+        "--trace", type=Path, metavar="FILE.json", help="write the timing of each step, for ui.perfetto.dev"
     )
     parser.add_argument(
-        "--rate", type=rate_hz, metavar="HZ", help="of a folder's pictures, or asked of a camera"
+        "--rate", type=rate_hz, metavar="HZ", help="frame rate of a folder of images, or asked of a camera"
     )
     parser.add_argument(
-        "--show", type=names, metavar="NAMES", help="coordinates to draw, separated by commas"
+        "--show", type=names, metavar="NAMES", help="coordinates to show as numbers, separated by commas"
     )
     parser.add_argument(
         "--plot", type=names, default=(), metavar="NAMES", help="coordinates to plot over the last seconds"
     )
     parser.add_argument("--no-arcs", action="store_true", help="draw no arcs at the joints")
-    parser.add_argument("--floor", action="store_true", help="draw the floor that the camera file knows")
+    parser.add_argument("--floor", action="store_true", help="draw the floor of the camera file")
     add_estimator_options(parser)
 
 
 def add_publish_options(parser: argparse.ArgumentParser, default: str | None = None) -> None:
-    """Declare where to publish, for whom, and how."""
+    """Declare where to publish, for whom, and how; `run_options` reads them.
+
+    Args:
+        parser: Parser of the command.
+        default: Address without `--publish`; None publishes only where the option is given.
+    """
     group = parser.add_argument_group("stream")
     said = f"default: {default}" if default else "also publish, such as tcp://127.0.0.1:5570"
     group.add_argument("--publish", default=default, metavar="ADDR", help=said)
     if default:
         group.add_argument(
-            "--no-publish", action="store_const", const=None, dest="publish", help="send nothing"
+            "--no-publish", action="store_const", const=None, dest="publish", help="publish nothing"
         )
     group.add_argument(
         "--keys",
         type=Path,
         metavar="DIR",
-        help="of kinecast keys; lets other computers subscribe, as with --publish 'tcp://*:5570'",
+        help="folder of kinecast keys; lets other computers subscribe, as with --publish 'tcp://*:5570'",
     )
     group.add_argument(
-        "--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="of the messages; default: %(default)s"
+        "--encoding",
+        choices=ENCODINGS,
+        default=ENCODINGS[0],
+        help="message encoding; default: %(default)s",
     )
 
 
-def source_of(args: argparse.Namespace) -> FrameSource:
-    """The source that `--source` or SOURCE names; a clip among the assets is fetched.
+def run_options(args: argparse.Namespace) -> RunOptions:
+    """The values of `add_session_options` and `add_publish_options`, with the source and `--out`."""
+    return RunOptions(
+        source=args.source,
+        camera=camera_options(args),
+        estimator=estimator_options(args),
+        drawing=DrawingOptions(show=args.show, plot=args.plot, arcs=not args.no_arcs, floor=args.floor),
+        publish=PublishOptions(address=args.publish, keys_dir=args.keys, encoding=args.encoding),
+        size_px=getattr(args, "size", None),
+        rate_hz=args.rate,
+        max_frames=args.frames,
+        max_duration_s=args.duration,
+        trace_path=args.trace,
+        out=args.out,
+    )
+
+
+def source_of(options: RunOptions) -> FrameSource:
+    """The source that the options name; a clip among the assets is downloaded.
 
     Raises:
         SourceError: there is no such source.
-        AssetError: the clip cannot be fetched.
+        AssetError: the clip cannot be downloaded.
     """
     from engines.assets import ASSETS, fetch
     from realtime.sources.source import VIDEO_SUFFIXES, parse_source
 
-    asset = ASSETS.get(args.source)
-    is_clip = asset is not None and asset.path.endswith(VIDEO_SUFFIXES)
-    text = str(fetch(args.source, offline=args.offline)) if is_clip else args.source
-    return parse_source(text, fps=args.rate, size_px=getattr(args, "size", None))
-
-
-def take_recorded_options(args: argparse.Namespace, recording: Path) -> None:
-    """Give the estimator the options that a recording was made with, where the command line names no others.
-
-    Raises:
-        RecordingError: session.json is missing or damaged.
-    """
-    from realtime.recording.recorder import read_session
-
-    about = read_session(recording)
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add_estimator_options(parser)
-    recorded, _ = parser.parse_known_args(about.words)
-    folder = Path(about.working_folder)
-    parser.set_defaults(
-        **{
-            name: folder / value if isinstance(value, Path) else value
-            for name, value in vars(recorded).items()
-        }
-    )
-    vars(args).update(vars(parser.parse_known_args(args.words)[0]))
+    text = options.source
+    asset = ASSETS.get(text)
+    if asset is not None and asset.path.endswith(VIDEO_SUFFIXES):
+        text = str(fetch(text, offline=options.estimator.offline))
+    return parse_source(text, fps=options.rate_hz, size_px=options.size_px)
 
 
 @contextmanager
@@ -124,12 +136,12 @@ def opened(source: FrameSource) -> Iterator[FrameSource]:
         raise
 
 
-def build_estimator(args: argparse.Namespace, source: FrameSource) -> Estimator:
-    """Build the estimator for an open source, and say on what it runs."""
+def build_estimator(options: RunOptions, source: FrameSource) -> Estimator:
+    """Build the estimator for an open source, and print what it runs on."""
     from realtime.sources.cameras import device_name
 
-    camera = camera_from_options(args, source.width_px, source.height_px, device_name(source))
-    estimator = estimator_from_options(args, camera)
+    camera = make_camera(options.camera, source.width_px, source.height_px, device_name(source))
+    estimator = make_estimator(options.estimator, camera)
     print(
         f"{source.description}: {source.width_px}x{source.height_px}, {source.fps:.4g} fps; "
         f"{camera.description}; estimator {estimator.name} on {estimator.description}; "
@@ -143,7 +155,7 @@ def build_estimator(args: argparse.Namespace, source: FrameSource) -> Estimator:
 
 @contextmanager
 def waiting_note(text: str) -> Iterator[None]:
-    """Say what is going on if it takes longer than a person waits without wondering."""
+    """Print a note if the work takes longer than people wait without wondering."""
     note = threading.Timer(NOTE_AFTER_S, lambda: print(f"kinecast: {text}", file=sys.stderr, flush=True))
     note.daemon = True
     note.start()
@@ -153,48 +165,48 @@ def waiting_note(text: str) -> Iterator[None]:
         note.cancel()
 
 
-def trace_of(args: argparse.Namespace) -> Trace | None:
-    """Where the steps of the run are noted, if they are asked for.
+def trace_to(path: Path | None) -> Trace | None:
+    """Where the steps of the run are noted, if a file is asked for.
 
     Raises:
         RealtimeError: the file cannot be written.
     """
     from realtime.pipeline.trace import Trace
 
-    check_can_write(args.trace)
-    return None if args.trace is None else Trace()
+    check_can_write(path)
+    return None if path is None else Trace()
 
 
-def save_trace(args: argparse.Namespace, trace: Trace | None) -> None:
-    """Write what was noted, and tell where."""
-    if trace is not None:
-        trace.save(args.trace)
-        print(f"trace written to {args.trace}: open it at https://ui.perfetto.dev")
+def save_trace(path: Path | None, trace: Trace | None) -> None:
+    """Write what was noted, and print where."""
+    if trace is not None and path is not None:
+        trace.save(path)
+        print(f"trace written to {path}: open it at https://ui.perfetto.dev")
 
 
 def publisher_factory(
-    args: argparse.Namespace, source: FrameSource, estimator: Estimator
+    options: PublishOptions, source: FrameSource, estimator: Estimator
 ) -> Callable[[], SampleSender] | None:
-    """What opens the publisher in its thread; None to publish nothing.
+    """A function that opens the publisher in its own thread; None to publish nothing.
 
     Raises:
         StreamError: the keys cannot be read.
     """
-    if args.publish is None:
+    if options.address is None:
         return None
-    keys = server_keys(args)
+    address, keys = options.address, server_keys(options)
 
     def open_publisher() -> SampleSender:
         from realtime.stream.publisher import Publisher
 
         publisher = Publisher(
-            args.publish,
+            address,
             estimator.skeleton,
             estimator.camera,
             source=source.description,
             estimator=estimator.name,
             rate_hz=source.fps,
-            encoding=args.encoding,
+            encoding=options.encoding,
             keys=keys,
         )
         announce(publisher.address, keys)
@@ -203,21 +215,21 @@ def publisher_factory(
     return open_publisher
 
 
-def server_keys(args: argparse.Namespace) -> ServerKeys | None:
-    """The keys that `--keys` names; None to publish without.
+def server_keys(options: PublishOptions) -> ServerKeys | None:
+    """The keys to publish with; None to publish without encryption.
 
     Raises:
-        StreamError: there are none.
+        StreamError: the folder holds none.
     """
-    if args.keys is None:
+    if options.keys_dir is None:
         return None
     from realtime.stream.key_files import load_server_keys
 
-    return load_server_keys(args.keys)
+    return load_server_keys(options.keys_dir)
 
 
 def announce(address: str, keys: ServerKeys | None) -> None:
-    """Tell people where and for whom the stream is."""
+    """Print where the stream is published, and for whom."""
     if keys is None:
         print(f"publishing at {address} (kinecast listen --connect {address})", flush=True)
         return
@@ -229,11 +241,11 @@ def announce(address: str, keys: ServerKeys | None) -> None:
         )
 
 
-def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: bool = False) -> Drawing:
+def build_overlay(options: DrawingOptions, estimator: Estimator, *, mirror: bool = False) -> Drawing:
     """The drawing that the options ask for.
 
     Raises:
-        FloorError: the floor is asked for, and the camera's was not measured.
+        FloorError: the floor is asked for, and the camera file has none.
     """
     from realtime.overlay.floor_grid import FloorDrawing
     from realtime.overlay.overlay import Overlay
@@ -241,49 +253,50 @@ def build_overlay(args: argparse.Namespace, estimator: Estimator, *, mirror: boo
     overlay = Overlay(
         estimator.skeleton,
         estimator.camera,
-        coordinates=args.show,
+        coordinates=options.show,
         mirror=mirror,
-        plots=args.plot,
-        arcs=not args.no_arcs,
+        plots=options.plot,
+        arcs=options.arcs,
     )
-    return FloorDrawing(estimator.camera, overlay) if args.floor else overlay
+    return FloorDrawing(estimator.camera, overlay) if options.floor else overlay
 
 
 def open_recorder(
-    args: argparse.Namespace, source: FrameSource, estimator: Estimator, *, replace: bool
+    command: str, options: RunOptions, source: FrameSource, estimator: Estimator, *, replace: bool
 ) -> Recorder:
     """A recorder that writes everything, the overlay video included.
 
     Args:
-        args: the command's options; `out` is the folder.
-        source: what is tracked.
-        estimator: with what.
-        replace: whether an earlier recording in the folder may go; what a camera saw cannot be made again.
+        command: Name of the command, for `session.json`.
+        options: Options of the run, with the folder of the recording.
+        source: Source of the frames.
+        estimator: Estimator of the run.
+        replace: Whether an earlier recording in the folder may be replaced; a camera's cannot be repeated.
 
     Raises:
         RecordingError: the folder cannot be written, or holds a recording that must stay.
     """
-    from realtime.recording.recorder import Recorder
+    from realtime.recording.recorder import Recorder, recorded_options
 
+    assert options.out is not None
     facts = describe(source, estimator)
     del facts["smoothing_lag_s"]  # not known yet
+    tracking = TrackingOptions(
+        camera=with_paths_from(options.camera, Path.cwd()),
+        estimator=with_paths_from(options.estimator, Path.cwd()),
+    )
     return Recorder(
-        args.out,
+        options.out,
         estimator.skeleton,
         estimator.camera,
         rate_hz=source.fps,
         replace=replace,
-        about={
-            "command": args.command,
-            "words": args.words,
-            "working_folder": str(Path.cwd()),
-            **facts,
-        },
+        about={"command": command, "options": recorded_options(tracking), **facts},
     )
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
-    """What was tracked with what, for the report."""
+    """Source, estimator and skeleton of a run, for the report."""
     return {
         "source": source.description,
         "width_px": source.width_px,
@@ -298,7 +311,7 @@ def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
 
 
 def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -> None:
-    """Tell people what came out."""
+    """Print joint ranges, statistics and the files written."""
     from realtime.recording.recorder import FILE_NAMES
     from realtime.recording.summary import REPORT_NAME, format_stats
 
@@ -312,7 +325,7 @@ def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Let the signal that service managers send end the run as Ctrl-C does."""
+    """Let SIGTERM, which service managers send, stop the run as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

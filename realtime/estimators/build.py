@@ -1,21 +1,28 @@
-"""Estimators by name."""
+"""Builds estimators from options, and the cameras they see through."""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calib.camera import CameraCalibration
+from calib.camera_file import load_camera
+from calib.errors import CameraError
 from calib.skeleton import load_skeleton
 from realtime.errors import RealtimeError
+from realtime.options import CameraOptions, EstimatorOptions
 from realtime.sample import Estimator
 
 if TYPE_CHECKING:
+    from calib.skeleton import Skeleton
     from engines.blazepose.detector import SearchRegion
-    from engines.selection import EngineChoice
     from realtime.pose.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
+
+logger = logging.getLogger(__name__)
 
 ESTIMATOR_NAMES = ("lifted", "landmarks", "direct")
 """The first is the default with kinecast's own skeleton, the second with any other."""
@@ -41,125 +48,172 @@ def temporal_path() -> Path:
     return Path(str(files("engines") / "data" / "temporal.onnx"))
 
 
-def make_estimator(
-    name: str,
-    *,
-    camera: CameraCalibration,
-    skeleton_path: Path | None = None,
-    height_m: float | None = None,
-    subject_path: Path | None = None,
-    apply_offsets: bool = False,
-    model_path: Path | None = None,
-    offline: bool = False,
-    smoothing: bool = True,
-    temporal: bool = True,
-    search_region: tuple[float, float, float, float] | None = None,
-    choice: EngineChoice | None = None,
-) -> Estimator:
+def make_camera(options: CameraOptions, width_px: int, height_px: int, device: str = "") -> CameraCalibration:
+    """The calibration that the options name, or an assumed level camera.
+
+    Args:
+        options: Camera file, or the field of view without one.
+        width_px: Width of the source's images.
+        height_px: Height of the source's images.
+        device: Name that the computer gives the camera; empty if it has none or it is unknown.
+
+    Raises:
+        CameraError: the calibration belongs to another camera or image size.
+    """
+    if options.camera_path is None:
+        return CameraCalibration.assumed(width_px, height_px, options.fov_deg)
+    return load_camera_for(
+        options.camera_path, width_px, height_px, device, may_scale=options.may_scale_camera
+    )
+
+
+def load_camera_for(
+    path: Path, width_px: int, height_px: int, device: str = "", *, may_scale: bool = False
+) -> CameraCalibration:
+    """A calibration from a file, if it belongs to this camera and image size.
+
+    Raises:
+        CameraError: it does not, or cannot be read.
+    """
+    camera = load_camera(path)
+    if device and camera.device and device != camera.device:
+        raise CameraError(
+            f"{path}: calibrated for {camera.device}, but this is {device}; calibrate this one: "
+            "kinecast calibrate camera"
+        )
+    k = camera.intrinsics
+    if (k.width_px, k.height_px) == (width_px, height_px):
+        return camera
+    if not may_scale:
+        # Whether a camera shows the same scene at another size, or cuts its edges off, only people can see.
+        is_same_shape = k.width_px * height_px == k.height_px * width_px
+        or_scale = ", or add --scale-camera if both sizes show the same scene" if is_same_shape else ""
+        raise CameraError(
+            f"{path}: calibrated at {k.width_px}x{k.height_px}, but the source gives "
+            f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera{or_scale}"
+        )
+    logger.warning("%s: scaled from %dx%d", path, k.width_px, k.height_px)
+    return replace(camera, intrinsics=k.scaled_to(width_px, height_px))
+
+
+def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Estimator:
     """Build an estimator with everything it needs.
 
     Args:
-        name: One of `ESTIMATOR_NAMES`.
-        camera: Intrinsics and place of the camera.
-        skeleton_path: An `.osim` file; None takes kinecast's own skeleton.
-        height_m: The person's stature, if known.
-        subject_path: A subject file, whose scale factors then stay.
-        apply_offsets: Whether angles count from the subject's neutral pose.
-        model_path: A network to use instead of kinecast's: a direct one for `direct`, else a BlazePose
-            landmark network.
-        offline: Never touch the network.
-        smoothing: Whether the One-Euro filter runs.
-        temporal: Whether the temporal network runs before it, where the estimator and the skeleton allow it.
-        search_region: Left, top, width, height of the part of the picture in which the person is looked
-            for, from 0 to 1.
-        choice: Which engines of the direct network may run; None: the fastest that was built here.
+        options: Estimator, skeleton, person and networks.
+        camera: Intrinsics and pose of the camera.
 
     Raises:
-        RealtimeError: no estimator has that name.
-        CalibError: the skeleton cannot be read or cannot be tracked.
-        EngineError: a network is not at hand.
+        RealtimeError: the options name no estimator, or do not fit each other.
+        CalibError: the skeleton or the subject cannot be read, or the skeleton cannot be tracked.
+        EngineError: a network is missing or cannot be read.
     """
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
-    from calib.subject import load_subject
-    from engines.assets import fetch
-    from engines.blazepose.detector import WHOLE_PICTURE, SearchRegion
-    from engines.blazepose.tracker import BlazePose
-    from realtime.calibration.subject_meter import factors_of_stature
-    from realtime.estimators.landmarks import LandmarksEstimator
-    from realtime.estimators.lifted import LiftedEstimator
-    from realtime.pose.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
     from realtime.pose.temporal_network import TemporalNetwork
 
-    if name not in ESTIMATOR_NAMES:
-        raise RealtimeError(f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}")
-    _check_choice(name, choice)
-    skeleton = load_skeleton(skeleton_path)
-    region = WHOLE_PICTURE if search_region is None else SearchRegion(*search_region)
-    network = (
-        TemporalNetwork(skeleton, temporal_path()) if temporal and _can_steady(name, skeleton_path) else None
-    )
-    layer = SkeletalLayer(skeleton, smoothing=smoothing, temporal=network)
-    subject = None
-    if subject_path is not None:
-        subject = KnownSubject.of(load_subject(subject_path, skeleton), apply_offsets=apply_offsets)
+    name = options.estimator or default_estimator(options.skeleton_path)
+    _check(name, options)
+    skeleton = load_skeleton(options.skeleton_path)
+    network = TemporalNetwork(skeleton, temporal_path()) if _runs_temporal(name, options) else None
+    layer = SkeletalLayer(skeleton, smoothing=options.smoothing, temporal=network)
+    subject = _subject(options, skeleton)
     if name == "direct":
-        network_path = model_path or direct_path()
-        return _make_direct(camera, network_path, layer, height_m, subject, region, choice, offline=offline)
-    blazepose = BlazePose(
-        model_path or fetch("pose_landmark_full", offline=offline),
-        fetch("pose_detection", offline=offline),
-        search_region=region,
-    )
-    if name == "lifted":
-        path = lifter_path()
-        if subject is None and height_m is not None:
-            subject = KnownSubject(factors_of_stature(skeleton, height_m))
-        return LiftedEstimator(skeleton, camera, blazepose, layer, path, height_m, subject=subject)
-    return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
+        return _make_direct(options, camera, layer, subject)
+    return _make_from_landmarks(name, options, camera, layer, subject)
 
 
-def _can_steady(name: str, skeleton_path: Path | None) -> bool:
-    """The temporal network is trained with kinecast's own skeleton, and needs uncertainties."""
-    return skeleton_path is None and name != "landmarks"
-
-
-def _check_choice(name: str, choice: EngineChoice | None) -> None:
-    if name != "direct" and choice is not None and choice.options:
+def _check(name: str, options: EstimatorOptions) -> None:
+    if name not in ESTIMATOR_NAMES:
+        raise RealtimeError(
+            f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}",
+            name="estimator", value=name, accepted=ESTIMATOR_NAMES,
+        )  # fmt: skip
+    if options.apply_offsets and options.subject_path is None:
+        raise RealtimeError("--apply-offsets needs the person's measures: --subject FILE.json")
+    if name != "direct" and (options.runtime or options.precision):
         raise RealtimeError(
             f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32"
         )
 
 
-def _make_direct(
+def _runs_temporal(name: str, options: EstimatorOptions) -> bool:
+    """The temporal network is trained with kinecast's own skeleton, and needs uncertainties."""
+    is_asked_for = options.smoothing and options.temporal
+    return is_asked_for and options.skeleton_path is None and name != "landmarks"
+
+
+def _subject(options: EstimatorOptions, skeleton: Skeleton) -> KnownSubject | None:
+    from calib.subject import load_subject
+    from realtime.pose.scaling import KnownSubject
+
+    if options.subject_path is None:
+        return None
+    subject = load_subject(options.subject_path, skeleton)
+    return KnownSubject.of(subject, apply_offsets=options.apply_offsets)
+
+
+def _search_region(options: EstimatorOptions) -> SearchRegion:
+    from engines.blazepose.detector import WHOLE_PICTURE, SearchRegion
+
+    return WHOLE_PICTURE if options.search_region is None else SearchRegion(*options.search_region)
+
+
+def _make_from_landmarks(
+    name: str,
+    options: EstimatorOptions,
     camera: CameraCalibration,
-    network_path: Path,
     layer: SkeletalLayer,
-    height_m: float | None,
     subject: KnownSubject | None,
-    region: SearchRegion,
-    choice: EngineChoice | None,
-    *,
-    offline: bool,
+) -> Estimator:
+    from engines.assets import fetch
+    from engines.blazepose.tracker import BlazePose
+    from realtime.estimators.landmarks import LandmarksEstimator
+    from realtime.estimators.lift_network import LiftNetwork
+    from realtime.estimators.lift_prior import LiftPrior
+    from realtime.pose.scaling import KnownSubject, factors_of_stature
+
+    skeleton, height_m = layer.skeleton, options.height_m
+    blazepose = BlazePose(
+        options.model_path or fetch("pose_landmark_full", offline=options.offline),
+        fetch("pose_detection", offline=options.offline),
+        search_region=_search_region(options),
+    )
+    if name == "landmarks":
+        return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
+    if subject is None and height_m is not None:
+        subject = KnownSubject(factors_of_stature(skeleton, height_m))
+    prior = LiftPrior(LiftNetwork(skeleton, camera, lifter_path()))
+    return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject, prior=prior)
+
+
+def _make_direct(
+    options: EstimatorOptions,
+    camera: CameraCalibration,
+    layer: SkeletalLayer,
+    subject: KnownSubject | None,
 ) -> Estimator:
     from engines.assets import fetch
     from engines.blazepose.detector import PoseDetector
-    from engines.selection import FASTEST
+    from engines.selection import EngineChoice
     from realtime.estimators.direct import DirectEstimator
     from realtime.estimators.direct_network import DirectNetwork
 
-    if not network_path.exists():
+    path = options.model_path or direct_path()
+    if not path.exists():
         raise RealtimeError(
-            f"{network_path}: no direct network; make one: kinecast train spatial, then kinecast train "
-            "export, and name it with --model-path"
-        )
+            f"{path}: no direct network; train one with kinecast train spatial and kinecast train export, "
+            "then name it with --model-path",
+            name="model_path", value=path,
+        )  # fmt: skip
+    choice = EngineChoice(options.runtime, options.precision, options.engines_dir)
     return DirectEstimator(
         layer.skeleton,
         camera,
-        DirectNetwork(layer.skeleton, camera.intrinsics, network_path, choice or FASTEST),
-        PoseDetector(fetch("pose_detection", offline=offline)),
+        DirectNetwork(layer.skeleton, camera.intrinsics, path, choice),
+        PoseDetector(fetch("pose_detection", offline=options.offline)),
         layer,
-        height_m,
+        options.height_m,
         subject,
-        search_region=region,
+        search_region=_search_region(options),
     )

@@ -8,21 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
-from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS
 from calib.kinematics import forward_kinematics, joint_centres, marker_positions
-from calib.pelvis import pelvis_angles
 from calib.skeleton import Skeleton
 from engines.blazepose.detector import WHOLE_PICTURE, PoseDetector, SearchRegion
 from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi, letterbox_roi
+from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_angles_deg
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
-from realtime.estimators.landmarks import LOST_RESET_NS, bounding_box
+from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.pose.averaged_scaling import AveragedScaling
 from realtime.pose.estimate import Estimate
-from realtime.pose.observation import solve_translation, undistort_rays
+from realtime.pose.observation import bounding_box, solve_translation, undistort_rays
 from realtime.pose.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
-from realtime.sample import Frame, PoseSample, Status
+from realtime.sample import Frame, PoseSample
 
 Array = NDArray[np.float64]
 
@@ -69,11 +68,12 @@ class DirectEstimator:
         self.skeleton, self.camera = skeleton, camera
         self._network, self._detector, self._layer = network, detector, layer
         self._search_region = search_region
+        self._person = TrackedPerson()
         self._subject = subject or KnownSubject()
         self._scaling = AveragedScaling(skeleton, height_m, known=self._subject.scale_factors)
         self._pelvis = skeleton.body_index("pelvis")
         self._turns = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
-        self._shifts = [skeleton.coordinate_index(n) for n in PELVIS_TRANSLATIONS]
+        self._shifts = [skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self.reset()
 
@@ -88,21 +88,18 @@ class DirectEstimator:
         return self._layer.lag_s
 
     def warm_up(self) -> None:
-        """Take an empty picture through every stage; see `realtime.sample.Estimator`."""
-        k = self.camera.intrinsics
-        image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
-        image.flags.writeable = False  # as frames are: numba compiles for either
-        self._find(image)
-        answer = self._network.look(image, letterbox_roi(k.width_px, k.height_px))
+        """Take an empty frame through every stage; see `realtime.sample.Estimator`."""
+        k, frame = self.camera.intrinsics, empty_frame(self.camera)
+        self._find(frame.image)
+        answer = self._network.look(frame.image, letterbox_roi(k.width_px, k.height_px))
         if answer is not None:
-            # A layer of its own, so that the reported lag is that of real frames.
-            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), self._solve(answer), {})
+            spare_layer(self._layer).step(frame, self._solve(answer), {})
         self.reset()
 
     def reset(self) -> None:
         """Forget the person and the region they were in."""
         self._roi: Roi | None = None
-        self._last_seen_ns: int | None = None
+        self._person.reset()
         self._scaling.reset()
         self._layer.reset()
 
@@ -122,13 +119,13 @@ class DirectEstimator:
             return self._lost(frame, stage_ns)
         start_ns = time.perf_counter_ns()
         estimate = self._solve(answer)
-        self._last_seen_ns = frame.t_capture_ns
+        self._person.see(frame)
         stage_ns["pose"] = time.perf_counter_ns() - start_ns
         return self._layer.step(frame, estimate, stage_ns)
 
     def _lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
         self._roi = None
-        if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
+        if self._person.is_gone(frame):
             self.reset()
         return self._layer.lost(frame, stage_ns)
 
@@ -154,7 +151,7 @@ class DirectEstimator:
             confidence=answer.confidence,
             sigma=np.minimum(answer.sigma, EVEN_SIGMA_RAD),
             scale_factors=self._scaling.scale_factors,
-            status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
+            status=status_of(self._scaling),
             box_px=bounding_box(answer.roi.corners_px()),
         )
 
@@ -162,7 +159,7 @@ class DirectEstimator:
         """All coordinates, and the pelvis in ground: where its joints project to what the network saw."""
         R_ground_cam, t_ground_cam = self.camera.T_ground_cam[:3, :3], self.camera.T_ground_cam[:3, 3]
         q = answer.q.copy()
-        q[self._turns] = pelvis_angles((R_ground_cam @ answer.R_cam_pelvis)[None])[0]
+        q[self._turns] = np.radians(pelvis_angles_deg((R_ground_cam @ answer.R_cam_pelvis)[None])[0])
         q[self._shifts] = 0.0
         scale_factors = self._scaling.scale_factors
         forward_kinematics(self.skeleton.tree, q, scale_factors, self._T)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,25 +20,34 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.preprocess import Roi, letterbox_roi
+from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.pose.estimate import Estimate
 from realtime.pose.foot_lock import FootLock
-from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
-from realtime.pose.observation import LandmarkObservation, observe, rotation_to_ray
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.observation import bounding_box, observe_model, trust, world_in_camera
 from realtime.pose.position import PelvisPosition
 from realtime.pose.scaling import KnownSubject, SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.pose.solver import PoseSolver, Prior
-from realtime.sample import Frame, PoseSample, Status
+from realtime.sample import Frame, PoseSample
 
 Array = NDArray[np.float64]
 
-MIN_VISIBILITY = 0.1
-"""Hidden landmarks still count a little: the network's guess beats none."""
-LOST_RESET_NS = 2_000_000_000
-"""After 2 s without anybody the next person is taken for another one."""
 SAME_REGION, REGIONS_PER_S = 0.5, 4.0
 """How far, in sides of the region that holds them, somebody is found from where they were lost, and how fast
 they may have run: 10 m/s."""
+
+
+class PosePrior(Protocol):
+    """Expects a pose before the solver sees the landmarks."""
+
+    name: str
+    """Name of the estimator that has this prior."""
+    stage: str
+    """Name of the time from landmarks to coordinates in reports."""
+
+    def expect(self, result: BlazePoseResult) -> Prior:
+        """The pose expected in one frame."""
 
 
 class LandmarksEstimator:
@@ -49,15 +59,12 @@ class LandmarksEstimator:
         blazepose: The landmark networks.
         layer: Smooths and places the bodies.
         height_m: The person's stature, if known.
-        subject: The person's measures, if they were taken; the stature above is not used then.
+        subject: The person's scale factors and offsets, if measured; they replace the stature.
+        prior: Source of the expected pose; None expects how people hold themselves.
 
     Raises:
         SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
     """
-
-    name = "landmarks"
-    stage = "inverse_kinematics"
-    """What the time from landmarks to coordinates is called in reports."""
 
     def __init__(
         self,
@@ -67,12 +74,17 @@ class LandmarksEstimator:
         layer: SkeletalLayer,
         height_m: float | None = None,
         subject: KnownSubject | None = None,
+        *,
+        prior: PosePrior | None = None,
     ) -> None:
+        self.name = "landmarks" if prior is None else prior.name
+        self._stage = "inverse_kinematics" if prior is None else prior.stage
+        self._prior = prior
         self.skeleton = skeleton
         self.camera = camera
         self._blazepose = blazepose
         self._layer = layer
-        self._last_seen_ns: int | None = None
+        self._person = TrackedPerson()
         self._last_roi: Roi | None = None
         self._model = build_landmark_model(skeleton)
         self._subject = subject or KnownSubject()
@@ -93,16 +105,13 @@ class LandmarksEstimator:
         return self._layer.lag_s
 
     def warm_up(self) -> None:
-        """Take an empty picture through every stage; see `realtime.sample.Estimator`."""
-        k = self.camera.intrinsics
-        image = np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)
-        image.flags.writeable = False  # as frames are: numba compiles for either
-        self._blazepose.step(image)
-        result = self._blazepose.run_roi(image, letterbox_roi(k.width_px, k.height_px))
+        """Take an empty frame through every stage; see `realtime.sample.Estimator`."""
+        k, frame = self.camera.intrinsics, empty_frame(self.camera)
+        self._blazepose.step(frame.image)
+        result = self._blazepose.run_roi(frame.image, letterbox_roi(k.width_px, k.height_px))
         if result is not None:
-            # A layer of its own, so that the reported lag is that of real frames.
             estimate = self._place(0, result, self._solve(result))
-            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), estimate, {})
+            spare_layer(self._layer).step(frame, estimate, {})
         self.reset()
 
     def reset(self) -> None:
@@ -118,15 +127,16 @@ class LandmarksEstimator:
         if result is None:
             # Nothing of the frame before may be used for the next.
             self._forget_frame()
-            if self._last_seen_ns is not None and frame.t_capture_ns - self._last_seen_ns > LOST_RESET_NS:
+            if self._person.is_gone(frame):
                 self._forget_person()
             return self._layer.lost(frame, stage_ns)
         if result.detected and self._is_somebody_else(frame.t_capture_ns, result.roi):
             self._forget_person()
-        self._last_seen_ns, self._last_roi = frame.t_capture_ns, result.roi
+        self._person.see(frame)
+        self._last_roi = result.roi
         start_ns = time.perf_counter_ns()
         estimate = self._solve(result)
-        stage_ns[self.stage] = time.perf_counter_ns() - start_ns
+        stage_ns[self._stage] = time.perf_counter_ns() - start_ns
         start_ns = time.perf_counter_ns()
         estimate = self._place(frame.t_capture_ns, result, estimate)
         stage_ns["pelvis_position"] = time.perf_counter_ns() - start_ns
@@ -143,21 +153,17 @@ class LandmarksEstimator:
         self._forget_frame()
         self._solver.set_scale_factors(self._scaling.scale_factors)
         self._layer.reset()
-        self._last_seen_ns = None
+        self._person.reset()
         self._last_roi = None
 
     def _is_somebody_else(self, t_ns: int, roi: Roi) -> bool:
         """Whether the person lost last cannot have got here."""
-        if self._last_roi is None or self._last_seen_ns is None:
+        last, last_seen_ns = self._last_roi, self._person.last_seen_ns
+        if last is None or last_seen_ns is None:
             return False
-        last = self._last_roi
         way_px = np.hypot(roi.centre_x_px - last.centre_x_px, roi.centre_y_px - last.centre_y_px)
-        reach = SAME_REGION + REGIONS_PER_S * 1e-9 * (t_ns - self._last_seen_ns)
+        reach = SAME_REGION + REGIONS_PER_S * 1e-9 * (t_ns - last_seen_ns)
         return bool(way_px > reach * max(roi.size_px, last.size_px))
-
-    def _prior(self, result: BlazePoseResult) -> Prior | None:
-        """What is expected of this frame before the solver runs; None for how people hold themselves."""
-        return None
 
     def _place(self, t_ns: int, result: BlazePoseResult, estimate: Estimate) -> Estimate:
         q = self._subject.without_offsets(estimate.q)
@@ -177,48 +183,14 @@ class LandmarksEstimator:
         seen = observe_model(
             result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
         )
-        found = self._solver.solve(seen, self._prior(result))
+        prior = None if self._prior is None else self._prior.expect(result)
+        found = self._solver.solve(seen, prior)
         return Estimate(
             q=found.q,
             confidence=found.confidence,
             sigma=found.sigma,
             in_picture=self._model.in_picture(result.presence),
             scale_factors=self._scaling.scale_factors,
-            status=Status.WARM_UP if self._scaling.is_warming_up else Status.TRACKING,
+            status=status_of(self._scaling),
             box_px=bounding_box(result.roi.corners_px()),
         )
-
-
-def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array:
-    """Metric landmarks in the camera's directions instead of the region's. Shape: (33, 3)."""
-    roi_centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
-    return np.asarray(result.world_m @ rotation_to_ray(roi_centre_px, camera.intrinsics).T)
-
-
-def trust(result: BlazePoseResult) -> Array:
-    """How much each landmark counts, 0 to 1. Shape: (33,)."""
-    return np.asarray(np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence)
-
-
-def observe_model(
-    result: BlazePoseResult,
-    world_m: Array,
-    visibility: Array,
-    model: LandmarkModel,
-    camera: CameraCalibration,
-) -> LandmarkObservation:
-    """The landmarks that a model has stations for, placed in ground."""
-    used = model.landmark
-    return observe(
-        result.landmarks_px[used, :2],
-        world_m[used],
-        model.sigma_m,
-        model.sigma_depth_m,
-        visibility[used],
-        camera,
-    )
-
-
-def bounding_box(points_px: Array) -> Array:
-    """Left, top, right, bottom of points. Shape: (4,)."""
-    return np.concatenate([points_px.min(0), points_px.max(0)])

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
+from engines.blazepose.tracker import BlazePoseResult
+from realtime.pose.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
 
 MIN_DEPTH_M = 0.2
+MIN_VISIBILITY = 0.1
+"""Hidden landmarks still count a little: the network's guess beats none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,3 +116,38 @@ def observe(
     across = np.eye(3) - along
     information = across / sigma_m[:, None, None] ** 2 + along / sigma_depth_m[:, None, None] ** 2
     return LandmarkObservation(points_m, information * weights[:, None, None])
+
+
+def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array:
+    """Metric landmarks in the camera's directions instead of the region's. Shape: (33, 3)."""
+    roi_centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
+    return np.asarray(result.world_m @ rotation_to_ray(roi_centre_px, camera.intrinsics).T)
+
+
+def trust(result: BlazePoseResult) -> Array:
+    """How much each landmark counts, 0 to 1. Shape: (33,)."""
+    return np.asarray(np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence)
+
+
+def observe_model(
+    result: BlazePoseResult,
+    world_m: Array,
+    visibility: Array,
+    model: LandmarkModel,
+    camera: CameraCalibration,
+) -> LandmarkObservation:
+    """The landmarks that a model has stations for, placed in ground."""
+    used = model.landmark
+    return observe(
+        result.landmarks_px[used, :2],
+        world_m[used],
+        model.sigma_m,
+        model.sigma_depth_m,
+        visibility[used],
+        camera,
+    )
+
+
+def bounding_box(points_px: Array) -> Array:
+    """Left, top, right, bottom of points. Shape: (4,)."""
+    return np.concatenate([points_px.min(0), points_px.max(0)])

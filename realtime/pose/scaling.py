@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.kinematics import body_transforms
+from calib import proportions
+from calib.kinematics import body_transforms, joint_centres
+from calib.proportions import expect_proportions, set_segments
 from calib.skeleton import Skeleton
 from calib.subject import Subject
-from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 
 Array = NDArray[np.float64]
 
@@ -116,12 +118,7 @@ class SubjectScaling:
         known: Array | None = None,
     ) -> None:
         self._skeleton = skeleton
-        T = body_transforms(skeleton, skeleton.q_default)
-        points = np.full((N_LANDMARKS, 3), np.nan)
-        stations = T[model.station_body]
-        points[model.landmark] = (
-            np.einsum("nij,nj->ni", stations[:, :3, :3], model.station_m) + stations[:, :3, 3]
-        )
+        points = _landmarks_of(skeleton, model)
         self._reference_m = segment_lengths(points) * np.array([segment.shown for segment in SEGMENTS])
         self._known = known
         self._size = None if height_m is None else height_m / reference_stature_m(points)
@@ -217,6 +214,30 @@ def segment_factors(skeleton: Skeleton, scale_factors: Array) -> Array:
     return factors
 
 
+def factors_of_stature(skeleton: Skeleton, height_m: float) -> Array:
+    """Scale factors of kinecast's own skeleton for somebody of whom only the stature is known.
+
+    Returns:
+        Shape: (n_bodies, 3).
+    """
+    factors = np.full((skeleton.n_bodies, 3), height_m / unscaled_stature(skeleton))
+    ratios = expect_proportions(height_m).lengths_m / proportions.segment_lengths(skeleton)
+    return set_segments(skeleton, factors, ratios)
+
+
+def unscaled_stature(skeleton: Skeleton) -> float:
+    """Stature of somebody whose bodies are as large as the skeleton's, in m."""
+    return reference_stature_m(_landmarks_of(skeleton, build_landmark_model(skeleton)))
+
+
+def shoulder_rise(skeleton: Skeleton, scale_factors: Array | None = None) -> float:
+    """Height of the shoulders over the ankles in the default pose; without arms, of hips over knees."""
+    names = ("humerus", "talus") if "humerus_r" in skeleton.body_names else ("femur", "tibia")
+    centres_m = joint_centres(skeleton, skeleton.q_default, scale_factors)
+    high, low = (centres_m[skeleton.body_index(f"{name}_r"), 1] for name in names)
+    return float(high - low)
+
+
 def reference_stature_m(points: Array) -> float:
     """Stature of a skeleton in its default pose, from shoulder over ankle height.
 
@@ -225,3 +246,11 @@ def reference_stature_m(points: Array) -> float:
     """
     rise_m = points[[11, 12], 1].mean() - points[[27, 28], 1].mean()
     return float(rise_m / SHOULDER_OVER_ANKLE_PER_STATURE) if np.isfinite(rise_m) else 1.70
+
+
+def _landmarks_of(skeleton: Skeleton, model: LandmarkModel) -> Array:
+    """Landmark stations of the skeleton in its default pose; NaN where it has none. Shape: (33, 3)."""
+    T = body_transforms(skeleton, skeleton.q_default)[model.station_body]
+    points = np.full((N_LANDMARKS, 3), np.nan)
+    points[model.landmark] = np.einsum("nij,nj->ni", T[:, :3, :3], model.station_m) + T[:, :3, 3]
+    return points

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from calib.errors import StorageError
 from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
+from realtime.options import TrackingOptions
 from realtime.recording.finish import MOT_NAME, TRC_NAME, finish_recording
 from realtime.recording.log import LOG_NAME, LogWriter
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME, RecordedPictures
@@ -47,12 +48,14 @@ FILE_NAMES = (
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What `session.json` tells to who tracks a recording again; it has more."""
+    """The part of `session.json` from which a recording is tracked again."""
 
-    words: list[str]
-    """Of the command line."""
-    working_folder: str
-    """Where relative paths among the words begin."""
+    options: TrackingOptions | None = None
+    """Options of the run; their paths are absolute."""
+    words: list[str] | None = None
+    """Words of the command line, which early recordings hold instead of the options."""
+    working_folder: str = ""
+    """Folder at which relative paths among the words begin."""
 
 
 @dataclass(slots=True)
@@ -258,16 +261,24 @@ def _check_folder(folder: Path, *, replace: bool) -> None:
 
 
 def read_session(folder: Path) -> Session:
-    """How a recording was made.
+    """The options that a recording was made with.
 
     Raises:
-        RecordingError: it does not tell.
+        RecordingError: `session.json` is missing, damaged or holds no options.
     """
     path = folder / SESSION_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Session)
+        session = msgspec.json.decode(path.read_bytes(), type=Session, dec_hook=lambda kind, text: kind(text))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise RecordingError(f"{path}: does not tell how the recording was made ({error})") from error
+    if session.options is None and session.words is None:
+        raise RecordingError(f"{path}: does not tell how the recording was made (it holds no options)")
+    return session
+
+
+def recorded_options(options: TrackingOptions) -> object:
+    """Options as `session.json` holds them."""
+    return msgspec.to_builtins(options, enc_hook=str)
 
 
 def _camera_json(camera: Camera) -> bytes:

@@ -10,10 +10,10 @@ from calib.skeleton import load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
 from realtime.estimators.build import lifter_path
-from realtime.estimators.landmarks import world_in_camera
-from realtime.estimators.lift_network import Lifter
+from realtime.estimators.lift_network import LiftNetwork
 from realtime.geometry import joint_centres
 from realtime.overlay.overlay import Overlay
+from realtime.pose.observation import world_in_camera
 from realtime.sample import LiveStats
 from tests.realtime.overlay.test_overlay import standing
 from tests.support.boards import brown
@@ -58,9 +58,9 @@ def seen() -> tuple[BlazePoseResult, BlazePoseResult]:
 
 def test_the_lifter_sees_the_same_person(seen: tuple[BlazePoseResult, BlazePoseResult]):
     skeleton = load_skeleton()
-    straight = Lifter(skeleton, camera(STRAIGHT), lifter_path()).lift(seen[0])
-    bent = Lifter(skeleton, camera(BENT), lifter_path()).lift(seen[1])
-    ignoring = Lifter(skeleton, camera(STRAIGHT), lifter_path()).lift(seen[1])
+    straight = LiftNetwork(skeleton, camera(STRAIGHT), lifter_path()).lift(seen[0])
+    bent = LiftNetwork(skeleton, camera(BENT), lifter_path()).lift(seen[1])
+    ignoring = LiftNetwork(skeleton, camera(STRAIGHT), lifter_path()).lift(seen[1])
     np.testing.assert_allclose(bent.q, straight.q, atol=5e-4)
     assert np.abs(ignoring.q - straight.q).max() > 5e-3
 

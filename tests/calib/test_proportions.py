@@ -27,6 +27,7 @@ from engines.features.landmarks import LandmarkBatch
 from realtime.calibration.subject_meter import MIN_UPRIGHT, SubjectMeter
 from realtime.estimators.build import make_estimator
 from realtime.estimators.landmarks import LandmarksEstimator
+from realtime.options import EstimatorOptions
 from tests.calib.boards.test_floor import result, stick_person, tilted
 from tests.realtime.calibration.test_subject import a_sample
 from tests.support.published import published
@@ -197,7 +198,7 @@ def test_a_stature_alone_gives_the_lengths_that_it_makes_likely(skeleton: Skelet
     published("pose_landmark_full")
     published("pose_detection")
     camera = CameraCalibration.assumed(640, 480)
-    estimator = make_estimator("lifted", camera=camera, height_m=1.88, offline=True)
+    estimator = make_estimator(EstimatorOptions(estimator="lifted", height_m=1.88, offline=True), camera)
     assert isinstance(estimator, LandmarksEstimator)
     factors = estimator._scaling.scale_factors
     np.testing.assert_allclose(

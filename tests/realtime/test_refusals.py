@@ -136,7 +136,7 @@ def test_references_and_results_of_an_evaluation(folder: Path, words: list[str],
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "estimator_from_options", swinging.build)
+    monkeypatch.setattr(session, "make_estimator", swinging.build)
 
 
 @pytest.mark.usefixtures("no_network")

@@ -5,7 +5,6 @@ Run as a program, it is `kinecast` with this estimator in place of the real ones
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 import numpy as np
@@ -14,6 +13,7 @@ from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from realtime import cli
 from realtime.commands import session
+from realtime.options import EstimatorOptions
 from realtime.pose.estimate import Estimate
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample, Status
@@ -61,11 +61,11 @@ class SwingingEstimator:
         return self._layer.step(frame, estimate, {})
 
 
-def build(args: argparse.Namespace, camera: CameraCalibration) -> SwingingEstimator:
-    """Stands in for `estimator_from_options`."""
+def build(options: EstimatorOptions, camera: CameraCalibration) -> SwingingEstimator:
+    """Stands in for `make_estimator`."""
     return SwingingEstimator(camera)
 
 
 if __name__ == "__main__":
-    session.estimator_from_options = build
+    session.make_estimator = build
     sys.exit(cli.main())

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, positive_float, rate_hz, size_px
-from realtime.commands.options import add_camera_options, camera_from_options, height_m
+from realtime.commands.options import add_camera_options, camera_options, height_m
+from realtime.estimators.build import make_camera
 
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     source = parse_source(args.images or args.video or args.source, fps=args.rate, size_px=args.size)
     source.open()
     try:
-        camera = camera_from_options(args, source.width_px, source.height_px)
+        camera = make_camera(camera_options(args), source.width_px, source.height_px)
         observer = SubjectObserver(
             camera,
             args.height,

@@ -13,7 +13,8 @@ import numpy as np
 
 from realtime.commands.arguments import check_can_write, positive_int, size_px
 from realtime.commands.calibrate.board_options import add_board_options, board_of
-from realtime.commands.options import camera_for, height_m
+from realtime.commands.options import height_m
+from realtime.estimators.build import load_camera_for
 
 if TYPE_CHECKING:
     from calib.boards.two_cameras import PairFit
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
             source.open()
             stack.callback(source.close)
             sources.append(source)
-            cameras.append(camera_for(path, source.width_px, source.height_px, device_name(source)))
+            cameras.append(load_camera_for(path, source.width_px, source.height_px, device_name(source)))
         fit, by = (
             _by_board(args, sources, cameras) if args.height is None else _by_person(args, sources, cameras)
         )

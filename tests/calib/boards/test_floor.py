@@ -273,10 +273,11 @@ def floor_board_picture(camera: CameraCalibration) -> np.ndarray:
 
 
 def test_offsets_without_a_subject_are_refused() -> None:
-    from realtime.commands.options import add_estimator_options, estimator_from_options
+    from realtime.commands.options import add_estimator_options, estimator_options
+    from realtime.estimators.build import make_estimator
 
     parser = argparse.ArgumentParser()
     add_estimator_options(parser)
     args = parser.parse_args(["--apply-offsets"])
     with pytest.raises(RealtimeError, match="--subject"):
-        estimator_from_options(args, CameraCalibration.assumed(64, 48))
+        make_estimator(estimator_options(args), CameraCalibration.assumed(64, 48))

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calib.coordinates import SCORED_COORDINATES
 from calib.errors import SubjectError
 from calib.kinematics import body_transforms, joint_centres
 from calib.scaling import write_scaled_osim
@@ -20,15 +19,14 @@ from calib.subject import Subject, load_subject, save_subject
 from realtime.calibration.subject_lengths import segment_lengths_of
 from realtime.calibration.subject_meter import (
     MIN_LOOKS,
+    NEUTRAL,
     SubjectMeter,
     residuals,
-    shoulder_rise,
     symmetric,
-    unscaled_stature,
 )
 from realtime.cli import main
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.scaling import KnownSubject, SubjectScaling
+from realtime.pose.scaling import KnownSubject, SubjectScaling, shoulder_rise, unscaled_stature
 from realtime.sample import PoseSample, Status
 from tests.calib.boards.test_floor import result, stick_person
 from tests.support.opensim_reference import Reference
@@ -156,7 +154,7 @@ def test_stature_sets_the_size_and_frames_the_proportions(skeleton: Skeleton) ->
     knee = skeleton.coordinate_index("knee_angle_r")
     assert subject.neutral_offsets[knee] == pytest.approx(np.radians(5.0))
     known = {skeleton.coordinate_names[k] for k in np.flatnonzero(np.isfinite(subject.neutral_offsets))}
-    assert known == set(SCORED_COORDINATES)
+    assert known == set(NEUTRAL)
 
 
 def test_people_out_of_the_picture_and_of_no_stature_are_refused(skeleton: Skeleton) -> None:

@@ -25,7 +25,8 @@ from realtime.errors import RealtimeError
 from realtime.estimators.build import lifter_path, make_estimator
 from realtime.estimators.direct import DirectEstimator
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
-from realtime.estimators.landmarks import LOST_RESET_NS
+from realtime.estimators.tracked_person import LOST_RESET_NS
+from realtime.options import EstimatorOptions
 from realtime.pose.averaged_scaling import AveragedScaling
 from realtime.pose.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP, KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
@@ -225,8 +226,8 @@ def test_scale_factors_are_averaged_frozen_and_follow_the_stature(skeleton: Skel
 
 def test_other_files_are_refused(skeleton: Skeleton, tmp_path: Path) -> None:
     camera = CameraCalibration.assumed(640, 480)
-    with pytest.raises(RealtimeError, match=r"no direct network; make one: kinecast train spatial"):
-        make_estimator("direct", camera=camera, model_path=tmp_path / "none.onnx")
+    with pytest.raises(RealtimeError, match="no direct network; train one with kinecast train spatial"):
+        make_estimator(EstimatorOptions(estimator="direct", model_path=tmp_path / "none.onnx"), camera)
     with pytest.raises(EngineError, match="no direct network; make one"):
         DirectNetwork(skeleton, camera.intrinsics, lifter_path())
 
@@ -283,7 +284,7 @@ def test_rendered_frames_pass_through_the_exported_network(network_path: Path) -
 
     published("pose_detection")
     camera = CameraCalibration.assumed(640, 480)
-    made = make_estimator("direct", camera=camera, model_path=network_path)
+    made = make_estimator(EstimatorOptions(estimator="direct", model_path=network_path), camera)
     made.warm_up()
     rng = np.random.default_rng(1)
     for k in range(3):

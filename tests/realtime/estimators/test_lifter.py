@@ -11,9 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calib.camera import CameraCalibration
-from calib.coordinates import PELVIS_ROTATIONS
 from calib.kinematics import body_transforms, station_positions
-from calib.pelvis import pelvis_rotation
 from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.errors import EngineError
@@ -27,8 +25,10 @@ from engines.features.landmarks import (
 )
 from engines.preprocess import Roi
 from engines.spec import load_spec
+from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_rotation_matrices
 from realtime.estimators.build import lifter_path, make_estimator
-from realtime.estimators.lift_network import Lifter
+from realtime.estimators.lift_network import LiftNetwork
+from realtime.options import EstimatorOptions
 from realtime.pose.landmark_model import build_landmark_model
 from realtime.pose.observation import LandmarkObservation, rotation_to_ray
 from realtime.pose.solver import PoseSolver, Prior
@@ -123,7 +123,7 @@ def in_mirror(seen: BlazePoseResult) -> BlazePoseResult:
 
 
 def test_a_mirrored_person_has_mirrored_coordinates(skeleton: Skeleton) -> None:
-    lifter = Lifter(skeleton, CAMERA, lifter_path())
+    lifter = LiftNetwork(skeleton, CAMERA, lifter_path())
     seen, mirror_image = lifter.lift(somebody(4)), lifter.lift(in_mirror(somebody(4)))
     index = skeleton.coordinate_index
     for name in ("hip_flexion", "knee_angle", "hip_rotation", "elbow_flex", "arm_add"):
@@ -132,7 +132,7 @@ def test_a_mirrored_person_has_mirrored_coordinates(skeleton: Skeleton) -> None:
         assert mirror_image.q[index(name)] == pytest.approx(-seen.q[index(name)], abs=1e-4)
     M = np.diag([1.0, 1.0, -1.0])
     pelvis = [index(n) for n in PELVIS_ROTATIONS]
-    R, R_mirrored = (pelvis_rotation(x.q[pelvis][None])[0] for x in (seen, mirror_image))
+    R, R_mirrored = (pelvis_rotation_matrices(np.degrees(x.q[pelvis])[None])[0] for x in (seen, mirror_image))
     np.testing.assert_allclose(R_mirrored, M @ R @ M, atol=1e-4)
 
 
@@ -140,10 +140,10 @@ def test_turning_the_camera_turns_the_pelvis_and_nothing_else(skeleton: Skeleton
     turn = Rotation.from_euler("y", -0.8).as_matrix()
     T = CAMERA.T_ground_cam.copy()
     T[:3, :3] = turn @ T[:3, :3]
-    here = Lifter(skeleton, CAMERA, lifter_path()).lift(somebody(2))
-    there = Lifter(skeleton, replace(CAMERA, T_ground_cam=T), lifter_path()).lift(somebody(2))
+    here = LiftNetwork(skeleton, CAMERA, lifter_path()).lift(somebody(2))
+    there = LiftNetwork(skeleton, replace(CAMERA, T_ground_cam=T), lifter_path()).lift(somebody(2))
     pelvis = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
-    R_here, R_there = (pelvis_rotation(x.q[pelvis][None])[0] for x in (here, there))
+    R_here, R_there = (pelvis_rotation_matrices(np.degrees(x.q[pelvis])[None])[0] for x in (here, there))
     np.testing.assert_allclose(R_there, turn @ R_here, atol=1e-4)
     others = np.setdiff1d(np.arange(skeleton.n_q), pelvis)
     np.testing.assert_allclose(there.q[others], here.q[others], atol=1e-4)
@@ -161,7 +161,7 @@ def test_export_equals_torch_and_carries_its_spec(skeleton: Skeleton, tmp_path: 
     path = tmp_path / "small.onnx"
     spec = export_lifter(models, skeleton, path, "small")
     assert load_spec(path) == spec
-    live = Lifter(skeleton, CAMERA, path)
+    live = LiftNetwork(skeleton, CAMERA, path)
     seen = somebody(1)
     features = landmark_features(batch_of(seen))
     with torch.no_grad():
@@ -183,12 +183,12 @@ def test_another_skeleton_or_a_damaged_file_is_refused(skeleton: Skeleton, tmp_p
     copy = tmp_path / "lifter.onnx"
     copy.write_bytes(lifter_path().read_bytes()[:-100])
     with pytest.raises(EngineError, match="not a model spec"):
-        Lifter(skeleton, CAMERA, copy)
+        LiftNetwork(skeleton, CAMERA, copy)
     copy.with_suffix(".json").write_text(
         json.dumps(json.loads(lifter_path().with_suffix(".json").read_text()))
     )
     with pytest.raises(EngineError, match="do not belong together"):
-        Lifter(skeleton, CAMERA, copy)
+        LiftNetwork(skeleton, CAMERA, copy)
 
 
 def test_a_walker_walks_and_the_same_frames_give_the_same_bits() -> None:
@@ -201,11 +201,8 @@ def test_a_walker_walks_and_the_same_frames_give_the_same_bits() -> None:
     height_px, width_px = frames[0].image.shape[:2]
     runs = []
     for _ in range(2):
-        estimator = make_estimator(
-            "lifted",
-            camera=CameraCalibration.assumed(width_px, height_px),
-            search_region=(0.0, 0.5, 1.0, 0.5),
-        )
+        options = EstimatorOptions(estimator="lifted", search_region=(0.0, 0.5, 1.0, 0.5))
+        estimator = make_estimator(options, CameraCalibration.assumed(width_px, height_px))
         runs.append([estimator.step(frame) for frame in frames])
     assert all((a.q == b.q).all() for a, b in zip(*runs, strict=True))
     tracked = np.array([s.q for s in runs[0] if s.status is not Status.LOST])

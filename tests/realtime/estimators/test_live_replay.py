@@ -6,6 +6,7 @@ import pytest
 
 from calib.camera import CameraCalibration
 from realtime.estimators.build import ESTIMATOR_NAMES, direct_path, make_estimator
+from realtime.options import EstimatorOptions
 from realtime.pipeline.pipeline import Pipeline, PipelineOptions
 from realtime.pipeline.slot import SlotPolicy
 from realtime.sample import Estimator, Frame, LiveStats, PoseSample, Status
@@ -43,7 +44,7 @@ def build(name: str, clip: str) -> Estimator:
     source.open()
     source.close()
     camera = CameraCalibration.assumed(source.width_px, source.height_px)
-    return make_estimator(name, camera=camera, offline=True)
+    return make_estimator(EstimatorOptions(estimator=name, offline=True), camera)
 
 
 def bits(sample: PoseSample) -> bytes:

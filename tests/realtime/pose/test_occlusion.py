@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from calib.camera import CameraCalibration
-from calib.coordinates import SCORED_COORDINATES
+from realtime.bench.accuracy import SCORED_COORDINATES
 from realtime.estimators.build import make_estimator
 from realtime.geometry import joint_centres
+from realtime.options import EstimatorOptions
 from realtime.sample import Estimator, Frame, PoseSample
 from realtime.sources.source import parse_source, read_frames
 
@@ -82,7 +83,7 @@ def runs(shared_data: Path) -> tuple[Run, Run]:
     """All in view, and with the legs hidden for a while."""
     frames = list(frames_30_fps(shared_data / "real" / "squat" / "video.mp4"))
     height, width = frames[0][1].image.shape[:2]
-    estimator = make_estimator("lifted", camera=CameraCalibration.assumed(width, height))
+    estimator = make_estimator(EstimatorOptions(estimator="lifted"), CameraCalibration.assumed(width, height))
     return track(estimator, frames, hide=False), track(estimator, frames, hide=True)
 
 

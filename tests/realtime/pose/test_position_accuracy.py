@@ -18,7 +18,10 @@ from calib.tables.storage import read_mot
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from realtime.calibration.subject_observer import SubjectObserver
 from realtime.estimators.build import lifter_path, make_estimator
-from realtime.estimators.lifted import LiftedEstimator
+from realtime.estimators.landmarks import LandmarksEstimator
+from realtime.estimators.lift_network import LiftNetwork
+from realtime.estimators.lift_prior import LiftPrior
+from realtime.options import EstimatorOptions
 from realtime.pose.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
@@ -73,9 +76,10 @@ def walk(request: pytest.FixtureRequest, skeleton: Skeleton, pool: PuppetPool) -
 def scored(walk: Walk, skeleton: Skeleton, *, has_floor: bool) -> tuple[PositionError, FootError]:
     """Track a walk by someone whose measures are known."""
     camera = replace(walk.camera, has_floor=has_floor)
-    estimator = LiftedEstimator(
-        skeleton, camera, Played(walk.seen), SkeletalLayer(skeleton), lifter_path(),
+    estimator = LandmarksEstimator(
+        skeleton, camera, Played(walk.seen), SkeletalLayer(skeleton),
         subject=KnownSubject(walk.scale_factors),
+        prior=LiftPrior(LiftNetwork(skeleton, camera, lifter_path())),
     )  # fmt: skip
     empty = np.zeros((2, 2, 3), np.uint8)
     samples = [estimator.step(Frame(k, t_ns, empty)) for k, t_ns in enumerate(walk.t_ns)]
@@ -101,13 +105,17 @@ def test_walkers_are_placed_and_their_feet_keep_to_a_known_floor(walk: Walk, ske
 
 
 def track_video(path: Path, camera: CameraCalibration) -> list[PoseSample]:
-    estimator = make_estimator("lifted", camera=camera, offline=True, height_m=BEAM_HEIGHT_M)
+    estimator = make_estimator(
+        EstimatorOptions(estimator="lifted", offline=True, height_m=BEAM_HEIGHT_M), camera
+    )
     return [estimator.step(frame) for frame in read_frames(parse_source(str(path)))]
 
 
 def test_squats_travel_as_motion_capture_says(shared_data: Path, skeleton: Skeleton) -> None:
     folder = shared_data / "real" / "squat"
-    estimator = make_estimator("lifted", camera=CameraCalibration.assumed(720, 1280), offline=True)
+    estimator = make_estimator(
+        EstimatorOptions(estimator="lifted", offline=True), CameraCalibration.assumed(720, 1280)
+    )
     samples = []
     for frame in read_frames(parse_source(str(folder / "video.mp4"))):
         samples.append(estimator.step(frame))

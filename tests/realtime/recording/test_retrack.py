@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from calib.camera import CameraCalibration
+from engines.runtimes.available import Precision, Runtime
 from realtime import cli
 from realtime.client import subscribe
 from realtime.commands import session
-from realtime.estimators.build import ESTIMATOR_NAMES, direct_path
+from realtime.commands.options import with_recorded_options
+from realtime.errors import RecordingError
+from realtime.estimators.build import ESTIMATOR_NAMES, direct_path, make_camera
+from realtime.options import CameraOptions, EstimatorOptions, RunOptions, TrackingOptions
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME
-from realtime.recording.recorder import SESSION_NAME
+from realtime.recording.recorder import SESSION_NAME, read_session, recorded_options
 from realtime.sample import Status
 from realtime.stream.messages import Angles, Pose
 from tests.support import swinging
 from tests.support.kinecast_process import FREE_PORT, ROOT, published_address, running
 from tests.support.mp4 import write_video
 from tests.support.published import published
+from tests.support.swinging import SwingingEstimator
 
 FIGURES = ("angles.csv", "angles.sto", "angles.mot", "markers.trc", "camera.json")
 
@@ -69,7 +77,7 @@ def test_the_real_estimators_repeat_themselves_bit_by_bit(name: str, tmp_path: P
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "estimator_from_options", swinging.build)
+    monkeypatch.setattr(session, "make_estimator", swinging.build)
 
 
 def test_frames_that_were_dropped_are_not_in_the_video(tmp_path: Path, no_network: None) -> None:
@@ -99,13 +107,18 @@ def test_frames_that_were_dropped_are_not_in_the_video(tmp_path: Path, no_networ
 def test_options_of_the_recording_hold_unless_others_are_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[tuple[float, float | None, Path | None]] = []
+    seen: list[list[object]] = []
 
-    def build(args, camera):
-        seen.append((args.fov, args.height, args.camera_file))
-        return swinging.build(args, camera)
+    def build(options: EstimatorOptions, camera: CameraCalibration) -> SwingingEstimator:
+        seen[-1].append(options.height_m)
+        return swinging.build(options, camera)
 
-    monkeypatch.setattr(session, "estimator_from_options", build)
+    def camera_of(options: CameraOptions, *size: object) -> CameraCalibration:
+        seen.append([options.fov_deg, options.camera_path])
+        return make_camera(options, *size)
+
+    monkeypatch.setattr(session, "make_estimator", build)
+    monkeypatch.setattr(session, "make_camera", camera_of)
     monkeypatch.chdir(tmp_path)
     words = [
         "live",
@@ -124,7 +137,7 @@ def test_options_of_the_recording_hold_unless_others_are_given(
     assert cli.main([*retrack, "--fov", "60"]) == 0
     camera = tmp_path / "rec" / "camera.json"
     assert cli.main([*retrack, "--camera-file", str(camera)]) == 0
-    assert seen == [(70, 1.8, None), (70, 1.8, None), (60, 1.8, None), (70, 1.8, camera)]
+    assert seen == [[70, None, 1.8], [70, None, 1.8], [60, None, 1.8], [70, camera, 1.8]]
 
 
 def test_files_among_the_options_are_found_from_anywhere(
@@ -146,6 +159,62 @@ def test_files_among_the_options_are_found_from_anywhere(
     monkeypatch.chdir("/")
     assert cli.main(["replay", str(tmp_path / "b"), "--retrack", "--out", str(tmp_path / "c")]) == 0
     assert bits(tmp_path / "c") == bits(tmp_path / "b")
+
+
+RECORDED = TrackingOptions(
+    camera=CameraOptions(camera_path=Path("/c/camera.json"), may_scale_camera=True, fov_deg=71.0),
+    estimator=EstimatorOptions(
+        estimator="direct",
+        skeleton_path=Path("/c/a.osim"),
+        subject_path=Path("/c/subject.json"),
+        apply_offsets=True,
+        model_path=Path("/c/model.onnx"),
+        runtime=Runtime.ONNXRUNTIME,
+        precision=Precision.FP16,
+        offline=True,
+        smoothing=False,
+        temporal=False,
+        search_region=(0.0, 0.5, 1.0, 0.5),
+    ),
+)
+EARLY = {
+    "working_folder": "/c",
+    "words": [
+        "live", "--source", "0", "--out", "rec", "--camera-file", "camera.json", "--scale-camera",
+        "--fov", "71", "--estimator", "direct", "--skeleton", "a.osim", "--subject", "/c/subject.json",
+        "--apply-offsets", "--model-path", "model.onnx", "--runtime", "onnxruntime", "--precision", "fp16",
+        "--offline", "--no-smoothing", "--no-temporal", "--region", "0,0.5,1,0.5",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("about", [{"options": recorded_options(RECORDED)}, EARLY])
+def test_every_option_of_a_recording_is_read_again(about: dict[str, object], tmp_path: Path) -> None:
+    (tmp_path / SESSION_NAME).write_text(json.dumps(about))
+    run = RunOptions(source=str(tmp_path), max_frames=7)
+    words = ["replay", str(tmp_path), "--retrack", "--frames", "7"]
+    taken = with_recorded_options(run, words, tmp_path)
+    assert taken == replace(run, camera=RECORDED.camera, estimator=RECORDED.estimator)
+    other = with_recorded_options(run, [*words, "--estimator", "lifted", "--fov", "60"], tmp_path)
+    assert other.camera == replace(RECORDED.camera, fov_deg=60.0)
+    assert other.estimator == replace(RECORDED.estimator, estimator="lifted")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        "{",
+        '{"options": {"camera": {"fov_deg": "wide"}}}',
+        '{"options": {"estimator": {"runtime": "abacus"}}}',
+        '{"options": {"estimator": {"skeleton_path": 3}}}',
+    ],
+)
+def test_damaged_options_are_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / SESSION_NAME).write_text(text)
+    with pytest.raises(RecordingError, match="does not tell how the recording was made"):
+        read_session(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "estimator_from_options", swinging.build)
+    monkeypatch.setattr(session, "make_estimator", swinging.build)
 
 
 def csv_rows(path: Path) -> dict[int, str]:

@@ -1,0 +1,133 @@
+"""Options of a run as values: the command line builds them, and Python code can do so, too.
+
+Example:
+    camera = make_camera(CameraOptions(fov_deg=65.0), 640, 480)
+    estimator = make_estimator(EstimatorOptions(height_m=1.75), camera)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from calib.camera import DEFAULT_FOV_DEG
+from engines.runtimes.available import Precision, Runtime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraOptions:
+    """Which calibration the camera has; see `realtime.estimators.build.make_camera`."""
+
+    camera_path: Path | None = None
+    """File of `kinecast calibrate camera`; None assumes a level camera."""
+    may_scale_camera: bool = False
+    """Whether a calibration of another image size may be scaled."""
+    fov_deg: float = DEFAULT_FOV_DEG
+    """Field of view along the longer side of the image, without a camera file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EstimatorOptions:
+    """Which estimator tracks the person, and how; see `realtime.estimators.build.make_estimator`."""
+
+    estimator: str | None = None
+    """One of `realtime.estimators.build.ESTIMATOR_NAMES`; None takes the best one for the skeleton."""
+    skeleton_path: Path | None = None
+    """An `.osim` file; None takes kinecast's own skeleton."""
+    height_m: float | None = None
+    """Stature of the person, if known."""
+    subject_path: Path | None = None
+    """File of `kinecast calibrate subject`; its scale factors are then kept."""
+    apply_offsets: bool = False
+    """Whether angles are counted from the subject's neutral pose."""
+    model_path: Path | None = None
+    """Network to use instead of kinecast's: a direct network for `direct`, else a BlazePose landmark
+    network."""
+    runtime: Runtime | None = None
+    """Runtime of the direct network; None takes the fastest engine that was built on this machine."""
+    precision: Precision | None = None
+    """Precision of the direct network; None takes the fastest engine that was built on this machine."""
+    engines_dir: Path | None = None
+    """Folder of the built engines; None takes the one in the user's cache."""
+    offline: bool = False
+    """Whether downloads are forbidden."""
+    smoothing: bool = True
+    """Whether angles are smoothed; without it, no temporal network runs either."""
+    temporal: bool = True
+    """Whether the temporal network runs before the One-Euro filter, where the estimator and the skeleton
+    allow it."""
+    search_region: tuple[float, float, float, float] | None = None
+    """Left, top, width and height of the part of the image that is searched for a person, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackingOptions:
+    """What a recording needs to be tracked again; `session.json` holds it."""
+
+    camera: CameraOptions = CameraOptions()
+    estimator: EstimatorOptions = EstimatorOptions()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOptions:
+    """Where samples are published, and for whom."""
+
+    address: str | None = None
+    """ZeroMQ address; None publishes nothing."""
+    keys_dir: Path | None = None
+    """Folder of `kinecast keys`; None publishes without encryption."""
+    encoding: Literal["msgpack", "json"] = "msgpack"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawingOptions:
+    """What is drawn on the images."""
+
+    show: tuple[str, ...] | None = None
+    """Coordinates written as numbers; None takes the overlay's own choice."""
+    plot: tuple[str, ...] = ()
+    """Coordinates plotted over the last seconds."""
+    arcs: bool = True
+    """Whether arcs are drawn at the joints."""
+    floor: bool = False
+    """Whether the floor of the camera file is drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """One run of `kinecast live` or `kinecast replay`."""
+
+    source: str
+    """Camera number, URL, video, folder of images or `synthetic`."""
+    camera: CameraOptions = CameraOptions()
+    estimator: EstimatorOptions = EstimatorOptions()
+    drawing: DrawingOptions = DrawingOptions()
+    publish: PublishOptions = PublishOptions()
+    size_px: tuple[int, int] | None = None
+    """Width and height asked of a camera."""
+    rate_hz: float | None = None
+    """Frame rate asked of a camera, or of a folder of images."""
+    max_frames: int | None = None
+    max_duration_s: float | None = None
+    trace_path: Path | None = None
+    """File for the timing of each step; None writes none."""
+    out: Path | None = None
+    """Folder of the recording; None records nothing."""
+
+
+Options = TypeVar("Options", CameraOptions, EstimatorOptions)
+
+
+def with_paths_from(options: Options, folder: Path) -> Options:
+    """The same options with absolute paths, so that they hold wherever they are read.
+
+    Args:
+        options: Options whose relative paths begin at `folder`.
+        folder: Folder that relative paths begin at.
+    """
+    found = {f.name: getattr(options, f.name) for f in fields(options)}
+    paths: dict[str, Any] = {
+        name: (folder / value).resolve() for name, value in found.items() if isinstance(value, Path)
+    }
+    return replace(options, **paths)
