@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import stem_of
 from calib.errors import SubjectError
 from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton
@@ -152,11 +153,7 @@ def set_segments(skeleton: Skeleton, per_body: Array, per_segment: Array) -> Arr
     """
     out = per_body.copy()
     for value, (bodies, axes) in zip(per_segment, SCALED.values(), strict=True):
-        rows = [
-            k
-            for k, name in enumerate(skeleton.body_names)
-            if name.removesuffix("_r").removesuffix("_l") in bodies
-        ]
+        rows = [k for k, name in enumerate(skeleton.body_names) if stem_of(name) in bodies]
         if np.isfinite(value) and rows:
             out[np.ix_(rows, list(axes))] = value
     return out

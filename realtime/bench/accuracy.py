@@ -8,19 +8,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIS_ROTATIONS, SCORED_COORDINATES
 from calib.pelvis import pelvis_angles, pelvis_rotation
 from realtime.errors import RealtimeError
 
 Array = NDArray[np.float64]
 
-SCORED_COORDINATES = (
-    "pelvis_tilt", "pelvis_list", "lumbar_extension", "lumbar_bending", "lumbar_rotation",
-    "hip_flexion_r", "hip_flexion_l", "hip_adduction_r", "hip_adduction_l", "hip_rotation_r",
-    "hip_rotation_l", "knee_angle_r", "knee_angle_l", "ankle_angle_r", "ankle_angle_l",
-)  # fmt: skip
-"""The coordinates whose mean is the headline figure: trunk and legs, which marker sets reference well."""
-
-PELVIS_ROTATIONS = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
 MAX_LAG_S = 0.1
 LAG_STEP_S = 0.005
 
@@ -60,23 +53,6 @@ class Evaluation:
         return asdict(self)
 
 
-def pelvis_rotation_matrices(angles_deg: Array) -> Array:
-    """Pelvis to ground from tilt, list, rotation: body-fixed Z, X, Y as in OpenSim's gait models.
-
-    Args:
-        angles_deg: Shape: (n, 3).
-
-    Returns:
-        Shape: (n, 3, 3).
-    """
-    return pelvis_rotation(np.radians(np.asarray(angles_deg, dtype=np.float64)))
-
-
-def pelvis_angles_deg(rotations: Array) -> Array:
-    """The inverse of `pelvis_rotation_matrices`. Shape: (n, 3)."""
-    return np.degrees(pelvis_angles(rotations))
-
-
 def remove_heading(estimate_deg: Array, reference_deg: Array) -> Array:
     """Turn the estimate about the vertical by the one constant angle that fits the reference best.
 
@@ -90,14 +66,14 @@ def remove_heading(estimate_deg: Array, reference_deg: Array) -> Array:
     Returns:
         The turned estimate. Shape: (n, 3).
     """
-    R_estimate, R_reference = (pelvis_rotation_matrices(a) for a in (estimate_deg, reference_deg))
+    R_estimate, R_reference = (pelvis_rotation(np.radians(a)) for a in (estimate_deg, reference_deg))
     valid = np.isfinite(estimate_deg).all(1) & np.isfinite(reference_deg).all(1)
     # Least squares over heading h of |Ry(h) R_estimate - R_reference|: an angle from two sums.
     product = np.einsum("nij,nkj->ik", R_reference[valid], R_estimate[valid])
     heading = np.arctan2(product[0, 2] - product[2, 0], product[0, 0] + product[2, 2])
     c, s = np.cos(heading), np.sin(heading)
     turned = np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]) @ R_estimate
-    return pelvis_angles_deg(turned)
+    return np.degrees(pelvis_angles(turned))
 
 
 def wrapped_difference_deg(a: Array, b: Array | float) -> Array:

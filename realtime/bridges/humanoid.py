@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of, stem_of
 from realtime.geometry import quaternions, rotation_matrices
 
 Array = NDArray[np.float64]
@@ -83,10 +84,10 @@ def _about_y(degrees: float) -> Array:
 
 def rest_rotation(body: str) -> Array:
     """R_ground_body in the T-pose. Shape: (3, 3)."""
-    sign = {"_r": 1.0, "_l": -1.0}.get(body[-2:], 0.0)
-    if body[:-2] == "humerus":
+    sign = {"r": 1.0, "l": -1.0}.get(side_of(body), 0.0)
+    if stem_of(body) == "humerus":
         return _about_x(-90.0 * sign)
-    if body[:-2] in ("radius", "hand"):
+    if stem_of(body) in ("radius", "hand"):
         return np.asarray(_about_x(-90.0 * sign) @ _about_y(90.0 * sign))
     return np.eye(3)
 

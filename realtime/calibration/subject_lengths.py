@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calib.coordinates import stem_of
 from calib.proportions import SCALED, SEGMENTS, segment_lengths
 from calib.skeleton import Skeleton
 from calib.subject import Subject
@@ -22,7 +23,7 @@ class SegmentLength:
 
 def segment_lengths_of(subject: Subject, skeleton: Skeleton) -> list[SegmentLength]:
     """Lengths of the segments that the skeleton has."""
-    names = [name.removesuffix("_r").removesuffix("_l") for name in skeleton.body_names]
+    names = [stem_of(name) for name in skeleton.body_names]
     found = []
     for name, length_m in zip(SEGMENTS, segment_lengths(skeleton, subject.scale_factors), strict=True):
         if np.isfinite(length_m):

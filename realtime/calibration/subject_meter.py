@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import SCORED_COORDINATES, mirror_index, stem_of
 from calib.errors import SubjectError
 from calib.proportions import expect_proportions, segment_lengths, set_segments
 from calib.skeleton import Skeleton
@@ -27,12 +28,6 @@ STILL_RAD_S = np.radians(25.0)
 """Joints of somebody who stands still turn slower, noise included."""
 INDEPENDENT_S = 1.0
 """Looks that are nearer in time err alike."""
-NEUTRAL = (
-    "pelvis_tilt", "pelvis_list", "lumbar_extension", "lumbar_bending", "lumbar_rotation",
-    "hip_flexion_r", "hip_flexion_l", "hip_adduction_r", "hip_adduction_l", "hip_rotation_r",
-    "hip_rotation_l", "knee_angle_r", "knee_angle_l", "ankle_angle_r", "ankle_angle_l",
-)  # fmt: skip
-"""Coordinates that a quiet stance shows."""
 
 Residual = tuple[float, float, float]
 RESIDUALS: dict[str, Residual] = {
@@ -75,9 +70,9 @@ class SubjectMeter:
         self._still: list[Array] = []
         self._last_ns: int | None = None
         self._first_ns = 0
-        self._neutral = np.array(
-            [skeleton.coordinate_names.index(n) for n in NEUTRAL if n in skeleton.coordinate_names], dtype=int
-        )
+        # A quiet stance shows what is scored: trunk and legs.
+        neutral = [n for n in SCORED_COORDINATES if n in skeleton.coordinate_names]
+        self._neutral = np.array([skeleton.coordinate_index(n) for n in neutral], dtype=int)
 
     @property
     def n_looks(self) -> int:
@@ -177,13 +172,10 @@ class SubjectMeter:
 
 def symmetric(skeleton: Skeleton, scale_factors: Array) -> Array:
     """The mean of both sides for both. Shape: (n_bodies, 3)."""
-    other = {"_r": "_l", "_l": "_r"}
-    names = skeleton.body_names
-    pairs = [names.index(n[:-2] + other[n[-2:]]) if n[-2:] in other else k for k, n in enumerate(names)]
-    return np.asarray(0.5 * (scale_factors + scale_factors[pairs]))
+    return np.asarray(0.5 * (scale_factors + scale_factors[mirror_index(skeleton.body_names)]))
 
 
 def residuals(skeleton: Skeleton) -> Array:
     """`RESIDUALS` of each body. Shape: (n_bodies, 3)."""
-    names = (name.removesuffix("_r").removesuffix("_l") for name in skeleton.body_names)
+    names = (stem_of(name) for name in skeleton.body_names)
     return np.array([RESIDUALS.get(name, OTHER_RESIDUAL) for name in names])

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from calib.tables.storage import read_mot
-from realtime.bench.accuracy import SCORED_COORDINATES, Evaluation, Trajectory, compare, jitter_deg
+from realtime.bench.accuracy import Evaluation, Trajectory, compare, jitter_deg
 from realtime.commands.arguments import check_can_write
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
+from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS
 from calib.kinematics import forward_kinematics, joint_centres, marker_positions
+from calib.pelvis import pelvis_angles
 from calib.skeleton import Skeleton
 from engines.blazepose.detector import WHOLE_PICTURE, PoseDetector, SearchRegion
 from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi, letterbox_roi
-from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_angles_deg
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.pose.averaged_scaling import AveragedScaling
@@ -73,7 +74,7 @@ class DirectEstimator:
         self._scaling = AveragedScaling(skeleton, height_m, known=self._subject.scale_factors)
         self._pelvis = skeleton.body_index("pelvis")
         self._turns = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
-        self._shifts = [skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]
+        self._shifts = [skeleton.coordinate_index(n) for n in PELVIS_TRANSLATIONS]
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self.reset()
 
@@ -159,7 +160,7 @@ class DirectEstimator:
         """All coordinates, and the pelvis in ground: where its joints project to what the network saw."""
         R_ground_cam, t_ground_cam = self.camera.T_ground_cam[:3, :3], self.camera.T_ground_cam[:3, 3]
         q = answer.q.copy()
-        q[self._turns] = np.radians(pelvis_angles_deg((R_ground_cam @ answer.R_cam_pelvis)[None])[0])
+        q[self._turns] = pelvis_angles((R_ground_cam @ answer.R_cam_pelvis)[None])[0]
         q[self._shifts] = 0.0
         scale_factors = self._scaling.scale_factors
         forward_kinematics(self.skeleton.tree, q, scale_factors, self._T)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import Intrinsics
+from calib.coordinates import PELVIS_ROTATIONS
 from calib.skeleton import Skeleton
 from engines.errors import EngineError
 from engines.features.crop_rays import log_reach, rotation_cam_crop
@@ -79,9 +80,7 @@ class DirectNetwork:
         self._side_px = spec.inputs[0].shape[0]
         self._k = intrinsics
         self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
-        self._root = np.array(
-            [skeleton.coordinate_index(n) for n in ("pelvis_tilt", "pelvis_list", "pelvis_rotation")]
-        )
+        self._root = np.array([skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS])
         self._n_q = skeleton.n_q
         self._twice = np.empty((2 * self._side_px, 2 * self._side_px, 3), np.uint8)
 

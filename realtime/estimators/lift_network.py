@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
+from calib.coordinates import PELVIS_ROTATIONS, mirror_index, mirror_signs
+from calib.pelvis import pelvis_angles, pelvis_rotation
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.features.landmarks import (
@@ -20,19 +22,9 @@ from engines.features.landmarks import (
 )
 from engines.runtimes.openvino_engine import OpenvinoEngine
 from engines.spec import load_spec
-from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_angles_deg, pelvis_rotation_matrices
 from realtime.pose.observation import undistorted_px
 
 Array = NDArray[np.float64]
-
-MIRROR_SIGNS = {
-    name: -1.0
-    for name in (
-        "pelvis_list", "pelvis_rotation", "lumbar_bending", "lumbar_rotation", "neck_bending",
-        "neck_rotation",
-    )
-}  # fmt: skip
-"""Coordinates that change their sign in a mirror; those of limbs change sides instead."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +73,9 @@ class LiftNetwork:
         self._engine = OpenvinoEngine(model_path, n_threads=1)
         self._n_q = skeleton.n_q
         self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
-        self._mirror_index, self._mirror_sign = _mirror_map(spec.coordinate_names, MIRROR_SIGNS)
-        self._mirror_body, _ = _mirror_map(skeleton.body_names, {})
+        self._mirror_index = mirror_index(spec.coordinate_names)
+        self._mirror_sign = mirror_signs(spec.coordinate_names)
+        self._mirror_body = mirror_index(skeleton.body_names)
         self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
         self._intrinsics = k = camera.intrinsics
         self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
@@ -146,12 +139,5 @@ def _side_by_side(a: LandmarkBatch, b: LandmarkBatch) -> LandmarkBatch:
 
 def _turn_to_ground(pelvis: Array, heading_rad: float) -> Array:
     """Tilt, list, rotation in the person's frame to ground. Shape: (3,)."""
-    R = turn_about_vertical(np.array([heading_rad])) @ pelvis_rotation_matrices(np.degrees(pelvis)[None])
-    return np.asarray(np.radians(pelvis_angles_deg(R)[0]))
-
-
-def _mirror_map(names: tuple[str, ...], signs: dict[str, float]) -> tuple[NDArray[np.int64], Array]:
-    """Where each name's mirrored value comes from, and its sign. Shapes: (n,), (n,)."""
-    other = {"_r": "_l", "_l": "_r"}
-    index = [names.index(n[:-2] + other[n[-2:]]) if n[-2:] in other else k for k, n in enumerate(names)]
-    return np.array(index), np.array([signs.get(n, 1.0) for n in names])
+    R = turn_about_vertical(np.array([heading_rad])) @ pelvis_rotation(pelvis[None])
+    return np.asarray(pelvis_angles(R)[0])

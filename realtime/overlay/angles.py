@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of, stem_of
 from calib.errors import SkeletonError
 from realtime.overlay.history import History, draw_curve
 from realtime.overlay.style import (
@@ -92,7 +93,7 @@ def choose_rows(skeleton: Coordinates, names: Sequence[str] | None) -> list[Row]
                 raise SkeletonError(
                     f"no coordinate {member!r} to show; {skeleton.name} has: {', '.join(known)}"
                 )
-            row = rows.setdefault(_stem(member), [])
+            row = rows.setdefault(stem_of(member), [])
             if member not in row:
                 row.append(member)
     return [_row(skeleton, stem, members) for stem, members in rows.items()]
@@ -200,17 +201,13 @@ def _draw_traces(
 
 def _row(skeleton: Coordinates, stem: str, members: list[str]) -> Row:
     label = _LABELS.get(stem) or stem.replace("_angle", "").replace("_", " ").capitalize()
-    members = sorted(members, key=lambda name: name.endswith("_l"))
+    members = sorted(members, key=lambda name: side_of(name) == "l")
     # A lone coordinate of one side keeps the side in its label.
     if len(members) == 1 and members[0] != stem:
-        label += {"r": " right", "l": " left"}[members[0][-1]]
-    colours = tuple(side_colour(name[-1]) if name != stem else WHITE for name in members)
+        label += {"r": " right", "l": " left"}[side_of(members[0])]
+    colours = tuple(side_colour(side_of(name)) if name != stem else WHITE for name in members)
     indices = tuple(skeleton.coordinate_names.index(name) for name in members)
     return Row(label, indices, colours, bool(skeleton.is_rotational[indices[0]]))
-
-
-def _stem(name: str) -> str:
-    return name[:-2] if name.endswith(("_r", "_l")) else name
 
 
 def _faded(colour: Colour, trust: float) -> Colour:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of
 from calib.kinematics import forward_kinematics
 from realtime.geometry import joint_centres
 from realtime.overlay.skeleton import to_picture
@@ -135,7 +136,7 @@ def _joint_of(skeleton: Skeleton, coordinate: int) -> _Joint | None:
         if coordinate in tree.column_coordinate[record["first_column"] : record["end_column"]]:
             pointer = _pointer(skeleton, body)
             name = skeleton.coordinate_names[coordinate]
-            side = name[-1] if name.endswith(("_r", "_l")) else ""
+            side = side_of(name)
             colour = side_colour(side) if side else WHITE
             return None if pointer is None else _Joint(coordinate, body, pointer, colour)
     return None
@@ -151,9 +152,7 @@ def _pointer(skeleton: Skeleton, body: int) -> int | None:
             break
         names = [skeleton.body_names[child] for child in children]
         # The trunk points to the neck, not to a shoulder.
-        child = next(
-            (c for c, n in zip(children, names, strict=True) if not n.endswith(("_r", "_l"))), children[0]
-        )
+        child = next((c for c, n in zip(children, names, strict=True) if not side_of(n)), children[0])
         reach = reach + M[child].sum(axis=1)
         if np.linalg.norm(reach) >= SHORTEST_M:
             return int(child)

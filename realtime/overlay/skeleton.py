@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of, stem_of
 from calib.kinematics import joint_centres as neutral_joint_centres
 from realtime.geometry import coordinates_of, joint_centres
 from realtime.overlay.style import INK, SHIFT, WHITE, Image, fixed, side_colour
@@ -147,25 +148,20 @@ def skeleton_segments(skeleton: Skeleton, tip_bodies: list[int]) -> list[Segment
         if parent < 0 or "patella" in names[body]:
             continue
         start = parent
-        if not body_side(names[parent]) and body_side(names[body]):
+        if not side_of(names[parent]) and side_of(names[body]):
             hub = _midline_child(skeleton, parent)
             start = parent if hub is None else hub
-        segments.append(Segment(start, body, body_side(names[parent]), parent))
+        segments.append(Segment(start, body, side_of(names[parent]), parent))
     roots = [body for body, parent in enumerate(parents.tolist()) if parent < 0]
     segments += [s for root in roots for s in _across(skeleton, root)]
     for k, body in enumerate(tip_bodies):
-        segments.append(Segment(body, skeleton.n_bodies + k, body_side(names[body]), body))
+        segments.append(Segment(body, skeleton.n_bodies + k, side_of(names[body]), body))
     return segments
-
-
-def body_side(name: str) -> str:
-    """Last letter of the name where it tells the side, r or l; empty for the midline."""
-    return name[-1] if name.endswith(("_r", "_l")) else ""
 
 
 def _midline_child(skeleton: Skeleton, parent: int) -> int | None:
     children = np.flatnonzero(skeleton.tree.parent == parent).tolist()
-    midline = [child for child in children if not body_side(skeleton.body_names[child])]
+    midline = [child for child in children if not side_of(skeleton.body_names[child])]
     return midline[0] if midline else None
 
 
@@ -173,8 +169,8 @@ def _across(skeleton: Skeleton, root: int) -> list[Segment]:
     """The line from the right to the left child of the root, which closes the pelvis."""
     names = skeleton.body_names
     children = np.flatnonzero(skeleton.tree.parent == root).tolist()
-    right = {names[child][:-2]: child for child in children if body_side(names[child]) == "r"}
-    left = {names[child][:-2]: child for child in children if body_side(names[child]) == "l"}
+    right = {stem_of(names[child]): child for child in children if side_of(names[child]) == "r"}
+    left = {stem_of(names[child]): child for child in children if side_of(names[child]) == "l"}
     return [Segment(right[stem], left[stem], "", root) for stem in right if stem in left]
 
 

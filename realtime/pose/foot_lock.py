@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import stem_of
 from calib.ik import InverseKinematics
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
@@ -57,7 +58,7 @@ class FootLock:
         bounded = skeleton.is_clamped & ~is_root(skeleton)
         self._ik = InverseKinematics(skeleton, self._body, self._station_m, bounded=bounded)
         self._skeleton, self._camera_m = skeleton, np.array(camera_m)
-        give = (GIVE_DEG.get(n.removesuffix("_r").removesuffix("_l")) for n in skeleton.coordinate_names)
+        give = (GIVE_DEG.get(stem_of(n)) for n in skeleton.coordinate_names)
         self._weight = np.array([HELD_WEIGHT if g is None else np.radians(g) ** -2.0 for g in give])
         self._T, self._points_m = np.empty((skeleton.n_bodies, 4, 4)), np.empty((len(self._rows), 3))
         self._scale_factors = np.ones((skeleton.n_bodies, 3))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import stem_of
 from calib.errors import SkeletonError
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
@@ -192,7 +193,7 @@ def posture_prior(skeleton: Skeleton) -> tuple[Array, Array]:
     q_prior = skeleton.q_default.copy()
     weight = np.where(skeleton.is_rotational, np.radians(UNKNOWN_COORDINATE_PRIOR_DEG) ** -2.0, 0.0)
     for k, name in enumerate(skeleton.coordinate_names):
-        prior = POSTURE_PRIORS.get(name.removesuffix("_r").removesuffix("_l"))
+        prior = POSTURE_PRIORS.get(stem_of(name))
         if name == "pelvis_rotation":
             weight[k] = 0.0
         elif prior is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIS_ROTATIONS
 from calib.pelvis import facing_of
 from calib.skeleton import Skeleton
 from engines.features.temporal import (
@@ -18,7 +19,6 @@ from engines.features.temporal import (
     temporal_features,
 )
 from engines.stateful import StatefulEngine
-from realtime.bench.accuracy import PELVIS_ROTATIONS
 from realtime.pose.estimate import Estimate
 
 Array = NDArray[np.float64]

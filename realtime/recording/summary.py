@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import mirrored_name, side_of, stem_of
 from realtime.errors import RecordingError
 from realtime.sample import PoseSample, Status
 
@@ -71,15 +72,15 @@ class JointRanges:
         ]
         if not names:
             return "nobody was tracked: there are no joint angles to show"
-        width = max(len(_stem(name)) for name in names)
+        width = max(len(stem_of(name)) for name in names)
         lines = [f"{'joint angles (deg)':<{width}}  {'right, or trunk':^23}  {'left':^23}".rstrip()]
         lines.append(f"{'':<{width}}  {'min':>7} {'mean':>7} {'max':>7}  {'min':>7} {'mean':>7} {'max':>7}")
         for name in names:
-            if name.endswith("_l") and f"{_stem(name)}_r" in names:
+            if side_of(name) == "l" and mirrored_name(name) in names:
                 continue
-            pair = [name, f"{_stem(name)}_l"] if name.endswith("_r") else [name]
+            pair = [name, mirrored_name(name)] if side_of(name) == "r" else [name]
             cells = [_cells(ranges[other]) for other in pair if other in ranges]
-            lines.append("  ".join([f"{_stem(name):<{width}}", *cells]))
+            lines.append("  ".join([f"{stem_of(name):<{width}}", *cells]))
         return "\n".join(lines)
 
     def _is_locked(self, k: int) -> bool:
@@ -137,11 +138,6 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _stem(name: str) -> str:
-    """The name without its side."""
-    return name.removesuffix("_r").removesuffix("_l")
 
 
 def _cells(values: dict[str, float]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import mirrored_name, side_of, stem_of
 from realtime.pose.landmark_model import POSTURE_PRIORS, UNKNOWN_COORDINATE_PRIOR_DEG
 from realtime.pose.solver import FREE_COORDINATE_SIGMA_RAD
 from realtime.report.data import Recording
@@ -82,14 +83,9 @@ class Losses:
     """Longest time between two samples."""
 
 
-def stem_of(name: str) -> str:
-    """The coordinate's name without its side."""
-    return name.removesuffix("_r").removesuffix("_l")
-
-
-def side_of(name: str) -> str:
-    """`right`, `left`, or nothing."""
-    return {"_r": "right", "_l": "left"}.get(name[-2:], "")
+def side_word(name: str) -> str:
+    """`right`, `left`, or empty for the midline."""
+    return {"r": "right", "l": "left"}.get(side_of(name), "")
 
 
 def motion_ranges(recording: Recording) -> dict[str, MotionRange]:
@@ -121,8 +117,8 @@ def symmetries(ranges: dict[str, MotionRange]) -> list[Symmetry]:
     """One for each joint angle that both sides have and that moved on either."""
     found = []
     for name, right in ranges.items():
-        left = ranges.get(f"{stem_of(name)}_l")
-        if not name.endswith("_r") or left is None or right.unit != "deg":
+        left = ranges.get(mirrored_name(name))
+        if side_of(name) != "r" or left is None or right.unit != "deg":
             continue
         if right.is_still and left.is_still:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from realtime.report.measures import stem_of
+from calib.coordinates import stem_of
 
 TITLES = {
     "pelvis_tx": "Pelvis position, forward",

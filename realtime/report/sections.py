@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from calib.coordinates import stem_of
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element, table
-from realtime.report.measures import MotionRange, Symmetry, deviation_deg, side_of, stem_of
+from realtime.report.measures import MotionRange, Symmetry, deviation_deg, side_word
 from realtime.report.plot import Curve, known_runs, plot
 from realtime.report.report_words import grouped, title_of
 
@@ -92,7 +93,7 @@ def _figure(
     shown = [name for name in _both_sides(stem) if name in ranges]
     curves = [
         Curve(
-            side_of(name) or "single",
+            side_word(name) or "single",
             recording.values[:, recording.names.index(name)],
             deviation_deg(recording, name),
         )
@@ -120,7 +121,7 @@ def _both_sides(stem: str) -> tuple[str, str, str]:
 def _in_words(motion: MotionRange) -> str:
     unit = UNIT_SIGN[motion.unit]
     digits = 0 if motion.unit == "deg" else 2
-    side = f"{side_of(motion.name)} " if side_of(motion.name) else ""
+    side = f"{side_word(motion.name)} " if side_word(motion.name) else ""
     ends = (_decimal(value, digits) for value in (motion.lowest, motion.highest))
     return f"{side}{' to '.join(ends)}{unit}"
 
@@ -146,7 +147,7 @@ def _range_row(motion: MotionRange) -> tuple[Content, ...]:
     values = (motion.lowest, motion.mean, motion.highest, motion.range, motion.middle)
     confidence = "-" if math.isnan(motion.confidence) else f"{motion.confidence:.2f}"
     cells = [_decimal(value, digits) for value in values]
-    return (_named(stem_of(motion.name)), side_of(motion.name) or "-", *cells, confidence)
+    return (_named(stem_of(motion.name)), side_word(motion.name) or "-", *cells, confidence)
 
 
 def _named(stem: str) -> list[Content]:

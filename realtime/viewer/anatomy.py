@@ -107,8 +107,3 @@ def drawable(T_ground_body: NDArray[np.float64]) -> NDArray[np.bool_]:
     finite = np.isfinite(T_ground_body).all(axis=(1, 2))
     with np.errstate(invalid="ignore"):
         return np.asarray(finite & (np.abs(T_ground_body[:, :3, 3]) < FARTHEST_M).all(axis=1))
-
-
-def split_side(name: str) -> tuple[str, str]:
-    """A body's name without its side, and the side: r, l, or empty."""
-    return (name[:-2], name[-1]) if name.endswith(("_r", "_l")) else (name, "")

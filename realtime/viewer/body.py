@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.viewer.anatomy import Anatomy, drawable, split_side
+from calib.coordinates import side_of
+from realtime.viewer.anatomy import Anatomy, drawable
 from realtime.viewer.bones import bones_of
 from realtime.viewer.figure import Figure, body_colours
 from realtime.viewer.posture import Posture
@@ -63,7 +64,7 @@ class DrawnBody:
         anatomy = posture.anatomy()
         if self._is_due(anatomy, posture.t_ns):
             meshes = self._make_meshes(posture, anatomy)
-            self.figure = Figure(meshes, body_colours([split_side(name)[1] for name in posture.body_names]))
+            self.figure = Figure(meshes, body_colours([side_of(name) for name in posture.body_names]))
             self._anatomy, self._made_ns = anatomy, posture.t_ns
             self._generation += 1
         assert self.figure is not None

@@ -8,8 +8,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of, stem_of
 from realtime.viewer import bones_limbs, bones_trunk
-from realtime.viewer.anatomy import Anatomy, split_side
+from realtime.viewer.anatomy import Anatomy
 from realtime.viewer.shapes import EMPTY, MIRROR, Mesh, ellipsoid, merge, tube
 
 Vector = NDArray[np.float64]
@@ -58,7 +59,7 @@ def bones_of(anatomy: Anatomy) -> list[Mesh]:
 
 def _bone(anatomy: Anatomy, body: int) -> Mesh:
     name = anatomy.body_names[body]
-    stem, side = split_side(name)
+    stem, side = stem_of(name), side_of(name)
     origin = anatomy.own_joint_m[body]
     if not np.isfinite(origin).all():
         origin = np.zeros(3)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of, stem_of
 from realtime.sample import Status
 from realtime.stream.angle_sample import AngleSample
-from realtime.viewer.anatomy import Anatomy, anatomy_of, split_side
+from realtime.viewer.anatomy import Anatomy, anatomy_of
 
 Array = NDArray[np.float64]
 MAX_BODIES = 200
@@ -122,7 +123,7 @@ def coordinates_of_bodies(body_names: Sequence[str], coordinate_names: Sequence[
     """Indices of the coordinates that move each body."""
     rows = []
     for name in body_names:
-        stem, side = split_side(name)
+        stem, side = stem_of(name), side_of(name)
         begins = _MOVED_BY.get(stem, ())
         rows.append(
             [

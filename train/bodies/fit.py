@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIS_TRANSLATIONS, stem_of
 from calib.kinematics import forward_kinematics
 from calib.skeleton import Skeleton
 from train.bodies.bodies import BodyModel, BodyShape
@@ -155,12 +156,12 @@ def _coordinate_priors(skeleton: Skeleton) -> tuple[NDArray[np.float64], ...]:
     start = np.zeros(skeleton.n_q)
     prior, sigma = np.zeros(skeleton.n_q), np.full(skeleton.n_q, _WEAK_PRIOR_SIGMA)
     for k, name in enumerate(skeleton.coordinate_names):
-        stem = name.removesuffix("_r").removesuffix("_l")
+        stem = stem_of(name)
         start[k] = np.radians(_START_DEG.get(stem, 0.0))
         if stem in _COORDINATE_PRIOR_DEG:
             prior[k], sigma[k] = np.radians(_COORDINATE_PRIOR_DEG[stem])
     start[skeleton.coordinate_index("pelvis_ty")] = 1.0
-    sigma[[skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]] = 1e3
+    sigma[[skeleton.coordinate_index(name) for name in PELVIS_TRANSLATIONS]] = 1e3
     return start, prior, sigma
 
 
@@ -170,7 +171,7 @@ def _scale_index(skeleton: Skeleton) -> NDArray[np.int64]:
     n = 0
     for stems, axes in _GROUPS:
         for body, name in enumerate(skeleton.body_names):
-            if name.removesuffix("_r").removesuffix("_l") in stems:
+            if stem_of(name) in stems:
                 index[body] = n + np.array(axes)
         n += max(axes) + 1
     if (index < 0).any():

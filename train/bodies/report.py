@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calib.coordinates import side_of, stem_of
 from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton
 from train.bodies.bodies import split_adults
@@ -121,7 +122,7 @@ def centre_residuals_m(puppet: Puppet, q: FloatArray) -> dict[str, float]:
     for target in point_targets(skeleton, puppet.model, puppet.shape):
         if not target.is_centre:
             continue
-        stem, side = target.name[:-2], target.name[-1]
+        stem, side = stem_of(target.name), side_of(target.name)
         body = skeleton.body_index(target.body)
         own = T[body, :3, :3] @ (target.station_m * puppet.scale_factors[body]) + T[body, :3, 3]
         if stem in _SHOWN_BY:
@@ -197,7 +198,7 @@ def _residual_table(pool: PuppetPool, puppets: list[Puppet], rng: np.random.Gene
         rows.append(centre_residuals_m(puppet, q))
     yield f"{'skin to skeleton, mm':20} {'median':>7} {'p95':>7} {'worst':>7}"
     everything = np.array([list(row.values()) for row in rows]) * 1e3
-    stems = [name[:-2] for name in rows[0]]
+    stems = [stem_of(name) for name in rows[0]]
     for stem in [*dict.fromkeys(stems), "all"]:
         values = everything[:, [stem in (s, "all") for s in stems]]
         yield f"{stem:20} {np.median(values):7.2f} {np.percentile(values, 95):7.2f} {values.max():7.2f}"

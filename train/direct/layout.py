@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import mirror_index, stem_of
 from calib.skeleton import Skeleton
 
 Array = NDArray[np.float64]
@@ -22,7 +23,6 @@ BONY = ("C7", "T10", "CLAV", "STRN", *(side + name for side in "RL" for name in 
 SOFT = tuple(side + name for side in "RL" for name in ("THI", "TIB", "UPA", "FRM"))
 """Markers on muscle."""
 BONY_WEIGHT, SOFT_WEIGHT = 2.0, 0.1
-_OTHER = {"_r": "_l", "_l": "_r"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class SpatialLayout:
         ]
         lower, upper = skeleton.q_lower[given], skeleton.q_upper[given]
         bodies, markers = skeleton.body_names, skeleton.marker_names
-        groups = list(dict.fromkeys(_sideless(name) for name in bodies))
+        groups = list(dict.fromkeys(stem_of(name) for name in bodies))
         weight = [BONY_WEIGHT if name in BONY else SOFT_WEIGHT if name in SOFT else 1.0 for name in markers]
         return cls(
             skeleton=skeleton,
@@ -66,8 +66,8 @@ class SpatialLayout:
             wraps=skeleton.is_rotational[given] & (upper - lower > NEAR_FULL_TURN_RAD),
             lower=lower,
             upper=upper,
-            scale_group=np.array([groups.index(_sideless(name)) for name in bodies]),
-            mirrored_body=np.array([bodies.index(_other_body(n)) for n in bodies]),
+            scale_group=np.array([groups.index(stem_of(name)) for name in bodies]),
+            mirrored_body=mirror_index(bodies),
             mirrored_marker=np.array([_find(markers, _other_marker(n), n) for n in markers]),
             marker_weight=np.array(weight),
         )
@@ -92,14 +92,6 @@ class SpatialLayout:
         sums = np.zeros((self.n_scale_groups, 3))
         np.add.at(sums, self.scale_group, scale_factors)
         return sums / np.bincount(self.scale_group)[:, None]
-
-
-def _sideless(name: str) -> str:
-    return name[:-2] if name[-2:] in _OTHER else name
-
-
-def _other_body(name: str) -> str:
-    return name[:-2] + _OTHER[name[-2:]] if name[-2:] in _OTHER else name
 
 
 def _other_marker(name: str) -> str:

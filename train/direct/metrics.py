@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIS_ROTATIONS, SCORED_COORDINATES
 from calib.pelvis import pelvis_angles
 from train.direct.examples import SpatialBatch, SpatialExamples
 from train.direct.layout import SpatialLayout
 from train.direct.loader import loader
 from train.direct.losses import SkeletalLayer, rotation_angle
 from train.direct.network import SpatialNetwork
-from train.lift.fit import SCORED
-from train.lift.network import PELVIS
 
 Array = NDArray[np.float64]
 
@@ -77,11 +76,13 @@ def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[Spat
             rows[name].append(value.cpu().double().numpy())
         rows["angles"].append(_angle_errors(output.R_root.cpu(), output.q.cpu(), cpu_batch, layout))
     mean = {name: np.concatenate(parts).mean(0) for name, parts in rows.items()}
-    mae_deg = dict(zip((*PELVIS, *layout.coordinate_names), np.degrees(mean["angles"]).tolist(), strict=True))
+    mae_deg = dict(
+        zip((*PELVIS_ROTATIONS, *layout.coordinate_names), np.degrees(mean["angles"]).tolist(), strict=True)
+    )
     return SpatialScore(
         pictures=sum(len(part) for part in rows["root"]),
         angle_mae_deg=float(np.mean(list(mae_deg.values()))),
-        scored_mae_deg=float(np.mean([mae_deg[n] for n in SCORED if n in mae_deg])),
+        scored_mae_deg=float(np.mean([mae_deg[n] for n in SCORED_COORDINATES if n in mae_deg])),
         root_deg=float(np.degrees(mean["root"])),
         mpjpe_mm=1e3 * float(mean["joints"]),
         mpblpe_mm=1e3 * float(mean["bony"]),
@@ -95,7 +96,7 @@ def _angle_errors(R_root: torch.Tensor, q: torch.Tensor, batch: SpatialBatch, la
     R_ground_pelvis = batch.R_ground_crop.double().numpy() @ R_root.double().numpy()
     skeleton = layout.skeleton
     truth = batch.q.double().numpy()
-    root = pelvis_angles(R_ground_pelvis) - truth[:, [skeleton.coordinate_index(n) for n in PELVIS]]
+    root = pelvis_angles(R_ground_pelvis) - truth[:, [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]]
     others = q.double().numpy() - truth[:, layout.coordinates]
     is_angle = skeleton.is_rotational[layout.coordinates]
     others = np.where(is_angle, _wrapped(others), others)

@@ -10,17 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from train.blazepose.data import LiftData, concatenated
 from train.lift.network import Lifter, Pairs, lifted_coordinates, make_pairs
 
 Array = NDArray[np.float64]
 
-SCORED = (
-    "pelvis_tilt", "pelvis_list", "lumbar_extension", "lumbar_bending", "lumbar_rotation",
-    "hip_flexion_r", "hip_flexion_l", "hip_adduction_r", "hip_adduction_l", "hip_rotation_r",
-    "hip_rotation_l", "knee_angle_r", "knee_angle_l", "ankle_angle_r", "ankle_angle_l",
-)  # fmt: skip
 """The coordinates whose mean is the headline figure, as `kinecast evaluate` has them."""
 KNEE_OF_LOSS_RAD = np.radians(5.0)
 """Errors beyond it count linearly: BlazePose's outliers must not rule."""
@@ -149,4 +145,4 @@ def score(model: Lifter, data: LiftData, skeleton: Skeleton) -> dict[str, float]
     q_hat, _, _ = predict(model, pairs.features)
     names = lifted_coordinates(skeleton)
     mae_deg = dict(zip(names, np.degrees(np.abs(q_hat - pairs.q.numpy()).mean(0)).tolist(), strict=True))
-    return {"mean": float(np.mean([mae_deg[n] for n in SCORED])), **mae_deg}
+    return {"mean": float(np.mean([mae_deg[n] for n in SCORED_COORDINATES])), **mae_deg}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
+from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS, mirror_index
 from calib.pelvis import pelvis_angles, pelvis_rotation
 from calib.skeleton import Skeleton
 from engines.features.landmarks import (
@@ -28,7 +29,6 @@ from train.motion.library import mirror
 
 Array = NDArray[np.float64]
 
-PELVIS = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
 PITCH_NOISE_RAD = np.radians(3.0)
 """An uncalibrated camera is taken for level, and is not quite."""
 FOCAL_NOISE = 0.12
@@ -38,7 +38,7 @@ MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
 
 def lifted_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
     """The coordinates that the lifter gives: all but the pelvis's place."""
-    return tuple(n for n in skeleton.coordinate_names if not n.startswith("pelvis_t") or n == "pelvis_tilt")
+    return tuple(n for n in skeleton.coordinate_names if n not in PELVIS_TRANSLATIONS)
 
 
 def _layer(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
@@ -151,7 +151,7 @@ def landmark_batch(data: LiftData, noise: CameraNoise | None = None) -> Landmark
 
 def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
     """Pelvis to ground: body-fixed turns about Z, X, Y. Shape: (n, 3, 3)."""
-    angles = np.stack([q[:, skeleton.coordinate_index(name)] for name in PELVIS], -1)
+    angles = np.stack([q[:, skeleton.coordinate_index(name)] for name in PELVIS_ROTATIONS], -1)
     return pelvis_rotation(angles)
 
 
@@ -173,9 +173,9 @@ def make_pairs(
     if flip:
         batch = mirrored(batch)
         q, R_pelvis = mirrored_truth(q, R_pelvis, skeleton)
-        scale = scale[:, _other_side(skeleton)]
+        scale = scale[:, mirror_index(skeleton.body_names)]
     features = landmark_features(batch)
-    q[:, [skeleton.coordinate_index(n) for n in PELVIS]] = pelvis_angles(
+    q[:, [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]] = pelvis_angles(
         turn_about_vertical(-features.heading_rad) @ R_pelvis
     )
     index = [skeleton.coordinate_index(n) for n in lifted_coordinates(skeleton)]
@@ -190,9 +190,3 @@ def mirrored_truth(q: Array, R_pelvis: Array, skeleton: Skeleton) -> tuple[Array
     """Coordinates and the pelvis's rotations of the mirrored person in a mirrored room."""
     M = np.diag([1.0, 1.0, -1.0])
     return mirror(skeleton, q), M @ R_pelvis @ M
-
-
-def _other_side(skeleton: Skeleton) -> list[int]:
-    names = skeleton.body_names
-    other = {"_r": "_l", "_l": "_r"}
-    return [names.index(n[:-2] + other[n[-2:]]) if n[-2:] in other else k for k, n in enumerate(names)]

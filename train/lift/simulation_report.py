@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
 from train.blazepose.data import LiftData, concatenated
@@ -19,7 +20,6 @@ from train.blazepose.model import ObservationModel, place_targets
 from train.blazepose.noise import autocovariance
 from train.blazepose.points import TrueView, true_view
 from train.blazepose.simulate import observed_again
-from train.lift.fit import SCORED
 from train.lift.network import landmark_batch, lifted_coordinates, make_pairs
 from train.motion.library import mirror
 
@@ -122,7 +122,7 @@ def _correlation(clips: list[tuple[Array, Array]]) -> Array:
 
 def _lifter_errors(data: LiftData, skeleton: Skeleton, lift: Lift) -> Array:
     names = lifted_coordinates(skeleton)
-    columns = [names.index(name) for name in SCORED]
+    columns = [names.index(name) for name in SCORED_COORDINATES]
     truth = make_pairs(data, skeleton, None).q.numpy().astype(np.float64)
     error = np.degrees(lift(landmark_batch(data)) - truth)[:, columns]
     error = (error + 180.0) % 360.0 - 180.0

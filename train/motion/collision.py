@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from calib.coordinates import side_of, stem_of
 from calib.kinematics import forward_kinematics
 from calib.skeleton import Skeleton
 from train.motion.motion import FloatArray
@@ -77,11 +78,11 @@ class SelfCollision:
 
 
 def _may_collide(a: str, b: str) -> bool:
-    stem_a, stem_b = (name.removesuffix("_r").removesuffix("_l") for name in (a, b))
+    stem_a, stem_b = (stem_of(name) for name in (a, b))
     trunk = ("pelvis", "torso", "head")
     if stem_a in trunk and stem_b in trunk:
         return False
-    same_side = a[-2:] == b[-2:]
+    same_side = side_of(a) == side_of(b)
     if stem_a in trunk or stem_b in trunk:
         return (stem_a if stem_b in trunk else stem_b) in _ARM
     if stem_a in _LEG and stem_b in _LEG:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS, stem_of
 from calib.ik import InverseKinematics
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton
@@ -68,13 +69,13 @@ class Floor:
         self._hands = InverseKinematics(skeleton, hands, np.array([_PALM] * 2), bounded=bounded)
         for solver in (self._feet, self._hands):
             solver.set_scale_factors(self.scale_factors)
-        self._translation = [skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]
+        self._translation = [skeleton.coordinate_index(name) for name in PELVIS_TRANSLATIONS]
         self._foot_prior = self._priors(_LEG_PRIOR)
         self._foot_prior[self._translation] = 0.0
         self._hand_prior = self._priors(_ARM_PRIOR)
 
     def _priors(self, soft: dict[str, float]) -> FloatArray:
-        stems = [name.removesuffix("_r").removesuffix("_l") for name in self.skeleton.coordinate_names]
+        stems = [stem_of(name) for name in self.skeleton.coordinate_names]
         return np.array([soft.get(stem, _HELD) for stem in stems])
 
     def soles(self, q: FloatArray) -> FloatArray:
@@ -108,8 +109,7 @@ class Floor:
     def _turn_pelvis(self, q: FloatArray, heading_deg: FloatArray | None) -> None:
         if heading_deg is None:
             return
-        names = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
-        columns = [self.skeleton.coordinate_index(name) for name in names]
+        columns = [self.skeleton.coordinate_index(name) for name in PELVIS_ROTATIONS]
         q[:, columns] = turn_pelvis(q[:, columns], np.radians(heading_deg))
 
     def _plant(self, q_style: FloatArray) -> FloatArray:

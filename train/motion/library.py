@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from calib.coordinates import mirror_index, mirror_signs
 from calib.skeleton import Skeleton
 from train.errors import TrainError
 from train.motion.activities import ACTIVITIES, SHARES
@@ -126,17 +127,6 @@ def _shares(names: list[str]) -> FloatArray:
 def mirror(skeleton: Skeleton, q: FloatArray) -> FloatArray:
     """Exchange left and right. Shape of q: (..., n_q)."""
     names = skeleton.coordinate_names
-    other = [
-        names.index(n[:-2] + ("_l" if n.endswith("_r") else "_r")) if n.endswith(("_r", "_l")) else k
-        for k, n in enumerate(names)
-    ]
-    mirrored = q[..., other].copy()
-    for name in _ODD:
-        mirrored[..., skeleton.coordinate_index(name)] *= -1.0
+    mirrored = q[..., mirror_index(names)].copy()
+    mirrored *= mirror_signs(names)
     return mirrored
-
-
-_ODD = (
-    "pelvis_list", "pelvis_rotation", "pelvis_tz", "lumbar_bending", "lumbar_rotation", "neck_bending",
-    "neck_rotation",
-)  # fmt: skip

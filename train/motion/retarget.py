@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS, stem_of
 from calib.ik import InverseKinematics
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
@@ -92,7 +93,7 @@ class Retargeter:
             ratio = float(np.linalg.norm(theirs) / np.linalg.norm(own[b] - own[a]))
             ratios.append(ratio)
             for body, name in enumerate(skeleton.body_names):
-                if name[:-2] in stems:
+                if stem_of(name) in stems:
                     scale[body] = ratio
         for trunk in ("pelvis", "torso", "neck", "head"):
             scale[skeleton.body_index(trunk)] = np.mean(ratios[:2])
@@ -111,10 +112,10 @@ class Retargeter:
         return np.array(bodies), np.array(joints), np.array(arms), np.array(weights)
 
     def _priors(self, weight: float) -> FloatArray:
-        stems = [name.removesuffix("_r").removesuffix("_l") for name in self.skeleton.coordinate_names]
+        stems = [stem_of(name) for name in self.skeleton.coordinate_names]
         # What captures know badly is held more.
         prior = np.array([weight * (_SHY if stem in _BADLY_SEEN else 1.0) for stem in stems])
-        prior[[self.skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]] = 0.0
+        prior[[self.skeleton.coordinate_index(name) for name in PELVIS_TRANSLATIONS]] = 0.0
         return prior
 
     def _known_pose(self, capture: Capture, bounded: NDArray[np.bool_]) -> FloatArray:
@@ -122,7 +123,7 @@ class Retargeter:
         skeleton = self.skeleton
         q = np.zeros(skeleton.n_q)
         for k, name in enumerate(skeleton.coordinate_names):
-            stem = name.removesuffix("_r").removesuffix("_l")
+            stem = stem_of(name)
             q[k] = np.radians(_STANDING_DEG.get(stem, 0.0))
             if stem == "arm_add" and capture.arms_out:
                 q[k] = np.radians(-90.0)
@@ -138,7 +139,7 @@ class Retargeter:
         q[skeleton.coordinate_index("pelvis_ty")] = capture.p_known_m[self._index("root"), 1]
         prior = self._priors(_KNOWN_PRIOR)
         # The pelvis stands as people do, and the sole is level whatever slope the capture draws to the toes.
-        for name in ("pelvis_tilt", "pelvis_list", "pelvis_rotation", "lumbar_extension"):
+        for name in (*PELVIS_ROTATIONS, "lumbar_extension"):
             prior[skeleton.coordinate_index(name)] = 10.0
         q = solver.solve(np.array(targets), np.ones(len(bodies)), q, q_prior=q, prior_weight=prior).q.copy()
         for side in ("r", "l"):

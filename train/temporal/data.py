@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 
+from calib.coordinates import PELVIS_ROTATIONS
 from calib.pelvis import facing, pelvis_rotation, turned
 from calib.skeleton import Skeleton
 from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
@@ -21,7 +22,6 @@ from engines.spec import load_spec
 from train.blazepose.data import LiftData
 from train.errors import TrainError
 from train.lift.network import (
-    PELVIS,
     camera_noise,
     landmark_batch,
     lifted_coordinates,
@@ -72,8 +72,10 @@ class Dynamics:
 def steadied_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
     """The coordinates that the temporal network gives: what the lifter gives, without the pelvis."""
     names = lifted_coordinates(skeleton)
-    if names[:N_PELVIS] != PELVIS:
-        raise TrainError(f"the skeleton's coordinates begin with {names[:N_PELVIS]}; accepted: {PELVIS}")
+    if names[:N_PELVIS] != PELVIS_ROTATIONS:
+        raise TrainError(
+            f"the skeleton's coordinates begin with {names[:N_PELVIS]}; accepted: {PELVIS_ROTATIONS}"
+        )
     return names[N_PELVIS:]
 
 

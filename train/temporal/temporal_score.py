@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from calib.coordinates import PELVIS_ROTATIONS, SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from engines.features.motion_metrics import Motion
 from engines.features.temporal import N_PELVIS
-from train.lift.fit import SCORED
-from train.lift.network import PELVIS
 from train.temporal.data import steadied_coordinates
 from train.temporal.fit import TemporalClip, predict
 from train.temporal.loss import refine
 from train.temporal.network import CausalNetwork
 
-STEADIED = tuple(name for name in SCORED if name not in PELVIS)
+STEADIED = tuple(name for name in SCORED_COORDINATES if name not in PELVIS_ROTATIONS)
 ALONE = "lifter"
 """Estimates without any temporal network."""
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from calib.coordinates import SCORED_COORDINATES
 from calib.errors import SubjectError
 from calib.kinematics import body_transforms, joint_centres
 from calib.scaling import write_scaled_osim
@@ -19,7 +20,6 @@ from calib.subject import Subject, load_subject, save_subject
 from realtime.calibration.subject_lengths import segment_lengths_of
 from realtime.calibration.subject_meter import (
     MIN_LOOKS,
-    NEUTRAL,
     SubjectMeter,
     residuals,
     symmetric,
@@ -154,7 +154,7 @@ def test_stature_sets_the_size_and_frames_the_proportions(skeleton: Skeleton) ->
     knee = skeleton.coordinate_index("knee_angle_r")
     assert subject.neutral_offsets[knee] == pytest.approx(np.radians(5.0))
     known = {skeleton.coordinate_names[k] for k in np.flatnonzero(np.isfinite(subject.neutral_offsets))}
-    assert known == set(NEUTRAL)
+    assert known == set(SCORED_COORDINATES)
 
 
 def test_people_out_of_the_picture_and_of_no_stature_are_refused(skeleton: Skeleton) -> None:

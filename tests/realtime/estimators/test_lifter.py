@@ -11,7 +11,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calib.camera import CameraCalibration
+from calib.coordinates import PELVIS_ROTATIONS
 from calib.kinematics import body_transforms, station_positions
+from calib.pelvis import pelvis_rotation
 from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.errors import EngineError
@@ -25,7 +27,6 @@ from engines.features.landmarks import (
 )
 from engines.preprocess import Roi
 from engines.spec import load_spec
-from realtime.bench.accuracy import PELVIS_ROTATIONS, pelvis_rotation_matrices
 from realtime.estimators.build import lifter_path, make_estimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.options import EstimatorOptions
@@ -132,7 +133,7 @@ def test_a_mirrored_person_has_mirrored_coordinates(skeleton: Skeleton) -> None:
         assert mirror_image.q[index(name)] == pytest.approx(-seen.q[index(name)], abs=1e-4)
     M = np.diag([1.0, 1.0, -1.0])
     pelvis = [index(n) for n in PELVIS_ROTATIONS]
-    R, R_mirrored = (pelvis_rotation_matrices(np.degrees(x.q[pelvis])[None])[0] for x in (seen, mirror_image))
+    R, R_mirrored = (pelvis_rotation(x.q[pelvis][None])[0] for x in (seen, mirror_image))
     np.testing.assert_allclose(R_mirrored, M @ R @ M, atol=1e-4)
 
 
@@ -143,7 +144,7 @@ def test_turning_the_camera_turns_the_pelvis_and_nothing_else(skeleton: Skeleton
     here = LiftNetwork(skeleton, CAMERA, lifter_path()).lift(somebody(2))
     there = LiftNetwork(skeleton, replace(CAMERA, T_ground_cam=T), lifter_path()).lift(somebody(2))
     pelvis = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
-    R_here, R_there = (pelvis_rotation_matrices(np.degrees(x.q[pelvis])[None])[0] for x in (here, there))
+    R_here, R_there = (pelvis_rotation(x.q[pelvis][None])[0] for x in (here, there))
     np.testing.assert_allclose(R_there, turn @ R_here, atol=1e-4)
     others = np.setdiff1d(np.arange(skeleton.n_q), pelvis)
     np.testing.assert_allclose(there.q[others], here.q[others], atol=1e-4)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from calib.camera import CameraCalibration
-from realtime.bench.accuracy import SCORED_COORDINATES
+from calib.coordinates import SCORED_COORDINATES
 from realtime.estimators.build import make_estimator
 from realtime.geometry import joint_centres
 from realtime.options import EstimatorOptions

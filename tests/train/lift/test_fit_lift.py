@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton, load_skeleton
 from train.blazepose.data import LiftData, concatenated
 from train.bodies.puppet import PuppetPool
@@ -15,7 +16,7 @@ from train.motion.library import MotionLibrary
 pytest.importorskip("torch", reason="training needs the extra 'train'")
 from tests.support.observers import perfect_model
 from train.blazepose.simulate import MovingBodies, simulated_clips
-from train.lift.fit import SCORED, LiftOptions, fit_lifter, score
+from train.lift.fit import LiftOptions, fit_lifter, score
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -38,7 +39,7 @@ def others(skeleton: Skeleton) -> LiftData:
 
 def spread_deg(data: LiftData, skeleton: Skeleton) -> float:
     """How wrong the mean pose is."""
-    index = [skeleton.coordinate_index(name) for name in SCORED]
+    index = [skeleton.coordinate_index(name) for name in SCORED_COORDINATES]
     q = data.q[:, index]
     return float(np.degrees(np.abs(q - q.mean(0)).mean()))
 
