@@ -10,7 +10,7 @@ import msgspec
 
 from calib.skeleton import load_skeleton
 from realtime.bench.accuracy import LAG_RANGE_S
-from realtime.bench.evaluation import Evaluation, Matching, evaluate_trial, open_reference
+from realtime.bench.evaluation import Evaluation, Matching, OpenEstimator, evaluate_trial, open_reference
 from realtime.bench.reference import MIN_FRAMES, Offset
 from realtime.bench.trials import evaluate_trials
 from realtime.bench.trials_file import Trial, read_trials
@@ -92,11 +92,7 @@ def run(args: argparse.Namespace) -> int:
     check_can_write(args.json)
     matching = Matching(args.lag_range, args.min_frames)
     _check_options(args)
-
-    def open_estimator(trial: Trial, source: FrameSource) -> Estimator:
-        own = argparse.Namespace(**{**vars(args), "height": trial.height_m, "camera_file": trial.camera})
-        return estimator_from_options(own, camera_from_options(own, source.width_px, source.height_px))
-
+    open_estimator = estimator_opener(args)
     skeleton = load_skeleton(args.skeleton)
     if args.trials is not None:
         trials = read_trials(args.trials)
@@ -111,6 +107,16 @@ def run(args: argparse.Namespace) -> int:
     print(format_evaluation(evaluation))
     _write(args.json, evaluation.as_dict())
     return 0
+
+
+def estimator_opener(args: argparse.Namespace) -> OpenEstimator:
+    """Builds the estimator of the options for each trial's camera and stature."""
+
+    def open_estimator(trial: Trial, source: FrameSource) -> Estimator:
+        own = argparse.Namespace(**{**vars(args), "height": trial.height_m, "camera_file": trial.camera})
+        return estimator_from_options(own, camera_from_options(own, source.width_px, source.height_px))
+
+    return open_estimator
 
 
 def _check_options(args: argparse.Namespace) -> None:

@@ -23,7 +23,10 @@ from tests.support.mp4 import write_video
 
 BOMB = '<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]><OpenSimDocument>&c;</OpenSimDocument>'
 CAMERA = {"width_px": 64, "height_px": 48, "fx": 60.0, "fy": 60.0, "cx": 32.0, "cy": 24.0}
-RAGGED = "reference\nversion=1\nnRows=2\nnColumns=2\ninDegrees=yes\nendheader\ntime\ta\n0\t1\n0.1\t1\t2\n"
+RAGGED = (
+    "reference\nversion=1\nnRows=2\nnColumns=2\ninDegrees=yes\nendheader\n"
+    "time\tknee_angle_r\n0\t1\n0.1\t1\t2\n"
+)
 NOBODY = 65534
 
 

@@ -48,9 +48,55 @@ def test_a_lag_is_found_and_the_rest_is_exact() -> None:
     reference = Trajectory(NAMES, time_s, moving(time_s))
     seen_s = np.arange(0.2, 3.5, 1 / 60)
     estimate = Trajectory(NAMES, seen_s, moving(seen_s - 0.05))
-    lag_s, differences = compare(estimate, reference)
-    assert lag_s == pytest.approx(-0.05)
-    assert max(np.abs(d).max() for d in differences.values()) < 0.05
+    found = compare(estimate, reference)
+    assert found.lag_s == pytest.approx(-0.05)
+    assert not found.at_edge
+    assert max(np.abs(d).max() for d in found.differences_deg.values()) < 0.05
+
+
+@pytest.mark.parametrize("late_s", [-0.2, 0.2])
+def test_a_lag_beyond_the_range_is_at_its_edge_and_found_in_a_wider_one(late_s: float) -> None:
+    time_s = np.arange(0.0, 4.0, 0.01)
+    reference = Trajectory(NAMES, time_s, moving(time_s))
+    seen_s = np.arange(0.5, 3.5, 1 / 60)
+    estimate = Trajectory(NAMES, seen_s, moving(seen_s + late_s))
+    narrow, wide = (compare(estimate, reference, lag_range_s=s) for s in (0.1, 0.3))
+    assert narrow.at_edge and narrow.lag_s == pytest.approx(np.sign(late_s) * 0.1)
+    assert not wide.at_edge and wide.lag_s == pytest.approx(late_s)
+    exact = compare(estimate, reference, offset_s=late_s, lag_range_s=0.0)
+    assert exact.lag_s == 0.0 and not exact.at_edge
+    assert max(np.abs(d).max() for d in exact.differences_deg.values()) < 0.05
+
+
+def test_only_frames_with_an_estimate_and_a_reference_are_counted() -> None:
+    time_s = np.arange(0.0, 2.0, 0.01)
+    angles_deg = moving(time_s)
+    with_gap = angles_deg.copy()
+    with_gap[50:90] = np.nan
+    half = Trajectory(NAMES, time_s[:100], angles_deg[:100])
+    found = compare(Trajectory(NAMES, time_s, with_gap), half, lag_range_s=0.0)
+    assert (found.n_frames, len(found.time_s)) == (60, 100)
+
+
+def test_a_reference_that_passes_half_a_turn_is_interpolated_across_it() -> None:
+    time_s = np.arange(0.0, 2.0, 0.1)
+    turning = (170.0 + 10.0 * time_s)[:, None]
+    wrapped = (turning + 180.0) % 360.0 - 180.0
+    seen_s = np.arange(0.0, 1.9, 0.03)
+    estimate = Trajectory(("pelvis_rotation",), seen_s, (170.0 + 10.0 * seen_s)[:, None])
+    found = compare(estimate, Trajectory(("pelvis_rotation",), time_s, wrapped), lag_range_s=0.0)
+    np.testing.assert_allclose(found.differences_deg["pelvis_rotation"], 0.0, atol=1e-9)
+
+
+def test_what_is_skipped_does_not_choose_the_lag() -> None:
+    time_s = np.arange(0.0, 4.0, 0.01)
+    angles_deg = moving(time_s)
+    late = angles_deg.copy()
+    late[:, 3] = moving(time_s - 0.06)[:, 3]
+    pair = (Trajectory(NAMES, time_s, late), Trajectory(NAMES, time_s, angles_deg))
+    found = compare(*pair, skip=("knee_angle_r",))
+    assert found.lag_s == 0.0 and "knee_angle_r" not in found.differences_deg
+    assert compare(*pair).lag_s != 0.0
 
 
 def test_a_bias_is_reported_as_it_is() -> None:
@@ -58,7 +104,7 @@ def test_a_bias_is_reported_as_it_is() -> None:
     reference = Trajectory(NAMES, time_s, moving(time_s))
     biased = moving(time_s)
     biased[:, 3] += 7.0
-    _, differences = compare(Trajectory(NAMES, time_s, biased), reference)
+    differences = compare(Trajectory(NAMES, time_s, biased), reference).differences_deg
     assert differences["knee_angle_r"].mean() == pytest.approx(7.0, abs=0.1)
     assert abs(differences["pelvis_tilt"]).max() < 0.2
 
@@ -68,8 +114,8 @@ def test_lost_frames_do_not_count() -> None:
     angles_deg = moving(time_s)
     with_gap = angles_deg.copy()
     with_gap[50:90] = np.nan
-    _, differences = compare(Trajectory(NAMES, time_s, with_gap), Trajectory(NAMES, time_s, angles_deg))
-    assert np.nanmax(np.abs(differences["knee_angle_r"])) < 1e-9
+    found = compare(Trajectory(NAMES, time_s, with_gap), Trajectory(NAMES, time_s, angles_deg))
+    assert np.nanmax(np.abs(found.differences_deg["knee_angle_r"])) < 1e-9
 
 
 def test_whole_turns_are_no_error() -> None:
