@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -16,15 +17,22 @@ from realtime.bench.trials import evaluate_trials
 from realtime.bench.trials_file import Trial, read_trials
 from realtime.bench.trials_table import format_evaluation, format_trials
 from realtime.commands.arguments import check_can_write, positive_int
-from realtime.commands.options import add_estimator_options, camera_from_options, estimator_from_options
+from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError
+from realtime.estimators.build import make_camera, make_estimator
 from realtime.sample import Estimator
 from realtime.sources.source import FrameSource
 
 HELP = "measure an estimator against reference coordinates"
 
-OF_ONE_TRIAL = ("reference", "offset", "height", "subject", "camera_file")
-"""Options that a trials file has for each trial."""
+OF_ONE_TRIAL = {
+    "reference": "--reference",
+    "offset": "--offset",
+    "height_m": "--height",
+    "subject_path": "--subject",
+    "camera_path": "--camera-file",
+}
+"""Options of a single trial; a trials file says them for each."""
 
 
 def offset(text: str) -> Offset:
@@ -93,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     matching = Matching(args.lag_range, args.min_frames)
     _check_options(args)
     open_estimator = estimator_opener(args)
-    skeleton = load_skeleton(args.skeleton)
+    skeleton = load_skeleton(args.skeleton_path)
     if args.trials is not None:
         trials = read_trials(args.trials)
         result = evaluate_trials(trials, skeleton, open_estimator, matching, _print_trial)
@@ -101,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
         _write(args.json, result.as_dict())
         return 0
     trial = Trial(
-        args.video, "", args.video, args.reference, args.offset or 0.0, args.camera_file, args.height
+        args.video, "", args.video, args.reference, args.offset or 0.0, args.camera_path, args.height_m
     )
     evaluation = evaluate_trial(trial, open_reference(trial, skeleton), open_estimator, matching)
     print(format_evaluation(evaluation))
@@ -111,10 +119,13 @@ def run(args: argparse.Namespace) -> int:
 
 def estimator_opener(args: argparse.Namespace) -> OpenEstimator:
     """Builds the estimator of the options for each trial's camera and stature."""
+    estimator, camera = estimator_options(args), camera_options(args)
 
     def open_estimator(trial: Trial, source: FrameSource) -> Estimator:
-        own = argparse.Namespace(**{**vars(args), "height": trial.height_m, "camera_file": trial.camera})
-        return estimator_from_options(own, camera_from_options(own, source.width_px, source.height_px))
+        calibration = make_camera(
+            replace(camera, camera_path=trial.camera), source.width_px, source.height_px
+        )
+        return make_estimator(replace(estimator, height_m=trial.height_m), calibration)
 
     return open_estimator
 
@@ -124,7 +135,7 @@ def _check_options(args: argparse.Namespace) -> None:
         if args.reference is None:
             raise RealtimeError("--video needs a reference: add --reference R.mot")
         return
-    given = [f"--{name.replace('_', '-')}" for name in OF_ONE_TRIAL if getattr(args, name) is not None]
+    given = [option for name, option in OF_ONE_TRIAL.items() if getattr(args, name) is not None]
     if given:
         raise RealtimeError(
             f"{', '.join(given)} cannot go with --trials; the trials file says it for each trial: reference, "

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calib.skeleton import default_skeleton_path
 from calib.tables.storage import Table, write_mot
 from realtime.bench.reference import Reference, check_times, coordinate_columns, read_reference
 from realtime.errors import RealtimeError
 from realtime.sources.files import VideoSource
 from tests.support.mp4 import write_video
+from tests.support.opensim_reference import import_opensim
 
 ROTATIONS = ("pelvis_tilt", "pelvis_rotation", "hip_flexion_r", "knee_angle_r", "arm_flex_r")
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz_0123456789", min_size=1)
@@ -44,9 +46,7 @@ def test_states_of_opensim_are_coordinates_in_radians(tmp_path: Path) -> None:
 
 
 def test_opensims_own_states_are_read_as_opensim_does(tmp_path: Path) -> None:
-    opensim = pytest.importorskip("opensim", reason="needs kinecast[opensim]")
-    from calib.skeleton import default_skeleton_path
-
+    opensim = import_opensim()
     model = opensim.Model(str(default_skeleton_path()))
     state = model.initSystem()
     states = opensim.StatesTrajectory()
