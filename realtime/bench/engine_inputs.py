@@ -17,7 +17,7 @@ from engines.features.direct_outputs import INPUTS
 from engines.preprocess import Roi, averaged_crop
 from engines.spec import ModelSpec
 from realtime.errors import RealtimeError
-from realtime.sources.source import parse_source
+from realtime.sources.parse import parse_source
 
 DEFAULT_INPUTS = ("demo_clip",)
 MAX_PICTURES = 800

@@ -14,7 +14,7 @@ from engines.benchmark import BenchResult, Timing
 from realtime.estimators.build import make_estimator
 from realtime.options import EstimatorOptions
 from realtime.sample import Frame, Status
-from realtime.sources.source import parse_source
+from realtime.sources.parse import parse_source
 from realtime.stream.publisher import Publisher
 
 WIDTH_PX, HEIGHT_PX = 640, 480

@@ -26,7 +26,8 @@ from realtime.bench.scores import (
 from realtime.bench.trials_file import Trial
 from realtime.errors import RealtimeError
 from realtime.sample import Estimator, PoseSample, Status
-from realtime.sources.source import FrameSource, parse_source
+from realtime.sources.parse import parse_source
+from realtime.sources.source import FrameSource
 
 OpenEstimator = Callable[[Trial, FrameSource], Estimator]
 """Gives the estimator for an opened video."""

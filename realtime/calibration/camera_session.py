@@ -18,7 +18,8 @@ from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration
 from calib.camera_file import save_camera
 from realtime.sample import Frame
 from realtime.sources.files import PictureSource
-from realtime.sources.source import FrameSource, read_frames
+from realtime.sources.parse import read_frames
+from realtime.sources.source import FrameSource
 
 if TYPE_CHECKING:
     from calib.boards.camera_fit import IntrinsicsFit

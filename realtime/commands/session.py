@@ -116,7 +116,8 @@ def source_of(options: RunOptions) -> FrameSource:
         AssetError: the clip cannot be downloaded.
     """
     from engines.assets import ASSETS, fetch
-    from realtime.sources.source import VIDEO_SUFFIXES, parse_source
+    from realtime.sources.parse import parse_source
+    from realtime.sources.source import VIDEO_SUFFIXES
 
     text = options.source
     asset = ASSETS.get(text)

@@ -19,7 +19,7 @@ from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.pose.averaged_scaling import AveragedScaling
 from realtime.pose.estimate import Estimate
-from realtime.pose.observation import bounding_box, solve_translation, undistort_rays
+from realtime.pose.observation import bounding_box, reachable_rays, solve_translation
 from realtime.pose.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
@@ -166,8 +166,8 @@ class DirectEstimator:
         forward_kinematics(self.skeleton.tree, q, scale_factors, self._T)
         origin = self._T[self._pelvis, :3, 3].copy()
         joints_cam_m = (joint_centres(self.skeleton, q, scale_factors) - origin) @ R_ground_cam
-        rays = undistort_rays(answer.joints_px, self.camera.intrinsics)
-        weight = np.where(answer.is_in_crop, 1.0, OUTSIDE_WEIGHT)
+        rays, is_reached = reachable_rays(answer.joints_px, self.camera.intrinsics)
+        weight = np.where(answer.is_in_crop, 1.0, OUTSIDE_WEIGHT) * is_reached
         pelvis_m = R_ground_cam @ solve_translation(joints_cam_m, rays, weight) + t_ground_cam
         q[self._shifts] = pelvis_m - origin
         return q

@@ -105,13 +105,13 @@ class LiftNetwork:
 
     def batch(self, seen: BlazePoseResult) -> LandmarkBatch:
         """The landmarks of one frame, with the camera."""
+        landmarks_px, is_reached = undistorted_px(seen.landmarks_px[:, :2], self._intrinsics)
+        roi_centre_px = np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]])
         return LandmarkBatch(
-            landmarks_px=undistorted_px(seen.landmarks_px[:, :2], self._intrinsics)[None],
+            landmarks_px=landmarks_px[None],
             world_m=seen.world_m[None],
-            visibility=(seen.visibility * seen.presence)[None],
-            roi_centre_px=undistorted_px(
-                np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]]), self._intrinsics
-            ),
+            visibility=(seen.visibility * seen.presence * is_reached)[None],
+            roi_centre_px=undistorted_px(roi_centre_px, self._intrinsics)[0],
             camera=self._camera,
             R_ground_cam=self._R_ground_cam,
         )

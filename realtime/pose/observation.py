@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import CameraCalibration, Intrinsics
+from calib.camera import CameraCalibration, Intrinsics, largest_radius
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.pose.landmark_model import LandmarkModel
 
@@ -38,7 +37,7 @@ def rotation_to_ray(uv_px: Array, intrinsics: Intrinsics) -> Array:
     Returns:
         Shape: (3, 3).
     """
-    ray = undistort_rays(np.asarray(uv_px, dtype=np.float64)[None], intrinsics)[0]
+    ray = reachable_rays(np.asarray(uv_px, dtype=np.float64)[None], intrinsics)[0][0]
     ray /= np.linalg.norm(ray)
     # Smallest turn from the optical axis to the ray (Rodrigues): no roll is added.
     axis = np.array([-ray[1], ray[0], 0.0])
@@ -46,22 +45,44 @@ def rotation_to_ray(uv_px: Array, intrinsics: Intrinsics) -> Array:
     return np.eye(3) + skew + skew @ skew / (1.0 + ray[2])
 
 
-def undistort_rays(uv_px: Array, intrinsics: Intrinsics) -> Array:
-    """Rays of pixels, with depth 1. Shape: (n, 3)."""
-    if any(intrinsics.distortion):
-        xy = cv2.undistortPoints(uv_px[:, None, :], intrinsics.matrix, np.array(intrinsics.distortion))[:, 0]
-    else:
+def reachable_rays(uv_px: Array, intrinsics: Intrinsics) -> tuple[Array, NDArray[np.bool_]]:
+    """Rays of pixels, also of those that no point in front of the lens reaches.
+
+    Far from the centre of the image the lens model may fold (`Intrinsics.rays`). A pixel beyond the fold
+    gets the steepest ray that the lens sees in its direction; callers give it no weight.
+
+    Args:
+        uv_px: Shape: (n, 2).
+        intrinsics: Intrinsics of the camera.
+
+    Returns:
+        Rays with depth 1, and which of them lead to their pixel. Shapes: (n, 3), (n,).
+    """
+    rays = intrinsics.rays(uv_px)
+    is_reached = np.asarray(np.isfinite(rays).all(1))
+    if not is_reached.all():
         k = intrinsics
-        xy = (uv_px - np.array([k.cx, k.cy])) / np.array([k.fx, k.fy])
-    return np.concatenate([xy, np.ones((len(xy), 1))], axis=1)
+        xy = (np.asarray(uv_px)[~is_reached] - (k.cx, k.cy)) / (k.fx, k.fy)
+        steepest = largest_radius(k.distortion) / np.maximum(np.linalg.norm(xy, axis=1, keepdims=True), 1e-12)
+        rays[~is_reached, :2] = xy * steepest
+    return rays, is_reached
 
 
-def undistorted_px(uv_px: Array, intrinsics: Intrinsics) -> Array:
-    """Where the same camera without distortion would show what is seen at pixels. Shape: (n, 2)."""
+def undistorted_px(uv_px: Array, intrinsics: Intrinsics) -> tuple[Array, NDArray[np.bool_]]:
+    """Pixels in which the same camera without distortion would show the same.
+
+    Args:
+        uv_px: Shape: (n, 2).
+        intrinsics: Intrinsics of the camera.
+
+    Returns:
+        The pixels, and which of the given ones are reachable (`reachable_rays`). Shapes: (n, 2), (n,).
+    """
     if not intrinsics.is_distorted:
-        return uv_px
+        return uv_px, np.ones(len(uv_px), dtype=bool)
     k = intrinsics
-    return undistort_rays(uv_px, k)[:, :2] * np.array([k.fx, k.fy]) + np.array([k.cx, k.cy])
+    rays, is_reached = reachable_rays(uv_px, k)
+    return rays[:, :2] * np.array([k.fx, k.fy]) + np.array([k.cx, k.cy]), is_reached
 
 
 def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
@@ -107,8 +128,9 @@ def observe(
         weights: From 0 (ignored) to 1. Shape: (n,).
         camera: Where the camera is.
     """
-    rays = undistort_rays(uv_px, camera.intrinsics)
-    depth_m = solve_translation(world_m, rays, weights + 1e-3)[2] + world_m[:, 2]
+    rays, is_reached = reachable_rays(uv_px, camera.intrinsics)
+    weights = weights * is_reached
+    depth_m = solve_translation(world_m, rays, (weights + 1e-3) * is_reached)[2] + world_m[:, 2]
     R, t = camera.T_ground_cam[:3, :3], camera.T_ground_cam[:3, 3]
     points_m = (rays * np.maximum(depth_m, MIN_DEPTH_M)[:, None]) @ R.T + t
     direction = rays / np.linalg.norm(rays, axis=1, keepdims=True) @ R.T

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from calib.boards.camera_fit import fit_intrinsics
     from realtime.calibration.camera_session import collect_pictures, collect_video, describe_fit, save_fit
     from realtime.sources.cameras import device_name
-    from realtime.sources.source import parse_source
+    from realtime.sources.parse import parse_source
 
     board = board_of(args)
     check_can_write(args.out)

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """Look, measure, write, tell."""
     from calib.camera_file import save_camera
     from realtime.errors import RealtimeError
-    from realtime.sources.source import parse_source
+    from realtime.sources.parse import parse_source
 
     if args.by == "person" and args.height is None:
         raise RealtimeError(

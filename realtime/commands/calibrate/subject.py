@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from calib.skeleton import default_skeleton_path
     from calib.subject import save_subject
     from realtime.calibration.subject_observer import SubjectObserver
-    from realtime.sources.source import parse_source
+    from realtime.sources.parse import parse_source
 
     osim = args.osim or args.out.with_suffix(".osim")
     for path in (args.out, osim):

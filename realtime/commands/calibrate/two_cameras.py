@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from calib.boards.two_cameras import place_pair, save_pair
     from realtime.errors import RealtimeError
     from realtime.sources.cameras import device_name
-    from realtime.sources.source import parse_source
+    from realtime.sources.parse import parse_source
 
     if (args.height is None) == (args.square_m is None):
         raise RealtimeError("say by what: --square-m M for a board, or --height M for a person's stature")

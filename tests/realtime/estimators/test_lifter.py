@@ -34,7 +34,7 @@ from realtime.pose.landmark_model import build_landmark_model
 from realtime.pose.observation import LandmarkObservation, rotation_to_ray
 from realtime.pose.solver import PoseSolver, Prior
 from realtime.sample import Status
-from realtime.sources.source import parse_source, read_frames
+from realtime.sources.parse import parse_source, read_frames
 from tests.support.published import published
 
 CAMERA = CameraCalibration.assumed(640, 480)

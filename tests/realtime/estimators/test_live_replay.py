@@ -10,7 +10,7 @@ from realtime.options import EstimatorOptions
 from realtime.pipeline.pipeline import Pipeline, PipelineOptions
 from realtime.pipeline.slot import SlotPolicy
 from realtime.sample import Estimator, Frame, LiveStats, PoseSample, Status
-from realtime.sources.source import parse_source, read_frames
+from realtime.sources.parse import parse_source, read_frames
 from tests.support.published import published
 
 N_FRAMES = 40

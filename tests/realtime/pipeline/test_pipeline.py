@@ -15,7 +15,7 @@ from realtime.pipeline import pipeline
 from realtime.pipeline.pipeline import Pipeline, PipelineOptions
 from realtime.pipeline.slot import SlotPolicy
 from realtime.sample import Frame, LiveStats, PoseSample
-from realtime.sources.source import read_frames
+from realtime.sources.parse import read_frames
 from tests.support.fakes import FakeEstimator, FakePublisher, FakeSink, FakeSource, fail_at
 
 REPLAY = PipelineOptions(policy=SlotPolicy.WAIT)

@@ -26,7 +26,7 @@ from realtime.client import Subscription, subscribe
 from realtime.recording.finish import finish_recording
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.source import RecordedVideo
-from realtime.sources.source import read_frames
+from realtime.sources.parse import read_frames
 from tests.support.hostile import SESSION, good_messages, hostile_messages
 from tests.support.kinecast_process import FREE_PORT, ROOT, published_address, running
 

@@ -17,7 +17,7 @@ from engines.preprocess import Roi
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.pose.estimate import Estimate
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
-from realtime.pose.observation import observe, rotation_to_ray, solve_translation, undistort_rays
+from realtime.pose.observation import observe, reachable_rays, rotation_to_ray, solve_translation
 from realtime.pose.scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.pose.solver import PoseSolver
@@ -69,7 +69,9 @@ def test_rays_undo_distortion_as_opencv_makes_it() -> None:
     uv_px = cv2.projectPoints(
         p_cam, np.zeros(3), np.zeros(3), DISTORTED.matrix, np.array(DISTORTED.distortion)
     )[0]
-    np.testing.assert_allclose(undistort_rays(uv_px[:, 0], DISTORTED), p_cam / p_cam[:, 2:], atol=1e-4)
+    rays, is_reached = reachable_rays(uv_px[:, 0], DISTORTED)
+    np.testing.assert_allclose(rays, p_cam / p_cam[:, 2:], atol=1e-9)
+    assert is_reached.all()
 
 
 def test_the_turned_camera_looks_along_the_ray() -> None:

@@ -15,7 +15,7 @@ from realtime.estimators.build import make_estimator
 from realtime.geometry import joint_centres
 from realtime.options import EstimatorOptions
 from realtime.sample import Estimator, Frame, PoseSample
-from realtime.sources.source import parse_source, read_frames
+from realtime.sources.parse import parse_source, read_frames
 
 START_S, HIDDEN_S, SEEN_S, END_S = 1.9, 3.0, 6.0, 8.1
 """The person stands while the legs are hidden, and squats as soon as they are seen again."""

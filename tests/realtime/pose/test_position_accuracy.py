@@ -25,7 +25,7 @@ from realtime.options import EstimatorOptions
 from realtime.pose.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
-from realtime.sources.source import parse_source, read_frames
+from realtime.sources.parse import parse_source, read_frames
 from tests.support.position_evaluation import (
     SHIFTS,
     FootError,

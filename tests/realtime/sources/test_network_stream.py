@@ -13,7 +13,7 @@ import pytest
 
 from realtime.errors import SourceError
 from realtime.sources import cameras
-from realtime.sources.source import parse_source
+from realtime.sources.parse import parse_source
 from tests.support.mp4 import picture
 
 

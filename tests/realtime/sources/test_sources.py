@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from realtime.errors import SourceError
 from realtime.sources.cameras import CameraSource, StreamSource
 from realtime.sources.files import PictureSource, VideoSource
-from realtime.sources.source import hide_password, parse_source, read_frames
+from realtime.sources.parse import parse_source, read_frames
+from realtime.sources.source import hide_password
 from realtime.sources.synthetic import SyntheticSource
 from tests.support.mp4 import (
     picture,
@@ -158,7 +159,7 @@ def test_what_is_not_a_video_is_refused(tmp_path: Path, case: str, said: str):
 
 
 def test_opencv_and_ffmpeg_do_not_write_to_the_console(tmp_path: Path):
-    code = "import sys; from realtime.sources.source import parse_source; parse_source(sys.argv[1]).open()"
+    code = "import sys; from realtime.sources.parse import parse_source; parse_source(sys.argv[1]).open()"
     for source in (str(write_junk(tmp_path, "without index")), "9999"):
         result = subprocess.run(
             [sys.executable, "-c", code, source], capture_output=True, text=True, check=False
