@@ -17,6 +17,7 @@ from engines.building.manifest import FORMAT, Manifest, Speed, file_facts
 from engines.building.network_inputs import NetworkInputs, run_network
 from engines.building.parity import Parity, angle_changes_deg, summarise
 from engines.errors import EngineError
+from engines.instruction_set import instruction_set
 from engines.runtimes.available import LIMIT_DEG, Backend, Precision, Runtime, backends, n_threads
 from engines.runtimes.engine import Engine
 from engines.spec import ModelSpec
@@ -53,7 +54,12 @@ class Source:
         """The network in 8 bits, for CPUs."""
         from engines.building.quantise import to_int8
 
-        return to_int8(self.content, self.spec, self.calibration)
+        return to_int8(
+            self.content,
+            self.spec,
+            self.calibration,
+            seven_bit_weights=not instruction_set().sums_in_32_bits,
+        )
 
     @cached_property
     def symmetric_int8(self) -> bytes:
@@ -163,7 +169,8 @@ def _write(source: Source, backend: Backend, precision: Precision, path: Path, r
     content, method = source.content, "as exported"
     if precision is Precision.INT8:
         is_tensorrt = backend.runtime is Runtime.TENSORRT
-        content, method = source.symmetric_int8 if is_tensorrt else source.int8, _INT8
+        content = source.symmetric_int8 if is_tensorrt else source.int8
+        method = _INT8 if is_tensorrt else _int8_method()
     elif precision is Precision.FP16:
         from engines.building.half_precision import to_half_precision
 
@@ -180,6 +187,11 @@ def _write(source: Source, backend: Backend, precision: Precision, path: Path, r
 _INT8 = "onnxruntime.quantization: convolutions, percentile ranges, a scale per channel"
 
 
+def _int8_method() -> str:
+    """How processors get 8 bits."""
+    return _INT8 if instruction_set().sums_in_32_bits else f"{_INT8}, 7-bit weights (no VNNI)"
+
+
 def _write_openvino(source: Source, precision: Precision, path: Path) -> str:
     import openvino
 
@@ -187,7 +199,7 @@ def _write_openvino(source: Source, precision: Precision, path: Path) -> str:
 
     if precision is Precision.INT8:
         openvino.save_model(shared_core().read_model(source.int8), path, compress_to_fp16=False)
-        return _INT8
+        return _int8_method()
     openvino.save_model(read_network(source.path), path, compress_to_fp16=precision is Precision.FP16)
     return "as exported" if precision is Precision.FP32 else "OpenVINO's own fp16"
 

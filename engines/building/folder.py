@@ -17,6 +17,7 @@ import platformdirs
 
 from engines.building.manifest import MANIFEST_NAME, Manifest, check_files, encode_manifest, read_manifest
 from engines.errors import EngineError
+from engines.instruction_set import has_bfloat16
 from engines.runtimes.available import Backend, Precision, Runtime, find_backend
 from engines.runtimes.engine import Engine
 from engines.spec import ModelSpec
@@ -35,7 +36,7 @@ NAMES = {
     Runtime.TENSORRT: "TensorRT",
 }
 _HINTS = {Precision.FP32: "f32", Precision.FP16: "f16", Precision.INT8: "bf16"}
-"""What OpenVINO computes in where nothing is quantised."""
+"""What OpenVINO computes in where nothing is quantised, if the processor can."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,7 +172,7 @@ def open_file(
             with_inner_states(read_network(path), states),
             outputs=None if states else outputs,
             device=unit.upper(),
-            precision=_HINTS[precision],
+            precision=_hint(precision, unit),
             n_threads=n_threads,
         )
     if runtime is Runtime.ONNXRUNTIME:
@@ -181,6 +182,13 @@ def open_file(
     from engines.runtimes.tensorrt_engine import TensorrtEngine
 
     return TensorrtEngine(path.read_bytes(), outputs=outputs, states=states)
+
+
+def _hint(precision: Precision, unit: str) -> str:
+    # OpenVINO asks the processor itself what it can, but its kernels also obey limits of the environment,
+    # under which they find no way to compute in bfloat16.
+    hint = _HINTS[precision]
+    return "f32" if hint == "bf16" and unit == "cpu" and not has_bfloat16() else hint
 
 
 def describe(manifest: Manifest) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from engines.benchmark import processor_name
 from engines.errors import EngineError
+from engines.instruction_set import instruction_set
 
 
 class Runtime(StrEnum):
@@ -87,6 +88,11 @@ def find_backend(runtime: Runtime, unit: str) -> Backend:
     raise EngineError(f"this machine has no {runtime.value} on {unit}; usable: {usable}")
 
 
+def _processor() -> str:
+    """Name and instruction set: some names, such as AMD EPYC, stand for processors with and without VNNI."""
+    return f"{processor_name()}, {instruction_set().value}"
+
+
 def _openvino() -> list[Backend]:
     import openvino
 
@@ -102,7 +108,7 @@ def _openvino() -> list[Backend]:
         # A CPU's plugin takes half precision by computing in single precision, unless it says otherwise.
         has_half = "FP16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
         precisions = (Precision.FP32, *((Precision.FP16,) if has_half else ()), Precision.INT8)
-        name = processor_name() if unit == "cpu" else core.get_property(device, "FULL_DEVICE_NAME")
+        name = _processor() if unit == "cpu" else core.get_property(device, "FULL_DEVICE_NAME")
         found.append(Backend(Runtime.OPENVINO, unit, version, name, precisions))
     return found
 
@@ -112,7 +118,7 @@ def _onnxruntime() -> list[Backend]:
 
     version, offered = onnxruntime.__version__, onnxruntime.get_available_providers()
     precisions = (Precision.FP32, Precision.INT8)
-    found = [Backend(Runtime.ONNXRUNTIME, "cpu", version, processor_name(), precisions)]
+    found = [Backend(Runtime.ONNXRUNTIME, "cpu", version, _processor(), precisions)]
     if "CUDAExecutionProvider" in offered:
         from engines.runtimes.cuda import device_name
 

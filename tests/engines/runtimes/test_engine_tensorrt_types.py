@@ -20,7 +20,7 @@ from engines.runtimes import cuda
 from tests.support.engine_networks import pictures, write_picture_network
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULES = ("tensorrt_build.py", "tensorrt_engine.py")
+MODULES = ("building/tensorrt_build.py", "runtimes/tensorrt_engine.py")
 
 
 def readable(text: str) -> str:
@@ -76,6 +76,7 @@ def test_the_adapter_keeps_to_the_published_types(stubs: Path, tmp_path: Path) -
             ("build_serialized_network(definition, config)", "build_serialized_network(config)"),
         ):
             text = text.replace(right, wrong)
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     said = "\n".join(complaints(tmp_path, stubs))
     assert "execute_v9" in said
