@@ -6,14 +6,22 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests.support.environment import SYSTEM_PACKAGES, import_or_skip
+
 if TYPE_CHECKING:
     from train.bodies.bodies import BodyModel
     from train.bodies.puppet import PuppetPool
+
+try:
+    import cv2  # noqa: F401
+except ImportError as error:  # nearly all tests need it: name the cause once
+    pytest.exit(f"OpenCV cannot be loaded ({error}); {SYSTEM_PACKAGES}", returncode=1)
 
 settings.register_profile("kinecast", deadline=None)  # a busy machine is not a failure
 settings.load_profile("kinecast")
@@ -32,6 +40,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"development data not found at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def open3d() -> ModuleType:
+    """Open3D, which the viewer's window needs."""
+    return import_or_skip(
+        "open3d", f"install it: pip install -e '.[viewer]', and the system libraries {SYSTEM_PACKAGES}"
+    )
 
 
 @pytest.fixture(scope="session")

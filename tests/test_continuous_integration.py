@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.metadata import version
 
 import pytest
 
+from tests.support.environment import IS_CI
 from tests.support.published import published
 from tests.support.screens import virtual_screen
-
-IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 pytestmark = pytest.mark.skipif(not IS_CI, reason="only where CI=true")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.sync.client import ClientConnection, connect
+
+from tests.support.environment import SYSTEM_PACKAGES, missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -23,10 +23,7 @@ def find_browser() -> str:
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is not None:
         return found
-    reason = f"no browser: none of {', '.join(NAMES)} is installed"
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    missing(f"no browser: none of {', '.join(NAMES)} is installed; {SYSTEM_PACKAGES}")
 
 
 class Page:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from calib.skeleton import Skeleton
+from tests.support.environment import import_or_skip
 
 
 def import_opensim() -> Any:
     """The opensim package. Without it tests skip, except in CI, where it must be there."""
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        import opensim
-    else:
-        opensim = pytest.importorskip("opensim", reason="needs the extra kinecast[opensim]")
+    opensim = import_or_skip("opensim", "install it: pip install -e '.[opensim]'")
     opensim.Logger.setLevelString("off")
     opensim.Logger.removeFileSink()
     return opensim

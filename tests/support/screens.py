@@ -9,16 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
-IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
+from tests.support.environment import SYSTEM_PACKAGES, missing
 
 
 @contextmanager
 def virtual_screen() -> Iterator[dict[str, str]]:
     """An environment whose DISPLAY is an Xvfb of its own. Skips without one, except in CI."""
-    if shutil.which("Xvfb") is None and not IS_CI:
-        pytest.skip("needs Xvfb (apt install xvfb)")
+    if shutil.which("Xvfb") is None:
+        missing(f"needs Xvfb; {SYSTEM_PACKAGES}")
     folder = tempfile.mkdtemp(prefix="kinecast-screen-")
     read_end, write_end = os.pipe()
     server = subprocess.Popen(

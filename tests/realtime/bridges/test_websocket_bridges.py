@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -25,6 +23,7 @@ from realtime.bridges.websocket_server import LONGEST_REQUEST_BYTES, MOST_CLIENT
 from realtime.errors import BridgeError
 from realtime.sample import LiveStats
 from tests.support.bridging import SKELETON, bridged, new_publisher, pose, publish_until
+from tests.support.environment import import_or_skip
 from tests.support.poses import lost_sample, random_sample
 from tests.support.streams import PATIENCE_S
 
@@ -216,12 +215,7 @@ def test_the_visualizer_gets_bodies_where_opensim_has_them():
 
 def test_the_visualizers_own_library_would_have_said_the_same():
     """Its builder of `init` and `frame` messages, given our bodies, gives our messages."""
-    try:
-        theirs = importlib.import_module("opencap_visualizer.live_stream")
-    except ImportError:
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            raise
-        pytest.skip("opencap-visualizer is not installed")
+    theirs = import_or_skip("opencap_visualizer.live_stream", "install it: pip install -e '.[dev]'")
     bridge = OpencapBridge(port=0)
     with new_publisher() as publisher, bridged(bridge, publisher.address):
         with joined(bridge.server) as client:

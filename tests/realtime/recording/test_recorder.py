@@ -25,6 +25,7 @@ from realtime.recording.log import LOG_NAME
 from realtime.recording.recorder import Recorder
 from realtime.sample import PoseSample
 from realtime.stream.publisher import Publisher
+from tests.support.opensim_reference import import_opensim
 from tests.support.poses import lost_sample, random_sample, sample_of
 
 START_NS = 123_456_789_000
@@ -170,7 +171,7 @@ def test_a_turn_is_resampled_the_shorter_way_round(skeleton: Skeleton, tmp_path:
 
 @pytest.mark.opensim
 def test_opensim_reads_the_files(skeleton: Skeleton, tmp_path: Path) -> None:
-    opensim = pytest.importorskip("opensim")
+    opensim = import_opensim()
     samples = smooth_samples(skeleton, uneven_s(30))
     with Recorder(tmp_path, skeleton) as recorder:
         for k, sample in enumerate(samples):

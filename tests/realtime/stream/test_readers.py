@@ -18,11 +18,11 @@ import pytest
 
 from realtime.stream.publisher import Publisher
 from tests.support.bridging import SKELETON, new_publisher, pose, publish_until
+from tests.support.environment import missing
 from tests.support.poses import lost_sample
 
 READERS = Path(__file__).resolve().parents[3] / "realtime" / "docs" / "readers"
 NODE_PACKAGES = ("zeromq@6.8.0", "@msgpack/msgpack@3.1.3")
-IS_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,7 @@ def node_modules() -> Path:
         words = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *NODE_PACKAGES]
         subprocess.run(words, cwd=folder, check=True, capture_output=True, timeout=200)
     except (OSError, subprocess.SubprocessError) as error:
-        if IS_CI:
-            pytest.fail(f"the JavaScript reader cannot run: {error}")
-        pytest.skip(f"the JavaScript reader cannot run: {error}")
+        missing(f"the JavaScript reader cannot run: {error}")
     return folder / "node_modules"
 
 

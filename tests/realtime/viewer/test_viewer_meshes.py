@@ -23,7 +23,6 @@ from realtime.viewer.shapes import Mesh
 from realtime.viewer.surface_files import read_surface
 from realtime.viewer.vtp import read_vtp
 from tests.support.opensim_reference import import_opensim
-from tests.support.screens import IS_CI
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [0.5, 0.5, 1.25]], dtype=np.float64)
 POLYGONS = [[0, 3, 2, 1], [0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]]
@@ -361,9 +360,8 @@ def test_damaged_surfaces_are_read_or_refused(
 
 
 @pytest.mark.viewer
+@pytest.mark.usefixtures("open3d")
 def test_fine_meshes_are_thinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not IS_CI:
-        pytest.importorskip("open3d", reason="needs the extra kinecast[viewer]")
     rng = np.random.default_rng(0)
     grid = np.stack(np.meshgrid(np.arange(40.0), np.arange(40.0), [0.0]), axis=-1).reshape(-1, 3)
     grid[:, 2] = 0.01 * rng.random(len(grid))

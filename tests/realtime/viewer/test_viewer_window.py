@@ -21,13 +21,11 @@ from realtime.overlay.style import INK
 from realtime.sample import PoseSample
 from realtime.stream.publisher import Publisher
 from realtime.viewer.keys import KEYS
+from tests.support.environment import SYSTEM_PACKAGES, missing
 from tests.support.poses import sample_of
-from tests.support.screens import IS_CI, virtual_screen
+from tests.support.screens import virtual_screen
 
-if not IS_CI:  # there it must be installed
-    pytest.importorskip("open3d", reason="needs the extra kinecast[viewer]")
-
-pytestmark = [pytest.mark.viewer, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.viewer, pytest.mark.timeout(240), pytest.mark.usefixtures("open3d")]
 ROOT = Path(__file__).resolve().parents[3]
 SIZE_PX = (800, 600)
 PATIENCE_S = 120.0
@@ -214,8 +212,8 @@ for keysym in (0x74, 0x6B):
 until(lambda: not viewer.shown.trails and not viewer.shown.keys)
 print("arrived")
 """
-    if not IS_CI and not _has_library("libXtst.so.6"):
-        pytest.skip("needs libxtst6")
+    if not _has_library("libXtst.so.6"):
+        missing(f"needs libxtst6; {SYSTEM_PACKAGES}")
     assert drive(screen, script, stream).split() == ["arrived"]
 
 
