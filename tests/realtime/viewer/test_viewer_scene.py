@@ -412,9 +412,7 @@ class StubWindow:
 def test_one_turn_takes_all_that_came_and_draws_the_newest(
     skeleton: Skeleton, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        viewer_module, "CATCH_UP_S", 1e9
-    )  # else busy machines skip some
+    monkeypatch.setattr(viewer_module, "CATCH_UP_S", 1e9)  # else busy machines skip some
     with (
         Publisher(ANY_PORT, skeleton) as publisher,
         subscribe(publisher.address, poses=True) as subscription,
