@@ -1,7 +1,7 @@
 """Tables of docs/accuracy.md and of the README, from the JSON of `kinecast evaluate --trials`.
 
-`python -m realtime.bench.accuracy_page lifted.json direct.json` renews them: the first file is told in full,
-of the others only the means.
+`python -m realtime.bench.accuracy_page lifted.json direct.json` renews them: the first file's coordinates are
+shown one by one, of the others only the means.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ START, END = "<!-- accuracy -->", "<!-- /accuracy -->"
 NONE = "-"
 
 
-class _Standing(msgspec.Struct, frozen=True):
+class _Mean(msgspec.Struct, frozen=True):
     mean_mae_deg: float
 
 
@@ -37,8 +37,8 @@ class _TrialRow(msgspec.Struct, frozen=True):
     mean_mae_deg: float
     mean_bias_removed_deg: float
     median_frame_error_deg: float
-    standing: _Standing | None
-    extremes: _Standing
+    standing: _Mean | None
+    extremes: _Mean
     known_after_s: float | None
     mae_deg: dict[str, float]
 

@@ -84,11 +84,29 @@ class Evaluation:
         return {"name": trial["name"], "person": trial["person"], **values, **errors, "skip": trial["skip"]}
 
 
-def open_reference(trial: Trial, skeleton: Skeleton) -> Reference:
-    """Read a trial's reference, and check what of it is not to be scored."""
+def open_reference(trial: Trial, skeleton: Skeleton, matching: Matching) -> Reference:
+    """Read a trial's reference and check everything that can be checked before the video is tracked.
+
+    Args:
+        trial: The video, and what is known about it.
+        skeleton: Skeleton of the estimator.
+        matching: How the two are brought together.
+
+    Raises:
+        StorageError: the reference cannot be read.
+        RealtimeError: its columns or times do not fit, or the video cannot be opened.
+    """
     reference = read_reference(trial.reference, rotation_names(skeleton))
-    known = {*skeleton.coordinate_names, *reference.other_names}
-    trial.skipped(sorted(known))
+    trial.skipped(sorted({*skeleton.coordinate_names, *reference.other_names}))
+    source = parse_source(trial.video)
+    if source.is_live or source.n_frames is None:
+        raise RealtimeError(f"{trial.video}: not a recorded video; accepted: a video or a folder of images")
+    source.open()
+    try:
+        offset_s = reference.offset_s(trial.offset_s)
+        check_times(reference, source, offset_s, matching.lag_range_s, matching.min_frames)
+    finally:
+        source.close()
     return reference
 
 
@@ -104,20 +122,16 @@ def evaluate_trial(
 
     Args:
         trial: The video, and what is known about it.
-        reference: The trial's reference, as read.
+        reference: The trial's reference, from `open_reference`.
         open_estimator: Gives the estimator for the opened video.
         matching: How the two are brought together.
 
     Raises:
         RealtimeError: the video cannot be read, or too few frames can be compared.
     """
-    offset_s = reference.offset_s(trial.offset_s)
     source = parse_source(trial.video)
-    if source.is_live:
-        raise RealtimeError(f"{trial.video}: a live source has no reference; evaluate a video")
     source.open()
     try:
-        check_times(reference, source, offset_s, matching.lag_range_s, matching.min_frames)
         tracked = track(source, open_estimator(trial, source))
     finally:
         source.close()

@@ -200,7 +200,7 @@ def _pelvis_errors(estimate_deg: Array, reference_deg: Array, skip: Sequence[str
 
 
 def is_known(sample: PoseSample) -> bool:
-    """Whether the person's measures are known by then: the one place that says what that means."""
+    """Whether the person's measures are known by then; a sample's status stands for that."""
     return sample.status is Status.TRACKING
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ def evaluate_trials(
     matching: Matching,
     report: Callable[[Evaluation], None],
 ) -> TrialsResult:
-    """Track and score every trial, after all references were read.
+    """Track and score every trial, after all references and videos were checked.
 
     Args:
         trials: One or more.
@@ -75,16 +76,25 @@ def evaluate_trials(
     Raises:
         RealtimeError: naming the trial that cannot be scored.
     """
-    references = [open_reference(trial, skeleton) for trial in trials]
+    references = []
+    for trial in trials:
+        with _naming(trial):
+            references.append(open_reference(trial, skeleton, matching))
     evaluations = []
     for trial, reference in zip(trials, references, strict=True):
-        try:
-            evaluation = evaluate_trial(trial, reference, open_estimator, matching)
-        except RealtimeError as error:
-            raise RealtimeError(f"trial {trial.name}: {error}") from error
-        report(evaluation)
-        evaluations.append(evaluation)
+        with _naming(trial):
+            evaluations.append(evaluate_trial(trial, reference, open_estimator, matching))
+        report(evaluations[-1])
     return TrialsResult(tuple(evaluations), over_people(evaluations))
+
+
+@contextmanager
+def _naming(trial: Trial) -> Iterator[None]:
+    """Say which trial an error belongs to."""
+    try:
+        yield
+    except RealtimeError as error:
+        raise RealtimeError(f"trial {trial.name}: {error}") from error
 
 
 def over_people(evaluations: Sequence[Evaluation]) -> PeopleScores:

@@ -48,9 +48,7 @@ class Trial:
         """
         for asked in self.skip:
             if asked not in names and asked not in map(stem_of, names):
-                raise RealtimeError(
-                    f"trial {self.name}: skip names {asked!r}, which is no coordinate{_nearest(asked, names)}"
-                )
+                raise RealtimeError(f"skip names {asked!r}, which is no coordinate{_nearest(asked, names)}")
         return [name for name in names if name in self.skip or stem_of(name) in self.skip]
 
 

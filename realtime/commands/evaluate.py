@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     trial = Trial(
         args.video, "", args.video, args.reference, args.offset or 0.0, args.camera_path, args.height_m
     )
-    evaluation = evaluate_trial(trial, open_reference(trial, skeleton), open_estimator, matching)
+    evaluation = evaluate_trial(trial, open_reference(trial, skeleton, matching), open_estimator, matching)
     print(format_evaluation(evaluation))
     _write(args.json, evaluation.as_dict())
     return 0

@@ -151,10 +151,20 @@ def test_nothing_is_tracked_for_a_reference_that_cannot_serve(
     ):
         refused(["--video", "first.mp4", "--reference", f"{name}.mot"], said, capsys)
     refused(["--video", "first.mp4"], "add --reference", capsys)
+    for source in ("0", "synthetic", "rtsp://localhost/stream"):
+        refused(["--video", source, "--reference", "r.mot"], "not a recorded video", capsys)
     refused(
         ["--trials", str(write_trials(folder)), "--offset", "1"], "--offset cannot go with --trials", capsys
     )
-    refused(["--trials", str(write_trials(folder, more='skip = ["knee"]'))], "skip names 'knee'", capsys)
+    path = write_trials(folder)
+    text = path.read_text()
+    path.write_text(text[::-1].replace("r.mot"[::-1], "clock.mot"[::-1], 1)[::-1])  # of the last trial
+    refused(["--trials", str(path)], "trial third: .*--offset auto", capsys)
+    refused(
+        ["--trials", str(write_trials(folder, more='skip = ["knee"]'))],
+        "trial first: skip names 'knee'",
+        capsys,
+    )
     refused(["--video", "first.mp4", "--reference", "r.mot", "--lag-range", "-1"], "from 0 to 10", capsys)
     refused(["--video", "first.mp4", "--reference", "r.mot", "--offset", "nan"], "auto or a number", capsys)
 

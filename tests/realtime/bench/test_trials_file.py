@@ -137,7 +137,7 @@ def test_stems_count_for_both_sides_and_unknown_ones_are_refused() -> None:
     names = load_skeleton().coordinate_names
     trial = Trial("t", "A", "v", Path("r"), skip=("ankle_angle", "knee_angle_r"))
     assert sorted(trial.skipped(names)) == ["ankle_angle_l", "ankle_angle_r", "knee_angle_r"]
-    with pytest.raises(RealtimeError, match=r"trial t: skip names 'knee_angel', .*do you mean knee_angle"):
+    with pytest.raises(RealtimeError, match=r"skip names 'knee_angel', .*do you mean knee_angle"):
         Trial("t", "A", "v", Path("r"), skip=("knee_angel",)).skipped(names)
 
 
