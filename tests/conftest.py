@@ -53,8 +53,8 @@ def open3d() -> ModuleType:
 @pytest.fixture(scope="session")
 def body_model() -> BodyModel:
     """24 adults, from the user's cache or exported anew."""
+    from train.bodies.adults import default_body_model_path, load_body_model
     from train.bodies.anny_export import export_body_model
-    from train.bodies.bodies import default_body_model_path, load_body_model
 
     if default_body_model_path().exists():
         full = load_body_model()

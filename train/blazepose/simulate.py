@@ -31,7 +31,7 @@ ANCHOR_MARKERS = {
     "wrist_r": "RWJC", "wrist_l": "LWJC", "hip_r": "RHJC", "hip_l": "LHJC", "knee_r": "RKJC",
     "knee_l": "LKJC", "ankle_r": "RAJC", "ankle_l": "LAJC", "toe_r": "RTOE", "toe_l": "LTOE",
 }  # fmt: skip
-"""The skeleton's markers that stand for `train.scene.cameras.ANCHORS`, in the same order."""
+"""The skeleton's markers that stand for `train.bodies.surface_landmarks.ANCHORS`, in the same order."""
 N_MOMENTS = 9
 N_TRIES = 6
 FRAMED_SHARE = 0.75
@@ -65,7 +65,7 @@ class MovingBodies:
         return adult, scale, motion
 
     def anchors(self, q: Array, scale_factors: Array) -> dict[str, Array]:
-        """`train.scene.cameras.ANCHORS` of a pose, in m."""
+        """`train.bodies.surface_landmarks.ANCHORS` of a pose, in m."""
         markers = marker_positions(self.skeleton, q, scale_factors)
         return {name: markers[k] for name, k in zip(ANCHOR_MARKERS, self._anchors, strict=True)}
 

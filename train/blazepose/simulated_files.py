@@ -15,8 +15,7 @@ from train.blazepose.model import ObservationModel
 from train.blazepose.pictures import make_files
 from train.blazepose.simulate import MovingBodies, simulated_clips
 from train.bodies.puppet import PuppetPool
-from train.motion.library import MotionLibrary
-from train.motion.motion_choice import choose_motions
+from train.motion.library import MotionLibrary, choose_motions
 
 CLIPS_PER_FILE = 20
 N_CAMERAS = 2

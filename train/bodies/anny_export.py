@@ -98,7 +98,7 @@ def principal_components(
 
     Args:
         points: Shape: (n, n_points, 3).
-        n_components: At most n.
+        n_components: Number of directions, at most n.
 
     Returns:
         Mean, directions (n_components, n_points, 3) and scores (n, n_components).

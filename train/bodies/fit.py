@@ -203,9 +203,3 @@ def _levenberg_marquardt(
         if improvement < 1e-6 * (r @ r):
             return x
     raise TrainError(f"the skeleton does not fit the body after {_MAX_STEPS} steps; residual {r @ r:.3g}")
-
-
-if __name__ == "__main__":
-    from train.bodies.report import main
-
-    raise SystemExit(main())

@@ -31,7 +31,7 @@ class PointTarget:
     name: str
     body: str
     station_m: Vec3
-    """In the unscaled body. Shape: (3,)."""
+    """Position in the unscaled body. Shape: (3,)."""
     position_m: Vec3
     """Shape: (3,)."""
     sigma_m: float

@@ -59,11 +59,11 @@ def smooth(
     """Repeatedly replace chosen vertices' values by the mean of their neighbours' (uniform Laplacian).
 
     Args:
-        values: per vertex. Shape: (n_vertices, k), float32.
-        row_start: of the adjacency.
-        neighbour: of the adjacency.
-        chosen: indices of the vertices to change. Shape: (n_chosen,).
-        iterations: how often.
+        values: Values per vertex. Shape: (n_vertices, k), float32.
+        row_start: Row starts of the adjacency.
+        neighbour: Neighbours of the adjacency.
+        chosen: Indices of the vertices to change. Shape: (n_chosen,).
+        iterations: Number of passes.
 
     Returns:
         New array of the same shape.

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
-from train.bodies.bodies import BodyModel, BodyShape, default_body_model_path, load_body_model
+from train.bodies.adults import default_body_model_path, load_body_model
+from train.bodies.bodies import BodyModel, BodyShape
 from train.bodies.fit import BodyFitter
 from train.bodies.skinning import Rig, build_rig, node_transforms, skin
 from train.errors import TrainError
@@ -97,7 +98,7 @@ class PuppetPool:
         return self.model.n_adults
 
     def scale_factors(self, adult: int) -> NDArray[np.float64]:
-        """Of the skeleton inside one adult. Shape: (n_bodies, 3)."""
+        """Scale factors of the skeleton inside one adult. Shape: (n_bodies, 3)."""
         return self._scale_factors[adult]
 
     def puppet(self, adult: int) -> Puppet:

@@ -95,7 +95,7 @@ def build_rig(
     """Turn weights over Anny's bones into weights over nodes of the skeleton.
 
     Args:
-        skeleton: Needs the bodies of the project's own skeleton.
+        skeleton: Skeleton with the bodies of the project's own.
         bone_names: Names of the bones.
         bone_index: Shape: (n_vertices, n_influences).
         bone_weight: Shape: (n_vertices, n_influences).
@@ -243,7 +243,7 @@ def skin(
         vertices_m: Resting vertices. Shape: (n_vertices, 3).
         node_index: Shape: (n_vertices, n_influences).
         node_weight: Shape: (n_vertices, n_influences).
-        transforms: From `node_transforms`. Shape: (n_nodes, 3, 4).
+        transforms: Node transforms from `node_transforms`. Shape: (n_nodes, 3, 4).
         out: Receives the posed vertices. Shape: (n_vertices, 3).
     """
     for v in range(vertices_m.shape[0]):

@@ -54,6 +54,12 @@ _POINTS: dict[str, tuple[tuple[int, int, int], tuple[float, float, float]]] = {
 }
 
 LANDMARK_NAMES: tuple[str, ...] = tuple(_POINTS)
+ANCHORS = (
+    "head_top", "eye_r", "eye_l", "neck_base", "shoulder_r", "shoulder_l", "elbow_r", "elbow_l",
+    "wrist_r", "wrist_l", "hip_r", "hip_l", "knee_r", "knee_l", "ankle_r", "ankle_l", "toe_r", "toe_l",
+)  # fmt: skip
+"""Points of the body that cameras aim at and furniture is put to."""
+
 _VERTICES = np.array([vertices for vertices, _ in _POINTS.values()])
 _WEIGHTS = np.array([weights for _, weights in _POINTS.values()])
 _WEIGHTS /= _WEIGHTS.sum(axis=1, keepdims=True)

@@ -31,8 +31,8 @@ class TubeCoordinates:
         """Coordinates around a chain of points; the nearest axis counts.
 
         Args:
-            p_m: vertices. Shape: (n_vertices, 3).
-            chain_m: joints from top to end. Shape: (n_points, 3).
+            p_m: Vertices. Shape: (n_vertices, 3).
+            chain_m: Joints from top to end. Shape: (n_points, 3).
         """
         axis = chain_m[-1] - chain_m[0]
         side = np.cross(axis / np.linalg.norm(axis), [1.0, 0.0, 0.0])
@@ -117,10 +117,10 @@ def hanging_radius_m(
     """Radius of cloth that hangs from the widest place above, per vertex.
 
     Args:
-        tube: coordinates of the vertices.
-        chosen: vertices that carry the cloth; others keep their radius.
-        from_m: place along the tube from where the cloth hangs free.
-        slack: how much narrower the cloth gets per metre (0 falls straight).
+        tube: Coordinates of the vertices.
+        chosen: Vertices that carry the cloth; others keep their radius.
+        from_m: Position along the tube below which the cloth hangs free.
+        slack: Narrowing of the cloth per metre (0 falls straight).
 
     Returns:
         Radius, at least the vertex's own. Shape: (n_vertices,).

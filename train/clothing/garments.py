@@ -88,10 +88,10 @@ class Tailor:
         """A naked body.
 
         Args:
-            regions: of the topology.
-            rest_m: this body's vertices. Shape: (n_vertices, 3), float32.
-            node_index: skinning nodes. Shape: (n_vertices, 5), int32.
-            node_weight: their weights. Shape: (n_vertices, 5), float32.
+            regions: Regions of the body's topology.
+            rest_m: This body's vertices. Shape: (n_vertices, 3), float32.
+            node_index: Skinning nodes. Shape: (n_vertices, 5), int32.
+            node_weight: Their weights. Shape: (n_vertices, 5), float32.
         """
         marks = Landmarks.of(regions, rest_m)
         normal = np.empty_like(rest_m)
@@ -160,16 +160,16 @@ class Tailor:
         """Add cloth wherever the field is positive.
 
         Args:
-            where: signed field.
-            material: row of the material table.
-            category: label of the segmentation.
-            offset_m: gap to what is worn beneath, one or per vertex.
-            smoothing: iterations that take the body's relief out of the cloth.
+            where: Signed distance field.
+            material: Row of the material table.
+            category: Label of the segmentation.
+            offset_m: Gap to what is worn beneath, one or per vertex.
+            smoothing: Iterations that take the body's relief out of the cloth.
             looseness: 0 fits tightly, 1 hangs freely.
-            slack: how much free cloth narrows per metre.
-            crease: strength of folds per vertex, or None. Shape: (n_vertices,).
-            hides: False where the cloth stands open.
-            margin_m: how far it is meshed beyond its edge; more than the mesh's cells there.
+            slack: Narrowing of free cloth per metre.
+            crease: Strength of folds per vertex, or None. Shape: (n_vertices,).
+            hides: Whether the cloth is closed and hides what is beneath.
+            margin_m: Width that is meshed beyond its edge; more than the mesh's cells there.
         """
         adjacency = self.regions.adjacency
         cloth = where > -margin_m

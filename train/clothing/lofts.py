@@ -35,8 +35,8 @@ def blend_weights(sets: Sequence[Influence], shares: Sequence[NDArray[np.floatin
     """Per-vertex mixture of sets.
 
     Args:
-        sets: from `mean_weights`.
-        shares: of each set in each vertex, summing to one. Shape of each: (n_vertices,).
+        sets: Skin weights from `mean_weights`.
+        shares: Share of each set in each vertex, summing to one. Shape of each: (n_vertices,).
     """
     n_nodes = max(MAX_INFLUENCES, 1 + max(int(index.max()) for index, _ in sets))
     dense = np.zeros((len(shares[0]), n_nodes))
@@ -63,13 +63,13 @@ def loft_piece(
     """A surface ready to be worn.
 
     Args:
-        rest_m: vertices. Shape: (n_vertices, 3).
-        faces: shape (n_faces, 3).
-        influence: per vertex.
-        coordinates_m: where materials are evaluated. Shape: (n_vertices, 3).
-        material: row of the material table, one or per face.
-        category: label of the segmentation.
-        edge_m: field that clips it, None for nowhere. Shape: (n_vertices,).
+        rest_m: Vertices. Shape: (n_vertices, 3).
+        faces: Vertex indices. Shape: (n_faces, 3).
+        influence: Node indices and weights per vertex.
+        coordinates_m: Points where materials are evaluated. Shape: (n_vertices, 3).
+        material: Row of the material table, one or per face.
+        category: Label of the segmentation.
+        edge_m: Field that clips it, None for nowhere. Shape: (n_vertices,).
     """
     edge = np.ones(len(rest_m), np.float32) if edge_m is None else edge_m.astype(np.float32)
     rows = np.broadcast_to(np.asarray(material, np.int32), len(faces)).copy()

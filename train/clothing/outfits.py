@@ -11,6 +11,7 @@ from train.bodies.mesh import distances_m
 from train.bodies.puppet import Puppet
 from train.bodies.regions import BodyRegions, shared_centre
 from train.bodies.skinning import skin
+from train.bodies.surface_landmarks import ANCHORS
 from train.clothing.clothes import put_on_clothes
 from train.clothing.faces import FacePaint, face_paint
 from train.clothing.garments import Category, Piece, Tailor
@@ -24,7 +25,6 @@ from train.clothing.materials import (
     material_table,
     skin_colour,
 )
-from train.scene.cameras import ANCHORS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class DressedBody:
     materials: MaterialTable
     paint: FacePaint
     anchor_m: NDArray[np.float32]
-    """`train.scene.cameras.ANCHORS` at rest. Shape: (n_anchors, 3)."""
+    """`train.bodies.surface_landmarks.ANCHORS` at rest. Shape: (n_anchors, 3)."""
     anchor_node_index: NDArray[np.int32]
     """Shape: (n_anchors, 5)."""
     anchor_node_weight: NDArray[np.float32]
@@ -63,10 +63,10 @@ class DressedBody:
     """What is worn, for people to read."""
 
     def place_anchors(self, node_transforms: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        """Where `train.scene.cameras.ANCHORS` are in a pose, in m.
+        """Where `train.bodies.surface_landmarks.ANCHORS` are in a pose, in m.
 
         Args:
-            node_transforms: of the rig. Shape: (n_nodes, 3, 4), float32.
+            node_transforms: Node transforms of the rig. Shape: (n_nodes, 3, 4), float32.
         """
         posed = np.empty_like(self.anchor_m)
         skin(self.anchor_m, self.anchor_node_index, self.anchor_node_weight, node_transforms, posed)
@@ -76,7 +76,7 @@ class DressedBody:
         """Where a seat carries this pose.
 
         Args:
-            p_m: posed vertices. Shape: (n_vertices, 3).
+            p_m: Posed vertices. Shape: (n_vertices, 3).
         """
         return float(np.percentile(p_m[self.seat_vertex, 1], 3.0))
 
@@ -85,10 +85,10 @@ def dress(regions: BodyRegions, puppet: Puppet, rng: np.random.Generator, *, mas
     """Put a random outfit, hair and face on a body.
 
     Args:
-        regions: of the body's topology.
-        puppet: the body.
-        rng: where all choices come from.
-        masculine: shifts the odds of beards, hair and skirts.
+        regions: Regions of the body's topology.
+        puppet: The body.
+        rng: Source of chance.
+        masculine: Male body, which shifts the odds of beards, hair and skirts.
     """
     tailor = Tailor.start(regions, puppet.rest_vertices_m, puppet.rig.node_index, puppet.rig.node_weight)
     tone = skin_colour(rng)
@@ -139,7 +139,7 @@ def _assemble(
 
 
 def _anchors(tailor: Tailor) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
-    """`train.scene.cameras.ANCHORS` at rest with the mean skin weights around them."""
+    """`train.bodies.surface_landmarks.ANCHORS` at rest with the mean skin weights around them."""
     marks, regions = tailor.landmarks, tailor.regions
     toes = np.stack([shared_centre(tailor.rest_m, regions.side("toes", sign)) for sign in (1, -1)])
     pairs = (marks.shoulders, marks.elbows, marks.wrists, marks.hips, marks.knees, marks.ankles, toes)

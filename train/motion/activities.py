@@ -14,8 +14,7 @@ from train.motion.arms import IDLE_ARMS, choose_arms
 from train.motion.free import balance, free
 from train.motion.gait import jog, march, turn, walk
 from train.motion.motion import FloatArray, between, ease, repetitions, wander
-from train.motion.posture import look_about, posture, stance
-from train.motion.style import SIDES, Style
+from train.motion.style import SIDES, Style, look_about, posture, stance
 
 Activity = Callable[[Style, np.random.Generator], None]
 

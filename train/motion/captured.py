@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 FPS = 30.0
 _RESOLUTION = 2e-4
-"""In rad and m: 16 bits span 6.5 of either."""
+"""Smallest step, in rad and m: 16 bits span 6.5 of either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def read_folder(folder: Path, skeleton: Skeleton) -> Iterator[Motion]:
 
     Args:
         folder: Holds `.mot`, `.asf` with `.amc`, and `.txt` files in any subfolders.
-        skeleton: To retarget to.
+        skeleton: Skeleton to retarget to.
 
     Raises:
         TrainError: there is no such folder.

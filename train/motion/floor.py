@@ -54,7 +54,7 @@ class Floor:
         """Prepare the solvers.
 
         Args:
-            skeleton: Needs the coordinates and bodies of the project's own skeleton.
+            skeleton: Skeleton with the coordinates and bodies of the project's own.
             scale_factors: Ones if left out. Shape: (n_bodies, 3).
         """
         self.skeleton = skeleton

@@ -11,8 +11,7 @@ import numpy as np
 
 from train.motion.arms import choose_arms
 from train.motion.motion import FloatArray, between
-from train.motion.posture import look_about, posture
-from train.motion.style import SIDES, Style
+from train.motion.style import SIDES, Style, look_about, posture
 
 _BALANCING_ARMS = {"spread": 4.0, "anywhere": 2.0, "hips": 1.0, "front": 1.0, "hang": 0.5}
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from train.motion.arms import IDLE_ARMS, choose_arms
 from train.motion.motion import FloatArray, between, periodic_curve
-from train.motion.posture import look_about, posture, stance
-from train.motion.style import SIDES, Style
+from train.motion.style import SIDES, Style, look_about, posture, stance
 
 # Level walking from one heel strike to the next, in steps of a tenth of the cycle, in degrees. From the
 # joint angles of Perry and Burnfield, Gait Analysis, 2nd ed., 2010, with the pelvis 5 degrees forward.

@@ -95,7 +95,7 @@ def periodic_curve(knots: tuple[float, ...], phase: FloatArray) -> FloatArray:
 
     Args:
         knots: Values at phases 0, 1/n, ... (n - 1)/n.
-        phase: In cycles. Shape: (n,).
+        phase: Phase in cycles. Shape: (n,).
     """
     values = np.array(knots)
     slopes = (np.roll(values, -1) - np.roll(values, 1)) / 2.0

@@ -157,7 +157,7 @@ class Retargeter:
         """Coordinates of a capture, starting at the origin, looking along X, on the floor.
 
         Args:
-            capture: Of the skeleton that this was registered with.
+            capture: Motion of the captured skeleton that this was registered with.
             fps: Frames a second of the result; the capture is thinned, never interpolated.
             source: Key of `train.motion.captured.SOURCES`.
         """

@@ -1,4 +1,4 @@
-"""Angles of a procedural motion before the feet meet the floor, by readable names and in degrees."""
+"""Angles of a procedural motion before the feet meet the floor, and the posture that all activities share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calib.skeleton import Skeleton
-from train.motion.motion import FloatArray
+from train.motion.motion import FloatArray, between, wander
 
 SIDES = ("r", "l")
 
@@ -18,15 +18,15 @@ class Style:
 
     t_s: FloatArray
     angles_deg: dict[str, FloatArray] = field(default_factory=dict)
-    """By coordinate; left out means 0. Shape of each: (n_frames,)."""
+    """Angles by coordinate; left out means 0. Shape of each: (n_frames,)."""
     heading_deg: FloatArray | None = None
     """Which way the pelvis faces, left positive; straight ahead if None. Shape: (n_frames,)."""
     stays_planted: bool = True
     """Whether both feet stay flat where they are; otherwise the lower foot carries the body."""
     hand_targets: dict[str, tuple[str, FloatArray]] = field(default_factory=dict)
-    """By side: a body, and where in it the palm is, in m at scale 1. Shape: (n_frames, 3)."""
+    """Targets by side: a body, and where in it the palm is, in m at scale 1. Shape: (n_frames, 3)."""
     support: dict[str, FloatArray] = field(default_factory=dict)
-    """By side: how much the foot carries, 0 to 1, where that is known. Shape of each: (n_frames,)."""
+    """Load by side: how much the foot carries, 0 to 1, where that is known. Shape of each: (n_frames,)."""
     hop_m: FloatArray | None = None
     """Height of the lowest foot above the floor. Shape: (n_frames,)."""
 
@@ -42,16 +42,11 @@ class Style:
         """Add to a coordinate's course."""
         self.set(name, self.get(name) + value_deg)
 
-    def set_both(self, stem: str, value_deg: FloatArray | float) -> None:
-        """Give the coordinate the same course on both sides."""
-        for side in SIDES:
-            self.set(f"{stem}_{side}", value_deg)
-
     def lean(self, trunk_deg: FloatArray | float, pelvis_share: FloatArray | float) -> None:
         """Lean the trunk forward, pelvis and lumbar joint sharing the bend.
 
         Args:
-            trunk_deg: Of the torso against the vertical.
+            trunk_deg: Angle of the torso from the vertical.
             pelvis_share: Part of it that the pelvis turns; the lumbar joint makes the rest.
         """
         self.set("pelvis_tilt", -np.asarray(trunk_deg) * pelvis_share)
@@ -85,3 +80,34 @@ class Style:
             k = skeleton.coordinate_index(name)
             q[:, k] = np.clip(np.radians(value), skeleton.q_lower[k], skeleton.q_upper[k])
         return q
+
+
+def posture(style: Style, rng: np.random.Generator) -> None:
+    """How this person holds the trunk, neck and feet, with a little sway."""
+    t = style.t_s
+    tilt, trunk = rng.normal(-2.5, 6.5), rng.normal(-4.5, 6.0)
+    style.add("pelvis_tilt", tilt + wander(rng, t, 0.8))
+    style.add("lumbar_extension", trunk - tilt + wander(rng, t, 1.0))
+    style.add("pelvis_list", rng.normal(0.0, 1.5) + wander(rng, t, 0.6))
+    style.add("lumbar_bending", rng.normal(0.0, 2.0) + wander(rng, t, 1.0))
+    style.add("lumbar_rotation", rng.normal(0.0, 3.0) + wander(rng, t, 2.0))
+    style.add("pelvis_rotation", rng.normal(0.0, 2.0) + wander(rng, t, 1.0))
+
+
+def look_about(style: Style, rng: np.random.Generator) -> None:
+    """Look about; the neck undoes part of the trunk's lean."""
+    t = style.t_s
+    lean = style.get("pelvis_tilt") + style.get("lumbar_extension")
+    upright = rng.uniform(0.0, 0.8)
+    style.add("neck_flexion", -upright * lean + rng.normal(0.0, 8.0) + wander(rng, t, 3.0))
+    style.add("neck_bending", rng.normal(0.0, 3.0) + wander(rng, t, 2.0))
+    looks = rng.normal(0.0, 22.0, (5, 1))
+    style.add("neck_rotation", between(rng, t, looks, 0.7)[:, 0] + wander(rng, t, 2.0))
+
+
+def stance(style: Style, rng: np.random.Generator, width_deg: float, toe_out_deg: float) -> None:
+    """Spread and turn the legs; the thighs follow the pelvis's list."""
+    for side in SIDES:
+        sign = 1.0 if side == "r" else -1.0
+        style.add(f"hip_adduction_{side}", -width_deg + rng.normal(0, 1.5) + sign * style.get("pelvis_list"))
+        style.add(f"hip_rotation_{side}", -toe_out_deg + rng.normal(0, 4.0))

@@ -27,7 +27,7 @@ PANORAMA_HEIGHT_M = 1.6
 """Height above the ground at which panoramas are taken as photographed."""
 _PANORAMA_ODDS = 0.5
 _ROOM_ODDS = 0.72
-"""Of the procedural ones."""
+"""Odds of the procedural ones."""
 
 
 class PanoramaPlace(NamedTuple):
@@ -62,10 +62,10 @@ def sample_backdrop(
     """A random background.
 
     Args:
-        panoramas: files to choose from; without any, all backgrounds are procedural.
-        eye_m: the camera's centre. Shape: (3,).
-        person_m: the person's middle. Shape: (3,).
-        rng: where all choices come from.
+        panoramas: Files to choose from; without any, all backgrounds are procedural.
+        eye_m: The camera's centre. Shape: (3,).
+        person_m: The person's middle. Shape: (3,).
+        rng: Source of chance.
     """
     if panoramas and rng.random() < _PANORAMA_ODDS:
         panorama = load_panorama(panoramas[int(rng.integers(len(panoramas)))])
@@ -109,13 +109,13 @@ def paint_panorama(
     """A panorama whose lower half is laid out on the floor.
 
     Args:
-        ray: ground direction from homogeneous pixels. Shape: (3, 3).
-        eye_m: camera centre. Shape: (3,).
-        place: the panorama and how it is turned.
-        ground: the floor.
-        lattice: of the noise.
-        needed: pixels to paint. Shape: (height, width), bool.
-        out: output, linear. Shape: (height, width, 3), float32.
+        ray: Ground direction from homogeneous pixels. Shape: (3, 3).
+        eye_m: Camera centre. Shape: (3,).
+        place: The panorama and how it is turned.
+        ground: The floor.
+        lattice: Noise lattice.
+        needed: Pixels to paint. Shape: (height, width), bool.
+        out: Output, linear. Shape: (height, width, 3), float32.
     """
     c, s = math.cos(place.yaw), math.sin(place.yaw)
     for y in range(out.shape[0]):

@@ -10,12 +10,6 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
 
-ANCHORS = (
-    "head_top", "eye_r", "eye_l", "neck_base", "shoulder_r", "shoulder_l", "elbow_r", "elbow_l",
-    "wrist_r", "wrist_l", "hip_r", "hip_l", "knee_r", "knee_l", "ankle_r", "ankle_l", "toe_r", "toe_l",
-)  # fmt: skip
-"""Places on the body that cameras aim at and furniture is put to."""
-
 
 class Framing(StrEnum):
     """What part of the person the camera is set up to see."""
@@ -42,7 +36,7 @@ class View:
     """A camera and the square it is cropped to."""
 
     camera: CameraCalibration
-    """Of the whole frame."""
+    """Calibration of the whole frame."""
     crop_from_frame: NDArray[np.float64]
     """Similarity from frame pixels to crop pixels. Shape: (2, 3)."""
     size_px: int
@@ -187,11 +181,11 @@ def sample_view(
     """A camera that sees this person, and a crop as a tracker makes it.
 
     Args:
-        anchors: places of `ANCHORS` in ground, in m. Shape of each: (3,).
-        floor_y_m: height of the floor.
-        rng: where all choices come from.
-        size_px: of the crop.
-        framing: one of them, or None for `FRAMING_ODDS`.
+        anchors: Positions of `ANCHORS` in ground, in m. Shape of each: (3,).
+        floor_y_m: Height of the floor.
+        rng: Source of chance.
+        size_px: Side of the crop.
+        framing: Framing of the camera, or None for `FRAMING_ODDS`.
     """
     if framing is None:
         framing = Framing(str(rng.choice([str(k) for k in FRAMING_ODDS], p=list(FRAMING_ODDS.values()))))

@@ -100,11 +100,6 @@ def shadow_map(
     return ShadowMap(nearness_m, to_map, blur_px)
 
 
-def no_shadow() -> ShadowMap:
-    """A shadow map that shades nothing."""
-    return ShadowMap(np.zeros((1, 1), np.float32), np.zeros((3, 4), np.float32), 0.0)
-
-
 def occlusion_taps() -> NDArray[np.float32]:
     """Sixteen turns of a spiral of `_TAPS` points in the unit disc. Shape: (16, _TAPS, 2)."""
     k = np.arange(_TAPS)
@@ -128,10 +123,10 @@ def screen_occlusion(
 
     Args:
         inverse_depth: 1/depth, 0 where empty. Shape: (height, width), float32.
-        radius_m: how far a surface darkens others.
-        focal_px: of this picture.
-        offsets: from `occlusion_taps`.
-        out: output, 0.35 to 1. Shape: (height, width), float32.
+        radius_m: Reach of the darkening.
+        focal_px: Focal length of this image.
+        offsets: Taps from `occlusion_taps`.
+        out: Output, 0.35 to 1. Shape: (height, width), float32.
     """
     height, width = inverse_depth.shape
     for y in range(height):

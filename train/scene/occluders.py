@@ -45,11 +45,11 @@ class Solids:
         """Add a box.
 
         Args:
-            centre_m: in ground. Shape: (3,).
-            size_m: along its own X, Y, Z.
-            rotation: ground from box. Shape: (3, 3).
-            material: row of the material table.
-            category: label of the segmentation.
+            centre_m: Centre in ground. Shape: (3,).
+            size_m: Size along its own X, Y, Z.
+            rotation: Rotation from box to ground. Shape: (3, 3).
+            material: Row of the material table.
+            category: Label of the segmentation.
         """
         cells = tuple(int(np.clip(np.ceil(length / _CELL_M), 1, 16)) for length in size_m)
         unit, unit_normal, faces = _unit_box(*cells)
@@ -156,11 +156,11 @@ def seat(
     """A chair, stool or bench under a seated person.
 
     Args:
-        solids: where it is added.
-        anchors: places on the body.
-        under_y_m: lowest point of buttocks and thighs.
-        floor_y_m: height of the floor.
-        rng: where all choices come from.
+        solids: Collection it is added to.
+        anchors: Points of the body in ground, in m.
+        under_y_m: Lowest point of buttocks and thighs.
+        floor_y_m: Height of the floor.
+        rng: Source of chance.
     """
     hips = 0.5 * (anchors["hip_r"] + anchors["hip_l"])
     knees = 0.5 * (anchors["knee_r"] + anchors["knee_l"])

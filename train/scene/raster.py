@@ -106,13 +106,13 @@ def rasterise(
     """Draw all triangles, both sides; the nearest wins, at equal depth the one with the lower index.
 
     Args:
-        p_px: x, y in pixels and 1/depth of each vertex; a vertex with 1/depth <= 0 (behind the camera) drops
+        p_px: X, y in pixels and 1/depth of each vertex; a vertex with 1/depth <= 0 (behind the camera) drops
             its triangles. Shape: (n_vertices, 3), float32.
-        faces: vertex indices. Shape: (n_faces, 3), int32.
-        clip: field per vertex; pixels where its perspective-correct interpolation is negative are left out.
+        faces: Vertex indices. Shape: (n_faces, 3), int32.
+        clip: Field per vertex; pixels where its perspective-correct interpolation is negative are left out.
             Shape: (n_vertices,), float32, or `NO_CLIP`.
-        inverse_depth: output, 1/depth, 0 where empty. Shape: (height, width), float32.
-        face_id: output, index of the triangle seen, -1 where empty. Shape: (height, width), int32.
+        inverse_depth: Output, 1/depth, 0 where empty. Shape: (height, width), float32.
+        face_id: Output, index of the triangle seen, -1 where empty. Shape: (height, width), int32.
     """
     height, width = face_id.shape
     inverse_depth[:] = 0.0

@@ -62,9 +62,9 @@ class Stage(NamedTuple):
     eye_m: NDArray[np.float32]
     """The camera's centre. Shape: (3,)."""
     focal_px: float
-    """Of the picture, not of the finer visibility buffer."""
+    """Focal length in the image, not in the finer visibility buffer."""
     lattice: NDArray[np.float32]
-    """Of the noise."""
+    """Noise lattice."""
 
 
 @njit(cache=True, nogil=True)
@@ -253,11 +253,11 @@ def shade(
     Each output pixel gathers four samples; those of one material at one depth are shaded once, in the middle.
 
     Args:
-        face_id: triangle seen, -1 where empty. Shape: (2 height, 2 width), int32.
+        face_id: Triangle seen, -1 where empty. Shape: (2 height, 2 width), int32.
         inverse_depth: 1/depth. Shape: (2 height, 2 width), float32.
-        stage: what is seen, and in which light.
-        occlusion: share of the environment that is seen. Shape: (height, width), float32.
-        out: output, linear and premultiplied, and share of the pixel covered. Shape: (height, width, 4),
+        stage: Geometry, materials and light.
+        occlusion: Visible share of the environment. Shape: (height, width), float32.
+        out: Output, linear and premultiplied, and share of the pixel covered. Shape: (height, width, 4),
             float32.
     """
     out[:] = 0.0

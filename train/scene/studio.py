@@ -52,8 +52,8 @@ class Picture:
         """Which points inside the person are seen: in the frame, nothing nearer than the flesh around.
 
         Args:
-            p_ground: points, e.g. joint centres. Shape: (n, 3).
-            thickness_m: how deep under the skin a point may lie. Shape: (n,) or one number.
+            p_ground: Points, e.g. joint centres. Shape: (n, 3).
+            thickness_m: Greatest depth of a point under the skin. Shape: (n,) or one number.
 
         Returns:
             Shape (n,).
@@ -92,8 +92,8 @@ class Studio:
         """Set up buffers.
 
         Args:
-            size_px: width and height of the pictures.
-            panorama_folder: with .hdr panoramas; without it all backgrounds are procedural.
+            size_px: Width and height of the pictures.
+            panorama_folder: Folder of .hdr panoramas; without it all backgrounds are procedural.
 
         Raises:
             TrainError: the folder holds no panoramas.
@@ -121,13 +121,13 @@ class Studio:
         """A random place and camera for a person in a pose.
 
         Args:
-            person: dressed body.
-            node_transforms: of its rig in this pose. Shape: (n_nodes, 3, 4), float32.
-            rng: where all choices come from.
-            seated: puts a seat under the person.
-            floor_y_m: height of the floor; None for the lowest point of the person. Soles that reach lower
+            person: Dressed body.
+            node_transforms: Node transforms of its rig in this pose. Shape: (n_nodes, 3, 4), float32.
+            rng: Source of chance.
+            seated: Whether a seat is put under the person.
+            floor_y_m: Height of the floor; None for the lowest point of the person. Soles that reach lower
                 push it down.
-            framing: of the camera; None for any.
+            framing: Framing of the camera; None for any.
         """
         p_m = posed(person, node_transforms)
         anchors = person.place_anchors(node_transforms)
@@ -162,11 +162,11 @@ class Studio:
         """Photograph a person.
 
         Args:
-            scene: where.
-            person: dressed body.
-            node_transforms: of its rig in this pose. Shape: (n_nodes, 3, 4), float32.
-            rng: of the camera's noise.
-            view: in place of the scene's, e.g. to follow a moving person.
+            scene: Place, light and camera.
+            person: Dressed body.
+            node_transforms: Node transforms of its rig in this pose. Shape: (n_nodes, 3, 4), float32.
+            rng: Source of the camera's noise.
+            view: View in place of the scene's, e.g. to follow a moving person.
         """
         view = scene.view if view is None else view
         p_m = posed(person, node_transforms)

@@ -102,11 +102,11 @@ def expose(
     """Photograph a linear picture.
 
     Args:
-        linear: radiance. Shape: (size, size, 3), float32.
-        webcam: the camera.
-        scale: crop pixels per frame pixel; above one the frame was coarser than the crop, and noise,
+        linear: Radiance. Shape: (size, size, 3), float32.
+        webcam: The camera.
+        scale: Crop pixels per frame pixel; above one the frame was coarser than the crop, and noise,
             sharpening and compression happen at the frame's resolution.
-        rng: of the noise.
+        rng: Source of the noise.
 
     Returns:
         Shape (size, size, 3), uint8, red green blue.

@@ -87,7 +87,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     motion: str
     """Name of the activity or capture."""
     source: str
-    """Of the motion: a key of `train.motion.captured.SOURCES`."""
+    """Source of the motion: a key of `train.motion.captured.SOURCES`."""
     t_s: float
     """When in the motion."""
     q: Array64
@@ -99,13 +99,13 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     centres_m: Array32
     """Centre of the joint that carries each body, in ground. Shape: (n_bodies, 3)."""
     markers_m: Array32
-    """In ground. Shape: (n_markers, 3)."""
+    """Markers in ground. Shape: (n_markers, 3)."""
     centres_px: Array32
     """Shape: (n_bodies, 2)."""
     markers_px: Array32
     """Shape: (n_markers, 2)."""
     centres_visible: Flags
-    """In the picture, and nothing before them but the flesh around. Shape: (n_bodies,)."""
+    """Whether they are in the image, with nothing in front but the flesh around. Shape: (n_bodies,)."""
     markers_visible: Flags
     """The same. Shape: (n_markers,)."""
     box_px: Array32

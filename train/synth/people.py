@@ -34,19 +34,19 @@ POSE_INTERVAL_S = 0.9
 """Between two pictures of a block, so that they show different poses."""
 CLIP_DURATION_S = 4.0
 CLIP_RATES_FPS = (25.0, 30.0, 30.0, 60.0)
-"""Of webcams, each as likely."""
+"""Frame rates of webcams, each as likely."""
 CLIP_MOTION_FPS = 60.0
-"""Of the motion, before a camera takes it at its own rate."""
+"""Rate of the motion, before a camera takes it at its own rate."""
 _STAMP_JITTER = 0.03
 """Standard deviation of a webcam's frame interval, as a part of it."""
 _DROPPED_FRAMES = 0.01
 _CLIP_MOMENTS = 9
-"""At which a clip's camera and floor are checked."""
+"""Number of moments at which a clip's camera and floor are checked."""
 _CLIP_TRIES = 6
 _FRAMED_SHARE = 0.75
-"""Of a clip's moments: people do leave the frame now and then."""
+"""Share of a clip's moments that show the person: people do leave the frame now and then."""
 SITTING_KNEES_RAD = np.radians(75.0)
-"""Who gets up or sits down is on the seat when the knees bend more."""
+"""A person who gets up or sits down is on the seat when the knees bend more."""
 MASCULINE_BELOW = 0.5
 _BLOCKS, _CLIPS = 0, 1
 
@@ -78,7 +78,7 @@ class Sample:
     picture: Picture
     person: Person
     frame: int
-    """Of the person's motion."""
+    """Frame of the person's motion."""
 
     @property
     def q(self) -> Array:
@@ -92,13 +92,13 @@ class Sample:
 
     @property
     def joint_centres_m(self) -> Array:
-        """In ground. Shape: (n_bodies, 3)."""
+        """Joint centres in ground. Shape: (n_bodies, 3)."""
         puppet = self.person.puppet
         return joint_centres(puppet.skeleton, self.q, puppet.scale_factors)
 
     @property
     def markers_m(self) -> Array:
-        """In ground. Shape: (n_markers, 3)."""
+        """Markers in ground. Shape: (n_markers, 3)."""
         puppet = self.person.puppet
         return marker_positions(puppet.skeleton, self.q, puppet.scale_factors)
 
@@ -107,10 +107,10 @@ class PeopleStream:
     """Draws blocks of pictures.
 
     Args:
-        seed: Of everything.
+        seed: Seed of everything.
         held_out: Draw the adults kept for evaluation instead of those for training.
         size_px: Side of the pictures.
-        panorama_folder: With `.hdr` panoramas; procedural backgrounds alone if left out.
+        panorama_folder: Folder of `.hdr` panoramas; procedural backgrounds alone if left out.
         pool: Adults to draw from; all of them if left out.
         library: Motions to draw from; the procedural ones if left out.
 
@@ -142,8 +142,8 @@ class PeopleStream:
         """The pictures of one block.
 
         Args:
-            number: Which block, from 0.
-            framing: Of the cameras; mixed if left out.
+            number: Number of the block, from 0.
+            framing: Framing of the cameras; mixed if left out.
         """
         rng = np.random.default_rng([*self._key, _BLOCKS, number])
         person = self.draw_person(rng, duration_s=BLOCK_SIZE * POSE_INTERVAL_S, fps=1.0 / POSE_INTERVAL_S)
@@ -155,8 +155,8 @@ class PeopleStream:
         """The frames of one clip: one camera, which a tracker's crop follows.
 
         Args:
-            number: Which clip, from 0.
-            framing: Of the camera; mixed if left out.
+            number: Number of the clip, from 0.
+            framing: Framing of the camera; mixed if left out.
         """
         rng = np.random.default_rng([*self._key, _CLIPS, number])
         person = self.draw_person(rng, duration_s=CLIP_DURATION_S, fps=CLIP_MOTION_FPS)
@@ -240,11 +240,11 @@ class PeopleStream:
         """Like `photograph`, with a crop of one's own.
 
         Args:
-            person: Who.
-            frame: Of their motion.
-            rng: Where all choices come from.
+            person: Person to photograph.
+            frame: Frame of their motion.
+            rng: Source of chance.
             cut: The view to render, from a random camera's view and points of the person in ground, (n, 3).
-            framing: Of the camera; mixed if left out.
+            framing: Framing of the camera; mixed if left out.
         """
         nodes = person.puppet.node_transforms(person.motion.q[frame])
         scene = self._studio.sample_scene(

@@ -14,8 +14,7 @@ from pathlib import Path
 from calib.skeleton import load_skeleton
 from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.motion.library import MotionLibrary
-from train.motion.motion_choice import PROCEDURAL, choose_motions
+from train.motion.library import PROCEDURAL, MotionLibrary, choose_motions
 from train.synth.labels import ClipLabels, Labels
 from train.synth.people import BLOCK_SIZE, PeopleStream, Sample
 from train.synth.shards import CodedImage, Kind, open_shard
@@ -38,7 +37,7 @@ class Recipe:
     backgrounds: Path | None = None
     """Folder with `.hdr` panoramas; procedural backgrounds alone if None."""
     motions: str = PROCEDURAL
-    """Captured motion to add: as for `train.motion.motion_choice.choose_motions`."""
+    """Captured motion to add: as for `train.motion.library.choose_motions`."""
     bodies: Path | None = None
     """Exported adults; the user's cache if None."""
 
@@ -115,9 +114,9 @@ def write_shard(people: PeopleStream, shard: Shard, folder: Path, check: Callabl
     """Draw one shard and put it in its place.
 
     Args:
-        people: To draw from.
-        shard: Which.
-        folder: Of the set.
+        people: Stream to draw from.
+        shard: Part of the set.
+        folder: Folder of the set.
         check: Called before each picture; raises to give up.
 
     Raises:

@@ -30,7 +30,7 @@ JPEG_QUALITY = 95
 """The webcam's own compression is in the picture already; this one should not show."""
 PARTIAL = ".partial"
 _END = bytes(2 * tarfile.BLOCKSIZE)
-"""Of every tar file."""
+"""Last bytes of every tar file."""
 
 
 class Kind(StrEnum):
@@ -72,13 +72,13 @@ class CodedImage:
 
         Args:
             image: Red green blue. Shape: (size, size, 3).
-            labels: Of it.
+            labels: Labels of the image.
         """
         options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
         return cls(cv2.imencode(".jpg", image[..., ::-1], options)[1].tobytes(), labels)
 
     def decoded(self, key: str) -> LabelledImage:
-        """As it is read back."""
+        """The image as it is read back."""
         return LabelledImage(key, decode_image(self.jpeg), self.labels)
 
 
@@ -180,16 +180,6 @@ def read_clips(folder: Path) -> Iterator[LabelledClip]:
             labels = decode_clip_labels(_part(path, key, parts, "clip.mp"))
             frames = tuple(_image(path, key, parts, f"{k:04d}.") for k in range(len(labels.t_s)))
             yield LabelledClip(key, labels, frames)
-
-
-def read_shards(folder: Path) -> Iterator[LabelledImage | LabelledClip]:
-    """All pictures of a set, then all clips.
-
-    Raises:
-        TrainError: there is no such folder, or a shard is damaged.
-    """
-    yield from read_images(folder)
-    yield from read_clips(folder)
 
 
 def check_whole(path: Path) -> None:

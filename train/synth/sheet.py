@@ -50,8 +50,8 @@ def draw_skeleton(picture: LabelledImage, skeleton: Skeleton, scale: int = 1) ->
     """A picture with joints and markers drawn where the labels say; what is hidden is faint.
 
     Args:
-        picture: With labels.
-        skeleton: That the labels belong to.
+        picture: Image with labels.
+        skeleton: Skeleton of the labels.
         scale: Enlarges the picture.
 
     Returns:
@@ -145,7 +145,7 @@ class Worst:
 
 
 def find_worst(folder: Path, description: SetDescription, pool: PuppetPool, n: int) -> Worst:
-    """Of the first `n` pictures, the one with the largest residual of any joint centre that is visible.
+    """The one of the first `n` images with the largest residual of any joint centre that is visible.
 
     Raises:
         TrainError: the set was made of other bodies, or has no pictures.

@@ -1,8 +1,13 @@
 """Makes synthetic people: on the fly as a stream, or as a set of shards on disk.
 
-from train.synth.stream import Recipe, stream
-for picture in stream(Recipe(seed=1), workers=4):
-picture.image, picture.labels.q
+    from itertools import islice
+
+    from train.synth.stream import Recipe, stream
+
+    for picture in islice(stream(Recipe(seed=1)), 3):
+        print(picture.image.shape, picture.labels.q)
+
+Several workers are processes that import the script anew: such a script needs `if __name__ == "__main__":`.
 """
 
 from __future__ import annotations
@@ -26,7 +31,7 @@ def stream(recipe: Recipe, *, first: int = 0, step: int = 1, workers: int = 1) -
     """Endless pictures, bit for bit those that a set of this recipe holds.
 
     Args:
-        recipe: What to draw.
+        recipe: Recipe to draw.
         first: Block to start with; a block is `train.synth.people.BLOCK_SIZE` pictures of one person.
         step: Draw every `step`-th block, so that several streams share the work.
         workers: Processes that draw.

@@ -36,7 +36,7 @@ class Workers:
     """Processes that draw from one recipe; used as a context.
 
     Args:
-        recipe: What is drawn.
+        recipe: Recipe that is drawn.
         n: Number of processes.
     """
 
@@ -100,7 +100,7 @@ def check_stop() -> None:
 
 
 _stop: Event | None = None
-"""Of a worker process."""
+"""State of a worker process."""
 
 
 def _start(stop: Event) -> None:

@@ -52,8 +52,9 @@ from train.blazepose.points import (
     view_features,
 )
 from train.blazepose.simulate import ANCHOR_MARKERS, MovingBodies, observed_again, simulated_clips
+from train.bodies.surface_landmarks import ANCHORS
 from train.commands.observe import add_arguments, run
-from train.scene.cameras import ANCHORS, look_at
+from train.scene.cameras import look_at
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 T_S = np.arange(60) / 30.0

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from calib.skeleton import load_skeleton
+from train.bodies.adults import load_body_model
 from train.bodies.anny_export import principal_components
-from train.bodies.bodies import BodyModel, BodyShape, load_body_model
+from train.bodies.bodies import BodyModel, BodyShape
 from train.bodies.fit import BodyFitter
 from train.bodies.puppet import PuppetPool
 from train.bodies.report import _PROPORTIONS, carrying_angle_deg, centre_residuals_m, proportions

@@ -9,11 +9,11 @@ import pytest
 from calib.camera import CameraCalibration, Intrinsics
 from train.bodies.puppet import Puppet, PuppetPool
 from train.bodies.regions import BodyRegions
+from train.bodies.surface_landmarks import ANCHORS
 from train.clothing.garments import Category
 from train.clothing.materials import Material, Pattern, material_table, srgb
 from train.clothing.outfits import DressedBody, dress
 from train.scene.cameras import (
-    ANCHORS,
     FRAMING_ODDS,
     Framing,
     View,

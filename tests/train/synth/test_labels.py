@@ -30,7 +30,6 @@ from train.synth.shards import (
     open_shard,
     read_clips,
     read_images,
-    read_shards,
 )
 
 SIZE_PX = 96
@@ -184,12 +183,13 @@ def test_clips_read_back_from_a_shard(tmp_path: Path, samples: list[Sample]):
             assert_same(frame.labels, Labels.of(sample))
 
 
-def test_all_of_a_folder_is_read_pictures_first(tmp_path: Path, samples: list[Sample]):
+def test_pictures_and_clips_of_a_folder_are_read_apart(tmp_path: Path, samples: list[Sample]):
     write_images(tmp_path, samples[:2])
     motion = replace(samples[0].person.motion, t_s=np.zeros(1))
     with open_shard(tmp_path / "clips-000000.tar") as shard:
         shard.add_clip("clip0", ClipLabels.of(motion), [coded(samples[0])])
-    assert [type(item) for item in read_shards(tmp_path)] == [LabelledImage, LabelledImage, LabelledClip]
+    assert [type(item) for item in read_images(tmp_path)] == [LabelledImage, LabelledImage]
+    assert [type(item) for item in read_clips(tmp_path)] == [LabelledClip]
 
 
 def test_webdataset_reads_the_shards(tmp_path: Path, samples: list[Sample]):

@@ -18,11 +18,11 @@ import pytest
 
 from realtime import cli
 from tests.train.synth.test_labels import assert_same
-from train.bodies.bodies import load_body_model, split_adults
+from train.bodies.adults import load_body_model
+from train.bodies.bodies import split_adults
 from train.bodies.puppet import PuppetPool
 from train.motion.captured import save_captured
-from train.motion.library import MotionLibrary
-from train.motion.motion_choice import choose_motions, is_held_out
+from train.motion.library import MotionLibrary, choose_motions, is_held_out
 from train.synth import folder as synth_set
 from train.synth.folder import locked, read_description
 from train.synth.recipe import Recipe
@@ -209,7 +209,7 @@ def test_refusals(more: list[str], said: str, recipe: Recipe, tmp_path: Path, ca
 
 
 def test_motion_that_is_not_here_is_refused_by_name(recipe: Recipe, tmp_path: Path, capsys, monkeypatch):
-    monkeypatch.setattr("train.motion.motion_choice.load_captured", lambda skeleton: [])
+    monkeypatch.setattr("train.motion.library.load_captured", lambda skeleton: [])
     assert cli.main(words(tmp_path, recipe, "--motions", "deepmimic")) == 2
     said = capsys.readouterr().err
     assert "no motion of deepmimic in" in said and "python -m train.motion.captured FOLDER" in said
