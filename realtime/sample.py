@@ -103,3 +103,12 @@ class Estimator(Protocol):
 
     def reset(self) -> None:
         """Forget the person and start again."""
+
+
+class Drawing(Protocol):
+    """Draws samples on the images they were estimated from."""
+
+    def draw(
+        self, image: NDArray[np.uint8], sample: PoseSample, stats: LiveStats | None = None
+    ) -> NDArray[np.uint8]:
+        """A new image with everything drawn on it; both have shape (height, width, 3)."""

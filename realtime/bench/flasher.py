@@ -9,8 +9,7 @@ import numpy as np
 from cv2.typing import MatLike
 
 from realtime.bench.latency import Flash, Look, look_at
-from realtime.recording.outputs import Drawing
-from realtime.sample import Frame, LiveStats, PoseSample
+from realtime.sample import Drawing, Frame, LiveStats, PoseSample
 
 DEFAULT_INTERVAL_S = 0.6
 SHORTEST_INTERVAL_S = 0.35

@@ -17,7 +17,7 @@ import numpy as np
 from engines.features.motion_metrics import Array, Motion, MotionScore, format_scores, load_motions, score
 from realtime.bench.smoothing_plot import Place, smoothing_plot
 from realtime.errors import RealtimeError
-from realtime.pose.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter
+from realtime.pose.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter, OneEuroSettings
 
 CUTOFFS_HZ = tuple(np.geomspace(0.1, 12.0, 12).tolist())
 BETAS = (0.0, 0.5, BETA)
@@ -27,7 +27,7 @@ def one_euro(motion: Motion, estimate: str, *, min_cutoff_hz: float, beta: float
     """An estimate of a recording, smoothed. Shape: (n, n_names)."""
     values = np.radians(motion.estimates_deg[estimate])
     n = values.shape[1]
-    smooth = OneEuroFilter(n, min_cutoff_hz=min_cutoff_hz, beta=beta, is_angle=True)
+    smooth = OneEuroFilter(n, OneEuroSettings(min_cutoff_hz=min_cutoff_hz, beta=beta, is_angle=True))
     out, speed = np.empty_like(values), np.empty(n)
     for t_s, x, y in zip(motion.t_s, values, out, strict=True):
         smooth.step(round(1e9 * float(t_s)), x, y, speed)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.errors import FloorError
-from realtime.recording.outputs import Drawing
-from realtime.sample import LiveStats, PoseSample
+from realtime.sample import Drawing, LiveStats, PoseSample
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float64]

@@ -63,8 +63,32 @@ class Stance:
     """Where their rays meet the floor in this frame, at the height of the stations. Shape: (n, 3)."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StationView:
+    """The stations of one frame: how the camera sees them, and where they are on the skeleton."""
+
+    rays_cam: Array
+    """Rays of the stations, depth 1; NaN where unknown. Shape: (n, 3)."""
+    R_ground_cam: Array
+    """Rotation from camera to ground. Shape: (3, 3)."""
+    camera_m: Array
+    """Position of the camera in ground; the floor is at Y = 0. Shape: (3,)."""
+    offsets_m: Array
+    """Stations from the pelvis, in ground. Shape: (n, 3)."""
+    trust: Array
+    """Trust in each station, from 0 to 1. Shape: (n,)."""
+    size: float
+    """Size of the person against the unscaled skeleton."""
+    depth_m: float
+    """Depth of the person in the camera."""
+    dt_s: float
+    """Time since the frame before; 0 for the first."""
+    speed_m_s: float = 0.0
+    """Speed of the pelvis along the floor."""
+
+
 class _Foot:
-    """What is remembered of one foot."""
+    """State of one foot."""
 
     def __init__(self, rows: list[int]) -> None:
         self.rows = rows
@@ -126,52 +150,29 @@ class FootContacts:
         for foot in self._feet:
             foot.reset()
 
-    def step(
-        self,
-        rays_cam: Array,
-        R_ground_cam: Array,
-        camera_m: Array,
-        offsets_m: Array,
-        trust: Array,
-        size: float,
-        depth_m: float,
-        dt_s: float,
-        speed_m_s: float = 0.0,
-    ) -> list[Stance]:
-        """The feet that stand now.
-
-        Args:
-            rays_cam: Of each station, depth 1. Shape: (n, 3).
-            R_ground_cam: Shape: (3, 3).
-            camera_m: Place of the camera; the floor is at Y = 0. Shape: (3,).
-            offsets_m: Stations from the pelvis, in ground. Shape: (n, 3).
-            trust: Of each station, 0 to 1. Shape: (n,).
-            size: Of the person against the unscaled skeleton.
-            depth_m: Of the person.
-            dt_s: Since the frame before.
-            speed_m_s: Of the pelvis, along the floor.
-        """
-        clearance_m = size * self._clearance_m
-        heights = [offsets_m[foot.rows, 1] - clearance_m[foot.rows] for foot in self._feet]
+    def step(self, view: StationView) -> list[Stance]:
+        """The feet that stand in one frame."""
+        clearance_m = view.size * self._clearance_m
+        heights = [view.offsets_m[foot.rows, 1] - clearance_m[foot.rows] for foot in self._feet]
         lowest = self.lowest_m = min((float(height.min()) for height in heights), default=0.0)
         looks = []
         for foot, height in zip(self._feet, heights, strict=True):
             rows = foot.rows
-            direction = rays_cam[rows] @ R_ground_cam.T
-            look = _look(direction, trust[rows], height, lowest, camera_m[1] - clearance_m[rows])
-            looks.append((foot, look, foot.speed(rays_cam[rows], look.share, depth_m, dt_s)))
+            direction = view.rays_cam[rows] @ view.R_ground_cam.T
+            look = _look(direction, view.trust[rows], height, lowest, view.camera_m[1] - clearance_m[rows])
+            looks.append((foot, look, foot.speed(view.rays_cam[rows], look.share, view.depth_m, view.dt_s)))
         slowest = min((speed for _, _, speed in looks), default=0.0)
         found = []
         for foot, look, speed in looks:
             contact = look.low * _falling(speed, SLOW_M_S)
-            shown_m_s = speed_m_s * look.fall if speed < slowest + EQUAL_M_S else 0.0
+            shown_m_s = view.speed_m_s * look.fall if speed < slowest + EQUAL_M_S else 0.0
             foot.plant(look.low * _falling(speed, np.array(SLOW_M_S) + np.array(OF_PELVIS) * shown_m_s))
             if contact < MIN_CONTACT:
                 foot.lift()
             if contact >= MIN_CONTACT or foot.is_planted:
-                points_m = camera_m + look.to_floor_m
-                anchor_m = foot.stand(points_m, dt_s) if contact >= MIN_CONTACT else points_m
-                found.append(look.stance(contact, foot, offsets_m, points_m, anchor_m))
+                points_m = view.camera_m + look.to_floor_m
+                anchor_m = foot.stand(points_m, view.dt_s) if contact >= MIN_CONTACT else points_m
+                found.append(look.stance(contact, foot, view.offsets_m, points_m, anchor_m))
         return found
 
 

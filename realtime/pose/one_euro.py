@@ -1,7 +1,8 @@
-"""The One-Euro filter over many coordinates: steady at rest, quick in motion, and honest about its lag."""
+"""The One-Euro filter over many coordinates: little jitter at rest, little lag in motion, a known lag."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +15,20 @@ DERIVATIVE_CUTOFF_HZ = 4.0
 MAX_GAP_S = 0.5
 TRUST_RISE_S = 0.5
 MIN_TRUST = 1e-6
-"""Of what is not known at all: a cutoff is never 0."""
+"""Trust in a value that is not known at all: a cutoff is never 0."""
 USUAL_PER_S = 10.0
 LONGEST_STEP_S = 0.05
-"""Somebody who was lost for some frames is not let jump further than over this time."""
+"""After some lost frames, values may move as far as in this time, and no further."""
 SURPRISE_SIGMAS = 3.0
-"""Jumps are surprising from three standard deviations on, of what is known and of how people move."""
+"""Jumps are surprising from three standard deviations on, those of the value and of how people move."""
 SLOW_PER_S, FAST_PER_S = 3.0, 30.0
-"""Top speeds of what is not trusted at all, and of what is trusted fully: in rad/s no joint reaches that."""
+"""Top speeds without trust and with full trust: in rad/s no joint reaches the latter."""
 
 _TURN = 2.0 * np.pi
 
 
 class _Parameters(NamedTuple):
-    """Shape of each but the last: (n,)."""
+    """Settings as the kernel reads them. Shape of each but the last: (n,)."""
 
     min_cutoff_hz: NDArray[np.float64]
     beta: NDArray[np.float64]
@@ -42,7 +43,7 @@ class _Parameters(NamedTuple):
 
 
 class _State(NamedTuple):
-    """What the filter remembers of each coordinate. Shape of each: (n,)."""
+    """State of each coordinate. Shape of each: (n,)."""
 
     trust: NDArray[np.float64]
     """Falls at once and rises slowly."""
@@ -57,72 +58,82 @@ class _State(NamedTuple):
     n_samples: NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OneEuroSettings:
+    """Settings of a filter: one value for all coordinates, or one for each. Shape of each: () or (n,).
+
+    Raises:
+        ValueError: a cutoff, the top speed or the gap is not above zero, beta is negative, or a guess is well
+            known.
+    """
+
+    min_cutoff_hz: ArrayLike = MIN_CUTOFF_HZ
+    """Cutoff at rest."""
+    beta: ArrayLike = BETA
+    """Rise of the cutoff with speed, in Hz per unit/s."""
+    derivative_cutoff_hz: ArrayLike = DERIVATIVE_CUTOFF_HZ
+    """Cutoff of the speed that sets the cutoff."""
+    is_angle: ArrayLike = False
+    """Whether a coordinate is an angle in rad, taken modulo a turn."""
+    well_known: ArrayLike = np.inf
+    """Standard deviation up to which a value is fully trusted."""
+    guess: ArrayLike = np.inf
+    """Standard deviation from which a value is a guess. Guesses jump about without movement: they are held
+    back far more, and trusted again bit by bit."""
+    fastest: ArrayLike = FAST_PER_S
+    """Top speed, in units/s, of a value that is not fully trusted."""
+    steady_hz: ArrayLike = 0.0
+    """Addition to the cutoff of a value that is no guess and already has little jitter."""
+    max_gap_s: float = MAX_GAP_S
+    """Longest gap over which a coordinate is smoothed on; after a longer one it starts afresh."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no filter can run with."""
+        for name in ("min_cutoff_hz", "derivative_cutoff_hz", "fastest", "max_gap_s"):
+            value = getattr(self, name)
+            if not np.all(np.asarray(value) > 0.0):
+                raise ValueError(f"{name} is {value!r}; accepted: above 0")
+        if not np.all(np.asarray(self.beta) >= 0.0):
+            raise ValueError(f"beta is {self.beta!r}; accepted: from 0")
+        if np.any(np.asarray(self.guess) < np.asarray(self.well_known)):
+            raise ValueError(f"guess is {self.guess!r}; accepted: from well_known, {self.well_known!r}")
+
+    def parameters(self, n: int) -> _Parameters:
+        """The settings of `n` coordinates, as arrays."""
+        well, guess = _vector(self.well_known, n), _vector(self.guess, n)
+        return _Parameters(
+            min_cutoff_hz=_vector(self.min_cutoff_hz, n),
+            beta=_vector(self.beta, n),
+            derivative_cutoff_hz=_vector(self.derivative_cutoff_hz, n),
+            is_angle=np.array(np.broadcast_to(np.asarray(self.is_angle, dtype=np.bool_), n)),
+            well_known=well,
+            steady_hz=_vector(self.steady_hz, n),
+            firmness=np.divide(guess, well, where=np.isfinite(guess), out=np.full(n, np.inf)) ** 2,
+            fastest=_vector(self.fastest, n),
+            max_gap_s=float(self.max_gap_s),
+        )
+
+
+DEFAULT = OneEuroSettings()
+
+
 class OneEuroFilter:
     """Smooths vectors as they come, each coordinate on its own (Casiez, Roussel and Vogel, CHI 2012).
 
-    The cutoff of an exponential low-pass rises with speed, so that jitter goes where it shows, at rest,
-    and lag goes where it hurts, in motion. Beyond the paper: steps may be uneven; angles are taken by the
-    shorter way, so a jump of a whole turn does no harm and the output is continuous; NaN gives NaN and
-    leaves the state alone; after a gap the coordinate starts afresh; the speed is that of the smoothed
-    value, not the paper's difference of input and smoothed value, which overstates it by the lag; values
-    that are told to be uncertain are held back.
+    The cutoff of an exponential low-pass rises with speed, so that jitter is removed where it shows, at rest,
+    and lag where it hurts, in motion. Beyond the paper: steps may be uneven; angles are taken by the shorter
+    way, so a jump of a whole turn does no harm and the output is continuous; NaN gives NaN and leaves the
+    state alone; after a gap the coordinate starts afresh; the speed is that of the smoothed value, not the
+    paper's difference of input and smoothed value, which overstates it by the lag; uncertain values are held
+    back.
 
     Args:
-        n: number of coordinates.
-        min_cutoff_hz: cutoff at rest. Shape: () or (n,).
-        beta: rise of the cutoff with speed, in Hz per unit/s. Shape: () or (n,).
-        derivative_cutoff_hz: cutoff of the speed that sets the cutoff. Shape: () or (n,).
-        is_angle: coordinates in rad, taken modulo a turn. Shape: () or (n,).
-        well_known: standard deviation up to which a value is fully trusted. Shape: () or (n,).
-        guess: standard deviation from which a value is a guess. Guesses jump about, which is no movement:
-            they are held back far more, and believed again bit by bit. Shape: () or (n,).
-        fastest: top speed in units/s of what is not trusted fully. Shape: () or (n,).
-        steady_hz: added to the cutoff of what is no guess: it is steady already. Shape: () or (n,).
-        max_gap_s: a coordinate unseen for longer starts afresh.
-
-    Raises:
-        ValueError: a cutoff, the top speed or the gap is not above zero, beta is negative, or what is a
-            guess is well known.
+        n: Number of coordinates.
+        settings: Cutoffs, kinds of coordinates, and limits of trust.
     """
 
-    def __init__(
-        self,
-        n: int,
-        *,
-        min_cutoff_hz: ArrayLike = MIN_CUTOFF_HZ,
-        beta: ArrayLike = BETA,
-        derivative_cutoff_hz: ArrayLike = DERIVATIVE_CUTOFF_HZ,
-        is_angle: ArrayLike = False,
-        well_known: ArrayLike = np.inf,
-        guess: ArrayLike = np.inf,
-        fastest: ArrayLike = FAST_PER_S,
-        steady_hz: ArrayLike = 0.0,
-        max_gap_s: float = MAX_GAP_S,
-    ) -> None:
-        positive = {
-            "min_cutoff_hz": min_cutoff_hz,
-            "derivative_cutoff_hz": derivative_cutoff_hz,
-            "fastest": fastest,
-        }
-        for name, value in positive.items():
-            if not np.all(np.asarray(value) > 0.0):
-                raise ValueError(f"{name} is {value!r}; accepted: above 0")
-        if not np.all(np.asarray(beta) >= 0.0) or not max_gap_s > 0.0:
-            raise ValueError(f"beta is {beta!r}, max_gap_s {max_gap_s}; accepted: beta from 0, gap above 0")
-        well, least = _vector(well_known, n), _vector(guess, n)
-        if (least < well).any():
-            raise ValueError(f"guess is {guess!r}; accepted: from well_known, {well_known!r}")
-        self._parameters = _Parameters(
-            min_cutoff_hz=_vector(min_cutoff_hz, n),
-            beta=_vector(beta, n),
-            derivative_cutoff_hz=_vector(derivative_cutoff_hz, n),
-            is_angle=np.array(np.broadcast_to(np.asarray(is_angle, dtype=np.bool_), n)),
-            well_known=well,
-            steady_hz=_vector(steady_hz, n),
-            firmness=np.divide(least, well, where=np.isfinite(least), out=np.full(n, np.inf)) ** 2,
-            fastest=_vector(fastest, n),
-            max_gap_s=float(max_gap_s),
-        )
+    def __init__(self, n: int, settings: OneEuroSettings = DEFAULT) -> None:
+        self._parameters = settings.parameters(n)
         self._exact = np.zeros(n)
         self._state = _State(
             trust=np.ones(n),
@@ -149,13 +160,13 @@ class OneEuroFilter:
         A stamp that does not advance repeats the last result; one far back starts afresh.
 
         Args:
-            t_ns: stamp of the sample.
-            x: NaN where nothing is known. Shape: (n,).
-            out: receives the smoothed values, may be `x`; NaN where x is. Shape: (n,).
-            speed_out: receives their speeds in units/s; NaN also at a coordinate's first sample. Shape: (n,).
-            sigma: standard deviations of x; 0, or None for all, trusts it whatever it is. What is known
-                badly, or jumps further than anybody moves, has a lower cutoff and a lower top speed, which
-                rises again over half a second. Shape: (n,).
+            t_ns: Time of the sample.
+            x: Values; NaN where unknown. Shape: (n,).
+            out: Output for the smoothed values, may be `x`; NaN where x is. Shape: (n,).
+            speed_out: Output for their speeds in units/s; NaN also at the first sample. Shape: (n,).
+            sigma: Standard deviations of x; 0, or None for all, means full trust. A value with a large
+                standard deviation, or a jump larger than people move, has a lower cutoff and a lower top
+                speed, which rises again over half a second. Shape: (n,).
         """
         sigma = self._exact if sigma is None else sigma
         _step(self._parameters, self._state, t_ns, x, out, speed_out, sigma)
@@ -172,7 +183,7 @@ class OneEuroFilter:
 
     @property
     def mean_lag_s(self) -> NDArray[np.float64]:
-        """Mean delay over all steps so far that were no guesses; NaN where there was none. Shape: (n,)."""
+        """Mean delay over all steps so far, guesses left out; NaN without any. Shape: (n,)."""
         count = self._state.n_samples
         return np.where(count > 0, self._state.lag_sum_s / np.maximum(count, 1), np.nan)
 
@@ -213,7 +224,11 @@ def _step(
 
 @njit(cache=True, nogil=True)
 def _trust(well_known: float, sigma: float, jump: float, dt_s: float) -> float:
-    """From 0 to 1: the variance that is thought good over the real one, less for jumps that nobody makes."""
+    """Trust in a value, from 0 to 1.
+
+    min(1, (w / sigma)^2) / (1 + s^2), with w the standard deviation of a well-known value and s the jump over
+    three times hypot(sigma, usual speed * dt).
+    """
     if not sigma > 0.0:
         return 1.0
     usual = np.hypot(sigma, USUAL_PER_S * dt_s)
@@ -233,7 +248,7 @@ def _start(state: _State, k: int, value: float) -> None:
 
 @njit(cache=True, nogil=True)
 def _advance(parameters: _Parameters, state: _State, k: int, value: float, dt_s: float, trust: float) -> None:
-    """Algorithm 1 of the paper, with dt instead of a fixed rate, and what is hardly seen held back."""
+    """Algorithm 1 of the paper, with dt instead of a fixed rate, and uncertain values held back."""
     last = state.smooth[k]
     trusted = min(trust, state.trust[k] + (1.0 - state.trust[k]) * dt_s / (dt_s + TRUST_RISE_S))
     state.trust[k] = trusted

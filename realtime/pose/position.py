@@ -16,7 +16,7 @@ from calib.kinematics import forward_kinematics, station_positions
 from calib.root import find_root
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
-from realtime.pose.foot_contact import MIN_CONTACT, FootContacts, Stance
+from realtime.pose.foot_contact import MIN_CONTACT, FootContacts, Stance, StationView
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import solve_translation
 from realtime.pose.position_filter import PositionFilter
@@ -95,10 +95,18 @@ class PelvisPosition:
         dt_s = self._advance(t_ns, t_cam)
         self._add_picture(t_cam)
         if self._contacts is not None:
-            self.stances = self._contacts.step(
-                rays, self._R, self._camera_m, offsets_m, trust, float(scale_factors.mean()), t_cam[2], dt_s,
-                self._filter.speed_m_s,
-            )  # fmt: skip
+            view = StationView(
+                rays_cam=rays,
+                R_ground_cam=self._R,
+                camera_m=self._camera_m,
+                offsets_m=offsets_m,
+                trust=trust,
+                size=float(scale_factors.mean()),
+                depth_m=t_cam[2],
+                dt_s=dt_s,
+                speed_m_s=self._filter.speed_m_s,
+            )
+            self.stances = self._contacts.step(view)
             for stance in self.stances:
                 if stance.contact > MIN_CONTACT:
                     self._add_stance(stance)

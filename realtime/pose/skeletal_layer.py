@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calib.kinematics import apply_couplers, forward_kinematics, scaled_markers, station_positions
 from calib.skeleton import Skeleton
 from realtime.pose.estimate import Estimate
-from realtime.pose.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter
+from realtime.pose.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter, OneEuroSettings
 from realtime.pose.temporal_network import TemporalNetwork
 from realtime.sample import Frame, PoseSample, Status
 
@@ -167,8 +167,7 @@ def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFi
         is_angle & np.array([name.startswith(part) for name in skeleton.coordinate_names])
         for part in (TRUNK, ARM)
     )
-    return OneEuroFilter(
-        skeleton.n_q,
+    settings = OneEuroSettings(
         min_cutoff_hz=np.where(is_angle, MIN_CUTOFF_HZ, TRANSLATION_MIN_CUTOFF_HZ),
         steady_hz=steady_hz,
         beta=np.where(is_angle, BETA, TRANSLATION_BETA),
@@ -179,3 +178,4 @@ def _smoother(skeleton: Skeleton, temporal: TemporalNetwork | None) -> OneEuroFi
         guess=np.where(is_angle, np.where(is_arm, GUESS_ARM_RAD, GUESS_RAD), np.inf),
         fastest=np.where(is_trunk, FASTEST_TRUNK_RAD_PER_S, FAST_PER_S),
     )
+    return OneEuroFilter(skeleton.n_q, settings)

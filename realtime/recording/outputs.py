@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
 from realtime.pipeline.slot import LatestSlot, SlotPolicy
-from realtime.pipeline.slot_worker import SlotWorker
+from realtime.pipeline.workers import SlotWorker
 from realtime.recording.summary import JointRanges
-from realtime.sample import Frame, LiveStats, PoseSample
+from realtime.sample import Drawing, Frame, LiveStats, PoseSample
 
 logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
-
-
-class Drawing(Protocol):
-    """What this module needs of an overlay."""
-
-    def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:
-        """A new picture with everything drawn on it."""
 
 
 class PictureRecorder(Protocol):

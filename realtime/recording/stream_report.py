@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from realtime.pipeline.durations import DurationTracker
-from realtime.pipeline.run_history import RunHistory
+from realtime.pipeline.stats import RunHistory
 from realtime.recording.summary import JointRanges
 from realtime.sample import Status
 from realtime.stream.messages import Angles, Meta

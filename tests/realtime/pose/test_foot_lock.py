@@ -7,7 +7,7 @@ import pytest
 
 from calib.coordinates import side_of, stem_of
 from calib.skeleton import Skeleton, load_skeleton
-from realtime.pose.foot_contact import FootContacts, Stance, sole_clearance
+from realtime.pose.foot_contact import FootContacts, Stance, StationView, sole_clearance
 from realtime.pose.foot_lock import FADE_OUT_S, GIVE_DEG, MAX_SHIFT_M, FootLock
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from tests.realtime.pose.test_pelvis_position import CAMERA, HEIGHT_M, SHIFTS, pose, stations
@@ -132,10 +132,11 @@ def test_feet_of_exact_walkers_are_planted_while_they_stand(skeleton: Skeleton, 
         contacts = FootContacts(skeleton, model)
         for k, (q, p) in enumerate(zip(motion.q, places, strict=True)):
             p_cam = (p - CAMERA_M) @ CAMERA.T_ground_cam[:3, :3]
-            found = contacts.step(
+            view = StationView(
                 p_cam / p_cam[:, 2:], CAMERA.T_ground_cam[:3, :3], CAMERA_M, p - q[SHIFTS], np.ones(len(p)),
                 1.0, p_cam[:, 2].mean(), FRAME_S if k else 0.0, float(pelvis_m_s[k]),
             )  # fmt: skip
+            found = contacts.step(view)
             planted = {int(row) for s in found if s.is_planted for row in s.rows}
             for row in rows_of(model, HEEL_R, TOE_R, HEEL_L, TOE_L):
                 is_standing, is_swinging = low[k, row] and speed[k, row] < 0.1, speed[k, row] > 1.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from OneEuroFilter import OneEuroFilter as PublishedFilter
 
-from realtime.pose.one_euro import OneEuroFilter
+from realtime.pose.one_euro import OneEuroFilter, OneEuroSettings
 
 Array = NDArray[np.float64]
 TURN = 2.0 * np.pi
@@ -40,7 +40,9 @@ def test_equals_the_published_implementation_on_uneven_stamps(
 ) -> None:
     t_ns = uneven_ns(400)
     x = np.cumsum(np.random.default_rng(1).normal(0.0, 0.2, (400, 3)), axis=0)
-    ours = OneEuroFilter(3, min_cutoff_hz=min_cutoff_hz, beta=beta, derivative_cutoff_hz=derivative_cutoff_hz)
+    ours = OneEuroFilter(
+        3, OneEuroSettings(min_cutoff_hz=min_cutoff_hz, beta=beta, derivative_cutoff_hz=derivative_cutoff_hz)
+    )
     theirs = [
         PublishedFilter(1e9 / (t_ns[1] - t_ns[0]), min_cutoff_hz, beta, derivative_cutoff_hz)
         for _ in range(3)
@@ -54,9 +56,11 @@ def test_equals_the_published_implementation_on_uneven_stamps(
 
 def test_each_coordinate_has_its_own_parameters() -> None:
     t_ns, x = uneven_ns(50), np.random.default_rng(2).normal(size=(50, 2))
-    both, _ = run(OneEuroFilter(2, min_cutoff_hz=[1.0, 8.0], beta=[0.0, 3.0]), t_ns, x)
+    both, _ = run(OneEuroFilter(2, OneEuroSettings(min_cutoff_hz=[1.0, 8.0], beta=[0.0, 3.0])), t_ns, x)
     for k, (cutoff, beta) in enumerate([(1.0, 0.0), (8.0, 3.0)]):
-        alone, _ = run(OneEuroFilter(1, min_cutoff_hz=cutoff, beta=beta), t_ns, x[:, k : k + 1])
+        alone, _ = run(
+            OneEuroFilter(1, OneEuroSettings(min_cutoff_hz=cutoff, beta=beta)), t_ns, x[:, k : k + 1]
+        )
         np.testing.assert_array_equal(both[:, k], alone[:, 0])
 
 
@@ -64,8 +68,8 @@ def test_a_jump_of_whole_turns_goes_unnoticed() -> None:
     t_ns = even_ns(400)
     x = np.linspace(0.0, 3.0 * TURN, 400)[:, None]
     wrapped = (x + np.pi) % TURN - np.pi
-    smooth, speed = run(OneEuroFilter(1, is_angle=True), t_ns, x)
-    again, speed_again = run(OneEuroFilter(1, is_angle=True), t_ns, wrapped)
+    smooth, speed = run(OneEuroFilter(1, OneEuroSettings(is_angle=True)), t_ns, x)
+    again, speed_again = run(OneEuroFilter(1, OneEuroSettings(is_angle=True)), t_ns, wrapped)
     np.testing.assert_allclose(again, smooth, atol=1e-9)
     np.testing.assert_allclose(speed_again, speed, atol=1e-6)
     assert np.abs(np.diff(again[:, 0])).max() < 0.1
@@ -73,14 +77,16 @@ def test_a_jump_of_whole_turns_goes_unnoticed() -> None:
 
 def test_the_first_angle_is_kept_as_it_is_and_translations_do_not_wrap() -> None:
     out, _ = run(
-        OneEuroFilter(2, is_angle=[True, False], beta=0.0), even_ns(2), np.array([[4.0, 10.0], [4.0, 3.0]])
+        OneEuroFilter(2, OneEuroSettings(is_angle=[True, False], beta=0.0)),
+        even_ns(2),
+        np.array([[4.0, 10.0], [4.0, 3.0]]),
     )
     np.testing.assert_allclose(out[0], [4.0, 10.0])
     assert 3.0 < out[1, 1] < 10.0
 
 
 def test_the_turn_survives_a_gap() -> None:
-    filter_ = OneEuroFilter(1, is_angle=True, max_gap_s=0.2)
+    filter_ = OneEuroFilter(1, OneEuroSettings(is_angle=True, max_gap_s=0.2))
     run(filter_, even_ns(200), np.linspace(0.0, 2.0 * TURN, 200)[:, None])
     out, speed = np.empty(1), np.empty(1)
     filter_.step(10_000_000_000, np.array([0.1]), out, speed)
@@ -115,7 +121,7 @@ def test_a_coordinate_starts_afresh_after_its_own_gap() -> None:
     x = np.zeros((60, 2))
     x[:, :] = np.arange(60)[:, None] % 7
     x[10:45, 0] = np.nan
-    out, speed = run(OneEuroFilter(2, max_gap_s=0.3), t_ns, x)
+    out, speed = run(OneEuroFilter(2, OneEuroSettings(max_gap_s=0.3)), t_ns, x)
     assert out[45, 0] == x[45, 0] and np.isnan(speed[45, 0])
     assert out[45, 1] != x[45, 1] and np.isfinite(speed[45, 1])
 
@@ -142,7 +148,7 @@ def test_the_reported_lag_is_the_delay_of_a_ramp_and_the_speed_is_its_slope(rate
     slope = 1.7
     t_ns = even_ns(round(8.0 * rate_hz), rate_hz)
     x = (slope * t_ns * 1e-9)[:, None]
-    filter_ = OneEuroFilter(1, min_cutoff_hz=0.9, beta=0.4)
+    filter_ = OneEuroFilter(1, OneEuroSettings(min_cutoff_hz=0.9, beta=0.4))
     out, speed = run(filter_, t_ns, x)
     delay_s = (x[-1, 0] - out[-1, 0]) / slope
     assert filter_.lag_s[0] == pytest.approx(delay_s, rel=1e-3)
@@ -150,7 +156,7 @@ def test_the_reported_lag_is_the_delay_of_a_ramp_and_the_speed_is_its_slope(rate
 
 
 def test_mean_lag_is_that_of_the_steps_taken() -> None:
-    filter_ = OneEuroFilter(2, min_cutoff_hz=2.0, beta=0.0)
+    filter_ = OneEuroFilter(2, OneEuroSettings(min_cutoff_hz=2.0, beta=0.0))
     assert np.isnan(filter_.mean_lag_s).all()
     x = np.zeros((5, 2))
     x[:, 1] = np.nan
@@ -168,7 +174,7 @@ def test_it_calms_a_person_who_stands_still() -> None:
 
 def test_reset_forgets_the_past() -> None:
     t_ns, x = even_ns(20), np.random.default_rng(5).normal(size=(20, 2))
-    filter_ = OneEuroFilter(2, is_angle=True)
+    filter_ = OneEuroFilter(2, OneEuroSettings(is_angle=True))
     first, _ = run(filter_, t_ns, x)
     filter_.reset()
     second, _ = run(filter_, t_ns + 5, x)
@@ -214,12 +220,12 @@ def test_smoothed_values_never_leave_the_range_of_the_input(samples: list[tuple[
 )
 def test_parameters_out_of_range_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="accepted"):
-        OneEuroFilter(2, **arguments)  # type: ignore[arg-type]
+        OneEuroFilter(2, OneEuroSettings(**arguments))  # type: ignore[arg-type]
 
 
 def told(sigma: float, x: np.ndarray, well_known: float = 0.2) -> np.ndarray:
     """Smoothed at 30 Hz as values of one standard deviation. Shape: (n,)."""
-    filter_ = OneEuroFilter(1, well_known=well_known, guess=1.4 * well_known)
+    filter_ = OneEuroFilter(1, OneEuroSettings(well_known=well_known, guess=1.4 * well_known))
     out, speed = np.empty(1), np.empty(1)
     smooth = []
     for t_ns, value in zip(even_ns(len(x), 30.0), x, strict=True):
@@ -265,7 +271,7 @@ def test_guesses_that_jump_about_are_no_movement() -> None:
 
 def test_each_coordinate_has_its_own_top_speed() -> None:
     x = np.concatenate([np.zeros((30, 2)), np.full((60, 2), 1.7)])
-    filter_ = OneEuroFilter(2, well_known=0.2, fastest=[30.0, 10.0])
+    filter_ = OneEuroFilter(2, OneEuroSettings(well_known=0.2, fastest=[30.0, 10.0]))
     out, speed = np.empty(2), np.empty(2)
     smooth = []
     for t_ns, row in zip(even_ns(len(x), 30.0), x, strict=True):
@@ -277,7 +283,7 @@ def test_each_coordinate_has_its_own_top_speed() -> None:
 
 
 def test_what_is_held_back_for_being_a_guess_is_not_called_late() -> None:
-    filter_ = OneEuroFilter(1, well_known=0.2, guess=0.3, beta=0.0, min_cutoff_hz=2.0)
+    filter_ = OneEuroFilter(1, OneEuroSettings(well_known=0.2, guess=0.3, beta=0.0, min_cutoff_hz=2.0))
     out, speed = np.empty(1), np.empty(1)
     for k, t_ns in enumerate(even_ns(40)):
         filter_.step(int(t_ns), np.zeros(1), out, speed, np.array([0.1 if k < 20 else 2.0]))

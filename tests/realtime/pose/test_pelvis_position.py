@@ -12,7 +12,7 @@ from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.errors import RealtimeError
-from realtime.pose.foot_contact import FootContacts, sole_clearance
+from realtime.pose.foot_contact import FootContacts, StationView, sole_clearance
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.position import PelvisPosition
 from realtime.pose.position_filter import DEPTH_BIAS, PositionFilter
@@ -180,11 +180,11 @@ def test_a_lifted_foot_does_not_stand_and_neither_do_feet_in_a_jump(
             q[4] += hop_m * k / 20
             points = stations(skeleton, model, q, np.ones((skeleton.n_bodies, 3)))
             p_cam = (points - CAMERA.T_ground_cam[:3, 3]) @ CAMERA.T_ground_cam[:3, :3]
-            found = contacts.step(
+            view = StationView(
                 p_cam / p_cam[:, 2:], CAMERA.T_ground_cam[:3, :3], CAMERA.T_ground_cam[:3, 3],
                 points - q[SHIFTS], np.ones(len(points)), 1.0, 3.0, 0.033,
             )  # fmt: skip
-            counts.append(len(found))
+            counts.append(len(contacts.step(view)))
         return counts[-5:]
 
     assert stances(0.0) == [2] * 5
@@ -197,9 +197,10 @@ def test_a_standing_foot_is_where_its_ray_meets_the_floor(skeleton: Skeleton, mo
     points = stations(skeleton, model, q, np.ones((skeleton.n_bodies, 3)))
     T = CAMERA.T_ground_cam
     p_cam = (points - T[:3, 3]) @ T[:3, :3]
-    stances = FootContacts(skeleton, model).step(
+    view = StationView(
         p_cam / p_cam[:, 2:], T[:3, :3], T[:3, 3], points - q[SHIFTS], np.ones(len(points)), 1.0, 3.0, 0.0
     )
+    stances = FootContacts(skeleton, model).step(view)
     for stance in stances:
         np.testing.assert_allclose(stance.floor_m - stance.offset_m, q[SHIFTS], atol=0.02)
         assert stance.ahead @ [0.0, 1.0, 0.0] == 0.0

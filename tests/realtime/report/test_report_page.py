@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import arrays
 from calib.skeleton import load_skeleton
 from realtime import cli
 from realtime.pipeline.durations import Percentiles
-from realtime.pipeline.run_history import MOST_STEPS, RunHistory
+from realtime.pipeline.stats import MOST_STEPS, RunHistory
 from realtime.recording.recorder import Recorder
 from realtime.recording.summary import write_report
 from realtime.report.plot import MOST_POINTS, known_runs, thinned, ticks
