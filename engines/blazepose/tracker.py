@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engines.assets import fetch
 from engines.blazepose.detector import WHOLE_PICTURE, PoseDetector, SearchRegion, alignment_roi, sigmoid
+from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.roi_filter import MIN_CUTOFF_HZ, RoiFilter
 from engines.errors import EngineError
 from engines.preprocess import Border, Roi, crop, crop_to_image, to_rgb_float
@@ -24,14 +25,6 @@ from engines.runtimes.openvino_engine import OpenvinoEngine
 
 Array = NDArray[np.float64]
 
-LANDMARK_NAMES = (
-    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
-    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
-    "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-    "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
-)  # fmt: skip
-N_LANDMARKS = len(LANDMARK_NAMES)
 N_AUXILIARY = 2
 N_OUTPUT = 39
 """What the network gives: 33 landmarks, the two of the region of interest, and four that nobody uses."""
@@ -48,7 +41,7 @@ OUTPUTS = ("Identity", "Identity_1", "Identity_3", "Identity_4")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlazePoseResult:
-    """The landmarks of one person in one picture, in the order of `LANDMARK_NAMES`."""
+    """The landmarks of one person in one picture, in the order of `PoseLandmark`."""
 
     landmarks_px: Array
     """x and y in the picture; z in the same scale, smaller towards the camera, 0 at the mid hip.

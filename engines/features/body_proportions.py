@@ -13,12 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.blazepose.pose_landmark import (
+    ANKLES,
+    EARS,
+    ELBOWS,
+    FOOT_INDICES,
+    HEELS,
+    HIPS,
+    KNEES,
+    SHOULDERS,
+    WRISTS,
+    Pair,
+    PoseLandmark,
+)
 from engines.features.landmarks import LandmarkBatch, rotations_to_rays
 
 Array = NDArray[np.float64]
 
-NOSE, EARS, SHOULDERS, ELBOWS, WRISTS = (0, 0), (7, 8), (11, 12), (13, 14), (15, 16)
-HIPS, KNEES, ANKLES, HEELS, TOES = (23, 24), (25, 26), (27, 28), (29, 30), (31, 32)
+NOSE: Pair = (PoseLandmark.NOSE, PoseLandmark.NOSE)
 HEIGHTS = (NOSE, SHOULDERS, ELBOWS, WRISTS, HIPS, KNEES, ANKLES, HEELS)
 WIDTHS = (SHOULDERS, HIPS, KNEES, ANKLES, ELBOWS, WRISTS)
 LENGTHS = ((HIPS, KNEES), (KNEES, ANKLES), (SHOULDERS, ELBOWS), (ELBOWS, WRISTS))
@@ -51,7 +63,7 @@ def look_at_proportions(batch: LandmarkBatch) -> ProportionLooks:
     right = np.cross(ahead, [0.0, 1.0, 0.0])
     depth = np.einsum("nki,ni->nk", rays, ahead)
     plane = np.stack([np.einsum("nki,ni->nk", rays, right), rays[..., 1]], -1) / depth[..., None]
-    sole = 0.5 * (_middle(plane, HEELS) + _middle(plane, TOES))[:, 1]
+    sole = 0.5 * (_middle(plane, HEELS) + _middle(plane, FOOT_INDICES))[:, 1]
     size = _middle(plane, EARS)[:, 1] - sole
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = [(_middle(plane, pair)[:, 1] - sole) / size for pair in HEIGHTS]

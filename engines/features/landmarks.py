@@ -12,29 +12,38 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.blazepose.pose_landmark import EARS, HIPS, N_LANDMARKS, SHOULDERS, PoseLandmark
+
 Array = NDArray[np.float64]
 
-N_LANDMARKS = 33
-NOSE, LEFT_EAR, RIGHT_EAR = 0, 7, 8
-LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_HIP, RIGHT_HIP = 11, 12, 23, 24
-USED = np.array([0, 2, 5, 7, 8, *range(11, 33)])
+L = PoseLandmark
+USED = np.array([L.NOSE, L.LEFT_EYE, L.RIGHT_EYE, *EARS, *range(L.LEFT_SHOULDER, N_LANDMARKS)])
 """Eyes' corners and mouth say nothing that nose, eyes and ears do not."""
 DIRECTIONS = np.array(
     [
-        (23, 25), (25, 27), (24, 26), (26, 28), (27, 31), (28, 32), (29, 31), (30, 32), (27, 29), (28, 30),
-        (11, 13), (13, 15), (12, 14), (14, 16), (15, 19), (16, 20), (15, 17), (16, 18), (11, 12), (23, 24),
-        (23, 11), (24, 12), (7, 8), (11, 7), (12, 8),
+        (L.LEFT_HIP, L.LEFT_KNEE), (L.LEFT_KNEE, L.LEFT_ANKLE),
+        (L.RIGHT_HIP, L.RIGHT_KNEE), (L.RIGHT_KNEE, L.RIGHT_ANKLE),
+        (L.LEFT_ANKLE, L.LEFT_FOOT_INDEX), (L.RIGHT_ANKLE, L.RIGHT_FOOT_INDEX),
+        (L.LEFT_HEEL, L.LEFT_FOOT_INDEX), (L.RIGHT_HEEL, L.RIGHT_FOOT_INDEX),
+        (L.LEFT_ANKLE, L.LEFT_HEEL), (L.RIGHT_ANKLE, L.RIGHT_HEEL),
+        (L.LEFT_SHOULDER, L.LEFT_ELBOW), (L.LEFT_ELBOW, L.LEFT_WRIST),
+        (L.RIGHT_SHOULDER, L.RIGHT_ELBOW), (L.RIGHT_ELBOW, L.RIGHT_WRIST),
+        (L.LEFT_WRIST, L.LEFT_INDEX), (L.RIGHT_WRIST, L.RIGHT_INDEX),
+        (L.LEFT_WRIST, L.LEFT_PINKY), (L.RIGHT_WRIST, L.RIGHT_PINKY),
+        SHOULDERS, HIPS, (L.LEFT_HIP, L.LEFT_SHOULDER), (L.RIGHT_HIP, L.RIGHT_SHOULDER),
+        EARS, (L.LEFT_SHOULDER, L.LEFT_EAR), (L.RIGHT_SHOULDER, L.RIGHT_EAR),
     ]
 )  # fmt: skip
 """Pairs of landmarks whose directions are given besides their places."""
-LENGTHS = np.array([(23, 25), (25, 27), (24, 26), (26, 28), (11, 23), (12, 24)])
-"""Pairs whose summed length is the person's size in the network's metres."""
-MIRRORED = np.array(
+LENGTHS = np.array(
     [
-        0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23, 26, 25, 28,
-        27, 30, 29, 32, 31,
+        (L.LEFT_HIP, L.LEFT_KNEE), (L.LEFT_KNEE, L.LEFT_ANKLE),
+        (L.RIGHT_HIP, L.RIGHT_KNEE), (L.RIGHT_KNEE, L.RIGHT_ANKLE),
+        (L.LEFT_SHOULDER, L.LEFT_HIP), (L.RIGHT_SHOULDER, L.RIGHT_HIP),
     ]
 )  # fmt: skip
+"""Pairs whose summed length is the person's size in the network's metres."""
+MIRRORED = np.array([landmark.mirrored for landmark in L])
 """Which landmark each becomes in a mirror."""
 N_FEATURES = 6 * len(USED) + 3 * len(DIRECTIONS) + len(LENGTHS) + 5
 
@@ -92,9 +101,11 @@ def landmark_features(batch: LandmarkBatch) -> Features:
     R_cam_ray = rotations_to_rays(np.concatenate([centre, np.ones((len(centre), 1))], -1))
     R_ground_ray = batch.R_ground_cam @ R_cam_ray
     world = np.einsum("nij,nkj->nki", R_ground_ray, batch.world_m)
-    world = world - 0.5 * (world[:, LEFT_HIP] + world[:, RIGHT_HIP])[:, None]
+    world = world - 0.5 * (world[:, L.LEFT_HIP] + world[:, L.RIGHT_HIP])[:, None]
     across = (
-        world[:, RIGHT_HIP] - world[:, LEFT_HIP] + 0.5 * (world[:, RIGHT_SHOULDER] - world[:, LEFT_SHOULDER])
+        world[:, L.RIGHT_HIP]
+        - world[:, L.LEFT_HIP]
+        + 0.5 * (world[:, L.RIGHT_SHOULDER] - world[:, L.LEFT_SHOULDER])
     )
     heading_rad = np.arctan2(across[:, 0], across[:, 2])
     R_person_ground = turn_about_vertical(-heading_rad)
@@ -127,7 +138,7 @@ def _on_screen(batch: LandmarkBatch, R_cam_ray: Array) -> Array:
     rays = np.concatenate([xy, np.ones((*xy.shape[:2], 1))], -1)
     turned = np.einsum("nji,nkj->nki", R_cam_ray, rays)
     screen = turned[..., :2] / np.maximum(turned[..., 2:], 0.1)
-    screen = screen - 0.5 * (screen[:, LEFT_HIP] + screen[:, RIGHT_HIP])[:, None]
+    screen = screen - 0.5 * (screen[:, L.LEFT_HIP] + screen[:, L.RIGHT_HIP])[:, None]
     spread = np.sqrt((screen[:, USED] ** 2).sum(-1).mean(1))
     return screen / spread[:, None, None]
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from calib.boards.floor import StandingPerson
 from calib.camera import CameraCalibration
+from engines.blazepose.pose_landmark import ANKLES, HIPS, KNEES, SHOULDERS
 from engines.blazepose.tracker import BlazePoseResult
 from engines.features.body_proportions import is_upright
 from realtime.pose.observation import rotation_to_ray
@@ -19,7 +20,6 @@ INTERVAL_S = 0.2
 HEIGHT_PER_STATURE = {"ankles": 0.059, "shoulders": 0.823}
 """Of the landmarks of a standing person over the soles, as BlazePose places them: kinecast's own skeleton
 with its landmark stations, which were measured on synthetic people."""
-SHOULDERS, HIPS, KNEES, ANKLES = (11, 12), (23, 24), (25, 26), (27, 28)
 NEEDED = (*SHOULDERS, *HIPS, *KNEES, *ANKLES)
 
 

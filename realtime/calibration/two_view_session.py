@@ -13,8 +13,9 @@ from calib.boards.camera_views import Verdict, ViewCollector
 from calib.boards.two_views import JointTracks, Limb
 from calib.kinematics import body_transforms
 from calib.skeleton import load_skeleton
+from engines.blazepose.pose_landmark import ANKLES, ELBOWS, HIPS, KNEES, N_LANDMARKS, SHOULDERS, WRISTS
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.scaling import N_LANDMARKS, SEGMENTS, reference_stature_m
+from realtime.pose.scaling import SEGMENTS, reference_stature_m
 from realtime.sample import Frame
 from realtime.sources.source import FrameSource
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-JOINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+JOINTS = (*SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)
 """Landmarks inside the body, where both cameras see the same point: shoulders to wrists, hips to ankles."""
 LIMB_SEGMENTS = (0, 1, 3, 4)
 """Thigh, shank, upper arm, forearm among `SEGMENTS`."""

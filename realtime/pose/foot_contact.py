@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
+from engines.blazepose.pose_landmark import PoseLandmark
 from realtime.pose.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
 
-FEET = ((28, 30, 32), (27, 29, 31))
+FEET = (
+    (PoseLandmark.RIGHT_ANKLE, PoseLandmark.RIGHT_HEEL, PoseLandmark.RIGHT_FOOT_INDEX),
+    (PoseLandmark.LEFT_ANKLE, PoseLandmark.LEFT_HEEL, PoseLandmark.LEFT_FOOT_INDEX),
+)
 """Ankle, heel and toe landmarks, right and left."""
 HEEL = 1
 """Place of the first of them that touches the floor."""

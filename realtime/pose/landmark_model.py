@@ -11,6 +11,19 @@ from calib.coordinates import stem_of
 from calib.errors import SkeletonError
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton
+from engines.blazepose.pose_landmark import (
+    ANKLES,
+    EARS,
+    ELBOWS,
+    FOOT_INDICES,
+    HEELS,
+    HIPS,
+    KNEES,
+    SHOULDERS,
+    WRISTS,
+    Pair,
+    PoseLandmark,
+)
 from realtime.geometry import coordinates_of
 
 Array = NDArray[np.float64]
@@ -21,7 +34,7 @@ class LandmarkStation:
     """One landmark fixed to a body."""
 
     landmark: int
-    """Index into BlazePose's 33 landmarks."""
+    """A `PoseLandmark`."""
     body: str
     station_m: tuple[float, float, float]
     """In the body's frame of an unscaled skeleton of ordinary stature."""
@@ -32,8 +45,7 @@ class LandmarkStation:
 
 
 def _both_sides(
-    right: int,
-    left: int,
+    pair: Pair,
     body: str,
     station_m: tuple[float, float, float],
     sigma_m: float,
@@ -42,24 +54,28 @@ def _both_sides(
     x, y, z = station_m
     bodies = ("head", "head") if body == "head" else (f"{body}_r", f"{body}_l")
     return (
-        LandmarkStation(right, bodies[0], (x, y, z), sigma_m, sigma_depth_m),
-        LandmarkStation(left, bodies[1], (x, y, -z), sigma_m, sigma_depth_m),
+        LandmarkStation(pair[1], bodies[0], (x, y, z), sigma_m, sigma_depth_m),
+        LandmarkStation(pair[0], bodies[1], (x, y, -z), sigma_m, sigma_depth_m),
     )
 
 
 LANDMARK_STATIONS: tuple[LandmarkStation, ...] = (
-    LandmarkStation(0, "head", (0.120, 0.035, 0.0), 0.015, 0.105),
-    *_both_sides(8, 7, "head", (0.048, 0.050, 0.053), 0.013, 0.105),
-    *_both_sides(12, 11, "humerus", (0.006, 0.031, 0.005), 0.019, 0.08),
-    *_both_sides(14, 13, "ulna", (0.015, 0.017, 0.003), 0.017, 0.11),
-    *_both_sides(16, 15, "hand", (0.008, 0.009, 0.001), 0.015, 0.165),
-    *_both_sides(20, 19, "hand", (0.017, -0.073, 0.012), 0.015, 0.185),
-    *_both_sides(18, 17, "hand", (0.003, -0.067, -0.008), 0.016, 0.185),
-    *_both_sides(24, 23, "femur", (0.005, -0.009, 0.016), 0.022, 0.05),
-    *_both_sides(26, 25, "tibia", (0.008, 0.006, 0.001), 0.018, 0.075),
-    *_both_sides(28, 27, "talus", (0.004, 0.035, 0.001), 0.015, 0.115),
-    *_both_sides(30, 29, "calcn", (0.004, 0.003, -0.018), 0.019, 0.125),
-    *_both_sides(32, 31, "toes", (0.062, 0.0, -0.008), 0.016, 0.145),
+    LandmarkStation(PoseLandmark.NOSE, "head", (0.120, 0.035, 0.0), 0.015, 0.105),
+    *_both_sides(EARS, "head", (0.048, 0.050, 0.053), 0.013, 0.105),
+    *_both_sides(SHOULDERS, "humerus", (0.006, 0.031, 0.005), 0.019, 0.08),
+    *_both_sides(ELBOWS, "ulna", (0.015, 0.017, 0.003), 0.017, 0.11),
+    *_both_sides(WRISTS, "hand", (0.008, 0.009, 0.001), 0.015, 0.165),
+    *_both_sides(
+        (PoseLandmark.LEFT_INDEX, PoseLandmark.RIGHT_INDEX), "hand", (0.017, -0.073, 0.012), 0.015, 0.185
+    ),
+    *_both_sides(
+        (PoseLandmark.LEFT_PINKY, PoseLandmark.RIGHT_PINKY), "hand", (0.003, -0.067, -0.008), 0.016, 0.185
+    ),
+    *_both_sides(HIPS, "femur", (0.005, -0.009, 0.016), 0.022, 0.05),
+    *_both_sides(KNEES, "tibia", (0.008, 0.006, 0.001), 0.018, 0.075),
+    *_both_sides(ANKLES, "talus", (0.004, 0.035, 0.001), 0.015, 0.115),
+    *_both_sides(HEELS, "calcn", (0.004, 0.003, -0.018), 0.019, 0.125),
+    *_both_sides(FOOT_INDICES, "toes", (0.062, 0.0, -0.008), 0.016, 0.145),
 )
 """Measured with BlazePose on 9,000 pictures of synthetic people whose skeletons are known
 (train.blazepose.data): the stations by least squares across the lines of sight, the deviations as

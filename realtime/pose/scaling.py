@@ -12,6 +12,18 @@ from calib.kinematics import body_transforms, joint_centres
 from calib.proportions import expect_proportions, set_segments
 from calib.skeleton import Skeleton
 from calib.subject import Subject
+from engines.blazepose.pose_landmark import (
+    ANKLES,
+    ELBOWS,
+    FOOT_INDICES,
+    HEELS,
+    HIPS,
+    KNEES,
+    N_LANDMARKS,
+    SHOULDERS,
+    WRISTS,
+    Pair,
+)
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 
 Array = NDArray[np.float64]
@@ -62,25 +74,23 @@ class Segment:
     axes: tuple[int, ...] = (0, 1, 2)
 
 
-def _sides(
-    right: tuple[int, int], left: tuple[int, int]
-) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
-    return (((right[0],), (right[1],)), ((left[0],), (left[1],)))
+def _sides(start: Pair, end: Pair) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """The right and the left segment between two pairs of landmarks."""
+    return (((start[1],), (end[1],)), ((start[0],), (end[0],)))
 
 
 SEGMENTS = (
-    Segment(_sides((24, 26), (23, 25)), 1.01, ("femur_r", "femur_l", "patella_r", "patella_l")),
-    Segment(_sides((26, 28), (25, 27)), 0.93, ("tibia_r", "tibia_l")),
+    Segment(_sides(HIPS, KNEES), 1.01, ("femur_r", "femur_l", "patella_r", "patella_l")),
+    Segment(_sides(KNEES, ANKLES), 0.93, ("tibia_r", "tibia_l")),
     Segment(
-        _sides((30, 32), (29, 31)), 0.61, ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")
+        _sides(HEELS, FOOT_INDICES), 0.61, ("talus_r", "talus_l", "calcn_r", "calcn_l", "toes_r", "toes_l")
     ),
-    Segment(_sides((12, 14), (11, 13)), 0.87, ("humerus_r", "humerus_l")),
-    Segment(_sides((14, 16), (13, 15)), 0.89, ("ulna_r", "ulna_l", "radius_r", "radius_l")),
-    Segment((((23, 24), (11, 12)),), 0.97, ("torso", "pelvis"), (0, 1)),
-    Segment((((24,), (23,)),), 1.08, ("pelvis",), (2,)),
-    Segment((((12,), (11,)),), 0.97, ("torso",), (2,)),
+    Segment(_sides(SHOULDERS, ELBOWS), 0.87, ("humerus_r", "humerus_l")),
+    Segment(_sides(ELBOWS, WRISTS), 0.89, ("ulna_r", "ulna_l", "radius_r", "radius_l")),
+    Segment(((HIPS, SHOULDERS),), 0.97, ("torso", "pelvis"), (0, 1)),
+    Segment((((HIPS[1],), (HIPS[0],)),), 1.08, ("pelvis",), (2,)),
+    Segment((((SHOULDERS[1],), (SHOULDERS[0],)),), 0.97, ("torso",), (2,)),
 )
-N_LANDMARKS = 33
 
 
 def segment_lengths(points: Array) -> Array:
@@ -244,7 +254,7 @@ def reference_stature_m(points: Array) -> float:
     Args:
         points: Landmark stations in ground, Y up. Shape: (33, 3).
     """
-    rise_m = points[[11, 12], 1].mean() - points[[27, 28], 1].mean()
+    rise_m = points[list(SHOULDERS), 1].mean() - points[list(ANKLES), 1].mean()
     return float(rise_m / SHOULDER_OVER_ANKLE_PER_STATURE) if np.isfinite(rise_m) else 1.70
 
 

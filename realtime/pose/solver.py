@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from calib.ik import InverseKinematics
 from calib.kinematics import station_jacobian
 from calib.skeleton import Skeleton
+from engines.blazepose.pose_landmark import HIPS, SHOULDERS
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import LandmarkObservation
 from realtime.pose.skeletal_layer import is_root
@@ -18,7 +19,7 @@ Array = NDArray[np.float64]
 
 FREE_COORDINATE_SIGMA_RAD = 1.0
 """What stands for ignorance where there is no prior, when confidence is computed."""
-LEFT_TO_RIGHT = ((23, 24), (11, 12))
+LEFT_TO_RIGHT = (HIPS, SHOULDERS)
 """Hips and shoulders; some skeletons have no arms."""
 
 

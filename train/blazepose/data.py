@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
+from engines.blazepose.pose_landmark import PoseLandmark
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from train.errors import TrainError
 from train.scene.cameras import View, crop_similarity
@@ -27,8 +28,13 @@ PICTURE_PX = 288
 MAX_MEDIAN_MISS = 0.12
 """Of the person's height in the picture; beyond it BlazePose followed something else."""
 CHECKED_BODIES = {
-    11: "humerus_l", 12: "humerus_r", 23: "femur_l", 24: "femur_r", 25: "tibia_l", 26: "tibia_r"
-}  # fmt: skip
+    PoseLandmark.LEFT_SHOULDER: "humerus_l",
+    PoseLandmark.RIGHT_SHOULDER: "humerus_r",
+    PoseLandmark.LEFT_HIP: "femur_l",
+    PoseLandmark.RIGHT_HIP: "femur_r",
+    PoseLandmark.LEFT_KNEE: "tibia_l",
+    PoseLandmark.RIGHT_KNEE: "tibia_r",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.blazepose.pose_landmark import HIPS, N_LANDMARKS, SHOULDERS, PoseLandmark
 from engines.features.landmarks import MIRRORED
 from train.blazepose.clips import COVERED_SHARE, Cover
 from train.blazepose.data import LiftData
@@ -15,8 +16,11 @@ from train.blazepose.points import TrueView, points_from_hips
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-ARMS, LEGS, TRUNK = tuple(range(13, 23)), tuple(range(25, 33)), (11, 12, 23, 24)
-SWAPS: dict[str, tuple[int, ...]] = {"legs": LEGS, "arms": ARMS, "all": tuple(range(33))}
+L = PoseLandmark
+ARMS = tuple(range(L.LEFT_ELBOW, L.LEFT_HIP))
+LEGS = tuple(range(L.LEFT_KNEE, N_LANDMARKS))
+TRUNK = (*SHOULDERS, *HIPS)
+SWAPS: dict[str, tuple[int, ...]] = {"legs": LEGS, "arms": ARMS, "all": tuple(range(N_LANDMARKS))}
 SWAPPED_BELOW = 0.6
 """Of the distance to the right side's truth, the distance to the other side's."""
 LEAST_SEPARATION_M = 0.12
@@ -54,8 +58,14 @@ NO_EVENTS = EventRates(np.zeros((len(SWAPS), 2)), ((),) * len(SWAPS), np.zeros(3
 def faces_away(view: TrueView) -> Mask:
     """Whether the trunk is turned away from the camera. Shape: (n,)."""
     points = view.points_cam_m
-    across = points[:, 12] - points[:, 11] + points[:, 24] - points[:, 23]
-    up = points[:, 11] + points[:, 12] - points[:, 23] - points[:, 24]
+    across = points[:, L.RIGHT_SHOULDER] - points[:, L.LEFT_SHOULDER]
+    across = across + points[:, L.RIGHT_HIP] - points[:, L.LEFT_HIP]
+    up = (
+        points[:, L.LEFT_SHOULDER]
+        + points[:, L.RIGHT_SHOULDER]
+        - points[:, L.LEFT_HIP]
+        - points[:, L.RIGHT_HIP]
+    )
     facing = np.cross(up, across)
     facing /= np.linalg.norm(facing, axis=1, keepdims=True) + 1e-9
     ray = view.hips_cam_m / (np.linalg.norm(view.hips_cam_m, axis=1, keepdims=True) + 1e-9)
@@ -66,7 +76,7 @@ def find_swaps(data: LiftData, view: TrueView) -> Mask:
     """In which pictures left and right are exchanged. Shape: (n, n_swaps), of which at most one is true."""
     truth = points_from_hips(view, data.roi.astype(np.float64))
     world = data.world_m.astype(np.float64)
-    world = world - 0.5 * (world[:, 23] + world[:, 24])[:, None]
+    world = world - 0.5 * (world[:, L.LEFT_HIP] + world[:, L.RIGHT_HIP])[:, None]
     found = {name: _nearer_exchanged(world, truth, group) for name, group in
              (("legs", LEGS), ("arms", ARMS), ("trunk", TRUNK))}  # fmt: skip
     everything = found["trunk"] & (found["legs"] | found["arms"])
@@ -81,7 +91,7 @@ def _nearer_exchanged(world: Array, truth: Array, group: tuple[int, ...]) -> Mas
 
 def exchange(data: LiftData, swapped: Mask) -> LiftData:
     """Exchange left and right where `swapped` says so: makes swaps, and undoes them."""
-    order = np.tile(np.arange(33), (len(data), 1))
+    order = np.tile(np.arange(N_LANDMARKS), (len(data), 1))
     for kind, group in enumerate(SWAPS.values()):
         order[np.ix_(np.flatnonzero(swapped[:, kind]), np.array(group))] = MIRRORED[list(group)]
     return replace(
@@ -185,13 +195,13 @@ def _choose(values: tuple[float, ...], u: float, default: float) -> float:
 
 def draw_covered(view: TrueView, t_s: Array, rng: np.random.Generator) -> Mask:
     """Which landmarks something before the camera hides, as in the rendered clips. Shape: (n, 33)."""
-    covered = np.zeros((len(view), 33), dtype=bool)
+    covered = np.zeros((len(view), N_LANDMARKS), dtype=bool)
     if rng.random() >= COVERED_SHARE:
         return covered
     u_px = view.projected_px()
     size_px = np.minimum(2.0 * view.camera[:, 1:], view.side_px[:, None])
     u = u_px / size_px[:, None]
-    hips = float(np.clip(u[0, [23, 24], 1].mean(), 0.0, 1.0))
+    hips = float(np.clip(u[0, list(HIPS), 1].mean(), 0.0, 1.0))
     cover = Cover.sample(rng, float(t_s[-1]), hips)
     at = (t_s >= cover.start_s) & (t_s < cover.stop_s)
     inside = (u >= [cover.left, cover.top]).all(-1) & (u < [cover.right, cover.bottom]).all(-1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from calib.skeleton import Skeleton
+from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.features.landmarks import MIRRORED
 from train.blazepose.data import LiftData, concatenated
 from train.blazepose.events import exchange, find_swaps, measure_events
@@ -234,7 +235,7 @@ def _sight_noise(filmed: Looked, sight: MeanNetwork, times: Array) -> ResidualNo
     mean = sight.mean(view_features(filmed.view, filmed.roi))
     logits = sight_logits(filmed.data)
     # What was covered for a while is put in as an event, and must not count twice.
-    absent = (mean[:, 33:] > PRESENT_LOGIT) & (logits[:, 33:] < ABSENT_LOGIT)
+    absent = (mean[:, N_LANDMARKS:] > PRESENT_LOGIT) & (logits[:, N_LANDMARKS:] < ABSENT_LOGIT)
     clear = absent.sum(1) < COVERED_LANDMARKS
     errors = logits - mean
     clips = [(times[rows][clear[rows]], errors[rows][clear[rows]]) for rows in filmed.data.clips()]

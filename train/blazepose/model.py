@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.blazepose.detector import ROI_MARGIN
+from engines.blazepose.pose_landmark import HIPS, N_LANDMARKS
 from engines.blazepose.roi_filter import RoiFilter
 from train.blazepose.data import LiftData
-from train.blazepose.events import EventRates, draw_covered, draw_found, draw_swaps
+from train.blazepose.events import ARMS, LEGS, TRUNK, EventRates, draw_covered, draw_found, draw_swaps
 from train.blazepose.network import MeanNetwork
 from train.blazepose.noise import ErrorClock, ResidualNoise
 from train.blazepose.points import (
@@ -27,15 +28,17 @@ from train.blazepose.points import (
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
-N_SIGHT, N_PLACE, N_REGION = 66, 33 * 5, 4
+N_SIGHT, N_PLACE, N_REGION = 2 * N_LANDMARKS, 5 * N_LANDMARKS, 4
+N_WORLD = 3 * N_LANDMARKS
+"""Of `N_PLACE`: metric places; pixels follow."""
 LARGEST_LOGIT = 12.0
 LARGEST_LOG_SIZE = 1.5
 
 
 def _place_group() -> NDArray[np.int64]:
     """Group of each of `place_targets`: head, trunk, arms, legs, each across, in depth and in the picture."""
-    part = np.zeros(33, dtype=np.int64)
-    part[[11, 12, 23, 24]], part[13:23], part[25:] = 1, 2, 3
+    part = np.zeros(N_LANDMARKS, dtype=np.int64)
+    part[list(TRUNK)], part[list(ARMS)], part[list(LEGS)] = 1, 2, 3
     return np.concatenate([(3 * part[:, None] + [0, 0, 1]).ravel(), (3 * part + 2).repeat(2)])
 
 
@@ -102,7 +105,7 @@ class ObservationModel:
         hidden = np.tile(covered, (1, 2))
         logits = np.where(hidden, self.unseen_logit[0] + self.unseen_logit[1] * level, logits)
         sight = 1.0 / (1.0 + np.exp(-logits.clip(-LARGEST_LOGIT, LARGEST_LOGIT)))
-        seen = sight[:, :33] * sight[:, 33:]
+        seen = sight[:, :N_LANDMARKS] * sight[:, N_LANDMARKS:]
         inputs = np.concatenate([features, seen], 1, dtype=np.float32)
         std = std_of_place(self.place_variance, seen) * factor_of_place(self.spread.mean(inputs))
         place = self.place.mean(inputs) + std * noise[2]
@@ -110,8 +113,8 @@ class ObservationModel:
         return Observation(
             landmarks_px.astype(np.float32),
             world.astype(np.float32),
-            sight[:, :33].astype(np.float32),
-            sight[:, 33:].astype(np.float32),
+            sight[:, :N_LANDMARKS].astype(np.float32),
+            sight[:, N_LANDMARKS:].astype(np.float32),
             roi.astype(np.float32),
             draw_swaps(self.events, view, t_s, rng),
             draw_found(self.events, view.share_seen(covered), t_s, rng),
@@ -136,8 +139,8 @@ def factor_of_place(log_sizes: Array) -> Array:
 
 def placed(view: TrueView, region: Array, place: Array, depth_scale: float) -> tuple[Array, Array]:
     """`world_m` and `landmarks_px` of errors as `place_targets` gives them. Shapes: (n, 33, 3) twice."""
-    world = points_from_hips(view, region) + place[:, :99].reshape(-1, 33, 3)
-    uv_px = view.projected_px() + region[:, 2, None, None] * place[:, 99:].reshape(-1, 33, 2)
+    world = points_from_hips(view, region) + place[:, :N_WORLD].reshape(-1, N_LANDMARKS, 3)
+    uv_px = view.projected_px() + region[:, 2, None, None] * place[:, N_WORLD:].reshape(-1, N_LANDMARKS, 2)
     depth_px = depth_scale * view.px_per_m[:, None] * world[..., 2]
     return world, np.concatenate([uv_px, depth_px[..., None]], -1)
 
@@ -145,7 +148,7 @@ def placed(view: TrueView, region: Array, place: Array, depth_scale: float) -> t
 def place_targets(data: LiftData, view: TrueView) -> Array:
     """How far landmarks lie from the truth: in m, then in sides of the region. Shape: (n, N_PLACE)."""
     roi, world = data.roi.astype(np.float64), data.world_m.astype(np.float64)
-    world = world - 0.5 * (world[:, 23] + world[:, 24])[:, None]
+    world = world - 0.5 * (world[:, HIPS[0]] + world[:, HIPS[1]])[:, None]
     off_px = (data.landmarks_px[..., :2] - view.projected_px()) / roi[:, 2, None, None]
     parts = (world - points_from_hips(view, roi), off_px)
     return np.concatenate([part.reshape(len(data), -1) for part in parts], 1)

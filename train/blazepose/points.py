@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import Skeleton
-from engines.features.landmarks import LEFT_HIP, MIRRORED, RIGHT_HIP, rotations_to_rays
+from engines.blazepose.pose_landmark import (
+    ANKLES,
+    ELBOWS,
+    HIPS,
+    KNEES,
+    N_LANDMARKS,
+    SHOULDERS,
+    WRISTS,
+    PoseLandmark,
+)
+from engines.features.landmarks import MIRRORED, rotations_to_rays
 from train.blazepose.clips import CLIP_PX
 from train.blazepose.data import PICTURE_PX, LiftData
 
@@ -24,22 +34,22 @@ _SIDES = (
     ("EJC", "EJC"), ("WJC", "WJC"), ("PNK", "PNK"), ("IND", "IND"), ("THM", "THM"), ("HJC", "HJC"),
     ("KJC", "KJC"), ("AJC", "AJC"), ("HEE", "HEE"), ("HLX", "HLX"),
 )  # fmt: skip
-_LEFT = (1, 2, 3, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+_LEFT = [landmark for landmark in PoseLandmark if "LEFT" in landmark.name]
 MIN_DEPTH_SHARE = 0.35
 """Of the hips' depth: what is nearer to the camera is projected as if it were that far, lest it fly off."""
 MIN_DEPTH_M = 0.2
 NOMINAL_REGION_M = 2.5
 """Side of a region about a person where the network's own is not known yet."""
-N_FEATURES = 33 * 7 + 10
-TRUNK_AND_LIMBS = np.array([11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
+N_FEATURES = 7 * N_LANDMARKS + 10
+TRUNK_AND_LIMBS = np.array([*SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES])
 """The landmarks by which a person is found."""
 
 
 def _marker_pairs() -> tuple[tuple[str, str], ...]:
     """The two markers midway between which each landmark lies."""
-    pairs = [("NOSE", "NOSE")] * 33
+    pairs = [("NOSE", "NOSE")] * N_LANDMARKS
     for left, names in zip(_LEFT, _SIDES, strict=True):
-        for landmark, side in ((left, "L"), (int(MIRRORED[left]), "R")):
+        for landmark, side in ((left, "L"), (left.mirrored, "R")):
             one, other = (name if name in ("CHIN", "NOSE") else side + name for name in names)
             pairs[landmark] = (one, other)
     return tuple(pairs)
@@ -73,7 +83,7 @@ class TrueView:
     @property
     def hips_cam_m(self) -> Array:
         """Middle of the hips. Shape: (n, 3)."""
-        return 0.5 * (self.points_cam_m[:, LEFT_HIP] + self.points_cam_m[:, RIGHT_HIP])
+        return 0.5 * (self.points_cam_m[:, HIPS[0]] + self.points_cam_m[:, HIPS[1]])
 
     @property
     def px_per_m(self) -> Array:
@@ -91,7 +101,7 @@ class TrueView:
 
     def nominal_region(self) -> Array:
         """Centre, side and rotation of a region about the hips. Shape: (n, 4)."""
-        hips_px = self.projected_px()[:, [LEFT_HIP, RIGHT_HIP]].mean(1)
+        hips_px = self.projected_px()[:, list(HIPS)].mean(1)
         return np.column_stack([hips_px, NOMINAL_REGION_M * self.px_per_m, np.zeros(len(self))])
 
     def speed_m_s(self, t_s: Array) -> Array:
@@ -121,7 +131,7 @@ def true_points(skeleton: Skeleton, q: Array, scale_factors: Array) -> Array:
     """Places of the landmarks in ground for n poses. Shape: (n, 33, 3)."""
     index = np.array([[skeleton.marker_index(name) for name in pair] for pair in MARKER_PAIRS])
     markers = [marker_positions(skeleton, qk, fk)[index] for qk, fk in zip(q, scale_factors, strict=True)]
-    return np.array(markers).reshape(-1, 33, 2, 3).mean(2)
+    return np.array(markers).reshape(-1, N_LANDMARKS, 2, 3).mean(2)
 
 
 def true_view(data: LiftData, skeleton: Skeleton) -> TrueView:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
+from engines.blazepose.pose_landmark import N_LANDMARKS, PoseLandmark
 from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
 from train.blazepose.data import LiftData, concatenated
 from train.blazepose.events import SWAPS, find_swaps
-from train.blazepose.model import ObservationModel, place_targets
+from train.blazepose.model import N_WORLD, ObservationModel, place_targets
 from train.blazepose.noise import autocovariance
 from train.blazepose.points import TrueView, true_view
 from train.blazepose.simulate import observed_again
@@ -26,7 +27,15 @@ from train.motion.library import mirror
 Array = NDArray[np.float64]
 Lift = Callable[[LandmarkBatch], Array]
 
-REPORTED = {"nose": 0, "shoulder": 12, "wrist": 16, "hip": 24, "knee": 26, "ankle": 28, "toe": 32}
+REPORTED = {
+    "nose": PoseLandmark.NOSE,
+    "shoulder": PoseLandmark.RIGHT_SHOULDER,
+    "wrist": PoseLandmark.RIGHT_WRIST,
+    "hip": PoseLandmark.RIGHT_HIP,
+    "knee": PoseLandmark.RIGHT_KNEE,
+    "ankle": PoseLandmark.RIGHT_ANKLE,
+    "toe": PoseLandmark.RIGHT_FOOT_INDEX,
+}
 NEXT_FRAME_S = 0.05
 LAGS_S = np.array([0.034, 0.5, 2.0])
 """One frame, and what stays."""
@@ -94,8 +103,11 @@ def clip_statistics(data: LiftData, view: TrueView, skeleton: Skeleton, lift: Li
         lift: Landmarks to coordinates in the person's frame. Shape: (n, n_coordinates).
     """
     errors, seen = place_targets(data, view), (data.visibility * data.presence).astype(np.float64)
-    both = np.array([[k, k - 1 if k else 0] for k in REPORTED.values()])
-    world, pixels = errors[:, :99].reshape(-1, 33, 3)[:, both], errors[:, 99:].reshape(-1, 33, 2)[:, both]
+    both = np.array([[k, k.mirrored] for k in REPORTED.values()])
+    world, pixels = (
+        errors[:, :N_WORLD].reshape(-1, N_LANDMARKS, 3)[:, both],
+        errors[:, N_WORLD:].reshape(-1, N_LANDMARKS, 2)[:, both],
+    )
     correlation = [
         _correlation([(data.t_s[rows].astype(np.float64), values[rows]) for rows in data.clips()])
         for values in (errors[:, :99], seen)

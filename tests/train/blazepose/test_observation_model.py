@@ -109,11 +109,12 @@ def view(squat: LiftData, skeleton: Skeleton) -> TrueView:
 
 
 def test_each_landmark_has_markers_of_its_own_side(skeleton: Skeleton):
-    from engines.blazepose.tracker import LANDMARK_NAMES
+    from engines.blazepose.pose_landmark import PoseLandmark
 
-    for name, pair in zip(LANDMARK_NAMES, MARKER_PAIRS, strict=True):
+    for landmark, pair in zip(PoseLandmark, MARKER_PAIRS, strict=True):
         sides = {marker[0] for marker in pair if marker not in ("NOSE", "CHIN")}
-        assert sides == ({"L"} if "left" in name else {"R"} if "right" in name else set()) or "mouth" in name
+        name = landmark.name
+        assert sides == ({"L"} if "LEFT" in name else {"R"} if "RIGHT" in name else set()) or "MOUTH" in name
         for marker in pair:
             skeleton.marker_index(marker)
 
