@@ -12,8 +12,8 @@ from calib.skeleton import load_skeleton
 from engines.assets import fetch
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.features.body_proportions import look_at_proportions
+from engines.shipped import shipped_lifter_path
 from realtime.calibration.subject_meter import INTERVAL_S, SubjectMeter
-from realtime.estimators.build import lifter_path
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
@@ -64,7 +64,7 @@ class SubjectObserver:
             fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline)
         )
         layer = SkeletalLayer(self.skeleton)
-        self._lifter = None if skeleton_path else LiftNetwork(self.skeleton, camera, lifter_path())
+        self._lifter = None if skeleton_path else LiftNetwork(self.skeleton, camera, shipped_lifter_path())
         prior = None if self._lifter is None else LiftPrior(self._lifter)
         self._estimator = LandmarksEstimator(
             self.skeleton, camera, self._blazepose, layer, height_m, prior=prior

@@ -120,10 +120,10 @@ def check_direct() -> Iterator[Finding]:
     """What the direct network would run on now."""
     from engines.building.folder import default_engines_dir, describe, found_engines
     from engines.errors import EngineError
+    from engines.shipped import shipped_direct_path
     from engines.spec import load_spec
-    from realtime.estimators.build import direct_path
 
-    path = direct_path()
+    path = shipped_direct_path()
     if not path.exists():
         yield Finding(
             Level.NOTE, "direct", f"{path} is missing: install kinecast again, or name one by --model-path"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from calib.camera import CameraCalibration
 from calib.camera_file import load_camera
 from calib.errors import CameraError
 from calib.skeleton import load_skeleton
+from engines.shipped import shipped_direct_path, shipped_lifter_path, shipped_temporal_path
 from realtime.errors import RealtimeError
 from realtime.options import CameraOptions, EstimatorOptions
 from realtime.sample import Estimator
@@ -31,21 +31,6 @@ ESTIMATOR_NAMES = ("lifted", "landmarks", "direct")
 def default_estimator(skeleton_path: Path | None) -> str:
     """The best estimator for a skeleton: the lifter is trained with kinecast's own."""
     return ESTIMATOR_NAMES[0] if skeleton_path is None else ESTIMATOR_NAMES[1]
-
-
-def lifter_path() -> Path:
-    """The lifter that ships with kinecast."""
-    return Path(str(files("engines") / "data" / "lifter.onnx"))
-
-
-def direct_path() -> Path:
-    """The direct network that ships with kinecast."""
-    return Path(str(files("engines") / "data" / "direct.onnx"))
-
-
-def temporal_path() -> Path:
-    """The temporal network that ships with kinecast."""
-    return Path(str(files("engines") / "data" / "temporal.onnx"))
 
 
 def make_camera(options: CameraOptions, width_px: int, height_px: int, device: str = "") -> CameraCalibration:
@@ -115,7 +100,7 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
     name = options.estimator or default_estimator(options.skeleton_path)
     _check(name, options)
     skeleton = load_skeleton(options.skeleton_path)
-    network = TemporalNetwork(skeleton, temporal_path()) if _runs_temporal(name, options) else None
+    network = TemporalNetwork(skeleton, shipped_temporal_path()) if _runs_temporal(name, options) else None
     layer = SkeletalLayer(skeleton, smoothing=options.smoothing, temporal=network)
     subject = _subject(options, skeleton)
     if name == "direct":
@@ -183,7 +168,7 @@ def _make_from_landmarks(
         return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
     if subject is None and height_m is not None:
         subject = KnownSubject(factors_of_stature(skeleton, height_m))
-    prior = LiftPrior(LiftNetwork(skeleton, camera, lifter_path()))
+    prior = LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path()))
     return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject, prior=prior)
 
 
@@ -199,7 +184,7 @@ def _make_direct(
     from realtime.estimators.direct import DirectEstimator
     from realtime.estimators.direct_network import DirectNetwork
 
-    path = options.model_path or direct_path()
+    path = options.model_path or shipped_direct_path()
     if not path.exists():
         raise RealtimeError(
             f"{path}: no direct network; train one with kinecast train spatial and kinecast train export, "

@@ -9,7 +9,7 @@ from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.skeleton import load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
-from realtime.estimators.build import lifter_path
+from engines.shipped import shipped_lifter_path
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.geometry import joint_centres
 from realtime.overlay.overlay import Overlay
@@ -58,9 +58,9 @@ def seen() -> tuple[BlazePoseResult, BlazePoseResult]:
 
 def test_the_lifter_sees_the_same_person(seen: tuple[BlazePoseResult, BlazePoseResult]):
     skeleton = load_skeleton()
-    straight = LiftNetwork(skeleton, camera(STRAIGHT), lifter_path()).lift(seen[0])
-    bent = LiftNetwork(skeleton, camera(BENT), lifter_path()).lift(seen[1])
-    ignoring = LiftNetwork(skeleton, camera(STRAIGHT), lifter_path()).lift(seen[1])
+    straight = LiftNetwork(skeleton, camera(STRAIGHT), shipped_lifter_path()).lift(seen[0])
+    bent = LiftNetwork(skeleton, camera(BENT), shipped_lifter_path()).lift(seen[1])
+    ignoring = LiftNetwork(skeleton, camera(STRAIGHT), shipped_lifter_path()).lift(seen[1])
     np.testing.assert_allclose(bent.q, straight.q, atol=5e-4)
     assert np.abs(ignoring.q - straight.q).max() > 5e-3
 

@@ -46,8 +46,9 @@ def run(args: argparse.Namespace) -> int:
     save_model(model, args.out)
     print(f"{args.out}: written; clips of it: kinecast train simulate {args.out}")
     if args.check is not None:
-        from train.lift.simulation_report import compare, onnx_lifter, shipped_lifter, table
+        from engines.shipped import shipped_lifter_path
+        from train.lift.simulation_report import compare, onnx_lifter, table
 
-        lift = onnx_lifter(args.lifter or shipped_lifter(), skeleton)
+        lift = onnx_lifter(args.lifter or shipped_lifter_path(), skeleton)
         print(table(*compare(model, LiftData.load(args.check), skeleton, lift)))
     return 0

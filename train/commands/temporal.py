@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit each kind, measure all on other people, export the first."""
     from calib.skeleton import load_skeleton
     from engines.features.motion_metrics import format_scores, save_motions, score
+    from engines.shipped import shipped_lifter_path
     from train.blazepose.data import LiftData
     from train.temporal.data import Dynamics, exported_lift, steadied_coordinates, temporal_clips
     from train.temporal.export import export_temporal
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
     skeleton = load_skeleton()
-    lift = exported_lift(args.lifter or _shipped_lifter(), skeleton)
+    lift = exported_lift(args.lifter or shipped_lifter_path(), skeleton)
     source = SequenceSource(
         [Filmed.of(LiftData.load(folder), skeleton) for folder in args.data], skeleton, lift, args.seed
     )
@@ -80,12 +81,6 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
     return 0
-
-
-def _shipped_lifter() -> Path:
-    from importlib.resources import files
-
-    return Path(str(files("engines") / "data" / "lifter.onnx"))
 
 
 def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalNetwork:

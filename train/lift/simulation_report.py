@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -71,11 +70,6 @@ class ClipStatistics:
         ]
         lifter = zip(("mean", "constant", "rest", "step"), self.lifter_deg.tolist(), strict=True)
         return named + [(f"lifter {name} deg", v) for name, v in lifter]
-
-
-def shipped_lifter() -> Path:
-    """The lifter in use."""
-    return Path(str(files("engines") / "data" / "lifter.onnx"))
 
 
 def onnx_lifter(path: Path, skeleton: Skeleton) -> Lift:

@@ -20,9 +20,10 @@ from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.detector import Detection
 from engines.errors import EngineError
 from engines.preprocess import Roi, image_to_crop
+from engines.shipped import shipped_lifter_path
 from engines.spec import ModelSpec, TensorSpec, file_sha256
 from realtime.errors import RealtimeError
-from realtime.estimators.build import lifter_path, make_estimator
+from realtime.estimators.build import make_estimator
 from realtime.estimators.direct import DirectEstimator
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
 from realtime.estimators.tracked_person import LOST_RESET_NS
@@ -229,7 +230,7 @@ def test_other_files_are_refused(skeleton: Skeleton, tmp_path: Path) -> None:
     with pytest.raises(RealtimeError, match="no direct network; train one with kinecast train spatial"):
         make_estimator(EstimatorOptions(estimator="direct", model_path=tmp_path / "none.onnx"), camera)
     with pytest.raises(EngineError, match="no direct network; make one"):
-        DirectNetwork(skeleton, camera.intrinsics, lifter_path())
+        DirectNetwork(skeleton, camera.intrinsics, shipped_lifter_path())
 
 
 @pytest.fixture(scope="module")

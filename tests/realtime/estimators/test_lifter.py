@@ -26,8 +26,9 @@ from engines.features.landmarks import (
     rotations_to_rays,
 )
 from engines.preprocess import Roi
+from engines.shipped import shipped_lifter_path
 from engines.spec import load_spec
-from realtime.estimators.build import lifter_path, make_estimator
+from realtime.estimators.build import make_estimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.options import EstimatorOptions
 from realtime.pose.landmark_model import build_landmark_model
@@ -124,7 +125,7 @@ def in_mirror(seen: BlazePoseResult) -> BlazePoseResult:
 
 
 def test_a_mirrored_person_has_mirrored_coordinates(skeleton: Skeleton) -> None:
-    lifter = LiftNetwork(skeleton, CAMERA, lifter_path())
+    lifter = LiftNetwork(skeleton, CAMERA, shipped_lifter_path())
     seen, mirror_image = lifter.lift(somebody(4)), lifter.lift(in_mirror(somebody(4)))
     index = skeleton.coordinate_index
     for name in ("hip_flexion", "knee_angle", "hip_rotation", "elbow_flex", "arm_add"):
@@ -141,8 +142,8 @@ def test_turning_the_camera_turns_the_pelvis_and_nothing_else(skeleton: Skeleton
     turn = Rotation.from_euler("y", -0.8).as_matrix()
     T = CAMERA.T_ground_cam.copy()
     T[:3, :3] = turn @ T[:3, :3]
-    here = LiftNetwork(skeleton, CAMERA, lifter_path()).lift(somebody(2))
-    there = LiftNetwork(skeleton, replace(CAMERA, T_ground_cam=T), lifter_path()).lift(somebody(2))
+    here = LiftNetwork(skeleton, CAMERA, shipped_lifter_path()).lift(somebody(2))
+    there = LiftNetwork(skeleton, replace(CAMERA, T_ground_cam=T), shipped_lifter_path()).lift(somebody(2))
     pelvis = [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]
     R_here, R_there = (pelvis_rotation(x.q[pelvis][None])[0] for x in (here, there))
     np.testing.assert_allclose(R_there, turn @ R_here, atol=1e-4)
@@ -178,15 +179,15 @@ def test_export_equals_torch_and_carries_its_spec(skeleton: Skeleton, tmp_path: 
 
 
 def test_another_skeleton_or_a_damaged_file_is_refused(skeleton: Skeleton, tmp_path: Path) -> None:
-    spec = load_spec(lifter_path())
+    spec = load_spec(shipped_lifter_path())
     with pytest.raises(EngineError, match=r"trained with skeleton .*it lacks knee_angle_r"):
         spec.check_skeleton([n for n in skeleton.coordinate_names if n != "knee_angle_r"], "0" * 64)
     copy = tmp_path / "lifter.onnx"
-    copy.write_bytes(lifter_path().read_bytes()[:-100])
+    copy.write_bytes(shipped_lifter_path().read_bytes()[:-100])
     with pytest.raises(EngineError, match="not a model spec"):
         LiftNetwork(skeleton, CAMERA, copy)
     copy.with_suffix(".json").write_text(
-        json.dumps(json.loads(lifter_path().with_suffix(".json").read_text()))
+        json.dumps(json.loads(shipped_lifter_path().with_suffix(".json").read_text()))
     )
     with pytest.raises(EngineError, match="do not belong together"):
         LiftNetwork(skeleton, CAMERA, copy)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from calib.camera import CameraCalibration
-from realtime.estimators.build import ESTIMATOR_NAMES, direct_path, make_estimator
+from engines.shipped import shipped_direct_path
+from realtime.estimators.build import ESTIMATOR_NAMES, make_estimator
 from realtime.options import EstimatorOptions
 from realtime.pipeline.pipeline import Pipeline, PipelineOptions
 from realtime.pipeline.slot import SlotPolicy
@@ -38,7 +39,7 @@ def clip() -> str:
 
 
 def build(name: str, clip: str) -> Estimator:
-    if name == "direct" and not direct_path().exists():
+    if name == "direct" and not shipped_direct_path().exists():
         pytest.skip("no direct network is part of this copy")
     source = parse_source(clip)
     source.open()

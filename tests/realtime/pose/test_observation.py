@@ -10,7 +10,7 @@ from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.skeleton import load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
-from realtime.estimators.build import lifter_path
+from engines.shipped import shipped_lifter_path
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.pose.observation import observe, reachable_rays, rotation_to_ray, undistorted_px
 
@@ -80,7 +80,7 @@ def test_the_lift_network_hears_of_them_as_hidden() -> None:
         auxiliary_px=np.zeros((2, 3)),
         detected=False,
     )
-    network = LiftNetwork(load_skeleton(), CAMERA, lifter_path())
+    network = LiftNetwork(load_skeleton(), CAMERA, shipped_lifter_path())
     batch = network.batch(result)
     assert np.isfinite(batch.landmarks_px).all() and np.isfinite(batch.roi_centre_px).all()
     assert (batch.visibility[0, :4] == 0.0).all() and (batch.visibility[0, 4:] == 0.9).all()

@@ -16,8 +16,9 @@ from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton, load_skeleton
 from calib.tables.storage import read_mot
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
+from engines.shipped import shipped_lifter_path
 from realtime.calibration.subject_observer import SubjectObserver
-from realtime.estimators.build import lifter_path, make_estimator
+from realtime.estimators.build import make_estimator
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
@@ -79,7 +80,7 @@ def scored(walk: Walk, skeleton: Skeleton, *, has_floor: bool) -> tuple[Position
     estimator = LandmarksEstimator(
         skeleton, camera, Played(walk.seen), SkeletalLayer(skeleton),
         subject=KnownSubject(walk.scale_factors),
-        prior=LiftPrior(LiftNetwork(skeleton, camera, lifter_path())),
+        prior=LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path())),
     )  # fmt: skip
     empty = np.zeros((2, 2, 3), np.uint8)
     samples = [estimator.step(Frame(k, t_ns, empty)) for k, t_ns in enumerate(walk.t_ns)]

@@ -14,12 +14,13 @@ import pytest
 
 from calib.camera import CameraCalibration
 from engines.runtimes.available import Precision, Runtime
+from engines.shipped import shipped_direct_path
 from realtime import cli
 from realtime.client import subscribe
 from realtime.commands import session
 from realtime.commands.options import with_recorded_options
 from realtime.errors import RecordingError
-from realtime.estimators.build import ESTIMATOR_NAMES, direct_path, make_camera
+from realtime.estimators.build import ESTIMATOR_NAMES, make_camera
 from realtime.options import CameraOptions, EstimatorOptions, RunOptions, TrackingOptions
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME
@@ -58,7 +59,7 @@ def numbers(message: Angles | Pose | None) -> list[bytes]:
 
 @pytest.mark.parametrize("name", ESTIMATOR_NAMES)
 def test_the_real_estimators_repeat_themselves_bit_by_bit(name: str, tmp_path: Path) -> None:
-    if name == "direct" and not direct_path().exists():
+    if name == "direct" and not shipped_direct_path().exists():
         pytest.skip("no direct network is part of this copy")
     for asset in ("pose_landmark_full", "pose_detection"):
         published(asset)

@@ -23,8 +23,8 @@ from engines.features.temporal import (  # noqa: E402
     n_temporal_features,
 )
 from engines.preprocess import Roi  # noqa: E402
+from engines.shipped import shipped_lifter_path  # noqa: E402
 from realtime.cli import main  # noqa: E402
-from realtime.estimators.build import lifter_path  # noqa: E402
 from realtime.estimators.lift_network import LiftNetwork  # noqa: E402
 from realtime.pose.estimate import Estimate  # noqa: E402
 from realtime.pose.temporal_network import TemporalNetwork  # noqa: E402
@@ -181,7 +181,7 @@ def test_live_use_equals_training(skeleton: Skeleton, tmp_path: Path) -> None:
     torch.nn.init.normal_(network.head.weight, std=0.05)
     path = tmp_path / "temporal.onnx"
     export_temporal(network, path, "temporal", coordinate_names=names, skeleton_sha=skeleton.sha)
-    lifter, temporal = LiftNetwork(skeleton, CAMERA, lifter_path()), TemporalNetwork(skeleton, path)
+    lifter, temporal = LiftNetwork(skeleton, CAMERA, shipped_lifter_path()), TemporalNetwork(skeleton, path)
     clip = filmed(skeleton, "walk", 40)
     clip = replace(clip, t_s=clip.t_s + np.where(np.arange(40) > 20, np.float32(0.3), np.float32(0.0)))
 
