@@ -1,9 +1,11 @@
 """Subscribe to a kinecast stream; needs only pyzmq, msgspec and numpy.
 
+```python
 from realtime.client import subscribe
 
 for sample in subscribe("tcp://127.0.0.1:5570"):
-print(sample["knee_angle_r"], sample.age_ms)
+    print(sample["knee_angle_r"], sample.age_ms)
+```
 """
 
 from __future__ import annotations

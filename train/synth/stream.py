@@ -1,11 +1,13 @@
 """Makes synthetic people: on the fly as a stream, or as a set of shards on disk.
 
-    from itertools import islice
+```python
+from itertools import islice
 
-    from train.synth.stream import Recipe, stream
+from train.synth.stream import Recipe, stream
 
-    for picture in islice(stream(Recipe(seed=1)), 3):
-        print(picture.image.shape, picture.labels.q)
+for picture in islice(stream(Recipe(seed=1)), 3):
+    print(picture.image.shape, picture.labels.q)
+```
 
 Several workers are processes that import the script anew: such a script needs `if __name__ == "__main__":`.
 """
