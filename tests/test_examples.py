@@ -66,11 +66,12 @@ def commands(text: str) -> Iterator[list[str]]:
     """Words of each kinecast command of a shell block, without the name of the program."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
-        names = [
-            k for k, word in enumerate(words) if word in ("kinecast", ".venv/bin/kinecast", "realtime.cli")
-        ]
-        if names and "..." not in words:
-            yield words[names[0] + 1 :]
+        if "..." in words:  # not all is written there
+            continue
+        if words and words[0] in ("kinecast", ".venv/bin/kinecast"):
+            yield words[1:]
+        elif "realtime.cli" in words:  # python -m, torchrun -m
+            yield words[words.index("realtime.cli") + 1 :]
 
 
 SHELL = [
