@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "calib.tables": "calib",
     "calib.default": "calib",
     "engines": "engines.runtimes engines.building",
-    "engines.features": "engines",
+    "engines.features": "engines engines.blazepose",
     "engines.runtimes": "engines",
     "engines.blazepose": "engines engines.runtimes",
     "engines.building": "engines engines.features engines.runtimes",
@@ -38,7 +38,8 @@ MAY_IMPORT = {
         "calib engines engines.features engines.blazepose"
     ),
     "train.lift": (
-        "train train.motion train.bodies train.synth train.blazepose calib engines engines.features"
+        "train train.motion train.bodies train.synth train.blazepose "
+        "calib engines engines.features engines.blazepose"
     ),
     "train.direct": (
         "train train.direct.encoders train.motion train.scene train.synth train.lift "
