@@ -76,10 +76,14 @@ def page_tables(results: Sequence[TrialsFile]) -> str:
     """The tables of docs/accuracy.md."""
     parts = []
     for result in results:
-        parts += [f"## Means of `{result.estimator}`", "", *_means_table(result), ""]
+        parts += [f"### Means of `{result.estimator}`", "", *_means_table(result), ""]
     first = results[0]
-    parts += [f"## Coordinates over people, `{first.estimator}`", "", *_people_table(first.over_people), ""]
-    parts += [f"## Coordinates by trial, `{first.estimator}`: mean absolute error", "", *_trials_table(first)]
+    parts += [f"### Coordinates over people, `{first.estimator}`", "", *_people_table(first.over_people), ""]
+    parts += [
+        f"### Coordinates by trial, `{first.estimator}`: mean absolute error",
+        "",
+        *_trials_table(first),
+    ]
     return "\n".join(parts)
 
 
@@ -87,7 +91,7 @@ def readme_table(result: TrialsFile) -> str:
     """The README's one table."""
     people = result.over_people
     rows = [
-        (t.name, t.mean_mae_deg, t.mean_bias_removed_deg, t.median_frame_error_deg, t.compared_frames)
+        (_named(t), t.mean_mae_deg, t.mean_bias_removed_deg, t.median_frame_error_deg, t.compared_frames)
         for t in result.trials
     ]
     mean = (people.mean_mae_deg, people.mean_bias_removed_deg, people.median_frame_error_deg)
@@ -108,7 +112,7 @@ def replace_between_markers(text: str, new: str, path: Path) -> str:
     start, end = text.find(START), text.find(END)
     if text.count(START) != 1 or text.count(END) != 1 or end < start:
         raise RealtimeError(f"{path}: needs one line {START} and after it one line {END}")
-    return f"{text[: start + len(START)]}\n{new}\n{text[end:]}"
+    return f"{text[: start + len(START)]}\n\n{new}\n\n{text[end:]}"
 
 
 def _means_table(result: TrialsFile) -> list[str]:
@@ -128,7 +132,7 @@ def _means_table(result: TrialsFile) -> list[str]:
         values = (t.mean_mae_deg, t.mean_bias_removed_deg, t.median_frame_error_deg, standing)
         cells = [_cell(value, 2) for value in (*values, t.extremes.mean_mae_deg)]
         frames = f"{t.compared_frames} of {t.frames}"
-        rows.append([f"{t.name} (person {t.person})", *cells, frames, _cell(t.known_after_s, 2)])
+        rows.append([_named(t), *cells, frames, _cell(t.known_after_s, 2)])
     people = result.over_people
     means = [people.mean_mae_deg, people.mean_bias_removed_deg, people.median_frame_error_deg]
     means += [people.standing_mean_mae_deg, people.extremes_mean_mae_deg]
@@ -169,6 +173,10 @@ def _ordered(names: Iterable[str]) -> list[str]:
 
 def _label(name: str) -> str:
     return name if name in SCORED_COORDINATES else f"{name} (not scored)"
+
+
+def _named(trial: _TrialRow) -> str:
+    return f"{trial.name} (person {trial.person})"
 
 
 def _over_people(people: PeopleScores) -> str:

@@ -218,7 +218,7 @@ def test_the_pages_are_made_from_the_result(folder: Path) -> None:
         assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
         for line in (line for line in text.splitlines() if line.startswith("|")):
             assert line.endswith("|")
-    assert "| third | 6.9 | 0.0 |" in once[1] and "| **mean over 2 people** | **4.3** |" in once[1]
+    assert "| third (person B) | 6.9 | 0.0 |" in once[1] and "| **mean over 2 people** | **4.3** |" in once[1]
     assert "| knee_angle_r | 1.0 | 3.0 | 8.0 |" in once[0]
 
 
@@ -233,6 +233,7 @@ def test_pages_without_markers_and_other_files_are_refused(folder: Path) -> None
             accuracy_page.read_result(folder / "x.json")
 
 
-def test_the_shipped_page_has_its_markers() -> None:
-    text = accuracy_page.PAGE.read_text()
-    assert accuracy_page.replace_between_markers(text, "new", accuracy_page.PAGE) != text
+@pytest.mark.parametrize("page", [accuracy_page.PAGE, accuracy_page.README])
+def test_the_shipped_pages_have_their_markers(page: Path) -> None:
+    text = page.read_text()
+    assert accuracy_page.replace_between_markers(text, "new", page) != text
