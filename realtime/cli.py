@@ -40,7 +40,7 @@ REFUSALS = {
     "realtime.errors": "RealtimeError",
     "train.errors": "TrainError",
 }
-"""What the user can put right: exit code 2. By name, because realtime does not import train."""
+"""Errors that the user can fix: exit code 2. By name, because realtime does not import train."""
 
 
 class CommandModule(Protocol):
@@ -55,7 +55,7 @@ class PlainParser(argparse.ArgumentParser):
     """Reports wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and exit with 2."""
+        """Print what is wrong and exit with 2."""
         self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
@@ -76,10 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: Default: those of the process.
+        arguments: Words of the command line; None takes those of the process.
 
     Returns:
-        0: done. 2: refused input or usage. 1: anything else.
+        Exit code. 0: done. 2: refused input or usage. 1: anything else.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     is_debugging = "--debug" in arguments
@@ -141,7 +141,7 @@ def _run(arguments: Sequence[str]) -> int:
     args.words = list(arguments)
     level = logging.DEBUG if args.debug else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[ConsoleHandler()])
-    logging.getLogger("numba").setLevel(logging.WARNING)  # it would tell every instruction that it compiles
+    logging.getLogger("numba").setLevel(logging.WARNING)  # numba logs every compiled instruction at DEBUG
     code = args.run(args)
     sys.stdout.flush()
     return int(code)

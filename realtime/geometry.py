@@ -1,4 +1,4 @@
-"""Small pieces of spatial arithmetic that the stream and the overlay share; numpy only."""
+"""Spatial arithmetic that the stream and the overlay share; numpy only."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 def joint_centres(
     skeleton: Skeleton, T_ground_body: NDArray[np.float64], scale_factors: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Where the joint that carries each body meets it, in ground.
+    """Position in ground of the joint that carries each body.
 
     Args:
-        skeleton: names the joints' frames.
-        T_ground_body: in m. Shape: (n_bodies, 4, 4).
-        scale_factors: Shape: (n_bodies, 3).
+        skeleton: Skeleton with the joints' frames.
+        T_ground_body: Poses of the bodies, in m. Shape: (n_bodies, 4, 4).
+        scale_factors: Scale factors of the bodies. Shape: (n_bodies, 3).
 
     Returns:
         NaN where the body is unknown. Shape: (n_bodies, 3).
@@ -43,7 +43,7 @@ def quaternions(R: NDArray[np.float64]) -> NDArray[np.float64]:
     number near zero (Shepperd 1978).
 
     Args:
-        R: Shape: (n, 3, 3).
+        R: Rotation matrices. Shape: (n, 3, 3).
 
     Returns:
         Shape: (n, 4).

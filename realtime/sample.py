@@ -1,4 +1,4 @@
-"""What passes between the stages: frames in, pose samples out."""
+"""Values that pass between the stages: frames in, pose samples out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture and when it was taken.
+    """One image and its capture time.
 
     `t_capture_ns` is the stamp that estimators use, and only through differences, so that live and
     replayed frames give identical results. For a camera it is `perf_counter_ns` between grab and
@@ -49,7 +49,7 @@ class PoseSample:
     qdot: NDArray[np.float64]
     """Speeds in rad/s and m/s. Shape: (n_q,)."""
     confidence: NDArray[np.float64]
-    """From 0 to 1 for each coordinate. Shape: (n_q,)."""
+    """Confidence of each coordinate, from 0 to 1. Shape: (n_q,)."""
     scale_factors: NDArray[np.float64]
     """OpenSim scale factors of each body along x, y, z. Shape: (n_bodies, 3)."""
     T_ground_body: NDArray[np.float64]
@@ -61,12 +61,12 @@ class PoseSample:
     stage_ns: dict[str, int] = field(default_factory=dict)
     """Time spent in each stage of the estimator."""
     foot_contact: NDArray[np.float64] = field(default_factory=lambda: np.full(2, np.nan))
-    """Probability that the right and the left foot rest on the floor; NaN where not known. Shape: (2,)."""
+    """Probability that the right and the left foot rest on the floor; NaN where unknown. Shape: (2,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveStats:
-    """How the run is doing, for the overlay and the stream's heartbeat; None where not known."""
+    """Statistics of the run so far, for the overlay and the stream's heartbeat; None where unknown."""
 
     fps: float | None = None
     """Samples a second."""
@@ -77,7 +77,7 @@ class LiveStats:
     lost_frames: int = 0
     """Samples without a person."""
     note: str = ""
-    """For people, such as "camera 0 is gone, trying again"."""
+    """A note for the user, such as "camera 0 is gone, trying again"."""
 
 
 class Estimator(Protocol):
@@ -89,14 +89,14 @@ class Estimator(Protocol):
 
     @property
     def description(self) -> str:
-        """Runtime, device and precision, told once at the start of a run."""
+        """Runtime, device and precision, printed once at the start of a run."""
 
     @property
     def lag_s(self) -> float:
         """Mean delay that smoothing has added so far."""
 
     def warm_up(self) -> None:
-        """Do now what takes long the first time, such as compiling; leaves no trace in what follows."""
+        """Do now what takes long the first time, such as compiling; later results do not depend on it."""
 
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; called with frames in the order of their stamps."""

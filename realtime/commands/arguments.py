@@ -57,30 +57,36 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def check_can_write(path: Path | None) -> None:
-    """Refuse a file that cannot be written, before minutes of work and not after.
+    """Refuse a file that cannot be written, before minutes of work are lost.
 
     Raises:
-        RealtimeError: naming it.
+        RealtimeError: it cannot be written.
     """
     if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
-        raise RealtimeError(f"{path}: cannot be written; name a file in a folder that exists and is yours")
+        raise RealtimeError(
+            f"{path}: cannot be written; name a file in a folder that exists and is yours", value=path
+        )
 
 
 def check_coordinates(asked: Sequence[str], existing: Sequence[str]) -> None:
     """Refuse names of coordinates that the skeleton does not have.
 
     Raises:
-        RealtimeError: naming those that it has.
+        RealtimeError: a name is unknown; the message lists those that exist.
     """
     unknown = [name for name in asked if name not in existing]
     if unknown:
-        raise RealtimeError(f"no coordinate {', '.join(unknown)}; the skeleton has {', '.join(existing)}")
+        raise RealtimeError(
+            f"no coordinate {', '.join(unknown)}; the skeleton has {', '.join(existing)}",
+            value=unknown,
+            accepted=existing,
+        )
 
 
 def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where to listen and for how long."""
+    """Declare the publisher's address and the end of listening."""
     parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
-    parser.add_argument("--count", type=positive_int, metavar="N", help="end after so many samples")
+    parser.add_argument("--count", type=positive_int, metavar="N", help="stop after N samples")
     parser.add_argument(
         "--timeout", type=positive_float, metavar="S", help="give up after S s without a sample"
     )
@@ -88,7 +94,7 @@ def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_key_options(parser: argparse.ArgumentParser) -> None:
-    """Declare how a subscriber proves who it is."""
+    """Declare the keys of a subscriber."""
     parser.add_argument(
         "--key",
         type=Path,
@@ -107,11 +113,11 @@ def client_keys(args: argparse.Namespace) -> ClientKeys | None:
     """The keys that `--key` and `--server-key` name; None to subscribe without.
 
     Raises:
-        StreamError: a file holds no key, or there is a publisher's key alone.
+        StreamError: a file holds no key, or only the publisher's key is given.
     """
     from realtime.errors import StreamError
     from realtime.stream.key_files import load_client_keys
 
     if args.key is None and args.server_key is not None:
-        raise StreamError("--server-key needs your own key, too: add --key NAME.key_secret")
+        raise StreamError("--server-key needs your own key, too: add --key NAME.key_secret", name="key")
     return None if args.key is None else load_client_keys(args.key, args.server_key)

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the screen, or hold up a mirror."
     )
     parser.add_argument("--source", default="0", help="camera number or URL; default: 0")
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size asked of a camera")
     parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera")
     parser.add_argument(
         "--flashes", type=positive_int, default=DEFAULT_FLASHES, metavar="N", help="default: %(default)s"

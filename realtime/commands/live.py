@@ -89,7 +89,7 @@ def track(options: LiveOptions) -> int:
 
     run, out = options.run, options.run.out
     if options.record_video and out is None:
-        raise RecordingError("--record-video needs the folder of a recording: add --out DIR")
+        raise RecordingError("--record-video needs the folder of a recording: add --out DIR", name="out")
     trace = session.trace_to(run.trace_path)
     with session.opened(session.source_of(run)) as source:
         estimator = session.build_estimator(run, source)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 HELP = "track the person in a video, or publish a recording again"
 DESCRIPTION = """
-SOURCE is a video or a folder of pictures: tracks the person in every frame and writes files to --out.
-SOURCE is a recording (what --out of another command named): with --publish, sends its samples again, as
+If SOURCE is a video or a folder of images: tracks the person in every frame and writes files to --out.
+If SOURCE is a recording (the --out folder of another command): with --publish, sends its samples again, as
 fast as subscribers take them, or with --realtime at their own times; with --retrack, tracks the person in its
 video again, with the options it was recorded with unless others are given, and writes files to --out.
 """
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.description = DESCRIPTION
     parser.add_argument(
-        "source", metavar="SOURCE", help="video, folder of pictures, recording, or a clip of kinecast assets"
+        "source", metavar="SOURCE", help="video, folder of images, recording, or a clip of kinecast assets"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder for what is written")
-    parser.add_argument("--realtime", action="store_true", help="at the recording's own speed")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder")
+    parser.add_argument("--realtime", action="store_true", help="run at the recording's own speed")
     parser.add_argument(
         "--retrack",
         action="store_true",
@@ -50,7 +50,11 @@ def run(args: argparse.Namespace) -> int:
     if is_recording(folder) and not args.retrack:
         return republish(options, realtime=args.realtime)
     if args.retrack and not is_recording(folder):
-        raise SourceError(f"{args.source} is not a recording; leave out --retrack to track a video")
+        raise SourceError(
+            f"{args.source} is not a recording; leave out --retrack to track a video",
+            name="source",
+            value=args.source,
+        )
     if args.out is None:
         raise RecordingError("missing the output folder: add --out DIR", name="out")
     if not args.retrack:
@@ -156,7 +160,7 @@ def require_other_folder(source: str, out: Path) -> None:
     """Refuse to replace what is read.
 
     Raises:
-        RecordingError: saying so.
+        RecordingError: the output folder holds the source.
     """
     from realtime.errors import RecordingError
     from realtime.recording.recorder import FILE_NAMES
@@ -164,23 +168,27 @@ def require_other_folder(source: str, out: Path) -> None:
     path = Path(source)
     is_same = path.is_dir() and path.resolve() == out.resolve()
     if is_same or path.resolve() in [(out / name).resolve() for name in FILE_NAMES]:
-        raise RecordingError(f"{source} would be replaced; choose another folder than {out}")
+        raise RecordingError(
+            f"{source} would be replaced; choose another folder than {out}", name="out", value=out
+        )
 
 
 def require_end(source: FrameSource, *, has_limit: bool) -> None:
     """Refuse a source that never ends.
 
     Raises:
-        SourceError: saying which command or option is meant.
+        SourceError: the source is live or endless; the message names the command or option to use.
     """
     from realtime.errors import SourceError
 
     if source.is_live:
         raise SourceError(
-            f"{source.description} is live; record it with: kinecast live --source ... --out DIR"
+            f"{source.description} is live; record it with: kinecast live --source ... --out DIR",
+            name="source",
+            value=source.description,
         )
     if source.n_frames is None and not has_limit:
-        raise SourceError(f"{source.description} has no end; add --frames N or --duration S")
+        raise SourceError(f"{source.description} has no end; add --frames N or --duration S", name="frames")
 
 
 def run_with_progress(pipeline: Pipeline, n_frames: int | None) -> PipelineStats:

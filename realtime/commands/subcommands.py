@@ -20,8 +20,8 @@ def add_subcommands(parser: argparse.ArgumentParser, commands: dict[str, str]) -
     """Declare subcommands.
 
     Args:
-        parser: Of the command.
-        commands: Subcommand -> module, in the order of the help.
+        parser: Parser of the command.
+        commands: Module of each subcommand, in the order of the help.
     """
     subparsers = parser.add_subparsers(dest="subcommand", metavar="|".join(commands), required=True)
     for name, path in commands.items():

@@ -115,10 +115,15 @@ def _check(name: str, options: EstimatorOptions) -> None:
             name="estimator", value=name, accepted=ESTIMATOR_NAMES,
         )  # fmt: skip
     if options.apply_offsets and options.subject_path is None:
-        raise RealtimeError("--apply-offsets needs the person's measures: --subject FILE.json")
+        raise RealtimeError(
+            "--apply-offsets needs the person's measures: --subject FILE.json", name="subject_path"
+        )
     if name != "direct" and (options.runtime or options.precision):
         raise RealtimeError(
-            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32"
+            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32",
+            name="estimator",
+            value=name,
+            accepted=("direct",),
         )
 
 

@@ -1,4 +1,4 @@
-"""The `direct` estimator: one network from the picture to the coordinates of the skeleton."""
+"""The `direct` estimator: one network from the image to the coordinates of the skeleton."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from realtime.sample import Frame, PoseSample
 Array = NDArray[np.float64]
 
 MIN_PRESENCE = 0.5
-"""Below it the person is lost."""
+"""Below this presence the person is lost."""
 EVEN_SIGMA_RAD = np.radians(6.0)
-"""The network doubts nearly all poses alike, for seconds: that is no reason to hold back what it says now, as
-smoothing does with doubts that come and go."""
+"""Upper limit of the standard deviations. The network's uncertainty is much the same for all poses, and lasts
+for seconds: no reason to hold values back, as smoothing does with an uncertainty that comes and goes."""
 OUTSIDE_WEIGHT = 0.05
-"""Of joints outside the crop, when the pelvis's place is found."""
+"""Weight of joints outside the crop in the position of the pelvis."""
 
 
 class DirectEstimator:
     """Frames to pose samples through the direct network.
 
-    Where the person was in the frame before is where the network looks; the detector finds them at the start
-    and when the network sees nobody there.
+    The network looks where the person was in the frame before; the detector finds them at the start, and when
+    the network sees nobody there.
 
     Args:
-        skeleton: The one that the network was trained with.
-        camera: Intrinsics and place of the camera.
-        network: The network.
-        detector: Finds people in whole pictures.
-        layer: Smooths and places the bodies.
-        height_m: The person's stature, if known.
-        subject: The person's measures, if known.
-        search_region: Where the detector looks.
+        skeleton: Skeleton that the network was trained with.
+        camera: Intrinsics and pose of the camera.
+        network: Direct network with the camera's intrinsics.
+        detector: Detector of people in whole images.
+        layer: Last stage: smoothing, limits and forward kinematics.
+        height_m: Stature of the person, if known.
+        subject: Measures of the person, if known.
+        search_region: Part of the image that the detector searches.
     """
 
     name = "direct"
@@ -80,7 +80,7 @@ class DirectEstimator:
 
     @property
     def description(self) -> str:
-        """What the network runs on."""
+        """Runtime, device and precision of the network."""
         return self._network.description
 
     @property
@@ -105,7 +105,7 @@ class DirectEstimator:
         self._layer.reset()
 
     def look_at(self, roi: Roi) -> None:
-        """Look at this region of the next frame: somebody else knows that the person is there."""
+        """Look at this region of the next frame, where the caller knows the person to be."""
         self._roi = roi
 
     def step(self, frame: Frame) -> PoseSample:
@@ -131,7 +131,7 @@ class DirectEstimator:
         return self._layer.lost(frame, stage_ns)
 
     def _find(self, image: NDArray[np.uint8]) -> DirectAnswer | None:
-        """Detect somebody, and look twice: the detector's region is not the one that pictures were cut to."""
+        """Detect a person, and look twice: the detector's region differs from the crops of the training."""
         rows, columns = self._search_region.slices(image)
         detection = self._detector.detect(image[rows, columns])
         if detection is None:
@@ -157,7 +157,7 @@ class DirectEstimator:
         )
 
     def _place(self, answer: DirectAnswer) -> Array:
-        """All coordinates, and the pelvis in ground: where its joints project to what the network saw."""
+        """All coordinates, the pelvis placed so that joints project to the network's. Shape: (n_q,)."""
         R_ground_cam, t_ground_cam = self.camera.T_ground_cam[:3, :3], self.camera.T_ground_cam[:3, 3]
         q = answer.q.copy()
         q[self._turns] = pelvis_angles((R_ground_cam @ answer.R_cam_pelvis)[None])[0]
@@ -173,9 +173,9 @@ class DirectEstimator:
         return q
 
     def _region_of(self, q: Array, answer: DirectAnswer) -> Roi | None:
-        """Where to look next: around the skeleton as it is now, and where joints were seen.
+        """Region of the next frame: around the skeleton as estimated, and around the network's joints.
 
-        The one alone would feed on itself: legs that are wrongly drawn up leave the crop for good.
+        The skeleton alone would feed back: legs wrongly estimated as drawn up would leave the crop for good.
         """
         k = self.camera.intrinsics
         markers_m = marker_positions(self.skeleton, q, self._scaling.scale_factors)

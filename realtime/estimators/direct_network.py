@@ -1,4 +1,4 @@
-"""Runs the direct network on a region of a picture and turns its answer into the camera's directions."""
+"""Runs the direct network on a region of an image and turns its output into the camera's directions."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ MIN_ROI_PX = 12.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DirectAnswer:
-    """What the network says of one region; directions are the camera's."""
+    """Output of the network for one region; directions are the camera's."""
 
     R_cam_pelvis: Array
-    """Shape: (3, 3)."""
+    """Rotation from pelvis to camera. Shape: (3, 3)."""
     q: Array
     """Coordinates in rad; NaN for those of the root. Shape: (n_q,)."""
     sigma: Array
-    """Standard deviations in rad; NaN for the root's place. Shape: (n_q,)."""
+    """Standard deviations in rad; NaN for the root's translations. Shape: (n_q,)."""
     confidence: Array
-    """From 0 to 1. Shape: (n_q,)."""
+    """Confidence, from 0 to 1. Shape: (n_q,)."""
     scale_factors: Array
-    """Shape: (n_bodies, 3)."""
+    """OpenSim scale factors. Shape: (n_bodies, 3)."""
     joints_cam_m: Array
     """Joint centres from the pelvis. Shape: (n_bodies, 3)."""
     markers_cam_m: Array
     """Markers from the pelvis. Shape: (n_markers, 3)."""
     joints_px: Array
-    """Joint centres in the picture. Shape: (n_bodies, 2)."""
+    """Joint centres in the image. Shape: (n_bodies, 2)."""
     is_in_crop: NDArray[np.bool_]
     """Which of these lie in the region. Shape: (n_bodies,)."""
     presence: float
-    """How probable it is that the region shows a person."""
+    """Probability that the region shows a person."""
     roi: Roi
 
 
 class DirectNetwork:
-    """The network as it was exported, with what surrounds it.
+    """The exported network, with its crop and its coordinate frames.
 
     Args:
-        skeleton: The one that the network was trained with.
-        intrinsics: Of the camera.
-        model_path: The network's ONNX file, its spec beside it; or an engine's folder.
-        choice: Among the engines built of it.
+        skeleton: Skeleton that the network was trained with.
+        intrinsics: Intrinsics of the camera.
+        model_path: ONNX file of the network, with its spec beside it, or the folder of an engine.
+        choice: Choice among the engines built of the network.
 
     Raises:
         EngineError: the network cannot be read, is not a direct one, or belongs to another skeleton.
@@ -73,8 +73,8 @@ class DirectNetwork:
         spec, self._engine, self.description = loaded.spec, loaded.engine, loaded.description
         if tuple(t.name for t in spec.inputs) != INPUTS or tuple(t.name for t in spec.outputs) != OUTPUTS:
             raise EngineError(
-                f"{model_path}: no direct network; make one: kinecast train spatial, then kinecast train "
-                "export"
+                f"{model_path}: no direct network; train one with kinecast train spatial and kinecast "
+                "train export"
             )
         spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
         self._side_px = spec.inputs[0].shape[0]
@@ -88,8 +88,8 @@ class DirectNetwork:
         """Look at one region.
 
         Args:
-            image: BGR. Shape: (height, width, 3).
-            roi: Where.
+            image: Image in BGR. Shape: (height, width, 3).
+            roi: Region to look at.
 
         Returns:
             The answer, whatever the presence, or None where the region is too small to look at.

@@ -1,8 +1,8 @@
 """The `landmarks` estimator: BlazePose, this person's scale factors, inverse kinematics.
 
-Landmarks are precise across the line of sight and vague along it, segment lengths are fixed by the
-skeleton, and what the picture leaves open (how pelvis and lumbar joint share a bend, turns about a limb's
-own axis) follows how people hold themselves.
+Landmarks are precise across the line of sight and imprecise along it, segment lengths are fixed by the
+skeleton, and what the image leaves open (how pelvis and lumbar joint share a bend, rotations about a limb's
+own axis) follows a prior of human posture.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from realtime.sample import Frame, PoseSample
 Array = NDArray[np.float64]
 
 SAME_REGION, REGIONS_PER_S = 0.5, 4.0
-"""How far, in sides of the region that holds them, somebody is found from where they were lost, and how fast
-they may have run: 10 m/s."""
+"""Distance, in sides of the region, at which a person is found again after they were lost, and how it grows:
+they may have run at 10 m/s."""
 
 
 class PosePrior(Protocol):
@@ -55,12 +55,12 @@ class LandmarksEstimator:
 
     Args:
         skeleton: Any skeleton with a pelvis, legs and a torso in OpenSim's usual names.
-        camera: Intrinsics and place of the camera.
-        blazepose: The landmark networks.
-        layer: Smooths and places the bodies.
-        height_m: The person's stature, if known.
-        subject: The person's scale factors and offsets, if measured; they replace the stature.
-        prior: Source of the expected pose; None expects how people hold themselves.
+        camera: Intrinsics and pose of the camera.
+        blazepose: Landmark networks.
+        layer: Last stage: smoothing, limits and forward kinematics.
+        height_m: Stature of the person, if known.
+        subject: Scale factors and offsets of the person, if measured; they replace the stature.
+        prior: Source of the expected pose; None takes the prior of human posture.
 
     Raises:
         SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
@@ -96,7 +96,7 @@ class LandmarksEstimator:
 
     @property
     def description(self) -> str:
-        """What the landmark network runs on."""
+        """Runtime, device and precision of the landmark network."""
         return self._blazepose.description
 
     @property
@@ -157,7 +157,7 @@ class LandmarksEstimator:
         self._last_roi = None
 
     def _is_somebody_else(self, t_ns: int, roi: Roi) -> bool:
-        """Whether the person lost last cannot have got here."""
+        """Whether the person who was lost cannot have moved this far."""
         last, last_seen_ns = self._last_roi, self._person.last_seen_ns
         if last is None or last_seen_ns is None:
             return False
@@ -170,7 +170,7 @@ class LandmarksEstimator:
         return replace(estimate, q=self._position.step(t_ns, result, q, estimate.scale_factors))
 
     def _hold_feet(self, t_ns: int, estimate: Estimate) -> Callable[[Array, Array], None] | None:
-        """What keeps planted feet in their place; None without a floor."""
+        """Correction that keeps planted feet in position; None without a floor."""
         if self._lock is None:
             return None
         return partial(self._lock.step, t_ns, self._position.stances, estimate.scale_factors)

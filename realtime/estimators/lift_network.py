@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facing:
-    """What the network makes of one frame, in the frame that the person faces."""
+    """Output of the network for one image, in the frame that the person faces."""
 
     q: Array
     """The network's coordinates in rad. Shape: (n_coordinates,)."""
@@ -38,30 +38,30 @@ class Facing:
     confidence: Array
     """1 - variance / variance among people. Shape: (n_coordinates,)."""
     heading_rad: float
-    """Turn about the vertical from ground to the person's frame."""
+    """Rotation about the vertical from ground to the person's frame."""
     scale_factors: Array
-    """Of the bodies: the person's proportions, their size as the landmarks have it. Shape: (n_bodies, 3)."""
+    """Scale factors: proportions by the network, size by the landmarks. Shape: (n_bodies, 3)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiftedPose:
-    """What is known of one frame's coordinates, in ground."""
+    """Coordinates of one frame in ground, with their uncertainty."""
 
     q: Array
-    """Coordinates in rad; the pelvis's place is 0. Shape: (n_q,)."""
+    """Coordinates in rad; the pelvis's translations are 0. Shape: (n_q,)."""
     sigma: Array
-    """Standard deviation in rad; infinite where the network gives nothing. Shape: (n_q,)."""
+    """Standard deviations in rad; infinite for coordinates without output. Shape: (n_q,)."""
     confidence: Array
     """1 - variance / variance among people. Shape: (n_q,)."""
 
 
 class LiftNetwork:
-    """The network and what surrounds it; each frame is also looked at in a mirror, and both are averaged.
+    """The network with its features; each frame is also lifted mirrored, and both results are averaged.
 
     Args:
-        skeleton: The one that the network was trained with.
+        skeleton: Skeleton that the network was trained with.
         camera: Intrinsics and orientation of the camera.
-        model_path: The network's ONNX file, its spec beside it.
+        model_path: ONNX file of the network, with its spec beside it.
 
     Raises:
         EngineError: the network cannot be read, or belongs to another skeleton.
@@ -117,7 +117,7 @@ class LiftNetwork:
         )
 
     def to_ground(self, facing: Facing) -> LiftedPose:
-        """Turn the pelvis back, and put each coordinate where the skeleton has it."""
+        """Rotate the pelvis back to ground, and order coordinates as in the skeleton."""
         q = facing.q.copy()
         q[self._pelvis] = _turn_to_ground(q[self._pelvis], facing.heading_rad)
         return LiftedPose(
@@ -132,7 +132,7 @@ class LiftNetwork:
 
 
 def _side_by_side(a: LandmarkBatch, b: LandmarkBatch) -> LandmarkBatch:
-    """Two batches as one: numpy takes hardly longer for both than for one."""
+    """Two batches as one: numpy is hardly slower for both than for one."""
     both = {f.name: np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in fields(LandmarkBatch)}
     return LandmarkBatch(**both)
 

@@ -30,11 +30,11 @@ class Capture:
         """Set up; nothing is read yet.
 
         Args:
-            source: An open source; only `run` reads it.
-            slot: Closed at the end, with the error if reading failed.
-            paced: Hold each frame back until its stamp, as a camera would.
-            max_frames: Stop after so many.
-            max_duration_s: Stop at the first frame that is this much later than the first.
+            source: Open source; only `run` reads it.
+            slot: Slot for the frames; closed at the end, with the error if reading failed.
+            paced: Whether each frame is held back until its stamp, as a camera would do.
+            max_frames: Number of frames after which to stop.
+            max_duration_s: Time after the first frame at which to stop.
         """
         self._source = source
         self._slot = slot

@@ -20,7 +20,7 @@ _LOG_SHORTEST = math.log(SHORTEST_NS)
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """How a duration was distributed over a run; NaN where nothing was recorded."""
+    """Distribution of a duration over a run; NaN where nothing was recorded."""
 
     count: int
     mean_ms: float

@@ -17,11 +17,11 @@ from realtime.sample import Estimator, Frame, LiveStats, PoseSample
 from realtime.sources.source import FrameSource
 
 TICK_S = 0.01
-"""How often the main thread looks after the window and the end of the run."""
+"""Interval at which the main thread serves the window and checks for the end of the run."""
 WAKE_S = 0.2
-"""How long the estimate thread sleeps at most while no frame arrives."""
+"""Longest sleep of the estimate thread while no frame arrives."""
 SILENCE_S = 3.0
-"""A live source without a frame for so long is reported."""
+"""A live source without a frame for this long is reported."""
 START_TIMEOUT_S = 10.0
 JOIN_TIMEOUT_S = 10.0
 """A camera driver may hang."""
@@ -33,10 +33,10 @@ class SampleSender(Protocol):
     """What the pipeline needs of a publisher."""
 
     def send(self, sample: PoseSample) -> int:
-        """Publish one sample; returns when."""
+        """Publish one sample; returns the time in ns."""
 
     def tick(self, stats: LiveStats | None = None) -> None:
-        """Greet new subscribers and tell how the run is doing; called several times a second."""
+        """Greet new subscribers and publish the run's statistics; called several times a second."""
 
     def close(self) -> None:
         """Release the socket."""
@@ -59,7 +59,7 @@ class PipelineOptions:
     policy: SlotPolicy = SlotPolicy.LATEST
     """LATEST drops frames that come too fast (live); WAIT drops none (replay)."""
     paced: bool = False
-    """Hold a file's frames back until their time."""
+    """Whether a file's frames are held back until their time."""
     max_frames: int | None = None
     max_duration_s: float | None = None
     output_depth: int = 4
@@ -87,12 +87,12 @@ class Pipeline:
         """Set up; nothing runs yet.
 
         Args:
-            source: Open; belongs to the pipeline from `start` on, which also closes it.
-            estimator: Stepped by the estimate thread only.
-            open_publisher: Called in the estimate thread: a socket belongs to the thread that made it.
-            sink: Fed and closed by the output thread.
-            options: Policy and limits; default: live, without limits.
-            trace: Told of every step of every frame.
+            source: Open source; from `start` on it belongs to the pipeline, which also closes it.
+            estimator: Estimator that only the estimate thread steps.
+            open_publisher: Function called in the estimate thread: a socket belongs to its thread.
+            sink: Receiver of frames and samples, used and closed by the output thread.
+            options: Policy and limits; None: live, without limits.
+            trace: Recorder of the timing of each step.
         """
         options = options or PipelineOptions()
         self._source = source
@@ -119,10 +119,10 @@ class Pipeline:
         """Start, wait for the end, stop.
 
         Args:
-            on_tick: Called in this thread about every 10 ms; returning False ends the run.
+            on_tick: Function called in this thread about every 10 ms; False ends the run.
 
         Returns:
-            What happened; `interrupted` is True after Ctrl-C.
+            Statistics of the run; `interrupted` is True after Ctrl-C.
 
         Raises:
             BaseException: the first error of any thread.
@@ -179,11 +179,11 @@ class Pipeline:
         return self._stats.n_estimated
 
     def live_stats(self) -> LiveStats:
-        """How the run is doing now; from any thread."""
+        """Statistics so far; from any thread."""
         return self._stats.live(self._frames.n_dropped, self._note())
 
     def stats(self, *, interrupted: bool = False) -> PipelineStats:
-        """Everything that was measured so far."""
+        """All statistics so far."""
         return self._stats.summary(
             captured_frames=self._capture.n_frames,
             dropped_frames=self._frames.n_dropped,
@@ -260,7 +260,7 @@ class Pipeline:
         silence_s = self._silence_s()
         if self._source.note or not self._source.is_live or silence_s < SILENCE_S:
             return self._source.note
-        return f"no picture from {self._source.description} for {silence_s:.0f} s"
+        return f"no image from {self._source.description} for {silence_s:.0f} s"
 
     def _is_overdue(self) -> bool:
         """Live and past the asked duration: a silent camera must not keep the run alive."""

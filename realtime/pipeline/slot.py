@@ -1,4 +1,4 @@
-"""The mailbox between two threads: it holds the newest items only, so that nothing in it grows old."""
+"""The mailbox between two threads: it holds only the newest items, so that nothing in it gets old."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class LatestSlot(Generic[T]):
         """End the hand-over; only the first call's error counts.
 
         Args:
-            error: Raised at the reader after the last item.
-            discard: Drop what is left instead of letting the reader take it.
+            error: Error that the reader gets after the last item.
+            discard: Whether items that are left are dropped.
         """
         with self._changed:
             if not self._closed:

@@ -1,4 +1,4 @@
-"""What a run of the pipeline measures: rates, latencies, stages, losses."""
+"""Statistics of a run of the pipeline: rates, latencies, stages and losses, also over time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from realtime.pipeline.durations import DurationTracker, Percentiles, RateMeter
 from realtime.sample import LiveStats, PoseSample, Status
 
 UPDATE_NS = 250_000_000
-"""How often the live figures are worked out again."""
+"""Interval at which the live figures are computed."""
 RECENT_SAMPLES = 60
 MOST_STEPS = 512
 """Rows of a run's history."""
@@ -25,7 +25,7 @@ STAGES = ("wait", "estimate", "publish", "output")
 
 @dataclass(frozen=True, slots=True)
 class PipelineStats:
-    """A finished run in numbers."""
+    """Statistics of a finished run."""
 
     captured_frames: int
     frames: int
@@ -141,8 +141,8 @@ class RunStats:
         """Set up.
 
         Args:
-            from_capture: Count latency from the frame's stamp. A frame that was read ahead of its time
-                has no such latency; then it counts from when the estimator took the frame.
+            from_capture: Whether latency counts from the frame's stamp. A frame that was read ahead of its
+                time has no such latency; it counts from when the estimator took the frame.
         """
         self.n_estimated = 0
         self._from_capture = from_capture

@@ -14,16 +14,16 @@ from realtime.errors import RecordingError
 from realtime.sample import PoseSample
 
 MAX_EVENTS = 400_000
-"""About 40 minutes of live tracking; of longer runs the newest are kept."""
+"""About 40 minutes of live tracking; longer runs keep the newest events."""
 
 
 class Trace:
-    """Collects what happened when; any thread may add to it.
+    """Collects timed events; any thread may add to it.
 
     All stamps are of `time.perf_counter_ns`.
 
     Args:
-        max_events: how many to keep.
+        max_events: Number of events that are kept.
     """
 
     def __init__(self, max_events: int = MAX_EVENTS) -> None:
@@ -31,16 +31,16 @@ class Trace:
         self._tracks: dict[str, int] = {}
 
     def add_span(self, track: str, name: str, start_ns: int, end_ns: int, **details: object) -> None:
-        """Something that took a while; spans of one track lie in each other or apart."""
+        """Add an event with a duration; spans of one track are nested or apart."""
         event = {"ph": "X", "ts": start_ns / 1e3, "dur": max(0, end_ns - start_ns) / 1e3}
         self._add(track, name, event, details)
 
     def add_instant(self, track: str, name: str, at_ns: int, **details: object) -> None:
-        """Something that took no time."""
+        """Add an event without a duration."""
         self._add(track, name, {"ph": "i", "ts": at_ns / 1e3, "s": "t"}, details)
 
     def add_flow(self, track: str, name: str, number: int, start_ns: int, end_ns: int) -> None:
-        """Something that took a while, and may overlap others of its name."""
+        """Add an event with a duration that may overlap others of its name."""
         key = {"cat": name, "id": number}
         self._add(track, name, {"ph": "b", "ts": start_ns / 1e3} | key, {})
         self._add(track, name, {"ph": "e", "ts": max(start_ns, end_ns) / 1e3} | key, {})
@@ -48,14 +48,14 @@ class Trace:
     def add_sample(
         self, sample: PoseSample, t_taken_ns: int, t_estimated_ns: int, t_published_ns: int, *, is_live: bool
     ) -> None:
-        """A frame on its way through the estimate thread.
+        """Add the stages of one frame in the estimate thread.
 
         Args:
-            sample: its estimate.
-            t_taken_ns: when the estimator took the frame.
-            t_estimated_ns: when it was done.
-            t_published_ns: when it was sent.
-            is_live: whether the frame's stamp is of the same clock, so that its waiting can be shown.
+            sample: Sample of the frame.
+            t_taken_ns: Time at which the estimator took the frame.
+            t_estimated_ns: Time at which it was estimated.
+            t_published_ns: Time at which it was published.
+            is_live: Whether the frame's stamp is of the same clock, so that its waiting can be shown.
         """
         number = sample.frame_id
         if is_live:
@@ -71,7 +71,7 @@ class Trace:
         self.add_span("estimate", "publish", t_estimated_ns, t_published_ns)
 
     def save(self, path: Path) -> None:
-        """Write everything so far.
+        """Write all events so far.
 
         Raises:
             RecordingError: the file cannot be written.
@@ -82,7 +82,9 @@ class Trace:
         try:
             path.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}))
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be written ({error.strerror})") from error
+            raise RecordingError(
+                f"{path}: cannot be written ({error.strerror})", name="trace", value=path
+            ) from error
 
     def _add(self, track: str, name: str, event: dict[str, object], details: dict[str, object]) -> None:
         number = self._tracks.setdefault(track, len(self._tracks) + 1)

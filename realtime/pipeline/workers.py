@@ -53,7 +53,7 @@ class WorkerThreads:
                 self.error = error
 
     def join(self, timeout_s: float, longer_s: Mapping[str, float] | None = None) -> None:
-        """Wait for all threads, but not for ever.
+        """Wait for all threads, for a limited time.
 
         Args:
             timeout_s: Time for all threads together.

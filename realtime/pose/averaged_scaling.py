@@ -1,4 +1,4 @@
-"""What stays the same of a person from frame to frame: scale factors, averaged, then frozen."""
+"""Scale factors of a person from the direct network: averaged over frames, then frozen."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from realtime.pose.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP
 Array = NDArray[np.float64]
 
 STATURE_M = 1.75
-"""Of kinecast's own skeleton with scale factors of one."""
+"""Stature of kinecast's own skeleton with scale factors of one."""
 
 
 class AveragedScaling:
-    """The mean of the scale factors that the network gives for a person, weighted by how much is seen.
+    """Weighted mean of the scale factors that the network gives for a person.
 
     Args:
         skeleton: The skeleton.
-        height_m: The person's stature, if known: fixes the size, not the proportions.
-        known: Scale factors measured before, which then never change. Shape: (n_bodies, 3).
+        height_m: Stature of the person, if known; it fixes the size, not the proportions.
+        known: Scale factors measured before; they never change. Shape: (n_bodies, 3).
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class AveragedScaling:
         return self._known is None and self._n_frames < N_FRAMES_WARM_UP
 
     def update(self, scale_factors: Array, weight: float) -> bool:
-        """Take one frame into account.
+        """Add one frame.
 
         Args:
-            scale_factors: Shape: (n_bodies, 3).
-            weight: From 0 to 1.
+            scale_factors: Scale factors of the frame. Shape: (n_bodies, 3).
+            weight: Weight of the frame, from 0 to 1.
 
         Returns:
             Whether the scale factors changed.
@@ -68,7 +68,7 @@ class AveragedScaling:
 
 
 def _rise_m(skeleton: Skeleton, scale_factors: Array) -> float:
-    """From ankles to shoulders in the default pose."""
+    """Height of the shoulders over the ankles in the default pose."""
     centres = joint_centres(skeleton, skeleton.q_default, scale_factors)
     high, low = (
         np.mean([centres[skeleton.body_index(f"{body}_{side}"), 1] for side in "rl"])

@@ -20,28 +20,28 @@ FEET = (
 )
 """Ankle, heel and toe landmarks, right and left."""
 HEEL = 1
-"""Place of the first of them that touches the floor."""
+"""Index of the first of them that touches the floor."""
 ANKLE_HEIGHT_M = 0.068
-"""Of an unscaled skeleton's ankle over the sole: 0.039 of stature (Drillis and Contini 1966)."""
+"""Height of an unscaled skeleton's ankle over the sole: 0.039 of stature (Drillis and Contini 1966)."""
 LOW_M = (0.04, 0.10)
-"""A foot higher than the other stands surely below the first and surely not above the second."""
+"""Height over the other foot: below the first value a foot may stand, above the second it does not."""
 SLOW_M_S = (0.18, 0.35)
-"""The same for the speed across the line of sight of somebody who stays where they are."""
+"""The same for the speed across the line of sight, of somebody who stays in one position."""
 OF_PELVIS = (0.6, 0.9)
-"""What is added for somebody who walks: shares of the pelvis's speed, as far as the picture shows speeds
-along the floor. A foot that swings is twice as fast as the pelvis; landmarks of one that stands shake."""
+"""Addition to `SLOW_M_S` for somebody who walks: shares of the pelvis's speed, as far as the image shows
+speeds along the floor. A swinging foot is twice as fast as the pelvis; landmarks of a standing one jitter."""
 EQUAL_M_S = 0.2
-"""A foot faster than the other by more swings, if somebody walks."""
+"""A foot that is faster than the other by more than this swings, if somebody walks."""
 PLANTED = (0.3, 0.1)
-"""How surely a foot must stand to count as planted, and to stay so."""
+"""Least contact with which a foot becomes planted, and with which it remains so."""
 BEARING_M = 0.05
 """Parts of a foot that are this much higher than its lowest do not bear on the floor."""
 SPEED_S = 0.1
-"""Over which speed is averaged."""
+"""Averaging time of the speed."""
 ANCHOR_S = 0.7
-"""Over which the place of a standing foot is averaged."""
+"""Averaging time of the position of a standing foot."""
 STEEPEST_RISE = -0.05
-"""A ray that falls less than this, per metre, meets the floor too far away to tell where."""
+"""A ray that falls less than this, per metre, meets the floor too far away for a position."""
 MIN_CONTACT, MIN_TRUST, MIN_SHARE = 0.05, 0.2, 0.05
 
 
@@ -50,17 +50,17 @@ class Stance:
     """A foot that stands."""
 
     contact: float
-    """How surely, from 0 to 1."""
+    """Certainty of the contact, from 0 to 1."""
     floor_m: Array
-    """Where it stands, at the height of its landmarks. Shape: (3,)."""
+    """Position where it stands, at the height of its landmarks. Shape: (3,)."""
     offset_m: Array
-    """The same place on the skeleton, from the pelvis. Shape: (3,)."""
+    """The same point on the skeleton, from the pelvis. Shape: (3,)."""
     ahead: Array
     """Horizontal direction from the camera to it. Shape: (3,)."""
     fall: float
-    """How steeply its ray meets the floor: sine of the angle."""
+    """Sine of the angle at which its ray meets the floor."""
     is_planted: bool
-    """Whether it stands for sure, and has not lifted since."""
+    """Whether it has stood with certainty, and not lifted since."""
     rows: NDArray[np.int64]
     """Stations of heel and toe that bear on the floor. Shape: (n,)."""
     seen_m: Array
@@ -105,12 +105,12 @@ class _Foot:
         self.lift()
 
     def lift(self) -> None:
-        """Forget where it stood."""
+        """Forget the position where it stood."""
         self.anchor_m: Array | None = None
         self.stood_s = 0.0
 
     def plant(self, certainty: float) -> None:
-        """Decide whether it stands for good: it takes more to begin than to go on."""
+        """Decide whether it is planted: the threshold is higher to begin than to go on."""
         self.is_planted = certainty > PLANTED[self.is_planted]
 
     def speed(self, rays: Array, share: Array, depth_m: float, dt_s: float) -> float:
@@ -134,8 +134,8 @@ class _Foot:
 class FootContacts:
     """Follows both feet over frames.
 
-    A foot stands if it is low (no higher than the other), slow in the picture, and visible. While it stands,
-    its place on the floor is averaged.
+    A foot stands if it is low (no higher than the other), slow in the image, and visible. While it stands,
+    its position on the floor is averaged.
 
     Args:
         skeleton: The skeleton.
@@ -185,13 +185,13 @@ class _Look:
     """One foot in one frame."""
 
     share: Array
-    """How much each of its points counts: those that bear, as far as they are seen. Shape: (3,)."""
+    """Weights of its points: those that bear on the floor, by their visibility. Shape: (3,)."""
     direction: Array
-    """Of the foot from the camera: mean of its rays. Shape: (3,)."""
+    """Direction from the camera to the foot: mean of its rays. Shape: (3,)."""
     to_floor_m: Array
-    """From the camera to where the rays meet the floor. Shape: (3, 3)."""
+    """Vectors from the camera to where the rays meet the floor. Shape: (3, 3)."""
     low: float
-    """How surely the foot is low and its place can be told, from 0 to 1."""
+    """Certainty that the foot is low and its position can be computed, from 0 to 1."""
 
     @property
     def fall(self) -> float:
@@ -220,11 +220,11 @@ def _look(direction: Array, trust: Array, height_m: Array, lowest_m: float, over
     """Look at one foot.
 
     Args:
-        direction: Of its points' rays, in ground. Shape: (3, 3).
-        trust: Of the points. Shape: (3,).
-        height_m: Of the points over their soles, against the pelvis. Shape: (3,).
-        lowest_m: The same of the lower foot.
-        over_m: Of the camera over the points of a standing foot. Shape: (3,).
+        direction: Rays of its points, in ground. Shape: (3, 3).
+        trust: Trust in the points. Shape: (3,).
+        height_m: Heights of the points over their soles, against the pelvis. Shape: (3,).
+        lowest_m: Least such height of both feet.
+        over_m: Heights of the camera over the points of a standing foot. Shape: (3,).
     """
     direction = direction / np.linalg.norm(direction, axis=1, keepdims=True)
     share = np.clip(1.0 - (height_m - height_m.min()) / BEARING_M, 0.0, 1.0) * trust

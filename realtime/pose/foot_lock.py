@@ -1,7 +1,7 @@
-"""Keeps planted feet where they stand: the legs bend a little until heel and toe stay in their place.
+"""Keeps planted feet where they stand: the legs bend a little until heel and toe keep their positions.
 
-The angles that landmarks give let a standing foot slide along with the pelvis, for the swing of legs along
-the line of sight is hardly seen. A foot that is planted on a known floor stays, whatever the angles say. This
+The angles that landmarks give let a standing foot slide along with the pelvis, because the image hardly shows
+how legs swing along the line of sight. A foot planted on a known floor stays, whatever the angles are. This
 is the last step of a frame, after smoothing, so that nothing moves the foot again.
 """
 
@@ -24,19 +24,20 @@ GIVE_DEG = {
     "hip_flexion": 8.0, "hip_adduction": 4.0, "hip_rotation": 1.0, "knee_angle": 8.0, "ankle_angle": 2.0,
     "subtalar_angle": 0.5,
 }  # fmt: skip
-"""How far each coordinate is likely to be off, as a standard deviation; all others stay."""
+"""Standard deviation of each coordinate's error; all other coordinates stay."""
 HELD_WEIGHT = 1e9
 PLACE_M = 0.02
-"""Standard deviation of a planted heel or toe around its place."""
+"""Standard deviation of a planted heel or toe around its position."""
 MAX_SHIFT_M = 0.3
 """Feet are not moved further."""
 SEEN_SHARE = 0.5
-"""Of the picture's word about where a foot stands; the rest is the skeleton's."""
+"""Weight of the image in the position of a standing foot; the rest is the skeleton's."""
 SETTLE_S = 0.2
-"""The place is averaged over so long, and from then on follows what is seen at `CREEP_HZ` only."""
+"""Averaging time of the position; after it, the position follows the image at `CREEP_HZ` only."""
 CREEP_HZ = 0.05
 MAX_MISS_M = 0.15
-"""A foot that is seen further from its place, across the line of sight, for `N_MISSES` frames, has gone."""
+"""A foot seen further from its position than this, across the line of sight, for `N_MISSES` frames has left
+it."""
 N_MISSES = 2
 FADE_IN_S, FADE_OUT_S = 0.04, 0.12
 
@@ -47,7 +48,7 @@ class FootLock:
     Args:
         skeleton: The skeleton.
         model: Its landmark stations.
-        camera_m: Place of the camera in ground. Shape: (3,).
+        camera_m: Position of the camera in ground. Shape: (3,).
     """
 
     def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera_m: Array) -> None:
@@ -77,11 +78,11 @@ class FootLock:
         """Hold the planted feet of one frame.
 
         Args:
-            t_ns: When it was taken.
-            stances: Its feet that stand.
-            scale_factors: Shape: (n_bodies, 3).
-            q: Changed in place. Shape: (n_q,).
-            qdot: Changed alike. Shape: (n_q,).
+            t_ns: Capture time of the frame.
+            stances: Feet that stand in the frame.
+            scale_factors: Scale factors of the person. Shape: (n_bodies, 3).
+            q: Coordinates, changed in place. Shape: (n_q,).
+            qdot: Speeds, changed in place. Shape: (n_q,).
         """
         dt_s = 0.0 if self._t_ns is None else (t_ns - self._t_ns) * 1e-9
         self._t_ns = t_ns
@@ -123,13 +124,13 @@ class FootLock:
         self._is_held = is_planted & (self._n_missed < N_MISSES)
 
     def _miss_m(self, seen_m: Array) -> Array:
-        """How far feet are seen from their places, across the line of sight. Shape: (n,)."""
+        """Distances of feet in the image from their positions, across the line of sight. Shape: (n,)."""
         direction = self._place_m - self._camera_m
         direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
         return np.asarray(np.linalg.norm(np.cross(direction, seen_m - self._place_m), axis=1))
 
     def _bend_legs(self, q: Array) -> Array:
-        """What brings feet to their places, as far as each is held. Shape: (n_q,)."""
+        """Change of q that brings feet to their positions, as far as each is held. Shape: (n_q,)."""
         shift_m = self._place_m - self._points_m
         size_m = np.linalg.norm(shift_m, axis=1)
         shift_m *= (self._share * np.minimum(1.0, MAX_SHIFT_M / np.maximum(size_m, 1e-9)))[:, None]

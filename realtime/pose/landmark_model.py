@@ -1,4 +1,4 @@
-"""Where BlazePose's landmarks sit on a skeleton, how far to trust them, how people hold themselves."""
+"""BlazePose's landmarks on a skeleton: their stations and errors, and a prior of human posture."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class LandmarkStation:
     """A `PoseLandmark`."""
     body: str
     station_m: tuple[float, float, float]
-    """In the body's frame of an unscaled skeleton of ordinary stature."""
+    """Position in the body's frame, of an unscaled skeleton of ordinary stature."""
     sigma_m: float
     """Standard deviation across the line of sight."""
     sigma_depth_m: float
-    """Along the line of sight, from the hips' depth."""
+    """Standard deviation along the line of sight, from the hips' depth."""
 
 
 def _both_sides(
@@ -77,20 +77,20 @@ LANDMARK_STATIONS: tuple[LandmarkStation, ...] = (
     *_both_sides(HEELS, "calcn", (0.004, 0.003, -0.018), 0.019, 0.125),
     *_both_sides(FOOT_INDICES, "toes", (0.062, 0.0, -0.008), 0.016, 0.145),
 )
-"""Measured with BlazePose on 9,000 pictures of synthetic people whose skeletons are known
+"""Measured with BlazePose on 9,000 images of synthetic people whose skeletons are known
 (train.blazepose.data): the stations by least squares across the lines of sight, the deviations as
 medians of what was left. The hips carry the error of the whole body's depth instead of their own."""
 
 SHARED_ERROR = 2.0
 """Landmarks of a limb err together; taken for independent they would count too much. This factor on the
-deviations gave the least error on pictures of synthetic people."""
+deviations gave the least error on images of synthetic people."""
 
 REQUIRED_BODIES = ("pelvis", "femur_r", "femur_l", "tibia_r", "tibia_l", "torso")
 
 
 @dataclass(frozen=True, slots=True)
 class PosturePrior:
-    """What a coordinate is when the picture does not tell: a normal distribution in deg."""
+    """Normal distribution of a coordinate that the image leaves open, in deg."""
 
     mean_deg: float
     sigma_deg: float
@@ -123,9 +123,9 @@ POSTURE_PRIORS: dict[str, PosturePrior] = {
 """Standing, walking and squatting adults in marker-based data; wide where the landmarks decide."""
 
 AT_JOINT_M = 0.05
-"""A landmark this close to a joint does not tell how the joint is bent."""
+"""A landmark this close to a joint does not show how the joint is bent."""
 UNKNOWN_COORDINATE_PRIOR_DEG = 15.0
-"""For the coordinates of other skeletons, around their default value."""
+"""Standard deviation of other skeletons' coordinates, around their default value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,10 +150,10 @@ class LandmarkModel:
     """Whether a coordinate moves a station that is not at its own joint. Shape: (n_q, n)."""
 
     def in_picture(self, presence: Array) -> Array:
-        """How probably the picture shows anything of what each coordinate moves.
+        """Probability that the image shows a part of what each coordinate moves.
 
         Args:
-            presence: Of all landmarks. Shape: (33,).
+            presence: Presence of all landmarks. Shape: (33,).
 
         Returns:
             1 for coordinates that move no station. Shape: (n_q,).

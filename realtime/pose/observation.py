@@ -1,4 +1,4 @@
-"""BlazePose's landmarks as points in ground, each with how sure it is in which direction."""
+"""BlazePose's landmarks as points in ground, each with its inverse covariance."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MIN_VISIBILITY = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LandmarkObservation:
-    """Landmarks of one frame, placed in ground."""
+    """Landmarks of one frame as points in ground."""
 
     points_m: Array
-    """Shape: (n, 3)."""
+    """Positions in ground. Shape: (n, 3)."""
     information: Array
     """Inverse covariance of each point, 1/m^2. Shape: (n, 3, 3)."""
 
@@ -31,8 +31,8 @@ class LandmarkObservation:
 def rotation_to_ray(uv_px: Array, intrinsics: Intrinsics) -> Array:
     """Rotation from a camera that looks straight at a pixel to the real camera.
 
-    A crop shows a person as a camera turned towards them would, so what a network says of
-    depth and orientation holds in that turned camera.
+    A crop shows a person as a camera turned towards them would, so the depths and orientations that a network
+    gives hold in that turned camera.
 
     Returns:
         Shape: (3, 3).
@@ -52,7 +52,7 @@ def reachable_rays(uv_px: Array, intrinsics: Intrinsics) -> tuple[Array, NDArray
     gets the steepest ray that the lens sees in its direction; callers give it no weight.
 
     Args:
-        uv_px: Shape: (n, 2).
+        uv_px: Pixels. Shape: (n, 2).
         intrinsics: Intrinsics of the camera.
 
     Returns:
@@ -72,7 +72,7 @@ def undistorted_px(uv_px: Array, intrinsics: Intrinsics) -> tuple[Array, NDArray
     """Pixels in which the same camera without distortion would show the same.
 
     Args:
-        uv_px: Shape: (n, 2).
+        uv_px: Pixels. Shape: (n, 2).
         intrinsics: Intrinsics of the camera.
 
     Returns:
@@ -86,14 +86,14 @@ def undistorted_px(uv_px: Array, intrinsics: Intrinsics) -> tuple[Array, NDArray
 
 
 def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
-    """Where a rigid set of points stands so that it projects onto rays, by linear least squares.
+    """Position of a rigid set of points that projects onto rays, by linear least squares.
 
     Each point gives x + t_x = u (z + t_z) and y + t_y = v (z + t_z), linear in t.
 
     Args:
         points_m: Points about their own origin, in camera axes. Shape: (n, 3).
         rays: Rays with depth 1. Shape: (n, 3).
-        weights: Shape: (n,).
+        weights: Weights of the points. Shape: (n,).
 
     Returns:
         The origin in the camera, at least 0.2 m in front of it. Shape: (3,).
@@ -116,17 +116,17 @@ def observe(
     weights: Array,
     camera: CameraCalibration,
 ) -> LandmarkObservation:
-    """Place landmarks on their rays at the depth the network believes.
+    """Place landmarks on their rays, at the depth that the network gives.
 
-    The picture fixes a landmark across the line of sight; along it there is only the network's word.
+    The image fixes a landmark across the line of sight; along it there is only the network's depth.
 
     Args:
-        uv_px: Shape: (n, 2).
+        uv_px: Pixels of the landmarks. Shape: (n, 2).
         world_m: Metric landmarks about a common origin, in camera axes. Shape: (n, 3).
         sigma_m: Standard deviation across the line of sight. Shape: (n,).
         sigma_depth_m: Standard deviation along it. Shape: (n,).
-        weights: From 0 (ignored) to 1. Shape: (n,).
-        camera: Where the camera is.
+        weights: Weights, from 0 (ignored) to 1. Shape: (n,).
+        camera: Intrinsics and pose of the camera.
     """
     rays, is_reached = reachable_rays(uv_px, camera.intrinsics)
     weights = weights * is_reached
@@ -147,7 +147,7 @@ def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array
 
 
 def trust(result: BlazePoseResult) -> Array:
-    """How much each landmark counts, 0 to 1. Shape: (33,)."""
+    """Weight of each landmark, from 0 to 1. Shape: (33,)."""
     return np.asarray(np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence)
 
 
@@ -158,7 +158,7 @@ def observe_model(
     model: LandmarkModel,
     camera: CameraCalibration,
 ) -> LandmarkObservation:
-    """The landmarks that a model has stations for, placed in ground."""
+    """The landmarks that a model has stations for, as points in ground."""
     used = model.landmark
     return observe(
         result.landmarks_px[used, :2],

@@ -1,9 +1,8 @@
-"""Where the pelvis is in ground, once the pose is known: size in the picture, the floor, and time.
+"""Position of the pelvis in ground, once the pose is known: by size in the image, the floor, and time.
 
-The solver that finds the angles also places the skeleton, at the depth that the landmark network believes.
-This stage places it again, by what is seen: the picture's rays and the skeleton's lengths give the position
-in closed form; feet on a known floor give it without relying on lengths; a filter keeps it steady. The angles
-stay as they are.
+The solver that finds the angles also places the skeleton, at the depth that the landmark network gives. This
+stage places it again: rays and the skeleton's lengths give the position in closed form; feet on a known floor
+give it without relying on lengths; a filter reduces its jitter. The angles stay as they are.
 """
 
 from __future__ import annotations
@@ -25,16 +24,17 @@ Array = NDArray[np.float64]
 
 MIN_TRUST = 0.05
 ACROSS_M = 0.015
-"""Standard deviation of the whole skeleton's place across the line of sight."""
+"""Standard deviation of the skeleton's position across the line of sight."""
 DEPTH_NOISE = 0.02
-"""Of its depth from one frame to another, as a share; the lasting part is `position_filter.DEPTH_BIAS`."""
+"""Standard deviation of its depth from frame to frame, as a share; the lasting part is
+`position_filter.DEPTH_BIAS`."""
 PICTURE_DOUBT, FLOOR_DOUBT = 6.0, 9.0
 FOOT_M = (0.04, 0.025)
-"""Of the foot's place against the pelvis, as the angles give it, horizontally and vertically."""
+"""Standard deviation of a foot against the pelvis, by the angles: horizontally and vertically."""
 SUNK_M = 0.02
-"""Of the height of the lowest sole, where the angles put it under the floor."""
+"""Standard deviation of the lowest sole's height, where the angles put it under the floor."""
 FOOT_ACROSS_M = 0.02
-"""Of a foot's landmarks across the line of sight."""
+"""Standard deviation of a foot's landmarks across the line of sight."""
 MAX_GAP_S = 0.5
 UP = np.array([0.0, 1.0, 0.0])
 
@@ -43,9 +43,9 @@ class PelvisPosition:
     """Places a skeleton whose angles are known.
 
     Args:
-        skeleton: One whose root joint has three shifts; others stay where the solver put them.
+        skeleton: Skeleton whose root joint has three translations; others stay where the solver put them.
         model: Its landmark stations.
-        camera: Intrinsics and place; with `has_floor`, feet that stand keep to the floor.
+        camera: Intrinsics and pose of the camera; with `has_floor`, standing feet keep to the floor.
     """
 
     def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
@@ -72,13 +72,13 @@ class PelvisPosition:
         """Move the skeleton of one frame to where it is.
 
         Args:
-            t_ns: When the frame was taken.
-            seen: Its landmarks.
+            t_ns: Capture time of the frame.
+            seen: Landmarks of the frame.
             q: Coordinates from the solver. Shape: (n_q,).
-            scale_factors: Shape: (n_bodies, 3).
+            scale_factors: Scale factors of the person. Shape: (n_bodies, 3).
 
         Returns:
-            The coordinates, with other shifts of the root joint. Shape: (n_q,).
+            The coordinates, with new translations of the root joint. Shape: (n_q,).
         """
         if self._root is None:
             return q
@@ -114,7 +114,11 @@ class PelvisPosition:
         return self._shifted(q, self._filter.position_m - origin_m)
 
     def _place_stations(self, q: Array, scale_factors: Array) -> Array:
-        """Fill `_points_m`; where the root body is. Shape: (3,)."""
+        """Fill `_points_m`.
+
+        Returns:
+            Position of the root body. Shape: (3,).
+        """
         assert self._root is not None
         factors, body = np.array(scale_factors, dtype=np.float64), self._model.station_body
         forward_kinematics(self._skeleton.tree, np.array(q, dtype=np.float64), factors, self._T)
@@ -122,7 +126,11 @@ class PelvisPosition:
         return self._T[self._root.body, :3, 3].copy()
 
     def _advance(self, t_ns: int, t_cam: Array) -> float:
-        """Bring the filter to this frame; the time since the frame before, 0 if it starts."""
+        """Bring the filter to this frame.
+
+        Returns:
+            Time since the frame before; 0 if the filter starts.
+        """
         dt_s = 0.0 if self._t_ns is None else (t_ns - self._t_ns) * 1e-9
         self._t_ns = t_ns
         if self._filter.is_started and 0.0 < dt_s <= MAX_GAP_S:
@@ -135,7 +143,7 @@ class PelvisPosition:
         return 0.0
 
     def _add_picture(self, t_cam: Array) -> None:
-        """On the ray of the fitted position, at its depth up to a lasting share."""
+        """Update with the fitted position: its ray, and its depth up to a lasting share."""
         right, down, ahead = self._R.T
         depth_m = t_cam[2]
         rows = np.zeros((3, 4))
@@ -149,7 +157,7 @@ class PelvisPosition:
         self._filter.update(rows[2:], values[2:], variance[2:], PICTURE_DOUBT)
 
     def _add_stance(self, stance: Stance) -> None:
-        """Over a foot that stands."""
+        """Update with a foot that stands."""
         directions = np.stack([stance.ahead, np.cross(UP, stance.ahead), UP])
         rows = np.concatenate([directions, np.zeros((3, 1))], axis=1)
         values = directions @ (stance.floor_m - stance.offset_m)
@@ -158,7 +166,7 @@ class PelvisPosition:
         self._filter.update(rows, values, variance / stance.contact, FLOOR_DOUBT)
 
     def _keep_above_floor(self, lowest_m: float) -> None:
-        """Nobody stands in the floor, whichever foot it is and however it moves.
+        """Keep the lowest sole from sinking into the floor, whichever foot it is and however it moves.
 
         Args:
             lowest_m: Height of the lowest sole over the pelvis.

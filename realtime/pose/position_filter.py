@@ -20,8 +20,8 @@ N_STATE, BIAS = 7, 6
 class PositionFilter:
     """A Kalman filter over position, velocity, and the constant error of depth.
 
-    Averaging removes noise and never a bias. With the bias in the state, steady depths do not make the filter
-    sure of a wrong one, and what comes from the floor, where it is seen, tells position and bias apart.
+    Averaging removes noise, never a bias. With the bias in the state, constant depths do not make the filter
+    certain of a wrong one, and measurements from the floor separate position and bias.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class PositionFilter:
 
     @property
     def position_m(self) -> Array:
-        """In ground. Shape: (3,)."""
+        """Position in ground. Shape: (3,)."""
         return self._x[:3].copy()
 
     @property
@@ -44,11 +44,11 @@ class PositionFilter:
         self.is_started = False
 
     def start(self, position_m: Array, covariance: Array) -> None:
-        """Begin at a place, at rest.
+        """Begin at a position, at rest.
 
         Args:
             position_m: Shape: (3,).
-            covariance: In m^2. Shape: (3, 3).
+            covariance: Covariance in m^2. Shape: (3, 3).
         """
         self._x[:] = 0.0
         self._x[:3] = position_m
@@ -76,7 +76,7 @@ class PositionFilter:
         """Take measurements that belong together into account.
 
         Args:
-            rows: Of the measurement matrix, for position and depth bias. Shape: (n, 4).
+            rows: Rows of the measurement matrix, for position and depth bias. Shape: (n, 4).
             values: Shape: (n,).
             variance: Shape: (n,).
             doubt: Squared Mahalanobis distance at which the measurements count half: they are wrong now and

@@ -1,4 +1,4 @@
-"""How large this person's segments are: scale factors from landmarks, averaged online, then frozen."""
+"""Scale factors of a person: from landmarks, averaged online and then frozen, or from the stature."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ SIZE_LIMITS = (0.75, 1.25)
 """Overall size against the skeleton's own, when the stature is not given."""
 PROPORTION_TRUST = 0.15
 PROPORTION_LIMIT = 0.08
-"""On synthetic people BlazePose's proportions told almost nothing about the person's own in one picture: it
-gives everybody much the same body. So only a little of a segment's deviation is believed."""
+"""On synthetic people, BlazePose's proportions in one image said almost nothing about the person's own: it
+gives everybody much the same body. So only a little of a segment's deviation is used."""
 SHOULDER_OVER_ANKLE_PER_STATURE = 0.7637
 """Rise from ankle to shoulder landmarks of kinecast's own skeleton, which published tables gave for 1.75 m.
 On 150 synthetic adults the rise of these joints was 0.5 % less, with a deviation of 0.8 %."""
@@ -44,16 +44,16 @@ On 150 synthetic adults the rise of these joints was 0.5 % less, with a deviatio
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownSubject:
-    """What an estimator takes of a person's measures."""
+    """Measures of a person that an estimator uses."""
 
     scale_factors: Array | None = None
-    """None: to be found. Shape: (n_bodies, 3)."""
+    """Scale factors; None estimates them. Shape: (n_bodies, 3)."""
     offsets: Array | None = None
-    """Of the neutral pose in rad, to be taken off; None takes off nothing. Shape: (n_q,)."""
+    """Offsets of the neutral pose in rad, which are subtracted; None subtracts nothing. Shape: (n_q,)."""
 
     @classmethod
     def of(cls, subject: Subject, *, apply_offsets: bool) -> KnownSubject:
-        """The measures of a subject; where no offset is known there is none."""
+        """The measures of a subject; unknown offsets are 0."""
         offsets = np.nan_to_num(subject.neutral_offsets, nan=0.0) if apply_offsets else None
         return cls(subject.scale_factors, offsets)
 
@@ -67,9 +67,9 @@ class Segment:
     """A length that landmarks show, and the bodies and axes that it scales."""
 
     landmark_pairs: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    """Each end is the mean of its landmarks; pairs (right, left) are averaged."""
+    """Landmarks of both ends: each end is the mean of its landmarks, and pairs (right, left) are averaged."""
     shown: float
-    """How long BlazePose shows it, over how long it is: the median over synthetic people."""
+    """Length that BlazePose shows over the true length: the median over synthetic people."""
     bodies: tuple[str, ...]
     axes: tuple[int, ...] = (0, 1, 2)
 
@@ -97,7 +97,7 @@ def segment_lengths(points: Array) -> Array:
     """Lengths of `SEGMENTS` in one set of landmarks; NaN where a landmark is NaN.
 
     Args:
-        points: Shape: (33, 3).
+        points: Landmarks. Shape: (33, 3).
 
     Returns:
         Shape: (len(SEGMENTS),).
@@ -114,9 +114,9 @@ class SubjectScaling:
 
     Args:
         skeleton: The skeleton to scale.
-        model: Its landmark stations.
-        height_m: The person's stature, if known; fixes the overall size.
-        known: Scale factors measured before, which then never change. Shape: (n_bodies, 3).
+        model: Landmark stations of the skeleton.
+        height_m: Stature of the person, if known; it fixes the overall size.
+        known: Scale factors measured before; they never change. Shape: (n_bodies, 3).
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class SubjectScaling:
         self._sum_weight = np.zeros(len(SEGMENTS))
         self.scale_factors = self._unmeasured()
         self.world_scale = 1.0
-        """What the network's metres must be multiplied with to be this person's."""
+        """Factor from the network's metres to this person's."""
 
     @property
     def is_frozen(self) -> bool:
@@ -158,11 +158,11 @@ class SubjectScaling:
         return self._n_frames < N_FRAMES_WARM_UP
 
     def update(self, world_m: Array, visibility: Array) -> bool:
-        """Take one frame into account.
+        """Add one frame.
 
         Args:
             world_m: Metric landmarks. Shape: (33, 3).
-            visibility: Shape: (33,).
+            visibility: Visibility of the landmarks. Shape: (33,).
 
         Returns:
             Whether the scale factors changed.
@@ -207,11 +207,11 @@ class SubjectScaling:
 
 
 def segment_factors(skeleton: Skeleton, scale_factors: Array) -> Array:
-    """How much longer each of `SEGMENTS` is under scale factors: the mean of what scales it.
+    """Factor of the length of each of `SEGMENTS` under scale factors: the mean of those that scale it.
 
     Args:
         skeleton: The skeleton.
-        scale_factors: Shape: (n_bodies, 3).
+        scale_factors: Scale factors. Shape: (n_bodies, 3).
 
     Returns:
         1 for segments whose bodies the skeleton lacks. Shape: (len(SEGMENTS),).

@@ -22,21 +22,21 @@ Array = NDArray[np.float64]
 
 
 WELL_KNOWN_RAD, WELL_KNOWN_ROOT_RAD = np.radians(12.0), np.radians(6.0)
-"""Angles that are known less well than this are smoothed more, by their variance."""
+"""Angles with a larger standard deviation are smoothed more, by their variance."""
 GUESS_RAD, GUESS_ARM_RAD = np.radians(18.0), np.radians(24.0)
-"""Angles that are known less well than this are guesses, and hold still: legs that are in view are known to
-12 degrees, arms, which move more, to 20; legs that are not, to 20 to 60."""
+"""Angles with a larger standard deviation are guesses, and hold still: it is 12 degrees for legs in view, 20
+for arms, which move more, and 20 to 60 for legs out of view."""
 ARM = ("arm_", "elbow_", "pro_sup", "wrist_")
 TRUNK = ("pelvis_", "lumbar_", "hip_adduction", "hip_rotation")
 FASTEST_TRUNK_RAD_PER_S = 10.0
 """Pelvis and spine turn no faster in a golfer's swing, nor do hips other than in flexion."""
 TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 """A step in a walk is slow in m/s and fast in rad/s. With the angles' constants the skeleton trailed a
-walking person by 5 of their 400 pixels, with these by 2, and shook by 0.9 pixels instead of 0.7."""
+walking person by 5 of their 400 pixels, with these by 2, and jittered by 0.9 pixels instead of 0.7."""
 
 
 STEADY_HZ = 10.0
-"""Behind the temporal network only jumps are left to hold back."""
+"""After the temporal network, only jumps are left to hold back."""
 
 
 def is_root(skeleton: Skeleton) -> NDArray[np.bool_]:
@@ -49,12 +49,12 @@ def is_root(skeleton: Skeleton) -> NDArray[np.bool_]:
 
 
 class SkeletalLayer:
-    """Smooths coordinates, keeps them within their limits and places the bodies.
+    """Smooths coordinates, keeps them within their limits and computes the bodies' poses.
 
     Args:
         skeleton: The skeleton.
-        smoothing: Whether the One-Euro filter runs; without it, speeds are the estimate's, or NaN.
-        temporal: Steadies angles before that, for estimators that tell their uncertainty.
+        smoothing: Whether the One-Euro filter runs; without it, speeds are those of the estimate, or NaN.
+        temporal: Temporal network that runs before it, for estimates with standard deviations.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SkeletalLayer:
         return lag_s + (float(np.nanmean(lags)) if np.isfinite(lags).any() else 0.0)
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Forget the frames before."""
         if self._temporal is not None:
             self._temporal.reset()
         if self._filter is not None:
@@ -95,10 +95,10 @@ class SkeletalLayer:
         """Finish one estimate.
 
         Args:
-            frame: What it was made from.
-            estimate: The estimate.
+            frame: Frame of the estimate.
+            estimate: Coordinates of the frame.
             stage_ns: Time spent so far; `skeletal_layer` is added.
-            correct: Changes coordinates and speeds in place after smoothing, for what must not lag.
+            correct: Function that changes coordinates and speeds in place after smoothing, without lag.
         """
         start_ns = time.perf_counter_ns()
         skeleton = self.skeleton
@@ -137,7 +137,7 @@ class SkeletalLayer:
         )
 
     def lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
-        """The sample of a frame in which nobody was found."""
+        """The sample of a frame without a person."""
         skeleton = self.skeleton
         return PoseSample(
             frame_id=frame.frame_id,

@@ -18,38 +18,38 @@ from realtime.pose.skeletal_layer import is_root
 Array = NDArray[np.float64]
 
 FREE_COORDINATE_SIGMA_RAD = 1.0
-"""What stands for ignorance where there is no prior, when confidence is computed."""
+"""Standard deviation that replaces a missing prior when confidence is computed."""
 LEFT_TO_RIGHT = (HIPS, SHOULDERS)
 """Hips and shoulders; some skeletons have no arms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prior:
-    """What is believed of the coordinates before the landmarks are looked at: normal distributions."""
+    """Normal distributions of the coordinates before the landmarks are used."""
 
     q: Array
     """Means in rad and m. Shape: (n_q,)."""
     weight: Array
-    """Inverse variances; 0 where nothing is believed. Shape: (n_q,)."""
+    """Inverse variances; 0 without a prior. Shape: (n_q,)."""
     spread: Array
     """Standard deviations among people, against which confidence is measured. Shape: (n_q,)."""
     underrated: float = 1.0
-    """Variances of real errors over those computed, as measured on people whose coordinates are known."""
+    """Variance of real errors over the computed one, measured on people whose coordinates are known."""
     disagreement: float = 0.0
-    """How much of the squared distance from this mean to where landmarks pull it adds to the variance."""
+    """Share of the squared distance from this mean to the solution that is added to the variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
-    """What is believed of the coordinates after the landmarks were looked at."""
+    """Coordinates and their uncertainty after the landmarks are used."""
 
     q: Array
-    """In rad and m. Shape: (n_q,)."""
+    """Coordinates in rad and m. Shape: (n_q,)."""
     sigma: Array
     """Standard deviations in rad and m; 0 for coordinates that others drive. Shape: (n_q,)."""
     confidence: Array
-    """1 - variance / variance among people: 1 where the landmarks tell all, 0 where they add nothing to
-    habit. Shape: (n_q,)."""
+    """1 - variance / variance among people: 1 where the landmarks fix the coordinate, 0 where they add
+    nothing to the prior. Shape: (n_q,)."""
 
 
 class PoseSolver:
@@ -57,7 +57,7 @@ class PoseSolver:
 
     Args:
         skeleton: The skeleton.
-        model: Its landmark stations and posture prior.
+        model: Landmark stations and posture prior of the skeleton.
     """
 
     def __init__(self, skeleton: Skeleton, model: LandmarkModel) -> None:
@@ -86,11 +86,11 @@ class PoseSolver:
         self._station_m = self._model.station_m * scale_factors[self._model.station_body]
 
     def solve(self, seen: LandmarkObservation, prior: Prior | None = None) -> Posterior:
-        """Coordinates, and how well they are known.
+        """Coordinates, and their uncertainty.
 
         Args:
             seen: One point for each station of the model.
-            prior: Of this frame; the model's posture prior if left out.
+            prior: Prior of this frame; None takes the model's posture prior.
         """
         prior = self._habit if prior is None else prior
         start = self._first_guess(seen, prior.q) if self._q is None else self._q
@@ -104,7 +104,7 @@ class PoseSolver:
         return Posterior(solution.q, np.sqrt(variance), confidence)
 
     def _first_guess(self, seen: LandmarkObservation, q_prior: Array) -> Array:
-        """In the expected pose, at the hips, facing where hips and shoulders say."""
+        """The expected pose, at the hips, turned as hips and shoulders are. Shape: (n_q,)."""
         q = q_prior.copy()
         row = self._row
         pairs = [(row[a], row[b]) for a, b in LEFT_TO_RIGHT if a in row and b in row]

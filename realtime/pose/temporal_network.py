@@ -1,4 +1,4 @@
-"""Runs the temporal network: each frame's coordinates, steadied by the frames before it."""
+"""Runs the temporal network: it smooths each frame's coordinates with the frames before it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ Array = NDArray[np.float64]
 
 
 class TemporalNetwork:
-    """A causal network with its memory of one person; it serves every estimator that tells its uncertainty.
+    """A causal network with its memory of one person, for every estimator with standard deviations.
 
     Args:
-        skeleton: The one that the network was trained with.
-        model_path: The network's ONNX file, its spec beside it.
+        skeleton: Skeleton that the network was trained with.
+        model_path: ONNX file of the network, with its spec beside it.
 
     Raises:
         EngineError: the network cannot be read, or belongs to another skeleton.
@@ -53,7 +53,7 @@ class TemporalNetwork:
 
     @property
     def index(self) -> NDArray[np.int64]:
-        """Of the coordinates that it steadies, among the skeleton's. Shape: (n_coordinates,)."""
+        """Indices of the smoothed coordinates in the skeleton's. Shape: (n_coordinates,)."""
         return self._index
 
     def reset(self) -> None:
@@ -63,11 +63,11 @@ class TemporalNetwork:
         self._heading_rad = 0.0
 
     def refine(self, estimate: Estimate, t_ns: int) -> Estimate:
-        """Steady one frame; frames in which nobody is seen are left out, and only time passes.
+        """Smooth one frame. Frames without a person are left out: only time passes.
 
         Args:
-            estimate: With standard deviations; without them, it is given back as it is.
-            t_ns: Its stamp. One that does not advance counts as the same moment.
+            estimate: Estimate of the frame; without standard deviations it is returned unchanged.
+            t_ns: Capture time of the frame; one that does not advance counts as the same time.
         """
         if estimate.sigma is None:
             return estimate
@@ -80,15 +80,15 @@ class TemporalNetwork:
         layout = self._layout
         self._lag_sum_s += float(y[layout.lag])
         self._n_frames += 1
-        return self._told(estimate, q[N_PELVIS:] + y[layout.correction], y)
+        return self._refined(estimate, q[N_PELVIS:] + y[layout.correction], y)
 
-    def _told(self, estimate: Estimate, q: Array, y: NDArray[np.float32]) -> Estimate:
-        """The estimate with what the network says."""
+    def _refined(self, estimate: Estimate, q: Array, y: NDArray[np.float32]) -> Estimate:
+        """The estimate with the network's output."""
         assert estimate.sigma is not None
         layout, index = self._layout, self._index
         old = estimate.sigma[index]
         log_sigma = np.clip(np.log(old) + y[layout.log_sigma], MIN_LOG_SIGMA, MAX_LOG_SIGMA)
-        # Most of an error stays for seconds: what is steadier is not known better, but it may be known worse.
+        # Most of an error lasts for seconds: less jitter does not mean less error, so sigma never falls.
         new, sigma = np.maximum(old, np.exp(log_sigma)), estimate.sigma.copy()
         whole, confidence, qdot = estimate.q.copy(), estimate.confidence.copy(), np.full(self._n_q, np.nan)
         whole[index], sigma[index], qdot[index] = q, new, y[layout.speed]

@@ -46,7 +46,7 @@ class _LiveSource:
         self._frame_id = 0
 
     def _connect(self) -> tuple[cv2.VideoCapture, tuple[int, int]]:
-        """A capture that has given a picture, and the width and height of that.
+        """A capture that has given an image, and the width and height of the image.
 
         Raises:
             SourceError: nothing was found.
@@ -54,7 +54,7 @@ class _LiveSource:
         raise NotImplementedError
 
     def open(self) -> None:
-        """Connect and learn the size of the pictures.
+        """Connect and learn the size of the images.
 
         Raises:
             SourceError: nothing was found; the message says what was tried.
@@ -74,7 +74,7 @@ class _LiveSource:
                 self._reconnect()
                 continue
             if self._capture.grab():
-                # Between grab and retrieve: decoding is part of the latency, not of the picture's age.
+                # Between grab and retrieve: decoding is part of the latency, not of the image's age.
                 t_capture_ns = time.perf_counter_ns()
                 decoded, image = self._capture.retrieve()
                 if decoded and image.shape[:2] == (self.height_px, self.width_px):
@@ -87,7 +87,7 @@ class _LiveSource:
     def _reconnect(self) -> None:
         """Try again and again, at growing intervals, until a capture is back or reading is interrupted."""
         self.note = f"{self.description} is gone, trying again"
-        logger.warning("%s gives no more pictures; trying to reconnect", self.description)
+        logger.warning("%s gives no more images; trying to reconnect", self.description)
         lost_ns, retry_s = time.perf_counter_ns(), RETRY_FIRST_S
         while not self._interrupted.wait(retry_s):
             retry_s = min(2.0 * retry_s, RETRY_LONGEST_S)
@@ -98,8 +98,11 @@ class _LiveSource:
             if size_px != (self.width_px, self.height_px):
                 capture.release()
                 raise SourceError(
-                    f"{self.description} came back with pictures of {size_px[0]}x{size_px[1]}, it gave "
-                    f"{self.width_px}x{self.height_px} before; start again"
+                    f"{self.description} came back with images of {size_px[0]}x{size_px[1]}, it gave "
+                    f"{self.width_px}x{self.height_px} before; start again",
+                    name="size_px",
+                    value=size_px,
+                    accepted=[(self.width_px, self.height_px)],
                 )
             self._capture, self.note = capture, ""
             lost_s = (time.perf_counter_ns() - lost_ns) * 1e-9
@@ -138,17 +141,22 @@ class CameraSource(_LiveSource):
                 self._configure(capture)
                 if size_px := _picture_size(capture):
                     return capture, size_px
-                tried.append(f"{name} (opens but gives no picture)")
+                tried.append(f"{name} (opens but gives no image)")
             else:
                 tried.append(name)
             capture.release()
-        raise SourceError(self._failure(tried))
+        raise SourceError(
+            self._failure(tried),
+            name="source",
+            value=self.index,
+            accepted=[index for index, _ in list_cameras()],
+        )
 
     def _configure(self, capture: cv2.VideoCapture) -> None:
-        """Ask for size, rate and the newest picture; a camera may refuse any of it."""
+        """Ask for size, rate and the newest image; a camera may refuse each of them."""
         width_px, height_px = self._size_px
         if width_px * height_px > DEFAULT_SIZE_PX[0] * DEFAULT_SIZE_PX[1] or self._asked_fps > DEFAULT_FPS:
-            # Raw pictures this large or this often do not fit through USB 2.
+            # Raw images this large or this often do not fit through USB 2.
             capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, width_px)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height_px)
@@ -171,7 +179,7 @@ class CameraSource(_LiveSource):
 
 
 class StreamSource(_LiveSource):
-    """A camera in the network: RTSP, RTMP, MJPEG over HTTP and whatever else FFmpeg receives."""
+    """A network camera: RTSP, RTMP, MJPEG over HTTP and whatever else FFmpeg receives."""
 
     def __init__(self, url: str) -> None:
         super().__init__(hide_password(url))
@@ -189,15 +197,17 @@ class StreamSource(_LiveSource):
             return capture, size_px
         capture.release()
         raise SourceError(
-            f"{self.description}: no pictures within {OPEN_TIMEOUT_MS / 1000:.0f} s (tried FFmpeg); check "
-            f"address, user and password with: ffplay {self.description}"
+            f"{self.description}: no images within {OPEN_TIMEOUT_MS / 1000:.0f} s (tried FFmpeg); check "
+            f"address, user and password with: ffplay {self.description}",
+            name="source",
+            value=self.description,
         )
 
 
 def list_cameras(probe_up_to: int = 4) -> list[tuple[int, str]]:
     """Numbers and names of the cameras that this computer shows.
 
-    Linux tells them without touching any; elsewhere each number below `probe_up_to` is opened in turn.
+    Linux lists them without opening any; elsewhere each number below `probe_up_to` is opened in turn.
     """
     if sys.platform == "linux":
         found = []
@@ -219,14 +229,14 @@ def list_cameras(probe_up_to: int = 4) -> list[tuple[int, str]]:
 
 
 def device_name(source: object) -> str:
-    """What this computer calls an attached camera; empty for other sources, and where it does not tell."""
+    """Name that this computer gives an attached camera; empty for other sources, and where it is unknown."""
     if not isinstance(source, CameraSource) or sys.platform != "linux":
         return ""
     return next((name for index, name in list_cameras() if index == source.index), "")
 
 
 def _picture_size(capture: cv2.VideoCapture) -> tuple[int, int] | None:
-    """Width and height of the first picture that arrives; what the driver says it will send may differ."""
+    """Width and height of the first image that arrives; the driver may announce another size."""
     deadline_ns = time.perf_counter_ns() + int(SETTLE_S * 1e9)
     while time.perf_counter_ns() < deadline_ns:
         decoded, image = capture.read()

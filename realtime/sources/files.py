@@ -1,4 +1,4 @@
-"""Sources on disk: videos and folders of pictures, stamped on their own presentation clock."""
+"""Sources on disk: videos and folders of images, stamped by their own presentation clock."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from realtime.sources.source import (
     DEFAULT_FPS,
     FPS_RANGE,
     PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
     as_bgr,
     hide_password,
     quiet_opencv,
@@ -27,7 +28,7 @@ RATE_FRAMES = 30
 
 
 class _FileSource:
-    """What videos and folders share: stamps on the presentation clock, one size."""
+    """What videos and folders share: stamps by the presentation clock, one size."""
 
     is_live = False
     note = ""
@@ -52,7 +53,7 @@ class _FileSource:
         self._interrupted = True
 
     def _frame(self, image: MatLike, presented_ns: int) -> Frame:
-        """Stamp one picture.
+        """Stamp one image.
 
         Raises:
             SourceError: its size differs from that of the first.
@@ -60,7 +61,10 @@ class _FileSource:
         if image.shape[:2] != (self.height_px, self.width_px):
             raise SourceError(
                 f"{self.description}: frame {self._frame_id} is {image.shape[1]}x{image.shape[0]}, the first "
-                f"was {self.width_px}x{self.height_px}; all frames of a source must have one size"
+                f"was {self.width_px}x{self.height_px}; all frames of a source must have one size",
+                name="size_px",
+                value=(image.shape[1], image.shape[0]),
+                accepted=[(self.width_px, self.height_px)],
             )
         if self._frame_id == 0:
             self._start_ns = time.perf_counter_ns()
@@ -107,7 +111,9 @@ class VideoSource(_FileSource):
             self.close()
             raise SourceError(
                 f"{self.description}: not a single frame can be decoded; the file may be cut short or use a "
-                f"codec this OpenCV lacks; try: ffmpeg -i {self.description} -c:v libx264 repaired.mp4"
+                f"codec this OpenCV lacks; try: ffmpeg -i {self.description} -c:v libx264 repaired.mp4",
+                name="source",
+                value=self.description,
             )
         self.height_px, self.width_px = self._first[0].shape[:2]
         self.n_frames = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -121,7 +127,10 @@ class VideoSource(_FileSource):
             capture.release()
         raise SourceError(
             f"{self.description}: not a video that can be read: unknown format, or cut short before its "
-            f"index was written; accepted: mp4, mov, avi, mkv, webm and whatever else FFmpeg reads"
+            f"index was written; accepted: mp4, mov, avi, mkv, webm and whatever else FFmpeg reads",
+            name="source",
+            value=self.description,
+            accepted=VIDEO_SUFFIXES,
         )
 
     def _measure_fps(self, stated_fps: float) -> float:
@@ -142,7 +151,7 @@ class VideoSource(_FileSource):
         return usable if is_rounding or not FPS_RANGE[0] <= measured <= FPS_RANGE[1] else measured
 
     def _decode(self) -> tuple[MatLike, int] | None:
-        """The next picture and its presentation time in ns; None at the end."""
+        """The next image and its presentation time in ns; None at the end."""
         assert self._capture is not None
         while self._capture.grab():
             presented_ns = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
@@ -163,7 +172,7 @@ class VideoSource(_FileSource):
 
     @property
     def note(self) -> str:  # type: ignore[override]
-        """That the video ended early, if it did."""
+        """A note that the video ended early, or an empty text."""
         if not self.is_cut:
             return ""
         return (
@@ -179,7 +188,7 @@ class VideoSource(_FileSource):
 
 
 class PictureSource(_FileSource):
-    """The pictures of a folder in the order of their names (2 before 10), or one picture."""
+    """The images of a folder in the order of their names (2 before 10), or one image."""
 
     def __init__(self, path: Path, fps: float = DEFAULT_FPS) -> None:
         super().__init__(str(path))
@@ -188,7 +197,7 @@ class PictureSource(_FileSource):
         self._pictures: list[Path] = []
 
     def open(self) -> None:
-        """List the pictures and decode the first.
+        """List the images and decode the first.
 
         Raises:
             SourceError: there is none, or the first cannot be read.
@@ -197,7 +206,10 @@ class PictureSource(_FileSource):
         self._pictures = _list_pictures(self._path)
         if not self._pictures:
             raise SourceError(
-                f"{self._path}: no pictures in this folder; accepted: {', '.join(PICTURE_SUFFIXES)}"
+                f"{self._path}: no images in this folder; accepted: {', '.join(PICTURE_SUFFIXES)}",
+                name="source",
+                value=self._path,
+                accepted=PICTURE_SUFFIXES,
             )
         self.height_px, self.width_px = self._decode(self._pictures[0]).shape[:2]
         self.n_frames = len(self._pictures)
@@ -210,14 +222,20 @@ class PictureSource(_FileSource):
         try:
             data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
         except OSError as error:
-            raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+            raise SourceError(
+                f"{path}: cannot be read ({error.strerror})", name="source", value=path
+            ) from error
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is None:
-            raise SourceError(f"{path}: not a picture that can be read; remove it or save it again")
+            raise SourceError(
+                f"{path}: not an image that can be read; remove it or save it again",
+                name="source",
+                value=path,
+            )
         return image
 
     def read(self) -> Frame | None:
-        """The next picture."""
+        """The next image."""
         if self._interrupted or self._frame_id >= len(self._pictures):
             return None
         image = self._decode(self._pictures[self._frame_id])
@@ -234,7 +252,9 @@ def _list_pictures(path: Path) -> list[Path]:
     try:
         found = [p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file()]
     except OSError as error:
-        raise SourceError(f"{path}: cannot be listed ({error.strerror})") from error
+        raise SourceError(
+            f"{path}: cannot be listed ({error.strerror})", name="source", value=path
+        ) from error
     return sorted(found, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", p.name)])
 
 
@@ -242,6 +262,6 @@ def _require_readable_file(path: Path) -> None:
     try:
         with path.open("rb") as file:
             if not file.read(1):
-                raise SourceError(f"{path}: the file is empty")
+                raise SourceError(f"{path}: the file is empty", name="source", value=path)
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read ({error.strerror})") from error
+        raise SourceError(f"{path}: cannot be read ({error.strerror})", name="source", value=path) from error

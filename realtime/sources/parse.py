@@ -1,4 +1,4 @@
-"""From what a user types to a source: a camera's number, a path, a URL or `synthetic`."""
+"""Parses what a user types as a source: a camera's number, a path, a URL or `synthetic`."""
 
 from __future__ import annotations
 

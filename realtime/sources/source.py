@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from realtime.sample import Frame
 
 DEFAULT_FPS = 30.0
-"""For pictures in a folder, and for videos that do not state a usable rate."""
+"""Frame rate of images in a folder, and of videos that do not state a usable one."""
 FPS_RANGE = (1.0, 1000.0)
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".ogv", ".wmv", ".3gp")
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -28,15 +28,15 @@ class FrameSource(Protocol):
 
     @property
     def description(self) -> str:
-        """What is read, for messages."""
+        """Name of the source in messages."""
 
     @property
     def width_px(self) -> int:
-        """Known once open."""
+        """Size of the frames; known once open."""
 
     @property
     def height_px(self) -> int:
-        """Known once open."""
+        """Size of the frames; known once open."""
 
     @property
     def fps(self) -> float:
@@ -52,20 +52,20 @@ class FrameSource(Protocol):
 
     @property
     def note(self) -> str:
-        """What a user should know about the source now, such as that a camera is gone; else empty."""
+        """A note for the user, such as that a camera is gone; empty without one."""
 
     def open(self) -> None:
         """Prepare to read; may be called again after `close`.
 
         Raises:
-            SourceError: nothing can be read; the message says what was tried.
+            SourceError: nothing can be read; the message names what was tried.
         """
 
     def read(self) -> Frame | None:
         """The next frame; None at the end and after `interrupt`.
 
         Raises:
-            SourceError: the source broke in a way that waiting does not mend.
+            SourceError: the source failed for good.
         """
 
     def interrupt(self) -> None:
@@ -85,9 +85,9 @@ def as_bgr(image: MatLike) -> NDArray[np.uint8]:
     """Three colour channels, read-only."""
     if image.ndim == 2 or image.shape[2] == 1:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
-    picture: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8)
-    picture.flags.writeable = False
-    return picture
+    bgr: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8)
+    bgr.flags.writeable = False
+    return bgr
 
 
 def hide_password(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A drawn person who walks on the spot and turns: a source that needs no camera and is always the same."""
+"""A drawn person who walks on the spot and turns: a source without a camera, the same in every run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SEGMENTS = (
 
 
 class SyntheticSource:
-    """Pictures of the drawn person, computed from the frame number alone; endless without `n_frames`."""
+    """Images of the drawn person, computed from the frame number alone; endless without `n_frames`."""
 
     is_live = False
     note = ""
@@ -79,7 +79,7 @@ class SyntheticSource:
 
 
 def person_points(time_s: float) -> dict[str, NDArray[np.float64]]:
-    """Where the walking person's joints are: X forward, Y up, Z right of the person, in m from the floor."""
+    """Joint positions of the walking person: X forward, Y up, Z right of the person, in m from the floor."""
     phase = 2.0 * math.pi * time_s / STRIDE_S
     points = {"pelvis": np.array([0.0, 0.95 + 0.015 * math.cos(2.0 * phase), 0.0])}
     points["neck"] = points["pelvis"] + (0.02, 0.52, 0.0)
@@ -100,20 +100,20 @@ def person_points(time_s: float) -> dict[str, NDArray[np.float64]]:
 
 
 def draw_person(time_s: float, size_px: tuple[int, int] = SIZE_PX) -> NDArray[np.uint8]:
-    """The picture of one moment. Shape: (height, width, 3)."""
+    """The image of one moment. Shape: (height, width, 3)."""
     image = _room(size_px)
     heading_rad = 2.0 * math.pi * time_s / TURN_S
     scale = min(size_px[0] / SIZE_PX[0], size_px[1] / SIZE_PX[1])
     c, s = math.cos(heading_rad), math.sin(heading_rad)
 
-    def to_picture(point: NDArray[np.float64]) -> tuple[float, float, float]:
+    def to_image(point: NDArray[np.float64]) -> tuple[float, float, float]:
         toward_camera, right = c * point[0] - s * point[2], s * point[0] + c * point[2]
         perspective = PIXELS_PER_M * scale * 4.0 / (4.0 - toward_camera)
-        # A person who faces the camera has the right side on the picture's left.
+        # A person who faces the camera has the right side on the image's left.
         x_px = FEET_PX[0] / SIZE_PX[0] * size_px[0] - right * perspective
         return x_px, FEET_PX[1] / SIZE_PX[1] * size_px[1] - point[1] * perspective, toward_camera
 
-    places = {name: to_picture(point) for name, point in person_points(time_s).items()}
+    places = {name: to_image(point) for name, point in person_points(time_s).items()}
     for start, end, width_m, colour in sorted(_SEGMENTS, key=lambda g: places[g[0]][2] + places[g[1]][2]):
         ends = _fixed(places[start]), _fixed(places[end])
         thickness_px = max(1, round(width_m * PIXELS_PER_M * scale))

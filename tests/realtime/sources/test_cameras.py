@@ -111,7 +111,7 @@ def test_no_camera_says_what_was_tried_and_what_to_do(world: World):
 
 def test_a_camera_without_pictures_says_so(world: World):
     world.grabs_left = 0
-    with pytest.raises(SourceError, match="opens but gives no picture"):
+    with pytest.raises(SourceError, match="opens but gives no image"):
         CameraSource(0).open()
 
 
@@ -139,7 +139,7 @@ def test_an_unplugged_camera_is_reported_and_found_again(world: World, caplog: p
     assert frames[0].frame_id == 1
     assert source.note == ""
     said = [record.getMessage() for record in caplog.records]
-    assert said[0] == "camera 0 gives no more pictures; trying to reconnect"
+    assert said[0] == "camera 0 gives no more images; trying to reconnect"
     assert said[1].startswith("camera 0 is back after ")
 
 
@@ -161,13 +161,13 @@ def test_a_camera_that_comes_back_with_another_size_is_refused(world: World):
     source = CameraSource(0)
     source.open()
     world.size_px = (320, 240)
-    with pytest.raises(SourceError, match="came back with pictures of 320x240, it gave 640x480"):
+    with pytest.raises(SourceError, match="came back with images of 320x240, it gave 640x480"):
         source.read()
 
 
 def test_a_stream_hides_its_password_when_it_cannot_be_reached(world: World):
     world.is_plugged = False
-    with pytest.raises(SourceError, match=r"rtsp://me:\*\*\*@host/live: no pictures") as caught:
+    with pytest.raises(SourceError, match=r"rtsp://me:\*\*\*@host/live: no images") as caught:
         StreamSource("rtsp://me:secret@host/live").open()
     assert "secret" not in str(caught.value)
     assert world.opened[0][0] == "rtsp://me:secret@host/live"

@@ -97,5 +97,5 @@ def test_a_network_camera_that_restarts_is_found_again(monkeypatch: pytest.Monke
 def test_a_network_camera_that_is_not_there_is_refused():
     with camera_on(0) as port:
         pass
-    with pytest.raises(SourceError, match=rf"http://127\.0\.0\.1:{port}/video: no pictures"):
+    with pytest.raises(SourceError, match=rf"http://127\.0\.0\.1:{port}/video: no images"):
         parse_source(f"http://127.0.0.1:{port}/video").open()

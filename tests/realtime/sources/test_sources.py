@@ -198,7 +198,7 @@ def test_grey_pictures_become_colour(tmp_path: Path):
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path):
-    with pytest.raises(SourceError, match=r"no pictures in this folder; accepted: \.png"):
+    with pytest.raises(SourceError, match=r"no images in this folder; accepted: \.png"):
         PictureSource(tmp_path).open()
 
 
@@ -207,7 +207,7 @@ def test_an_unreadable_picture_is_named_after_those_before_it_were_given(tmp_pat
     (tmp_path / "2.png").write_bytes(b"\x89PNG but no more")
     frames = read_frames(PictureSource(tmp_path))
     assert next(frames).frame_id == 0
-    with pytest.raises(SourceError, match=r"2\.png: not a picture"):
+    with pytest.raises(SourceError, match=r"2\.png: not an image"):
         next(frames)
 
 
