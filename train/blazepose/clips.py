@@ -7,7 +7,7 @@ between it and the person.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,62 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.blazepose.tracker import BlazePose
-from train.blazepose.data import LiftData, seen_row, within_frame
+from train.blazepose.data import COVERED_SHARE, Cover, LiftData, seen_row, within_frame
 from train.blazepose.pictures import FRAMINGS, lift_tools, make_files
 from train.scene.cameras import View, crop_similarity
 from train.synth.people import CLIP_MOTION_FPS, PeopleStream, Person, Sample, filmed
 from train.synth.stream import Recipe
 
 Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
 
 CLIP_S = 8.0
-CLIP_PX = 384
-"""Side of the pictures: who walks through them is still as large as the network needs."""
 RATES_FPS = (4.0, 4.0, 8.0, 12.0, 30.0)
 """Slow clips show more people for the same work; how fast landmarks tremble is learnt from few."""
-COVERED_SHARE = 0.3
-"""Of the clips: something hides a part of the person for a while."""
 MIN_ROWS = 20
 _LIFT_CLIPS = 3
 """Keeps the generator's numbers apart from those of other uses of the same seed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cover:
-    """Something flat before the camera for some time; shares of the picture, from the left and the top."""
-
-    start_s: float
-    stop_s: float
-    left: float
-    top: float
-    right: float
-    bottom: float
-    colour: tuple[int, int, int]
-
-    @classmethod
-    def sample(cls, rng: np.random.Generator, duration_s: float, hips_from_top: float) -> Cover:
-        """Mostly over the legs, as a table that is stepped behind; else a strip or the whole person."""
-        start_s = float(rng.uniform(0.5, max(duration_s - 2.0, 0.6)))
-        stop_s = start_s + float(rng.uniform(0.3, 3.5))
-        colour = tuple(int(c) for c in rng.integers(10, 240, 3))
-        kind = rng.random()
-        if kind < 0.6:
-            box = (0.0, hips_from_top + float(rng.uniform(-0.05, 0.1)), 1.0, 1.0)
-        elif kind < 0.9:
-            left = float(rng.uniform(0.1, 0.6))
-            box = (left, 0.0, left + float(rng.uniform(0.1, 0.3)), 1.0)
-        else:
-            box = (0.0, 0.0, 1.0, 1.0)
-            stop_s = min(stop_s, start_s + 1.0)
-        return cls(start_s, stop_s, *box, colour)  # type: ignore[arg-type]
-
-    def hide(self, image: Image, t_s: float) -> None:
-        """Paint over the picture while it is there."""
-        if self.start_s <= t_s < self.stop_s:
-            height, width = image.shape[:2]
-            rows = slice(int(self.top * height), int(self.bottom * height))
-            image[rows, int(self.left * width) : int(self.right * width)] = self.colour
 
 
 def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) -> Iterator[int]:

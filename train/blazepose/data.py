@@ -22,9 +22,14 @@ from train.synth.people import Sample
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
+Image = NDArray[np.uint8]
 
 PICTURE_PX = 288
 """Side of the pictures: a person fills them about as a region of interest of the network does."""
+CLIP_PX = 384
+"""Side of the frames of clips: people who walk through them are still large enough for the network."""
+COVERED_SHARE = 0.3
+"""Share of clips in which something hides a part of the person for a while."""
 MAX_MEDIAN_MISS = 0.12
 """Of the person's height in the picture; beyond it BlazePose followed something else."""
 CHECKED_BODIES = {
@@ -120,6 +125,43 @@ class LiftData:
     def from_rows(cls, rows: list[dict[str, object]]) -> LiftData:
         """Stack the rows that `observe` gives."""
         return cls(**{f.name: np.array([row[f.name] for row in rows]) for f in fields(cls)})
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Something flat before the camera for some time; shares of the picture, from the left and the top."""
+
+    start_s: float
+    stop_s: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+    colour: tuple[int, int, int]
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator, duration_s: float, hips_from_top: float) -> Cover:
+        """Mostly over the legs, as a table that is stepped behind; else a strip or the whole person."""
+        start_s = float(rng.uniform(0.5, max(duration_s - 2.0, 0.6)))
+        stop_s = start_s + float(rng.uniform(0.3, 3.5))
+        colour = tuple(int(c) for c in rng.integers(10, 240, 3))
+        kind = rng.random()
+        if kind < 0.6:
+            box = (0.0, hips_from_top + float(rng.uniform(-0.05, 0.1)), 1.0, 1.0)
+        elif kind < 0.9:
+            left = float(rng.uniform(0.1, 0.6))
+            box = (left, 0.0, left + float(rng.uniform(0.1, 0.3)), 1.0)
+        else:
+            box = (0.0, 0.0, 1.0, 1.0)
+            stop_s = min(stop_s, start_s + 1.0)
+        return cls(start_s, stop_s, *box, colour)  # type: ignore[arg-type]
+
+    def hide(self, image: Image, t_s: float) -> None:
+        """Paint over the picture while it is there."""
+        if self.start_s <= t_s < self.stop_s:
+            height, width = image.shape[:2]
+            rows = slice(int(self.top * height), int(self.bottom * height))
+            image[rows, int(self.left * width) : int(self.right * width)] = self.colour
 
 
 def concatenated(parts: list[LiftData]) -> LiftData:

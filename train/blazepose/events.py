@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from engines.blazepose.pose_landmark import HIPS, N_LANDMARKS, SHOULDERS, PoseLandmark
 from engines.features.landmarks import MIRRORED
-from train.blazepose.clips import COVERED_SHARE, Cover
-from train.blazepose.data import LiftData
+from train.blazepose.data import COVERED_SHARE, Cover, LiftData
 from train.blazepose.points import TrueView, points_from_hips
 
 Array = NDArray[np.float64]

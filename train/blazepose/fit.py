@@ -53,23 +53,23 @@ SMALL_SQUARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looked:
+class LabelledObservations:
     """Data with the truth beside it, left and right put right."""
 
     data: LiftData
     view: TrueView
 
     @classmethod
-    def of(cls, data: LiftData, skeleton: Skeleton) -> Looked:
+    def of(cls, data: LiftData, skeleton: Skeleton) -> LabelledObservations:
         """Undo the swaps."""
         view = true_view(data, skeleton)
         return cls(exchange(data, find_swaps(data, view)), view)
 
-    def rows(self, mask: NDArray[np.bool_] | slice) -> Looked:
+    def rows(self, mask: NDArray[np.bool_] | slice) -> LabelledObservations:
         """Some of it."""
-        return Looked(self.data.rows(mask), self.view.rows(mask))
+        return LabelledObservations(self.data.rows(mask), self.view.rows(mask))
 
-    def mirrored(self) -> Looked:
+    def mirrored(self) -> LabelledObservations:
         """Mirrored people in mirrored rooms; their coordinates are not mirrored, and must not be used."""
         data, flip = self.data, np.array([-1.0, 1.0, 1.0], dtype=np.float32)
         landmarks_px, roi = data.landmarks_px[:, MIRRORED].copy(), data.roi.copy()
@@ -80,7 +80,7 @@ class Looked:
             data, landmarks_px=landmarks_px, world_m=data.world_m[:, MIRRORED] * flip,
             visibility=data.visibility[:, MIRRORED], presence=data.presence[:, MIRRORED], roi=roi,
         )  # fmt: skip
-        return Looked(seen, mirrored_view(self.view))
+        return LabelledObservations(seen, mirrored_view(self.view))
 
     @property
     def roi(self) -> Array:
@@ -132,7 +132,7 @@ def fit_observation(
         )
     options = options or MeanOptions()
     pictures = pictures.rows(slice(None, None, -(-len(pictures) // MAX_PICTURES)))
-    filmed, shot = Looked.of(clips, skeleton), Looked.of(pictures, skeleton)
+    filmed, shot = LabelledObservations.of(clips, skeleton), LabelledObservations.of(pictures, skeleton)
     other = pictures.adult % OTHERS_EVERY == 0
     region, sight, place = fit_means(shot.rows(~other), options)
     shown = shot.rows(other)
@@ -152,7 +152,9 @@ def fit_observation(
     )  # fmt: skip
 
 
-def fit_means(shot: Looked, options: MeanOptions) -> tuple[MeanNetwork, MeanNetwork, MeanNetwork]:
+def fit_means(
+    shot: LabelledObservations, options: MeanOptions
+) -> tuple[MeanNetwork, MeanNetwork, MeanNetwork]:
     """Region, sight and place, from pictures and their mirror images."""
     both = (shot, shot.mirrored())
     nominal = [view_features(b.view, b.view.nominal_region()) for b in both]
@@ -164,7 +166,7 @@ def fit_means(shot: Looked, options: MeanOptions) -> tuple[MeanNetwork, MeanNetw
     return region, sight, place
 
 
-def _fit_clock(filmed: Looked, errors: Array) -> ErrorClock:
+def _fit_clock(filmed: LabelledObservations, errors: Array) -> ErrorClock:
     """From changes between frames of the commonest rate."""
     t_s = filmed.data.t_s.astype(np.float64)
     near = np.abs(np.diff(t_s) - CLOCK_PERIOD_S) < CLOCK_TOLERANCE_S
@@ -174,7 +176,7 @@ def _fit_clock(filmed: Looked, errors: Array) -> ErrorClock:
     return ErrorClock.fit((np.diff(errors, axis=0)[near] ** 2).mean(1), speed_m_s[near])
 
 
-def _speedy(filmed: Looked, errors: Array) -> list[tuple[Array, Array, Array]]:
+def _speedy(filmed: LabelledObservations, errors: Array) -> list[tuple[Array, Array, Array]]:
     """Stamps, errors and speeds of each clip."""
     clips = []
     for rows in filmed.data.clips():
@@ -183,7 +185,7 @@ def _speedy(filmed: Looked, errors: Array) -> list[tuple[Array, Array, Array]]:
     return [clip for clip in clips if len(clip[0]) > 2]
 
 
-def _clock_times(filmed: Looked, clock: ErrorClock) -> Array:
+def _clock_times(filmed: LabelledObservations, clock: ErrorClock) -> Array:
     """What the clock shows at each frame of each clip. Shape: (n,)."""
     times = np.empty(len(filmed.data))
     for rows in filmed.data.clips():
@@ -192,7 +194,7 @@ def _clock_times(filmed: Looked, clock: ErrorClock) -> Array:
     return times
 
 
-def _place_variance(looked: list[Looked], place: MeanNetwork) -> Array:
+def _place_variance(looked: list[LabelledObservations], place: MeanNetwork) -> Array:
     """Variances where seen and not, both sources weighing the same."""
     total, right = np.zeros((N_PLACE, 2, 2)), np.zeros((N_PLACE, 2))
     for one in looked:
@@ -207,7 +209,7 @@ def _place_variance(looked: list[Looked], place: MeanNetwork) -> Array:
 
 
 def _place_errors(
-    looked: Looked, place: MeanNetwork, variance: Array, spread: MeanNetwork | None = None
+    looked: LabelledObservations, place: MeanNetwork, variance: Array, spread: MeanNetwork | None = None
 ) -> Array:
     inputs = looked.place_inputs()
     errors = (place_targets(looked.data, looked.view) - place.mean(inputs)) / std_of_place(
@@ -218,7 +220,9 @@ def _place_errors(
     return errors.clip(-LARGEST_ERROR, LARGEST_ERROR)
 
 
-def _fit_spread(looked: list[Looked], place: MeanNetwork, variance: Array, seed: int) -> MeanNetwork:
+def _fit_spread(
+    looked: list[LabelledObservations], place: MeanNetwork, variance: Array, seed: int
+) -> MeanNetwork:
     """How large the errors of each group are in a view, from what `place` did not learn from."""
     values, sizes = [], []
     for one in looked:
@@ -231,7 +235,7 @@ def _fit_spread(looked: list[Looked], place: MeanNetwork, variance: Array, seed:
     return fit_mean(np.concatenate(values), np.concatenate(sizes), replace(SPREAD_OPTIONS, seed=seed))
 
 
-def _sight_noise(filmed: Looked, sight: MeanNetwork, times: Array) -> ResidualNoise:
+def _sight_noise(filmed: LabelledObservations, sight: MeanNetwork, times: Array) -> ResidualNoise:
     mean = sight.mean(view_features(filmed.view, filmed.roi))
     logits = sight_logits(filmed.data)
     # What was covered for a while is put in as an event, and must not count twice.
@@ -242,7 +246,7 @@ def _sight_noise(filmed: Looked, sight: MeanNetwork, times: Array) -> ResidualNo
     return fit_noise([clip for clip in clips if len(clip[0]) > 2], N_SIGHT_COMPONENTS)
 
 
-def _region_noise(filmed: Looked, region: MeanNetwork, times: Array) -> ResidualNoise:
+def _region_noise(filmed: LabelledObservations, region: MeanNetwork, times: Array) -> ResidualNoise:
     targets = region.mean(view_features(filmed.view, filmed.view.nominal_region()))
     clips = []
     for rows in filmed.data.clips():
@@ -254,7 +258,7 @@ def _region_noise(filmed: Looked, region: MeanNetwork, times: Array) -> Residual
     return fit_noise(clips, targets.shape[1])
 
 
-def _unseen_logit(shot: Looked) -> Array:
+def _unseen_logit(shot: LabelledObservations) -> Array:
     logits, outside = sight_logits(shot.data), np.tile(shot.view.outside(), (1, 2))
     kept = np.where(outside, logits, np.nan)
     few = outside.sum(0) < 2
@@ -262,7 +266,7 @@ def _unseen_logit(shot: Looked) -> Array:
     return np.stack([np.nanmean(kept, 0), np.nanstd(kept, 0)])
 
 
-def _depth_scale(shot: Looked) -> float:
+def _depth_scale(shot: LabelledObservations) -> float:
     """Regression of the depths in the picture on those in m."""
     z_m = shot.data.world_m[..., 2] * shot.view.px_per_m[:, None]
     return float((z_m * shot.data.landmarks_px[..., 2]).sum() / max(float((z_m**2).sum()), 1e-9))

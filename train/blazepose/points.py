@@ -24,8 +24,7 @@ from engines.blazepose.pose_landmark import (
     PoseLandmark,
 )
 from engines.features.landmarks import MIRRORED, rotations_to_rays
-from train.blazepose.clips import CLIP_PX
-from train.blazepose.data import PICTURE_PX, LiftData
+from train.blazepose.data import CLIP_PX, PICTURE_PX, LiftData
 
 Array = NDArray[np.float64]
 

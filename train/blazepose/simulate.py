@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import Skeleton
-from train.blazepose.clips import CLIP_PX, CLIP_S, MIN_ROWS, RATES_FPS, standing_view
-from train.blazepose.data import LiftData, concatenated, picture_camera
+from train.blazepose.clips import CLIP_S, MIN_ROWS, RATES_FPS, standing_view
+from train.blazepose.data import CLIP_PX, LiftData, concatenated, picture_camera
 from train.blazepose.events import exchange
 from train.blazepose.model import ObservationModel
 from train.blazepose.pictures import FRAMINGS

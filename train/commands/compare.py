@@ -38,20 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, measure, print and write `comparison.md` and `comparison.json`."""
     from calib.skeleton import load_skeleton
-    from train.direct.compare import Variant, compare, format_lines
+    from train.direct.compare import Variant, compare, format_rows
     from train.direct.fit import FitOptions
-    from train.direct.layout import SpatialLayout
+    from train.direct.layout import DirectLayout
     from train.direct.sources import ShardPictures
 
     variants = [Variant.parse(text) for text in args.variants or DEFAULT_VARIANTS]
-    layout = SpatialLayout.of(load_skeleton())
+    layout = DirectLayout.of(load_skeleton())
     source = ShardPictures(args.data, layout.skeleton)
     held_out = ShardPictures([args.held_out], layout.skeleton, with_clips=False)
     options = FitOptions(images=args.images, batch_size=args.batch, workers=args.workers).shortened()
     lines = []
     for line in compare(variants, layout, source, held_out, args.out, options, args.input or 0):
         lines.append(line)
-        table = format_lines(lines, args.images)
+        table = format_rows(lines, args.images)
         (args.out / "comparison.md").write_text(table + "\n")
         rows = [row.as_dict() for row in lines]
         (args.out / "comparison.json").write_text(json.dumps(rows, indent=2) + "\n")

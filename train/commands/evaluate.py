@@ -27,15 +27,15 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print a table."""
     from calib.skeleton import load_skeleton
     from train.direct.checkpoint import load_network
-    from train.direct.examples import SpatialExamples
-    from train.direct.layout import SpatialLayout
+    from train.direct.examples import DirectExamples
+    from train.direct.layout import DirectLayout
     from train.direct.metrics import format_score, score_examples
     from train.direct.sources import ShardPictures
 
-    layout = SpatialLayout.of(load_skeleton())
+    layout = DirectLayout.of(load_skeleton())
     network, spec = load_network(args.network, layout.skeleton)
     source = ShardPictures(args.data, layout.skeleton, with_clips=False)
-    result = score_examples(network, layout, SpatialExamples(source, layout, spec.network.side_px), n=args.n)
+    result = score_examples(network, layout, DirectExamples(source, layout, spec.network.side_px), n=args.n)
     print(f"{spec.network.encoder}, {spec.images} pictures seen; measured on {source.identity}")
     print(format_score(result))
     if args.json is not None:

@@ -26,20 +26,20 @@ def run(args: argparse.Namespace) -> int:
     """Export, and check against torch."""
     from calib.skeleton import load_skeleton
     from train.direct.checkpoint import load_network, save_weights
-    from train.direct.export import export_spatial, untrained_network
-    from train.direct.layout import SpatialLayout
+    from train.direct.export import export_direct, untrained_network
+    from train.direct.layout import DirectLayout
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
-    layout = SpatialLayout.of(load_skeleton())
+    layout = DirectLayout.of(load_skeleton())
     if args.untrained is not None:
-        export_spatial(
+        export_direct(
             untrained_network(args.untrained, layout), layout, args.out, f"untrained {args.untrained}"
         )
         print(f"{args.out}: exported; it knows nothing; measure it: kinecast engines bench {args.out}")
         return 0
     network, spec = load_network(args.network, layout.skeleton)
-    export_spatial(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")
+    export_direct(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")
     save_weights(args.out.with_suffix(".safetensors"), network, spec)
     print(
         f"{args.out}: exported; the same in ONNX Runtime as in torch; use it: kinecast live "

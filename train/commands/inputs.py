@@ -28,14 +28,14 @@ def run(args: argparse.Namespace) -> int:
 
     from calib.skeleton import load_skeleton
     from engines.spec import load_spec
-    from train.direct.examples import SpatialExamples
-    from train.direct.layout import SpatialLayout
+    from train.direct.examples import DirectExamples
+    from train.direct.layout import DirectLayout
     from train.direct.sources import ShardPictures
 
-    layout = SpatialLayout.of(load_skeleton())
+    layout = DirectLayout.of(load_skeleton())
     spec = load_spec(args.network)
     source = ShardPictures(args.data, layout.skeleton, with_clips=False)
-    examples = SpatialExamples(source, layout, spec.inputs[0].shape[0])
+    examples = DirectExamples(source, layout, spec.inputs[0].shape[0])
     chosen = np.unique(np.linspace(0, len(source) - 1, min(args.n, len(source))).astype(int)).tolist()
     made = [examples[k] for k in chosen]
     images = np.stack([np.asarray(m["image"]).transpose(1, 2, 0)[..., ::-1] for m in made])

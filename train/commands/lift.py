@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
     """Fit, measure on other adults, export."""
     from calib.skeleton import load_skeleton
     from train.blazepose.data import LiftData, concatenated
-    from train.lift.export import export_lifter
-    from train.lift.fit import LiftOptions, fit_lifter, score
+    from train.lift.export import export_lift
+    from train.lift.fit import LiftOptions, fit_lift, score
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     for k in range(args.networks):
         options = LiftOptions(epochs=args.epochs, seed=args.seed + k)
         models.append(
-            fit_lifter(
+            fit_lift(
                 learnt,
                 skeleton,
                 options,
@@ -60,6 +60,6 @@ def run(args: argparse.Namespace) -> int:
         )
         for name, value in score(models[-1], other, skeleton).items():
             print(f"  {name:<20}{value:6.1f} deg")
-    export_lifter(models, skeleton, args.out, args.out.stem)
+    export_lift(models, skeleton, args.out, args.out.stem)
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
     return 0

@@ -20,7 +20,8 @@ def run(args: argparse.Namespace) -> int:
     """Make the clips, or what is missing of them."""
     from tqdm import tqdm
 
-    from train.blazepose.clips import CLIP_PX, make_lift_clips
+    from train.blazepose.clips import make_lift_clips
+    from train.blazepose.data import CLIP_PX
     from train.synth.stream import Recipe
 
     recipe = Recipe(args.seed, args.held_out, CLIP_PX, args.backgrounds, args.motions)

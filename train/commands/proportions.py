@@ -24,11 +24,11 @@ def run(args: argparse.Namespace) -> int:
     from calib.proportions import SEGMENTS
     from train.blazepose.data import LiftData, concatenated
     from train.bodies.puppet import PuppetPool
-    from train.lift.proportions import Adults, fit_proportions, upright_looks, write_table
+    from train.lift.proportions import Adults, fit_proportions, upright_blocks, write_table
 
     pool = PuppetPool()
-    learnt = upright_looks(concatenated([LiftData.load(folder) for folder in args.data]))
-    other = upright_looks(LiftData.load(args.held_out))
+    learnt = upright_blocks(concatenated([LiftData.load(folder) for folder in args.data]))
+    other = upright_blocks(LiftData.load(args.held_out))
     if set(learnt.adult) & set(other.adult):
         raise TrainError(f"{args.held_out}: shows people who are learnt from; make it with --held-out")
     regressions = fit_proportions(learnt, other, pool, Adults.of(pool))

@@ -12,7 +12,7 @@ from train.errors import TrainError
 
 if TYPE_CHECKING:
     from train.direct.fit import Fit, FitOptions
-    from train.direct.layout import SpatialLayout
+    from train.direct.layout import DirectLayout
     from train.direct.sources import PictureSource
 
 HELP = "fit the direct network from pictures to coordinates"
@@ -92,8 +92,8 @@ def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, or go on fitting."""
     from calib.skeleton import load_skeleton
-    from train.direct.fit import Fit, take_place
-    from train.direct.layout import SpatialLayout
+    from train.direct.fit import Fit, distributed_context
+    from train.direct.layout import DirectLayout
     from train.direct.loop import run_fit
     from train.direct.losses import preset
     from train.direct.network import NetworkConfig
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
     from train.synth.recipe import Recipe
 
     skeleton = load_skeleton()
-    layout = SpatialLayout.of(skeleton)
+    layout = DirectLayout.of(skeleton)
     network = NetworkConfig(args.encoder, args.preset, args.input or 0)
     source = ShardPictures(args.data, skeleton) if args.data else StreamPictures(Recipe(args.seed))
     real = None if args.pseudo_labels is None else ShardPictures([args.pseudo_labels], skeleton)
@@ -109,14 +109,14 @@ def run(args: argparse.Namespace) -> int:
     if args.held_out is not None:
         measure = _measure(ShardPictures([args.held_out], skeleton, with_clips=False), layout)
     options, weights = _options(args), preset(args.preset, args.without)
-    with take_place() as place:
-        fit = Fit(network, layout, source, options, weights, args.out, place, real)
+    with distributed_context() as rank:
+        fit = Fit(network, layout, source, options, weights, args.out, rank, real)
         if args.weights is not None and fit.spec.step == 0:
             _start_from(fit, args.weights)
-        if place.is_first:
+        if rank.is_first:
             print(_describe(fit), flush=True)
         throughput = run_fit(fit, measure, MEASURED_EVERY * args.save_every)
-        if place.is_first:
+        if rank.is_first:
             print(
                 f"{args.out}: {fit.spec.images} pictures seen; {throughput.images_per_s:.0f} images/s, "
                 f"{100 * throughput.waiting_share:.0f} % of the time waiting for data; "
@@ -125,13 +125,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _measure(held_out: PictureSource, layout: SpatialLayout) -> Callable[[Fit], dict[str, float]]:
+def _measure(held_out: PictureSource, layout: DirectLayout) -> Callable[[Fit], dict[str, float]]:
     """Figures on held-out pictures as the tracker would crop them."""
-    from train.direct.examples import SpatialExamples
+    from train.direct.examples import DirectExamples
     from train.direct.metrics import score_examples
 
     def measure(fit: Fit) -> dict[str, float]:
-        examples = SpatialExamples(held_out, layout, fit.spec.network.side_px)
+        examples = DirectExamples(held_out, layout, fit.spec.network.side_px)
         return score_examples(fit.average, layout, examples, n=MEASURED_ON).headline()
 
     return measure
@@ -176,6 +176,6 @@ def _describe(fit: Fit) -> str:
     precision = "fp32" if fit.network.encoder_dtype is None else "bf16"
     return (
         f"{config.encoder}, head {config.head}, {n / 1e6:.1f} M parameters, {config.side_px} px, "
-        f"{precision} on {fit.place.device}; {fit.spec.images} of {fit.options.images} pictures seen; "
+        f"{precision} on {fit.rank.device}; {fit.spec.images} of {fit.options.images} pictures seen; "
         f"{fit.spec.data}"
     )

@@ -58,15 +58,14 @@ def run(args: argparse.Namespace) -> int:
     from train.blazepose.data import LiftData
     from train.temporal.data import Dynamics, exported_lift, steadied_coordinates, temporal_clips
     from train.temporal.export import export_temporal
-    from train.temporal.temporal_score import ALONE, motions_of
-    from train.temporal.training import Filmed, SequenceSource
+    from train.temporal.training import ALONE, LabelledClips, SequenceSource, motions_of
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
     skeleton = load_skeleton()
     lift = exported_lift(args.lifter or shipped_lifter_path(), skeleton)
     source = SequenceSource(
-        [Filmed.of(LiftData.load(folder), skeleton) for folder in args.data], skeleton, lift, args.seed
+        [LabelledClips.of(LiftData.load(folder), skeleton) for folder in args.data], skeleton, lift, args.seed
     )
     networks = {kind: _fit(kind, source, args) for kind in args.kind}
     other = LiftData.load(args.held_out)
@@ -86,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalNetwork:
     """One kind under the budget that all have."""
     from train.temporal.fit import TemporalOptions
-    from train.temporal.loss import LossWeights
+    from train.temporal.loss import TemporalLossWeights
     from train.temporal.training import train_temporal
 
     def tell(epoch: int, loss: float, network: object) -> None:
@@ -96,4 +95,4 @@ def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalN
         epochs=args.epochs, steps_per_epoch=args.steps, batch_size=args.batch, seed=args.seed,
         n_frames=args.frames, max_history=args.history, learning_rate=LEARNING_RATE, input_noise=INPUT_NOISE,
     )  # fmt: skip
-    return train_temporal(kind, source, options, LossWeights(), tell, corrects=args.corrects)
+    return train_temporal(kind, source, options, TemporalLossWeights(), tell, corrects=args.corrects)

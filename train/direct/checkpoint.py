@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from calib.skeleton import Skeleton
-from train.direct.layout import SpatialLayout
-from train.direct.network import NetworkConfig, SpatialNetwork
+from train.direct.layout import DirectLayout
+from train.direct.network import DirectModel, NetworkConfig
 from train.errors import TrainError
 
 CHECKPOINT, SPEC = "checkpoint.safetensors", "spec.json"
@@ -29,7 +29,7 @@ MAX_NAMES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class SpatialSpec:
+class DirectSpec:
     """Everything about a network that its weights do not say."""
 
     network: NetworkConfig
@@ -50,7 +50,7 @@ class SpatialSpec:
     """Identity of the pictures."""
 
     @classmethod
-    def of(cls, network: NetworkConfig, layout: SpatialLayout) -> SpatialSpec:
+    def of(cls, network: NetworkConfig, layout: DirectLayout) -> DirectSpec:
         """Of a network that has seen nothing."""
         skeleton = layout.skeleton
         return cls(network, layout.coordinate_names, skeleton.body_names, skeleton.marker_names, skeleton.sha)
@@ -63,7 +63,7 @@ class SpatialSpec:
         """
         if skeleton.sha == self.skeleton_sha:
             return
-        layout = SpatialLayout.of(skeleton)
+        layout = DirectLayout.of(skeleton)
         pairs = {
             "coordinates": (self.coordinate_names, layout.coordinate_names),
             "bodies": (self.body_names, skeleton.body_names),
@@ -92,7 +92,7 @@ def _difference(what: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
     return f"{what}: {', '.join(parts)}" if parts else ""
 
 
-def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: SpatialSpec) -> None:
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: DirectSpec) -> None:
     """Put a checkpoint in its place, whole or not at all, and its description beside it.
 
     Raises:
@@ -115,7 +115,7 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: SpatialSpec)
         raise TrainError(f"{folder}: the checkpoint cannot be written ({error})") from error
 
 
-def save_weights(path: Path, network: SpatialNetwork, spec: SpatialSpec) -> None:
+def save_weights(path: Path, network: DirectModel, spec: DirectSpec) -> None:
     """Write the averaged weights alone, in half precision: what `load_network` takes, and others start from.
 
     The file is for others, so it does not say in which folders the pictures were.
@@ -142,7 +142,7 @@ def is_checkpoint(path: Path) -> bool:
         return False
 
 
-def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], SpatialSpec]:
+def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], DirectSpec]:
     """Read a checkpoint.
 
     Raises:
@@ -153,13 +153,13 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], SpatialSpec]:
         raise TrainError(f"{path}: no checkpoint; train one: kinecast train spatial --out {folder}")
     try:
         with safe_open(path, "pt") as file:
-            spec = msgspec.json.decode((file.metadata() or {})[_KEY], type=SpatialSpec)
+            spec = msgspec.json.decode((file.metadata() or {})[_KEY], type=DirectSpec)
             return {name: file.get_tensor(name) for name in file.keys()}, spec
     except (SafetensorError, OSError, KeyError, msgspec.DecodeError) as error:
         raise TrainError(f"{path}: not a checkpoint of this program ({error})") from error
 
 
-def load_network(folder: Path, skeleton: Skeleton) -> tuple[SpatialNetwork, SpatialSpec]:
+def load_network(folder: Path, skeleton: Skeleton) -> tuple[DirectModel, DirectSpec]:
     """The averaged network of a checkpoint, ready to look at pictures.
 
     Raises:
@@ -167,12 +167,12 @@ def load_network(folder: Path, skeleton: Skeleton) -> tuple[SpatialNetwork, Spat
     """
     tensors, spec = load_checkpoint(folder)
     spec.check_skeleton(skeleton, folder)
-    network = SpatialNetwork(spec.network, SpatialLayout.of(skeleton))
+    network = DirectModel(spec.network, DirectLayout.of(skeleton))
     fill(network, with_prefix(tensors, AVERAGED), folder)
     return network.eval(), spec
 
 
-def fill(network: SpatialNetwork, tensors: dict[str, Tensor], path: Path) -> None:
+def fill(network: DirectModel, tensors: dict[str, Tensor], path: Path) -> None:
     """Give a network its weights.
 
     Raises:
@@ -218,6 +218,6 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
 
 
-def advanced(spec: SpatialSpec, *, step: int, images: int, hours: float) -> SpatialSpec:
+def advanced(spec: DirectSpec, *, step: int, images: int, hours: float) -> DirectSpec:
     """The same network later."""
     return replace(spec, step=step, images=images, hours=hours)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import torch
 
-from train.direct.encoders import ENCODERS, make_encoder
-from train.direct.examples import SpatialExamples
-from train.direct.fit import Fit, FitOptions, Place
-from train.direct.layout import SpatialLayout
+from train.direct.encoders.make import ENCODERS, make_encoder
+from train.direct.examples import DirectExamples
+from train.direct.fit import Fit, FitOptions, Rank
+from train.direct.layout import DirectLayout
 from train.direct.loop import run_fit
 from train.direct.losses import PRESETS, preset
-from train.direct.metrics import SpatialScore, score_examples
-from train.direct.network import NetworkConfig, SpatialNetwork
+from train.direct.metrics import DirectScore, score_examples
+from train.direct.network import DirectModel, NetworkConfig
 from train.direct.sources import PictureSource
 from train.errors import TrainError
 
@@ -58,7 +58,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparisonRow:
     """What came out for one variant."""
 
     variant: Variant
@@ -68,7 +68,7 @@ class Line:
     ms_per_picture: float
     """One picture through the network in torch, on this machine."""
     hours: float
-    score: SpatialScore
+    score: DirectScore
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -77,13 +77,13 @@ class Line:
 
 def compare(
     variants: list[Variant],
-    layout: SpatialLayout,
+    layout: DirectLayout,
     source: PictureSource,
     held_out: PictureSource,
     folder: Path,
     options: FitOptions,
     input_px: int = 0,
-) -> Iterator[Line]:
+) -> Iterator[ComparisonRow]:
     """Fit each variant, or go on with it, and measure it.
 
     Args:
@@ -105,17 +105,17 @@ def compare(
             how = replace(options, augmentation=replace(options.augmentation, flip=0.0))
         weights = preset(variant.preset, [term for term in variant.without if term != FLIP])
         config = _config(variant, input_px)
-        fit = Fit(config, layout, source, how, weights, folder / variant.folder_name, Place(0, 1, device))
+        fit = Fit(config, layout, source, how, weights, folder / variant.folder_name, Rank(0, 1, device))
         run_fit(fit)
         network = fit.average
-        yield Line(
+        yield ComparisonRow(
             variant=variant,
             side_px=config.side_px,
             parameters=sum(p.numel() for p in network.parameters()),
             learnt_parameters=sum(p.numel() for _, p in fit.named),
             ms_per_picture=_time_ms(network),
             hours=fit.spec.hours,
-            score=score_examples(network, layout, SpatialExamples(held_out, layout, config.side_px)),
+            score=score_examples(network, layout, DirectExamples(held_out, layout, config.side_px)),
         )
 
 
@@ -129,7 +129,7 @@ def _config(variant: Variant, input_px: int) -> NetworkConfig:
 
 
 @torch.no_grad()
-def _time_ms(network: SpatialNetwork) -> float:
+def _time_ms(network: DirectModel) -> float:
     """The fastest of some runs: what else the machine does adds time, never takes it."""
     device = next(network.parameters()).device
     side_px = network.config.side_px
@@ -144,7 +144,7 @@ def _time_ms(network: SpatialNetwork) -> float:
     return 1e3 * min(times_s)
 
 
-def format_lines(lines: list[Line], images: int) -> str:
+def format_rows(lines: list[ComparisonRow], images: int) -> str:
     """A Markdown table."""
     rows = [
         f"After {images} pictures, on held-out people; errors in deg and mm.",

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from engines.features.crop_rays import log_reach, rotation_cam_crop
 from engines.preprocess import Roi, image_to_crop, letterbox_roi
 from train.direct.augment import BORDERS, Augmentation, choose_region, cut, empty_region, vary
-from train.direct.layout import SpatialLayout
+from train.direct.layout import DirectLayout
 from train.direct.sources import PictureSource
 from train.motion.library import mirror
 from train.synth.labels import NOT_THE_PERSON, CameraLabels, EstimatedLabels, Labels
@@ -28,7 +28,7 @@ _MIRROR_PELVIS, _MIRROR_CAMERA = np.array([1.0, 1.0, -1.0]), np.array([-1.0, 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpatialBatch:
+class DirectBatch:
     """Pictures and truths as tensors; directions are those of the camera that looks at the crop."""
 
     image: Tensor
@@ -59,24 +59,24 @@ class SpatialBatch:
     def __len__(self) -> int:
         return len(self.image)
 
-    def to(self, device: torch.device) -> SpatialBatch:
+    def to(self, device: torch.device) -> DirectBatch:
         """The same on a device."""
         moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
-        return SpatialBatch(**moved)
+        return DirectBatch(**moved)
 
-    def pin_memory(self) -> SpatialBatch:
+    def pin_memory(self) -> DirectBatch:
         """For quicker copies to a GPU."""
-        return SpatialBatch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
+        return DirectBatch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
 
 
-def collate(samples: list[dict[str, NDArray[np.generic]]]) -> SpatialBatch:
+def collate(samples: list[dict[str, NDArray[np.generic]]]) -> DirectBatch:
     """Stack samples."""
-    return SpatialBatch(
-        **{f.name: torch.from_numpy(np.stack([s[f.name] for s in samples])) for f in fields(SpatialBatch)}
+    return DirectBatch(
+        **{f.name: torch.from_numpy(np.stack([s[f.name] for s in samples])) for f in fields(DirectBatch)}
     )
 
 
-class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
+class DirectExamples(Dataset[dict[str, NDArray[np.generic]]]):
     """Turns numbered pictures into examples; chance depends on the seed and the draw's number alone.
 
     Args:
@@ -92,7 +92,7 @@ class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
     def __init__(
         self,
         source: PictureSource,
-        layout: SpatialLayout,
+        layout: DirectLayout,
         side_px: int,
         seed: int = 0,
         how: Augmentation | None = None,
@@ -122,12 +122,12 @@ class SpatialExamples(Dataset[dict[str, NDArray[np.generic]]]):
 
 def example(
     picture: LabelledImage,
-    layout: SpatialLayout,
+    layout: DirectLayout,
     side_px: int,
     rng: np.random.Generator | None = None,
     how: Augmentation | None = None,
 ) -> dict[str, NDArray[np.generic]]:
-    """The fields of `SpatialBatch` for one picture.
+    """The fields of `DirectBatch` for one picture.
 
     Args:
         picture: With its truth.
@@ -162,7 +162,7 @@ def _in_frame(picture: LabelledImage) -> Array:
 
 
 def _arrays(
-    picture: LabelledImage, layout: SpatialLayout, roi: Roi | None, image: NDArray[np.uint8]
+    picture: LabelledImage, layout: DirectLayout, roi: Roi | None, image: NDArray[np.uint8]
 ) -> dict[str, NDArray[np.generic]]:
     """Everything in float32; `roi` is None where nobody is to be seen."""
     labels = picture.labels
@@ -203,9 +203,7 @@ def _rotation_cam_crop(roi: Roi, camera: CameraLabels) -> Array:
     return rotation_cam_crop(roi, camera.fx, camera.fy, camera.cx, camera.cy)
 
 
-def mirrored(
-    example: dict[str, NDArray[np.generic]], layout: SpatialLayout
-) -> dict[str, NDArray[np.generic]]:
+def mirrored(example: dict[str, NDArray[np.generic]], layout: DirectLayout) -> dict[str, NDArray[np.generic]]:
     """The same person in a mirror, in a mirrored room: left and right change places."""
     value = {name: np.asarray(array) for name, array in example.items()}
     body, marker = layout.mirrored_body, layout.mirrored_marker

@@ -25,7 +25,7 @@ from train.direct.augment import Augmentation
 from train.direct.checkpoint import (
     AVERAGED,
     CHECKPOINT,
-    SpatialSpec,
+    DirectSpec,
     advanced,
     fill,
     load_checkpoint,
@@ -35,12 +35,12 @@ from train.direct.checkpoint import (
     save_checkpoint,
     with_prefix,
 )
-from train.direct.examples import SpatialBatch, SpatialExamples
+from train.direct.examples import DirectBatch, DirectExamples
 from train.direct.heads import OutputStatistics
-from train.direct.layout import SpatialLayout
+from train.direct.layout import DirectLayout
 from train.direct.loader import Order, loader
-from train.direct.losses import PRESETS, LossWeights, SpatialLoss
-from train.direct.network import NetworkConfig, SpatialNetwork
+from train.direct.losses import PRESETS, DirectLoss, LossWeights
+from train.direct.network import DirectModel, NetworkConfig
 from train.direct.sources import PictureSource
 from train.errors import TrainError
 
@@ -109,37 +109,43 @@ def encoder_dtype(precision: str, device: torch.device) -> torch.dtype | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Which of how many processes this is, and what it computes on."""
+class Rank:
+    """One of the processes that train together, and its device."""
 
-    rank: int
-    n_ranks: int
+    index: int
+    """Number of this process, from 0."""
+    count: int
+    """Number of processes."""
     device: torch.device
 
     @property
     def is_first(self) -> bool:
-        """Whether this process speaks and writes."""
-        return self.rank == 0
+        """Whether this process prints, logs and writes checkpoints."""
+        return self.index == 0
 
 
 @contextmanager
-def take_place() -> Iterator[Place]:
-    """One process, or one of those that `torchrun` started."""
-    rank, n_ranks = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
+def distributed_context() -> Iterator[Rank]:
+    """Join the process group if `torchrun` started this process; otherwise run alone.
+
+    Yields:
+        The rank of this process.
+    """
+    index, count = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
     local = int(os.environ.get("LOCAL_RANK", 0))
     device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
-    if n_ranks > 1:
+    if count > 1:
         if device.type == "cuda":
             torch.cuda.set_device(device)
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Place(rank, n_ranks, device)
+        yield Rank(index, count, device)
     finally:
-        if n_ranks > 1:
+        if count > 1:
             distributed.destroy_process_group()
 
 
-def statistics_of(source: PictureSource, layout: SpatialLayout) -> OutputStatistics:
+def statistics_of(source: PictureSource, layout: DirectLayout) -> OutputStatistics:
     """Means and spreads of the labels of some pictures, evenly chosen."""
     n = min(len(source), STATISTICS_FROM if source.is_random_access else 256)
     chosen = [k * len(source) // n for k in range(n)] if source.is_random_access else range(n)
@@ -171,21 +177,21 @@ class Fit:
     def __init__(
         self,
         network: NetworkConfig,
-        layout: SpatialLayout,
+        layout: DirectLayout,
         source: PictureSource,
         options: FitOptions,
         weights: LossWeights | None,
         folder: Path,
-        place: Place,
+        rank: Rank,
         real: PictureSource | None = None,
     ) -> None:
         self.real = real
-        self.layout, self.source, self.options, self.folder, self.place = (
+        self.layout, self.source, self.options, self.folder, self.rank = (
             layout,
             source,
             options,
             folder,
-            place,
+            rank,
         )
         torch.manual_seed(options.seed)
         there = load_checkpoint(folder) if (folder / CHECKPOINT).exists() else None
@@ -193,32 +199,32 @@ class Fit:
             there[1].check_skeleton(layout.skeleton, folder)
             check_network(folder, there[1].network, network)
         statistics = None if there else statistics_of(source, layout)
-        self.network = SpatialNetwork(network, layout, statistics)
+        self.network = DirectModel(network, layout, statistics)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.spec = SpatialSpec.of(network, layout)
+        self.spec = DirectSpec.of(network, layout)
         if there is not None:
             fill(self.network, with_prefix(there[0], "network."), folder)
             fill(self.average, with_prefix(there[0], AVERAGED), folder)
             self.spec = replace(there[1], network=network)
-        self._to_device(place)
+        self._to_device(rank)
         self.named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
         self.optimiser = _optimiser(self.named, options)
         if there is not None:
             restore_optimiser(self.optimiser, self._names(), with_prefix(there[0], "optimiser."))
         spread = self.spread()
-        self.loss = SpatialLoss(layout, weights or PRESETS[network.head], spread).to(place.device)
+        self.loss = DirectLoss(layout, weights or PRESETS[network.head], spread).to(rank.device)
         described = msgspec.json.encode({"fit": asdict(options), "loss": self.loss.weights}).decode()
         data = source.identity if real is None else f"{source.identity} and {real.identity}"
         self.spec = replace(self.spec, options=described, data=data)
         self.start_s, self.hours_before = time.perf_counter(), self.spec.hours
 
-    def _to_device(self, place: Place) -> None:
-        self.network.encoder_dtype = encoder_dtype(self.options.precision, place.device)
+    def _to_device(self, rank: Rank) -> None:
+        self.network.encoder_dtype = encoder_dtype(self.options.precision, rank.device)
         for network in (self.network, self.average):
-            network.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(rank.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.forward: nn.Module = self.network
-        if place.n_ranks > 1:
-            devices = [place.device] if place.device.type == "cuda" else None
+        if rank.count > 1:
+            devices = [rank.device] if rank.device.type == "cuda" else None
             self.forward = DistributedDataParallel(self.network, devices)
 
     def _names(self) -> list[str]:
@@ -237,27 +243,27 @@ class Fit:
     @property
     def step_images(self) -> int:
         """Pictures of a step, those of all processes."""
-        return self.options.batch_size * self.place.n_ranks
+        return self.options.batch_size * self.rank.count
 
     @property
     def steps_left(self) -> int:
         """Until all pictures are seen."""
         return max(0, (self.options.images - self.spec.images) // self.step_images)
 
-    def batches(self) -> Iterator[SpatialBatch]:
+    def batches(self) -> Iterator[DirectBatch]:
         """What is left to see."""
-        examples = SpatialExamples(
+        examples = DirectExamples(
             self.source, self.layout, self.spec.network.side_px, self.options.seed,
             self.options.augmentation, real=self.real, real_share=self.options.real_share,
         )  # fmt: skip
         order = Order(
             self.source, self.options.batch_size, first_draw=self.spec.images, seed=self.options.seed,
-            rank=self.place.rank, n_ranks=self.place.n_ranks, n_batches=self.steps_left,
+            rank=self.rank.index, n_ranks=self.rank.count, n_batches=self.steps_left,
         )  # fmt: skip
-        on_gpu = self.place.device.type == "cuda"
+        on_gpu = self.rank.device.type == "cuda"
         yield from loader(examples, order, workers=self.options.workers, pin=on_gpu)
 
-    def step(self, batch: SpatialBatch) -> dict[str, Tensor]:
+    def step(self, batch: DirectBatch) -> dict[str, Tensor]:
         """Learn from one batch; the terms of its loss."""
         rate = rate_at(self.spec.images, self.options)
         for group in self.optimiser.param_groups:
@@ -287,7 +293,7 @@ class Fit:
 
     def save(self) -> None:
         """Write the checkpoint, from the first process."""
-        if not self.place.is_first:
+        if not self.rank.is_first:
             return
         tensors = prefixed("network.", self.network.state_dict())
         tensors |= prefixed(AVERAGED, self.average.state_dict())

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from train.direct.layout import SpatialLayout
+from train.direct.layout import DirectLayout
 from train.direct.neck import Coarsest, TopDown
 
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
@@ -24,7 +24,7 @@ SCALE_STEP = 0.1
 D3KE_SCALE_AMPLITUDE = 0.35
 
 
-class SpatialOutput(NamedTuple):
+class DirectOutput(NamedTuple):
     """What a network makes of n pictures; directions are those of the camera that looks at the crop."""
 
     R_root: Tensor
@@ -63,7 +63,7 @@ class CoordinateRange(nn.Module):
     start: Tensor
     gain: Tensor
 
-    def __init__(self, layout: SpatialLayout, mean: Tensor, spread: Tensor) -> None:
+    def __init__(self, layout: DirectLayout, mean: Tensor, spread: Tensor) -> None:
         super().__init__()
         lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
         middle, amplitude = 0.5 * (lower + upper), 0.5 * (upper - lower)
@@ -159,7 +159,7 @@ class KinecastHead(nn.Module):
     def __init__(
         self,
         n_channels: Sequence[int],
-        layout: SpatialLayout,
+        layout: DirectLayout,
         statistics: OutputStatistics,
         n_hidden: int = 512,
     ) -> None:
@@ -183,7 +183,7 @@ class KinecastHead(nn.Module):
         with torch.no_grad():
             self.last.bias[:6] = torch.tensor(FACING_CAMERA)
 
-    def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> SpatialOutput:
+    def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> DirectOutput:
         """Answers in single precision.
 
         Args:
@@ -199,7 +199,7 @@ class KinecastHead(nn.Module):
         q, pressure = self.range(raw_q)
         scale = torch.exp(self.log_scale_mean + SCALE_STEP * raw_scale).reshape(x.shape[0], -1, 3)
         sigma = self.spread * torch.exp(raw_sigma.clamp(MIN_LOG_SIGMA, MAX_LOG_SIGMA))
-        return SpatialOutput(
+        return DirectOutput(
             R_root=rotation_from_6d(root), q=q, scale_factors=scale[:, self.scale_group],
             pressure=pressure, sigma=sigma, joints_m=joints_m, markers_m=markers_m, joints_uv=joints_uv,
             looking=looking, presence=presence.squeeze(1),
@@ -218,9 +218,7 @@ class D3keHead(nn.Module):
     scale_mean: Tensor
     scale_group: Tensor
 
-    def __init__(
-        self, n_channels: Sequence[int], layout: SpatialLayout, statistics: OutputStatistics
-    ) -> None:
+    def __init__(self, n_channels: Sequence[int], layout: DirectLayout, statistics: OutputStatistics) -> None:
         super().__init__()
         lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
         self.register_buffer("middle", 0.5 * (lower + upper))
@@ -231,12 +229,12 @@ class D3keHead(nn.Module):
         self.neck = Coarsest()
         self.convolution = nn.Conv2d(n_channels[-1], 6 + self.n_c + self.n_scales, 1)
 
-    def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> SpatialOutput:
+    def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> DirectOutput:
         """As `KinecastHead.forward`; finer maps and the zoom are not used."""
         x = self.convolution(coarse).flatten(2)
         bounded = (2.0 * torch.sigmoid(x[:, 6:]) - 1.0).mean(2)
         scale = self.scale_mean + D3KE_SCALE_AMPLITUDE * bounded[:, self.n_c :]
-        return SpatialOutput(
+        return DirectOutput(
             R_root=rotation_from_6d(x[:, :6].mean(2)),
             q=self.middle + self.amplitude * bounded[:, : self.n_c],
             scale_factors=scale.reshape(x.shape[0], -1, 3)[:, self.scale_group],

@@ -26,7 +26,7 @@ BONY_WEIGHT, SOFT_WEIGHT = 2.0, 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpatialLayout:
+class DirectLayout:
     """Orders and limits; the root's three rotations are given as a matrix, its place is not given."""
 
     skeleton: Skeleton
@@ -48,7 +48,7 @@ class SpatialLayout:
     """D3KE's. Shape: (n_markers,)."""
 
     @classmethod
-    def of(cls, skeleton: Skeleton) -> SpatialLayout:
+    def of(cls, skeleton: Skeleton) -> DirectLayout:
         """Lay out a skeleton."""
         names = skeleton.coordinate_names
         given = [

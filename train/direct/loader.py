@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from train.direct.examples import SpatialBatch, SpatialExamples, collate
+from train.direct.examples import DirectBatch, DirectExamples, collate
 from train.direct.sources import PictureSource
 
 
@@ -66,8 +66,8 @@ class Order:
 
 
 def loader(
-    examples: SpatialExamples, order: Order | range, *, batch_size: int = 64, workers: int, pin: bool = False
-) -> DataLoader[SpatialBatch]:
+    examples: DirectExamples, order: Order | range, *, batch_size: int = 64, workers: int, pin: bool = False
+) -> DataLoader[DirectBatch]:
     """Batches, made ahead by worker processes.
 
     Args:
@@ -81,7 +81,7 @@ def loader(
         cast(Iterable[list[object]], order) if isinstance(order, Order) else _split(order, batch_size)
     )
     return DataLoader(
-        cast(Dataset[SpatialBatch], examples),  # of which `collate` makes batches
+        cast(Dataset[DirectBatch], examples),  # of which `collate` makes batches
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,

@@ -51,7 +51,7 @@ class Journal:
 
     def __init__(self, fit: Fit) -> None:
         self._fit = fit
-        is_first = fit.place.is_first
+        is_first = fit.rank.is_first
         self._writer = SummaryWriter(str(fit.folder)) if is_first else None
         hidden = None if is_first else True
         self._bar = tqdm(
@@ -115,11 +115,11 @@ def run_fit(fit: Fit, measure: Measure | None = None, measure_every: int = 0) ->
     throughput, journal = Throughput(), Journal(fit)
     try:
         with asked_to_stop() as stop:
-            _loop(fit, throughput, journal, stop, measure if fit.place.is_first else None, measure_every)
+            _loop(fit, throughput, journal, stop, measure if fit.rank.is_first else None, measure_every)
     finally:
         journal.close()
     fit.save()
-    if stop and fit.place.is_first:
+    if stop and fit.rank.is_first:
         print(f"stopped at step {fit.spec.step}; the same command goes on")
     return throughput
 
@@ -153,7 +153,7 @@ def _loop(
     for batch in fit.batches():
         if mark_s is not None:
             throughput.waiting_s += time.perf_counter() - mark_s
-        terms = fit.step(batch.to(fit.place.device))
+        terms = fit.step(batch.to(fit.rank.device))
         journal.step(terms, throughput)
         if mark_s is not None:
             throughput.total_s += time.perf_counter() - mark_s

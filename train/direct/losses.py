@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, smooth_l1_loss
 
-from train.direct.examples import SpatialBatch
-from train.direct.heads import SpatialOutput
-from train.direct.layout import SpatialLayout
+from train.direct.examples import DirectBatch
+from train.direct.heads import DirectOutput
+from train.direct.layout import DirectLayout
 from train.direct.torch_kinematics import TorchKinematics
 from train.errors import TrainError
 
@@ -78,7 +78,7 @@ def preset(name: str, without: Sequence[str] = ()) -> LossWeights:
     return replace(PRESETS[name], **dict.fromkeys(without, 0.0))
 
 
-class Solved(NamedTuple):
+class PosedSkeleton(NamedTuple):
     """Where a network's coordinates put the skeleton, in the camera that looks at the crop."""
 
     joints_m: Tensor
@@ -87,10 +87,10 @@ class Solved(NamedTuple):
     """Shape: (n, n_markers, 3)."""
 
 
-class SkeletalLayer(nn.Module):
+class KinematicLayer(nn.Module):
     """Forward kinematics of a network's answer; it neither learns nor is stored with weights."""
 
-    def __init__(self, layout: SpatialLayout) -> None:
+    def __init__(self, layout: DirectLayout) -> None:
         super().__init__()
         skeleton = layout.skeleton
         self.kinematics = TorchKinematics(skeleton).float()
@@ -98,7 +98,7 @@ class SkeletalLayer(nn.Module):
         self.pelvis = skeleton.body_index("pelvis")
         self.n_q = skeleton.n_q
 
-    def forward(self, output: SpatialOutput) -> Solved:
+    def forward(self, output: DirectOutput) -> PosedSkeleton:
         """Place joints and markers."""
         q = output.q.new_zeros(len(output.q), self.n_q)
         q[:, self.coordinates] = output.q
@@ -107,10 +107,10 @@ class SkeletalLayer(nn.Module):
         markers = self.kinematics.marker_positions(T, output.scale_factors)
         R_pelvis, origin = T[:, self.pelvis, :3, :3], T[:, self.pelvis, :3, 3].unsqueeze(1)
         R = output.R_root @ R_pelvis.transpose(1, 2)
-        return Solved((joints - origin) @ R.transpose(1, 2), (markers - origin) @ R.transpose(1, 2))
+        return PosedSkeleton((joints - origin) @ R.transpose(1, 2), (markers - origin) @ R.transpose(1, 2))
 
 
-class SpatialLoss(nn.Module):
+class DirectLoss(nn.Module):
     """The terms of a batch and their weighted sum.
 
     Args:
@@ -125,10 +125,10 @@ class SpatialLoss(nn.Module):
     spread: Tensor
     is_wrapped: Tensor
 
-    def __init__(self, layout: SpatialLayout, weights: LossWeights, spread: Tensor) -> None:
+    def __init__(self, layout: DirectLayout, weights: LossWeights, spread: Tensor) -> None:
         super().__init__()
         self.weights = {name: value for name, value in asdict(weights).items() if value}
-        self.skeletal_layer = SkeletalLayer(layout)
+        self.kinematic_layer = KinematicLayer(layout)
         self.coordinates = layout.coordinates.tolist()
         width = torch.from_numpy(np.minimum(layout.upper - layout.lower, 2.0 * math.pi)).float()
         self.register_buffer("marker_weight", torch.from_numpy(layout.marker_weight).float())
@@ -138,14 +138,14 @@ class SpatialLoss(nn.Module):
         self.register_buffer("spread", spread.clamp(math.radians(2.0), math.radians(20.0)))
         self.register_buffer("is_wrapped", torch.from_numpy(layout.wraps))
 
-    def forward(self, output: SpatialOutput, truth: SpatialBatch) -> dict[str, Tensor]:
+    def forward(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
         """Each term that counts, unweighted, and `total`."""
         terms = self._of_the_pose(output, truth) | self._of_the_picture(output, truth)
         terms = {name: terms[name] for name in self.weights if name in terms}
         terms["total"] = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
-    def _of_the_pose(self, output: SpatialOutput, truth: SpatialBatch) -> dict[str, Tensor]:
+    def _of_the_pose(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
         present = truth.present
         error = wrapped(output.q - truth.q[:, self.coordinates], self.is_wrapped)
         trust = truth.q_weight[:, self.coordinates] * present.unsqueeze(1)
@@ -164,7 +164,7 @@ class SpatialLoss(nn.Module):
             "limits": _mean((output.pressure.abs() - FREE_PRESSURE).relu().square().mean(1), present),
         }
         if {"joints", "markers"} & self.weights.keys():
-            solved = self.skeletal_layer(output)
+            solved = self.kinematic_layer(output)
             terms["joints"] = _mean(_l1(solved.joints_m, truth.joints_m).mean(1), present)
             distance = _l1(solved.markers_m, truth.markers_m) * self.marker_weight
             terms["markers"] = _mean(distance.mean(1), present)
@@ -175,7 +175,7 @@ class SpatialLoss(nn.Module):
             terms["surprise"] = _mean(surprise, torch.cat([trust, present.unsqueeze(1)], 1))
         return terms
 
-    def _of_the_picture(self, output: SpatialOutput, truth: SpatialBatch) -> dict[str, Tensor]:
+    def _of_the_picture(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
         terms: dict[str, Tensor] = {}
         present = truth.present
         if output.joints_m is not None and output.markers_m is not None:

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from calib.coordinates import PELVIS_ROTATIONS, SCORED_COORDINATES
 from calib.pelvis import pelvis_angles
-from train.direct.examples import SpatialBatch, SpatialExamples
-from train.direct.layout import SpatialLayout
+from train.direct.examples import DirectBatch, DirectExamples
+from train.direct.layout import DirectLayout
 from train.direct.loader import loader
-from train.direct.losses import SkeletalLayer, rotation_angle
-from train.direct.network import SpatialNetwork
+from train.direct.losses import KinematicLayer, rotation_angle
+from train.direct.network import DirectModel
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class SpatialScore:
+class DirectScore:
     """Means over pictures."""
 
     pictures: int
@@ -50,7 +50,7 @@ class SpatialScore:
 
 
 @torch.no_grad()
-def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[SpatialBatch]) -> SpatialScore:
+def score(network: DirectModel, layout: DirectLayout, batches: Iterable[DirectBatch]) -> DirectScore:
     """Look at pictures of people and compare.
 
     Args:
@@ -59,13 +59,13 @@ def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[Spat
         batches: Pictures in which somebody is present.
     """
     device = next(network.parameters()).device
-    skeletal_layer = SkeletalLayer(layout).to(device)
+    kinematic_layer = KinematicLayer(layout).to(device)
     bony = torch.from_numpy(layout.bony_markers)
     rows: dict[str, list[Array]] = {"angles": [], "root": [], "joints": [], "bony": [], "body": []}
     for cpu_batch in batches:
         batch = cpu_batch.to(device)
         output = network(batch.image.float() / 255.0, batch.log_reach)
-        solved = skeletal_layer(output)
+        solved = kinematic_layer(output)
         found = {
             "root": rotation_angle(output.R_root, batch.R_root),
             "joints": (solved.joints_m - batch.joints_m).norm(dim=2).mean(1),
@@ -79,7 +79,7 @@ def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[Spat
     mae_deg = dict(
         zip((*PELVIS_ROTATIONS, *layout.coordinate_names), np.degrees(mean["angles"]).tolist(), strict=True)
     )
-    return SpatialScore(
+    return DirectScore(
         pictures=sum(len(part) for part in rows["root"]),
         angle_mae_deg=float(np.mean(list(mae_deg.values()))),
         scored_mae_deg=float(np.mean([mae_deg[n] for n in SCORED_COORDINATES if n in mae_deg])),
@@ -91,7 +91,7 @@ def score(network: SpatialNetwork, layout: SpatialLayout, batches: Iterable[Spat
     )
 
 
-def _angle_errors(R_root: torch.Tensor, q: torch.Tensor, batch: SpatialBatch, layout: SpatialLayout) -> Array:
+def _angle_errors(R_root: torch.Tensor, q: torch.Tensor, batch: DirectBatch, layout: DirectLayout) -> Array:
     """Absolute errors of the root's three angles in ground and of the others, rad. Shape: (n, 3 + n_c)."""
     R_ground_pelvis = batch.R_ground_crop.double().numpy() @ R_root.double().numpy()
     skeleton = layout.skeleton
@@ -108,19 +108,19 @@ def _wrapped(difference: Array) -> Array:
 
 
 def score_examples(
-    network: SpatialNetwork,
-    layout: SpatialLayout,
-    examples: SpatialExamples,
+    network: DirectModel,
+    layout: DirectLayout,
+    examples: DirectExamples,
     *,
     n: int | None = None,
     workers: int = 0,
-) -> SpatialScore:
+) -> DirectScore:
     """Score the first `n` pictures, or all."""
     numbers = range(len(examples) if n is None else min(n, len(examples)))
     return score(network, layout, loader(examples, numbers, workers=workers))
 
 
-def format_score(result: SpatialScore) -> str:
+def format_score(result: DirectScore) -> str:
     """A table for the console."""
     lines = [f"{'coordinate':<22}{'mean abs error':>15}   (deg)"]
     lines += [f"{name:<22}{value:>15.1f}" for name, value in result.mae_deg.items()]

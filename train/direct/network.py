@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from train.direct.encoders import input_px, make_encoder
-from train.direct.heads import HEADS, OutputStatistics, SpatialOutput
-from train.direct.layout import SpatialLayout
+from train.direct.encoders.make import input_px, make_encoder
+from train.direct.heads import HEADS, DirectOutput, OutputStatistics
+from train.direct.layout import DirectLayout
 from train.errors import TrainError
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -32,7 +32,7 @@ class NetworkConfig:
         return self.input_px or input_px(self.encoder)
 
 
-class SpatialNetwork(nn.Module):
+class DirectModel(nn.Module):
     """An encoder and a head.
 
     Args:
@@ -48,7 +48,7 @@ class SpatialNetwork(nn.Module):
     deviation: Tensor
 
     def __init__(
-        self, config: NetworkConfig, layout: SpatialLayout, statistics: OutputStatistics | None = None
+        self, config: NetworkConfig, layout: DirectLayout, statistics: OutputStatistics | None = None
     ) -> None:
         super().__init__()
         if config.head not in HEADS:
@@ -71,7 +71,7 @@ class SpatialNetwork(nn.Module):
         n_channels: Sequence[int] = self.encoder.n_channels  # type: ignore[assignment]
         self.head = HEADS[config.head](n_channels, layout, statistics or plain_statistics(layout))
 
-    def forward(self, image: Tensor, log_reach: Tensor) -> SpatialOutput:
+    def forward(self, image: Tensor, log_reach: Tensor) -> DirectOutput:
         """Look at n pictures.
 
         Args:
@@ -84,7 +84,7 @@ class SpatialNetwork(nn.Module):
         else:
             with torch.autocast(x.device.type, self.encoder_dtype):
                 coarse, fine = self._maps(x)
-        output: SpatialOutput = self.head(coarse.float(), fine.float(), log_reach)
+        output: DirectOutput = self.head(coarse.float(), fine.float(), log_reach)
         return output
 
     def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +96,7 @@ def _channels(values: tuple[float, ...]) -> Tensor:
     return torch.tensor(values).reshape(1, 3, 1, 1)
 
 
-def plain_statistics(layout: SpatialLayout) -> OutputStatistics:
+def plain_statistics(layout: DirectLayout) -> OutputStatistics:
     """What is expected where nothing is known: anything within the limits, the model's own size."""
     lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
     spread = ((upper - lower) / math.sqrt(12.0)).clamp_max(math.pi)

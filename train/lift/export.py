@@ -1,32 +1,34 @@
-"""The lifter as an ONNX file with its spec; refused unless ONNX Runtime gives what torch gives."""
+"""The lifter as an ONNX file with its spec; refused unless ONNX Runtime agrees with torch."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from calib.skeleton import Skeleton
 from engines.features.landmarks import N_FEATURES
-from engines.spec import ModelSpec, TensorSpec, file_sha256
-from train.errors import TrainError
-from train.lift.network import Lifter, lifted_coordinates
+from engines.spec import ModelSpec, TensorSpec
+from train.lift.network import LiftModel, lifted_coordinates
+from train.onnx_export import export_onnx, largest_difference
 
 BATCH = 2
 """A frame and its mirror image."""
+INPUT = "features"
 OUTPUTS = ("q", "sigma", "confidence", "scale_factors")
 PARITY = 1e-4
-"""Largest difference, in rad and in parts of a scale factor per metre."""
+"""Accepted difference, in rad and in scale factors per metre."""
 
 
-class LiveLifter(nn.Module):
-    """Several lifters averaged, with a confidence: what is exported."""
+class LiveLiftModel(nn.Module):
+    """The mean of several lifters, with a confidence: the module that is exported.
 
-    def __init__(self, models: list[Lifter]) -> None:
+    Args:
+        models: Lifters to average.
+    """
+
+    def __init__(self, models: list[LiftModel]) -> None:
         super().__init__()
         self.models = nn.ModuleList(models)
 
@@ -38,40 +40,33 @@ class LiveLifter(nn.Module):
         return q, sigma, (1.0 - (sigma / spread) ** 2).clamp(0.0, 1.0), scale
 
 
-def export_lifter(models: list[Lifter], skeleton: Skeleton, path: Path, name: str) -> ModelSpec:
+def export_lift(models: list[LiftModel], skeleton: Skeleton, path: Path, name: str) -> ModelSpec:
     """Write `path` and its spec.
 
     Args:
         models: Lifters to average.
-        skeleton: That they were trained with.
-        path: Ends in `.onnx`.
-        name: Of the network.
+        skeleton: Skeleton that they were trained with.
+        path: File to write; its name ends in `.onnx`.
+        name: Name of the network in the spec.
+
+    Returns:
+        The spec that was written.
 
     Raises:
         TrainError: ONNX Runtime disagrees with torch.
     """
-    live = LiveLifter(models).eval()
-    features = torch.randn(BATCH, N_FEATURES)
-    torch.onnx.export(
-        live, (features,), str(path), input_names=["features"], output_names=list(OUTPUTS), dynamo=False
-    )
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    with torch.no_grad():
-        expected = [t.numpy() for t in live(features)]
-    actual = session.run(list(OUTPUTS), {"features": features.numpy()})
-    worst = max(float(np.abs(a - b).max()) for a, b in zip(actual, expected, strict=True))
-    if not worst < PARITY:
-        path.unlink()
-        raise TrainError(f"{path}: ONNX Runtime differs from torch by {worst:.2g}; accepted: below {PARITY}")
+    live = LiveLiftModel(models).eval()
+    example = (torch.randn(BATCH, N_FEATURES).numpy(),)
     coordinates = lifted_coordinates(skeleton)
     shapes = (len(coordinates),) * 3 + (3 * skeleton.n_bodies,)
     spec = ModelSpec(
         name=name,
-        inputs=(TensorSpec("features", (N_FEATURES,)),),
+        inputs=(TensorSpec(INPUT, (N_FEATURES,)),),
         outputs=tuple(TensorSpec(n, (size,)) for n, size in zip(OUTPUTS, shapes, strict=True)),
         coordinate_names=coordinates,
         skeleton_sha=skeleton.sha,
     )
-    spec = replace(spec, sha256=file_sha256(path))
-    spec.save(path.with_suffix(".json"))
-    return spec
+    return export_onnx(
+        live, example, path, spec, input_names=(INPUT,), output_names=OUTPUTS,
+        difference=lambda run: largest_difference(live, run, [example]), accepted=PARITY,
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor
 from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from train.blazepose.data import LiftData, concatenated
-from train.lift.network import Lifter, Pairs, lifted_coordinates, make_pairs
+from train.lift.network import LiftModel, Pairs, lifted_coordinates, make_pairs
 
 Array = NDArray[np.float64]
 
@@ -41,18 +41,18 @@ class LiftOptions:
     """Of the end on rendered pictures alone, where simulated ones were among the first."""
 
 
-EpochReport = Callable[[int, float, Lifter], None]
+EpochReport = Callable[[int, float, LiftModel], None]
 """Told the epoch, its mean loss and the network."""
 
 
-def fit_lifter(
+def fit_lift(
     data: LiftData,
     skeleton: Skeleton,
     options: LiftOptions,
     on_epoch: EpochReport | None = None,
     *,
     simulated: LiftData | None = None,
-) -> Lifter:
+) -> LiftModel:
     """Train a lifter; half of every epoch is seen in a mirror, with new camera noise each time.
 
     Args:
@@ -65,7 +65,7 @@ def fit_lifter(
     """
     torch.manual_seed(options.seed)
     first = make_pairs(data, skeleton, None)
-    model = Lifter(first.q.shape[1], first.scale.shape[1], width=options.width, dropout=options.dropout)
+    model = LiftModel(first.q.shape[1], first.scale.shape[1], width=options.width, dropout=options.dropout)
     set_normalisation(model, first)
     if simulated is None:
         _fit(model, data, skeleton, options, on_epoch)
@@ -79,7 +79,7 @@ def fit_lifter(
 
 
 def _fit(
-    model: Lifter, data: LiftData, skeleton: Skeleton, options: LiftOptions, on_epoch: EpochReport | None
+    model: LiftModel, data: LiftData, skeleton: Skeleton, options: LiftOptions, on_epoch: EpochReport | None
 ) -> None:
     rng = np.random.default_rng(options.seed)
     n_steps = options.epochs * (2 * len(data) // options.batch_size)
@@ -111,7 +111,7 @@ def _fit(
             on_epoch(epoch, float(np.mean(losses)), model)
 
 
-def set_normalisation(model: Lifter, pairs: Pairs) -> None:
+def set_normalisation(model: LiftModel, pairs: Pairs) -> None:
     """Centre and scale inputs and outputs by what the data show."""
     model.feature_mean.copy_(pairs.features.mean(0))
     model.feature_scale.copy_(pairs.features.std(0).clamp_min(1e-2))
@@ -120,7 +120,7 @@ def set_normalisation(model: Lifter, pairs: Pairs) -> None:
     model.log_scale_mean.copy_(torch.log(pairs.scale).mean(0))
 
 
-def lift_loss(model: Lifter, features: Tensor, q: Tensor, scale: Tensor) -> Tensor:
+def lift_loss(model: LiftModel, features: Tensor, q: Tensor, scale: Tensor) -> Tensor:
     """Robust error of coordinates and scale factors, and how well the uncertainty tells the error."""
     q_hat, sigma, scale_hat = model(features)
     error = torch.abs(q_hat - q)
@@ -133,13 +133,13 @@ def lift_loss(model: Lifter, features: Tensor, q: Tensor, scale: Tensor) -> Tens
 
 
 @torch.no_grad()
-def predict(model: Lifter, features: Tensor) -> tuple[Array, Array, Array]:
+def predict(model: LiftModel, features: Tensor) -> tuple[Array, Array, Array]:
     """Coordinates, uncertainties and scale factors as float64 arrays."""
     model.eval()
     return tuple(t.numpy().astype(np.float64) for t in model(features))
 
 
-def score(model: Lifter, data: LiftData, skeleton: Skeleton) -> dict[str, float]:
+def score(model: LiftModel, data: LiftData, skeleton: Skeleton) -> dict[str, float]:
     """Mean absolute error of each coordinate in deg, and of the scored ones under `mean`."""
     pairs = make_pairs(data, skeleton, None)
     q_hat, _, _ = predict(model, pairs.features)

@@ -45,7 +45,7 @@ def _layer(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.Linear(n_in, n_out), nn.LayerNorm(n_out), nn.GELU(), nn.Dropout(dropout))
 
 
-class Lifter(nn.Module):
+class LiftModel(nn.Module):
     """Features to coordinates in the person's frame, their uncertainty, and relative scale factors.
 
     Args:

@@ -55,7 +55,7 @@ class Adults:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Looks:
+class UprightBlocks:
     """What blocks of upright pictures tell."""
 
     adult: NDArray[np.int64]
@@ -66,7 +66,7 @@ class Looks:
     """Shape: (n,)."""
 
 
-def upright_looks(data: LiftData) -> Looks:
+def upright_blocks(data: LiftData) -> UprightBlocks:
     """The blocks of lift data that show somebody upright often enough."""
     seen = look_at_proportions(
         LandmarkBatch(
@@ -85,7 +85,7 @@ def upright_looks(data: LiftData) -> Looks:
             adults.append(int(data.adult[rows.start]))
             values.append(np.median(seen.values[rows][usable], axis=0))
             weights.append(min(int(usable.sum()), MAX_PICTURES))
-    return Looks(np.array(adults, dtype=int), np.array(values), np.array(weights, dtype=float))
+    return UprightBlocks(np.array(adults, dtype=int), np.array(values), np.array(weights, dtype=float))
 
 
 def ridge(facts: Array, shares: Array, weight: Array, strength: float = RIDGE) -> Array:
@@ -110,7 +110,7 @@ def ridge(facts: Array, shares: Array, weight: Array, strength: float = RIDGE) -
 
 
 def fit_proportions(
-    learnt: Looks, other: Looks, pool: PuppetPool, adults: Adults
+    learnt: UprightBlocks, other: UprightBlocks, pool: PuppetPool, adults: Adults
 ) -> dict[str, dict[str, list[Any]]]:
     """All regressions, with what they leave open of people not learnt from.
 

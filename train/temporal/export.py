@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engines.spec import NEXT, ModelSpec, TensorSpec, file_sha256
-from train.errors import TrainError
+from engines.spec import NEXT, ModelSpec, TensorSpec
+from train.onnx_export import RunOnnx, export_onnx, run_torch
 from train.temporal.network import CausalNetwork
 
 INPUTS = ("x", "dt_s", "valid")
@@ -62,19 +59,6 @@ def export_temporal(
     """
     step = _Step(network).eval()
     names = tuple(network.state_shapes)
-    frame = _frames(network, batch, 1)[0]
-    torch.onnx.export(
-        step,
-        (*(torch.from_numpy(a) for a in frame), *network.initial_state(batch)),
-        str(path),
-        input_names=[*INPUTS, *names],
-        output_names=[OUTPUT, *(n + NEXT for n in names)],
-        dynamo=False,
-    )
-    worst = _difference(step, path, batch)
-    if not worst < PARITY:
-        path.unlink()
-        raise TrainError(f"{path}: ONNX Runtime differs from torch by {worst:.2g}; accepted: below {PARITY}")
     spec = ModelSpec(
         name=name,
         inputs=(TensorSpec("x", (network.n_in,)), TensorSpec("dt_s", ()), TensorSpec("valid", ())),
@@ -83,9 +67,15 @@ def export_temporal(
         skeleton_sha=skeleton_sha,
         states=tuple(TensorSpec(n, shape) for n, shape in network.state_shapes.items()),
     )
-    spec = replace(spec, sha256=file_sha256(path))
-    spec.save(path.with_suffix(".json"))
-    return spec
+    return export_onnx(
+        step, (*_frames(network, batch, 1)[0], *_initial_state(network, batch)), path, spec,
+        input_names=(*INPUTS, *names), output_names=(OUTPUT, *(n + NEXT for n in names)),
+        difference=lambda run: _difference(step, run, batch), accepted=PARITY,
+    )  # fmt: skip
+
+
+def _initial_state(network: CausalNetwork, batch: int) -> list[Array]:
+    return [tensor.numpy() for tensor in network.initial_state(batch)]
 
 
 def _frames(network: CausalNetwork, batch: int, n: int) -> list[tuple[Array, Array, Array]]:
@@ -102,22 +92,18 @@ def _frames(network: CausalNetwork, batch: int, n: int) -> list[tuple[Array, Arr
     ]
 
 
-@torch.no_grad()
-def _difference(step: _Step, path: Path, batch: int) -> float:
-    """Largest difference of ONNX Runtime to torch, each with its own state, see `PARITY`."""
+def _difference(step: _Step, run: RunOnnx, batch: int) -> float:
+    """Largest difference between ONNX Runtime and torch, each with its own state; see `PARITY`."""
     network = step.network
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    state = network.initial_state(batch)
-    ort_state = [s.numpy() for s in state]
+    state = ort_state = _initial_state(network, batch)
     scale = network.answer_scale.numpy()
     differences = []
     for frame in _frames(network, batch, N_FRAMES):
-        y, *state = step(*(torch.from_numpy(a) for a in frame), *state)
-        feed = dict(zip((*INPUTS, *network.state_shapes), (*frame, *ort_state), strict=True))
-        ort_y, *ort_state = session.run(None, feed)
-        seen = frame[2] > 0.5
-        differences.append((np.abs(ort_y - y.numpy()) / scale)[seen].max(initial=0.0))
-        for mine, theirs in zip(state, ort_state, strict=True):
-            size = max(1.0, float(mine.abs().max()))
-            differences.append(np.abs(mine.numpy() - theirs).max() / size)
+        y, *state = run_torch(step, (*frame, *state))
+        ort_y, *ort_state = run((*frame, *ort_state))
+        is_valid = frame[2] > 0.5
+        differences.append((np.abs(ort_y - y) / scale)[is_valid].max(initial=0.0))
+        for torch_value, ort_value in zip(state, ort_state, strict=True):
+            size = max(1.0, float(np.abs(torch_value).max()))
+            differences.append(np.abs(torch_value - ort_value).max() / size)
     return float(np.max(differences))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from train.errors import TrainError
-from train.temporal.lines import Lines
+from train.temporal.lines import LineSmoother
 from train.temporal.network import CausalNetwork, Core
 from train.temporal.recurrent import GruCore, TcnCore
 from train.temporal.transformer import TransformerCore
@@ -58,5 +58,5 @@ def make_network(
     if width < 8 or width % 8:
         raise TrainError(f"width is {width}; accepted: multiples of 8")
     core = NETWORKS[kind].core(width, dropout)
-    smoother = None if lines is None else Lines(lines)
+    smoother = None if lines is None else LineSmoother(lines)
     return CausalNetwork(n_in, n_out, core, width=width, n_slow=n_slow, dropout=dropout, lines=smoother)

@@ -30,8 +30,8 @@ _NOTHING = -1e4
 State = tuple[Tensor, ...]
 
 
-class Lines(nn.Module):
-    """Lines through the last frames, told by the network how.
+class LineSmoother(nn.Module):
+    """LineSmoother through the last frames, told by the network how.
 
     Args:
         columns: Of the coordinates among the inputs.

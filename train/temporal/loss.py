@@ -51,7 +51,7 @@ def refine(x: Tensor, y: Tensor) -> Refined:
 
 
 @dataclass(frozen=True, slots=True)
-class LossWeights:
+class TemporalLossWeights:
     """What counts how much beside the coordinates themselves."""
 
     level: float = 1.0
@@ -65,7 +65,7 @@ class LossWeights:
 
 
 def temporal_loss(
-    x: Tensor, y: Tensor, target: Tensor, dt_s: Tensor, spread: Tensor, weights: LossWeights
+    x: Tensor, y: Tensor, target: Tensor, dt_s: Tensor, spread: Tensor, weights: TemporalLossWeights
 ) -> Tensor:
     """Error of coordinates, of their steps from frame to frame, speeds, contacts and uncertainty.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from train.temporal.elapsed import MAX_AGE_S, N_AGE_FEATURES, age_features, since_seen
-from train.temporal.lines import Lines
+from train.temporal.lines import LineSmoother
 from train.temporal.slow import SlowState
 
 MAX_DEVIATION = 6.0
@@ -65,7 +65,7 @@ class CausalNetwork(nn.Module):
         width: int,
         n_slow: int = 48,
         dropout: float = 0.0,
-        lines: Lines | None = None,
+        lines: LineSmoother | None = None,
     ) -> None:
         super().__init__()
         self.n_in, self.n_out, self.width, self.lines = n_in, n_out, width, lines

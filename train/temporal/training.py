@@ -5,7 +5,7 @@ The lifter must not have learnt from them: it would err less than it does live.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,28 +13,33 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from calib.coordinates import PELVIS_ROTATIONS, SCORED_COORDINATES
 from calib.skeleton import Skeleton
+from engines.features.motion_metrics import Motion
 from engines.features.temporal import N_PELVIS, OutputLayout
 from train.blazepose.data import LiftData
-from train.temporal.data import Dynamics, Lift, temporal_clips
-from train.temporal.fit import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise
+from train.temporal.data import Dynamics, Lift, steadied_coordinates, temporal_clips
+from train.temporal.fit import TemporalBatch, TemporalClip, TemporalOptions, fit_temporal, normalise, predict
 from train.temporal.kinds import make_network
-from train.temporal.loss import SPEED_SCALE_RAD_S, LossWeights, temporal_loss
+from train.temporal.loss import SPEED_SCALE_RAD_S, TemporalLossWeights, refine, temporal_loss
 from train.temporal.network import CausalNetwork
 
 ROWS_PER_EPOCH = 36_000
 """Lifted anew for each epoch, by cameras that err anew; each kind of data gives as many."""
+STEADIED = tuple(name for name in SCORED_COORDINATES if name not in PELVIS_ROTATIONS)
+ALONE = "lifter"
+"""Estimates without any temporal network."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Filmed:
+class LabelledClips:
     """Clips, and how people move in them."""
 
     data: LiftData
     dynamics: Dynamics
 
     @classmethod
-    def of(cls, data: LiftData, skeleton: Skeleton) -> Filmed:
+    def of(cls, data: LiftData, skeleton: Skeleton) -> LabelledClips:
         """Find out how they move."""
         return cls(data, Dynamics.of(data, skeleton))
 
@@ -49,7 +54,7 @@ class SequenceSource:
         seed: Of the choice and of the cameras' errors.
     """
 
-    def __init__(self, parts: list[Filmed], skeleton: Skeleton, lift: Lift, seed: int) -> None:
+    def __init__(self, parts: list[LabelledClips], skeleton: Skeleton, lift: Lift, seed: int) -> None:
         self._parts, self._skeleton, self._lift, self._seed = parts, skeleton, lift, seed
 
     def __call__(self, epoch: int) -> list[TemporalClip]:
@@ -63,21 +68,21 @@ class SequenceSource:
         return clips
 
 
-def _some_clips(part: Filmed, share: float, rng: np.random.Generator) -> Filmed:
+def _some_clips(part: LabelledClips, share: float, rng: np.random.Generator) -> LabelledClips:
     mask = np.zeros(len(part.data), dtype=np.bool_)
     for rows in part.data.clips():
         mask[rows] = rng.random() < share
     if not mask.any():
         return part
     dynamics = Dynamics(part.dynamics.qdot[mask], part.dynamics.contact[mask])
-    return Filmed(part.data.rows(mask), dynamics)
+    return LabelledClips(part.data.rows(mask), dynamics)
 
 
 def train_temporal(
     kind: str,
     source: SequenceSource,
     options: TemporalOptions,
-    weights: LossWeights,
+    weights: TemporalLossWeights,
     on_epoch: Callable[[int, float, CausalNetwork], None] | None = None,
     *,
     width: int | None = None,
@@ -133,3 +138,28 @@ def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
     scale = np.ones(layout.size - 1 + 2 * n, dtype=np.float32)
     scale[4 * n : 5 * n] = SPEED_SCALE_RAD_S
     return scale
+
+
+def motions_of(
+    networks: Mapping[str, CausalNetwork], clips: Sequence[TemporalClip], skeleton: Skeleton
+) -> list[Motion]:
+    """The scored coordinates of clips: the truth, the lifter alone, and behind each network.
+
+    Args:
+        networks: By name.
+        clips: As `train.temporal.data.temporal_clips` makes them.
+        skeleton: That they belong to.
+    """
+    names = steadied_coordinates(skeleton)
+    n, scored = len(names), [names.index(name) for name in STEADIED]
+    motions = []
+    for clip in clips:
+        x = torch.from_numpy(clip.x)
+        q = {ALONE: clip.x[:, N_PELVIS : N_PELVIS + n]} | {
+            name: refine(x, torch.from_numpy(predict(network, clip))).q.numpy()
+            for name, network in networks.items()
+        }
+        estimates = {name: np.degrees(values[:, scored].astype(np.float64)) for name, values in q.items()}
+        truth = np.degrees(clip.target[:, scored].astype(np.float64))
+        motions.append(Motion(STEADIED, clip.dt_s.cumsum(dtype=np.float64), truth, estimates))
+    return motions

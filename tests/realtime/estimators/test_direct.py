@@ -237,14 +237,14 @@ def test_other_files_are_refused(skeleton: Skeleton, tmp_path: Path) -> None:
 def network_path(skeleton: Skeleton, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network as it is exported, with random weights."""
     torch = pytest.importorskip("torch")
-    from train.direct.export import export_spatial
-    from train.direct.layout import SpatialLayout
-    from train.direct.network import NetworkConfig, SpatialNetwork
+    from train.direct.export import export_direct
+    from train.direct.layout import DirectLayout
+    from train.direct.network import DirectModel, NetworkConfig
 
     torch.manual_seed(0)
-    layout = SpatialLayout.of(skeleton)
+    layout = DirectLayout.of(skeleton)
     path = tmp_path_factory.mktemp("direct") / "direct.onnx"
-    export_spatial(SpatialNetwork(NetworkConfig(input_px=64), layout).eval(), layout, path, "random")
+    export_direct(DirectModel(NetworkConfig(input_px=64), layout).eval(), layout, path, "random")
     return path
 
 

@@ -153,24 +153,23 @@ def test_turning_the_camera_turns_the_pelvis_and_nothing_else(skeleton: Skeleton
 
 def test_export_equals_torch_and_carries_its_spec(skeleton: Skeleton, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
-    from train.lift.export import LiveLifter, export_lifter
-    from train.lift.network import Lifter as TorchLifter
-    from train.lift.network import lifted_coordinates
+    from train.lift.export import LiveLiftModel, export_lift
+    from train.lift.network import LiftModel, lifted_coordinates
 
     torch.manual_seed(0)
     n = len(lifted_coordinates(skeleton))
-    models = [TorchLifter(n, 3 * skeleton.n_bodies, width=32) for _ in range(2)]
+    models = [LiftModel(n, 3 * skeleton.n_bodies, width=32) for _ in range(2)]
     path = tmp_path / "small.onnx"
-    spec = export_lifter(models, skeleton, path, "small")
+    spec = export_lift(models, skeleton, path, "small")
     assert load_spec(path) == spec
     live = LiftNetwork(skeleton, CAMERA, path)
     seen = somebody(1)
     features = landmark_features(batch_of(seen))
     with torch.no_grad():
-        expected = LiveLifter(models).eval()(torch.from_numpy(features.values))[1][0].numpy()
+        expected = LiveLiftModel(models).eval()(torch.from_numpy(features.values))[1][0].numpy()
     mirror_features = landmark_features(mirrored(batch_of(seen)))
     with torch.no_grad():
-        other = LiveLifter(models).eval()(torch.from_numpy(mirror_features.values))[1][0].numpy()
+        other = LiveLiftModel(models).eval()(torch.from_numpy(mirror_features.values))[1][0].numpy()
     knee_r, knee_l = (skeleton.coordinate_index(f"knee_angle_{s}") for s in "rl")
     names = lifted_coordinates(skeleton)
     mean = 0.5 * (expected[names.index("knee_angle_r")] + other[names.index("knee_angle_l")])

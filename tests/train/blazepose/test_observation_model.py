@@ -32,7 +32,7 @@ from train.blazepose.events import (
     runs,
 )
 from train.blazepose.files import load_model, save_model
-from train.blazepose.fit import Looked, fit_observation, split_sources
+from train.blazepose.fit import LabelledObservations, fit_observation, split_sources
 from train.blazepose.model import (
     N_PLACE,
     ObservationModel,
@@ -195,7 +195,7 @@ def test_exchanging_twice_changes_nothing_and_once_is_found(
         once = exchange(said, swapped)
         np.testing.assert_array_equal(find_swaps(once, view), swapped)
         np.testing.assert_array_equal(exchange(once, swapped).world_m, said.world_m)
-        assert Looked(once, view).data is once
+        assert LabelledObservations(once, view).data is once
 
 
 def test_events_happen_at_the_rates_asked_for(view: TrueView):
@@ -305,7 +305,9 @@ def test_a_fit_recovers_an_offset_and_its_clip_constant(
     )
     model = fit_observation(pictures, clip_data, skeleton, MeanOptions(steps=60, width=16))
     said = np.concatenate([place_targets(c, view) for c in observed_again(model, squat, view, rng)])
-    mean = np.mean([model.place.mean(Looked(c, view).place_inputs())[:, 50].mean() for c in clips[:5]])
+    mean = np.mean(
+        [model.place.mean(LabelledObservations(c, view).place_inputs())[:, 50].mean() for c in clips[:5]]
+    )
     assert mean == pytest.approx(0.05, abs=0.01)
     assert np.sqrt(model.place_variance.mean()) == pytest.approx(0.02, rel=0.25)
     share = model.place_noise.variance.sum(0) / model.place_noise.variance.sum()

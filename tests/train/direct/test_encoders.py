@@ -13,7 +13,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 from engines.runtimes.openvino_engine import OpenvinoEngine  # noqa: E402
 from tests.support.published import published  # noqa: E402
-from train.direct.encoders import ENCODERS, input_px, make_encoder  # noqa: E402
+from train.direct.encoders.make import ENCODERS, input_px, make_encoder  # noqa: E402
 from train.direct.encoders.resnet import ResNet, load_imagenet_weights, resnet18  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 

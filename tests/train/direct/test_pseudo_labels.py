@@ -18,15 +18,15 @@ from calib.skeleton import load_skeleton  # noqa: E402
 from calib.tables.trc import MarkerTable, write_trc  # noqa: E402
 from realtime import cli  # noqa: E402
 from train.direct.augment import Augmentation  # noqa: E402
-from train.direct.examples import SpatialExamples, collate  # noqa: E402
-from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.examples import DirectExamples, collate  # noqa: E402
+from train.direct.layout import DirectLayout  # noqa: E402
 from train.direct.pseudo_labels import read_recording  # noqa: E402
 from train.direct.sources import ShardPictures  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 from train.synth.labels import EstimatedLabels  # noqa: E402
 
 SKELETON = load_skeleton()
-LAYOUT = SpatialLayout.of(SKELETON)
+LAYOUT = DirectLayout.of(SKELETON)
 CAMERA = CameraCalibration.assumed(320, 240)
 N_FRAMES, SCALE = 20, 1.1
 
@@ -107,7 +107,7 @@ def test_they_join_the_others_in_their_share(made: ShardPictures) -> None:
         def picture(self, index: int) -> object:
             raise LookupError
 
-    examples = SpatialExamples(Nobody(), LAYOUT, 64, 0, Augmentation(), real=made, real_share=0.3)  # type: ignore[arg-type]
+    examples = DirectExamples(Nobody(), LAYOUT, 64, 0, Augmentation(), real=made, real_share=0.3)  # type: ignore[arg-type]
     batch, missed = [], 0
     for draw in range(200):
         try:

@@ -16,7 +16,7 @@ from train.motion.library import MotionLibrary
 pytest.importorskip("torch", reason="training needs the extra 'train'")
 from tests.support.observers import perfect_model
 from train.blazepose.simulate import MovingBodies, simulated_clips
-from train.lift.fit import LiftOptions, fit_lifter, score
+from train.lift.fit import LiftOptions, fit_lift, score
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -47,9 +47,9 @@ def spread_deg(data: LiftData, skeleton: Skeleton) -> float:
 def test_a_lifter_learns_and_simulated_people_help(skeleton: Skeleton, others: LiftData) -> None:
     few, many = people(skeleton, 2, 10), people(skeleton, 3, 80)
     options = LiftOptions(epochs=8, batch_size=64, width=96, tuning_epochs=2)
-    alone = score(fit_lifter(few, skeleton, options), others, skeleton)["mean"]
+    alone = score(fit_lift(few, skeleton, options), others, skeleton)["mean"]
     told: list[int] = []
-    helped = fit_lifter(few, skeleton, options, lambda k, *_: told.append(k), simulated=many)
+    helped = fit_lift(few, skeleton, options, lambda k, *_: told.append(k), simulated=many)
     assert told == [*range(8), *range(2)]
     assert score(helped, others, skeleton)["mean"] < 0.8 * min(alone, spread_deg(others, skeleton))
 

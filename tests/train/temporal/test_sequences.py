@@ -35,8 +35,8 @@ from train.motion.library import MotionLibrary  # noqa: E402
 from train.temporal.data import Dynamics, steadied_coordinates, temporal_clips  # noqa: E402
 from train.temporal.export import export_temporal  # noqa: E402
 from train.temporal.kinds import make_network  # noqa: E402
-from train.temporal.loss import LossWeights, refine, temporal_loss  # noqa: E402
-from train.temporal.temporal_score import STEADIED  # noqa: E402
+from train.temporal.loss import TemporalLossWeights, refine, temporal_loss  # noqa: E402
+from train.temporal.training import STEADIED  # noqa: E402
 
 FPS = 30.0
 CAMERA = CameraCalibration.assumed(640, 480)
@@ -161,7 +161,7 @@ def test_the_loss_prefers_the_truth(skeleton: Skeleton) -> None:
 
     def loss(y: torch.Tensor) -> float:
         dt_s = torch.from_numpy(sequence.dt_s)[None]
-        weights = LossWeights(surprise=0.0)
+        weights = TemporalLossWeights(surprise=0.0)
         return float(temporal_loss(x, y, target, dt_s, torch.full((n,), 0.3), weights))
 
     assert loss(best) < 1e-3

@@ -1,4 +1,4 @@
-"""Lines through the last frames: least squares, stillness, steady motion, sudden steps."""
+"""LineSmoother through the last frames: least squares, stillness, steady motion, sudden steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from train.temporal.lines import (  # noqa: E402
     N_TAPS,
     SHORTEST_S,
     USUAL_AGE_S,
-    Lines,
+    LineSmoother,
 )
 from train.temporal.network import CausalNetwork  # noqa: E402
 
@@ -38,7 +38,7 @@ def lines_of(q: np.ndarray, dt_s: np.ndarray, raw: torch.Tensor) -> np.ndarray:
     """The smoothed coordinates. Shape: (t, 4)."""
     x = torch.from_numpy(np.pad(q, ((0, 0), (1, 2)))).float()[None]
     dt = torch.from_numpy(dt_s).float()[None]
-    y = Lines(COLUMNS)(x, raw, dt, torch.ones_like(dt, dtype=torch.bool))
+    y = LineSmoother(COLUMNS)(x, raw, dt, torch.ones_like(dt, dtype=torch.bool))
     return y[0, :, :4].numpy() + q
 
 

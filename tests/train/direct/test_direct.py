@@ -16,24 +16,24 @@ torch = pytest.importorskip("torch")
 from calib.skeleton import load_skeleton  # noqa: E402
 from engines.features.crop_rays import MARGIN, rotation_cam_crop, square_about  # noqa: E402
 from engines.preprocess import Roi, crop_matrix  # noqa: E402
-from tests.support.spatial_set import recipe_of  # noqa: E402
+from tests.support.direct_set import recipe_of  # noqa: E402
 from train.bodies.puppet import PuppetPool  # noqa: E402
 from train.direct.augment import Augmentation, choose_region, cut, empty_region, vary  # noqa: E402
-from train.direct.examples import SpatialBatch, collate, example, mirrored  # noqa: E402
-from train.direct.heads import CoordinateRange, SpatialOutput, rotation_from_6d  # noqa: E402
-from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.examples import DirectBatch, collate, example, mirrored  # noqa: E402
+from train.direct.heads import CoordinateRange, DirectOutput, rotation_from_6d  # noqa: E402
+from train.direct.layout import DirectLayout  # noqa: E402
 from train.direct.losses import (  # noqa: E402
     PRESETS,
+    DirectLoss,
+    KinematicLayer,
     LossWeights,
-    SkeletalLayer,
-    SpatialLoss,
     _looked_elsewhere,
     preset,
     rotation_angle,
     wrapped,
 )
 from train.direct.metrics import score  # noqa: E402
-from train.direct.network import NetworkConfig, SpatialNetwork, plain_statistics  # noqa: E402
+from train.direct.network import DirectModel, NetworkConfig, plain_statistics  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 from train.synth.people import PeopleStream  # noqa: E402
 from train.synth.recipe import coded  # noqa: E402
@@ -41,7 +41,7 @@ from train.synth.shards import LabelledImage  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
-LAYOUT = SpatialLayout.of(load_skeleton())
+LAYOUT = DirectLayout.of(load_skeleton())
 N_C = len(LAYOUT.coordinates)
 
 
@@ -59,7 +59,7 @@ def pictures(people: PeopleStream) -> list[LabelledImage]:
 
 
 @pytest.fixture(scope="module")
-def batch(pictures: list[LabelledImage]) -> SpatialBatch:
+def batch(pictures: list[LabelledImage]) -> DirectBatch:
     return collate([example(picture, LAYOUT, 64) for picture in pictures])
 
 
@@ -77,9 +77,9 @@ def looking_at(uv: torch.Tensor, n_cells: int = 4) -> torch.Tensor:
     return torch.from_numpy(maps)
 
 
-def truth_as_output(batch: SpatialBatch) -> SpatialOutput:
+def truth_as_output(batch: DirectBatch) -> DirectOutput:
     n = len(batch)
-    return SpatialOutput(
+    return DirectOutput(
         R_root=batch.R_root, q=batch.q[:, LAYOUT.coordinates], scale_factors=batch.scale_factors,
         pressure=torch.zeros(n, N_C), sigma=torch.full((n, N_C + 1), 0.1), joints_m=batch.joints_m,
         markers_m=batch.markers_m, joints_uv=batch.joints_uv, looking=looking_at(batch.joints_uv),
@@ -87,7 +87,7 @@ def truth_as_output(batch: SpatialBatch) -> SpatialOutput:
     )  # fmt: skip
 
 
-def disturbed(batch: SpatialBatch, seed: int = 0) -> SpatialOutput:
+def disturbed(batch: DirectBatch, seed: int = 0) -> DirectOutput:
     """The truth with errors of every kind, in double precision."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -121,26 +121,26 @@ def test_the_layout_gives_what_is_free_and_shares_left_and_right() -> None:
     assert len(LAYOUT.bony_markers) == 32
 
 
-def test_the_skeletal_layer_puts_the_truth_where_the_labels_say(batch: SpatialBatch) -> None:
-    solved = SkeletalLayer(LAYOUT)(truth_as_output(batch))
+def test_the_skeletal_layer_puts_the_truth_where_the_labels_say(batch: DirectBatch) -> None:
+    solved = KinematicLayer(LAYOUT)(truth_as_output(batch))
     np.testing.assert_allclose(solved.joints_m, batch.joints_m, atol=2e-5)
     np.testing.assert_allclose(solved.markers_m, batch.markers_m, atol=2e-5)
 
 
-def test_the_truth_costs_nothing_but_its_uncertainty(batch: SpatialBatch) -> None:
+def test_the_truth_costs_nothing_but_its_uncertainty(batch: DirectBatch) -> None:
     every = LossWeights(**{f.name: 1.0 for f in fields(LossWeights)})
-    terms = SpatialLoss(LAYOUT, every, torch.ones(N_C))(truth_as_output(batch), batch)
+    terms = DirectLoss(LAYOUT, every, torch.ones(N_C))(truth_as_output(batch), batch)
     assert set(terms) == {f.name for f in fields(LossWeights)} | {"total"}
     surprise = float(terms.pop("surprise"))
     assert surprise == pytest.approx(math.log(0.1), abs=1e-4)
     assert max(float(v) for n, v in terms.items() if n != "total") < 2e-4
 
 
-def test_gradients_of_the_losses_are_finite_differences(batch: SpatialBatch) -> None:
+def test_gradients_of_the_losses_are_finite_differences(batch: DirectBatch) -> None:
     """Through the skeletal layer to coordinates, scale factors and the root, in double precision."""
-    few = SpatialBatch(**{f.name: getattr(batch, f.name)[:2].double() for f in fields(SpatialBatch)})
+    few = DirectBatch(**{f.name: getattr(batch, f.name)[:2].double() for f in fields(DirectBatch)})
     weights = LossWeights(root=1.0, coordinates=1.0, proportions=1.0, limits=1.0)
-    loss = SpatialLoss(LAYOUT, weights, torch.ones(N_C)).double()
+    loss = DirectLoss(LAYOUT, weights, torch.ones(N_C)).double()
     exact = disturbed(few)
     six = few.R_root[:, :, :2].transpose(1, 2).reshape(-1, 6).clone()
 
@@ -169,9 +169,9 @@ def test_maps_are_told_where_joints_are() -> None:
     torch.testing.assert_close(_looked_elsewhere(flat, uv), torch.tensor([[math.log(16.0), math.log(4.0)]]))
 
 
-def test_switched_off_terms_do_not_count(batch: SpatialBatch) -> None:
+def test_switched_off_terms_do_not_count(batch: DirectBatch) -> None:
     weights = preset("kinecast", ["joints", "markers", "points"])
-    loss = SpatialLoss(LAYOUT, weights, torch.ones(N_C)).double()
+    loss = DirectLoss(LAYOUT, weights, torch.ones(N_C)).double()
     terms = loss(disturbed(batch), batch)
     assert not {"joints", "markers", "points", "angles"} & terms.keys()
     assert {"coordinates", "root", "joints_2d"} <= terms.keys()
@@ -179,14 +179,14 @@ def test_switched_off_terms_do_not_count(batch: SpatialBatch) -> None:
         preset("d3ke", ["jionts"])
 
 
-def test_d3kes_terms_by_hand(batch: SpatialBatch) -> None:
+def test_d3kes_terms_by_hand(batch: DirectBatch) -> None:
     """Bittner et al.: L1 of joints and markers, smooth L1 of angles with its knee at a tenth of the range."""
     output = truth_as_output(batch)
     knee = LAYOUT.coordinate_names.index("knee_angle_r")
     width_deg = 155.0
     shifted = output.q.clone()
     shifted[:, knee] += math.radians(40.0)
-    loss = SpatialLoss(LAYOUT, PRESETS["d3ke"], torch.ones(N_C))
+    loss = DirectLoss(LAYOUT, PRESETS["d3ke"], torch.ones(N_C))
     terms = loss(output._replace(q=shifted), batch)
     widest = float(np.degrees((LAYOUT.upper - LAYOUT.lower).max()))
     expected = (40.0 - 0.5 * 0.1 * width_deg) * 2.0 ** (width_deg / widest) / N_C
@@ -198,9 +198,9 @@ def test_d3kes_terms_by_hand(batch: SpatialBatch) -> None:
     assert float(terms["total"]) == pytest.approx(float(weighted), rel=1e-6)
 
 
-def test_pictures_without_anybody_teach_presence_alone(batch: SpatialBatch) -> None:
+def test_pictures_without_anybody_teach_presence_alone(batch: DirectBatch) -> None:
     nobody = replace(batch, present=torch.zeros(len(batch)))
-    loss = SpatialLoss(LAYOUT, PRESETS["kinecast"], torch.ones(N_C)).double()
+    loss = DirectLoss(LAYOUT, PRESETS["kinecast"], torch.ones(N_C)).double()
     terms = loss(disturbed(batch), nobody)
     assert float(terms["presence"]) > 0.1
     assert all(float(v) == 0.0 for n, v in terms.items() if n not in ("presence", "total"))
@@ -241,14 +241,14 @@ def test_full_turns_have_no_end() -> None:
     assert float(q[0, 3] - q[1, 3]) > 6.2
     error = wrapped(q[:1] - q[1:], torch.from_numpy(turning.wraps))
     assert abs(float(error[0, 3])) < 0.03
-    assert SpatialNetwork(NetworkConfig(input_px=64), turning).eval()(
+    assert DirectModel(NetworkConfig(input_px=64), turning).eval()(
         torch.rand(1, 3, 64, 64), torch.zeros(1, 1)
     ).q.shape == (1, N_C)
 
 
 @pytest.mark.parametrize("head", ["kinecast", "d3ke"])
 def test_each_output_has_its_shape_and_sides_share_scale_factors(head: str) -> None:
-    network = SpatialNetwork(NetworkConfig(head=head, input_px=64), LAYOUT).eval()
+    network = DirectModel(NetworkConfig(head=head, input_px=64), LAYOUT).eval()
     with torch.no_grad():
         output = network(torch.rand(3, 3, 64, 64), torch.zeros(3, 1))
     skeleton = LAYOUT.skeleton
@@ -355,8 +355,8 @@ def test_empty_regions_hold_nobody() -> None:
     assert empty_region(np.ones((96, 96), bool), np.random.default_rng(0), 20) is None
 
 
-def columns(batch: SpatialBatch) -> Iterator[tuple[str, np.ndarray]]:
-    for f in fields(SpatialBatch):
+def columns(batch: DirectBatch) -> Iterator[tuple[str, np.ndarray]]:
+    for f in fields(DirectBatch):
         yield f.name, getattr(batch, f.name).numpy()
 
 
@@ -372,20 +372,20 @@ def test_two_mirrors_undo_each_other_and_one_keeps_the_skeleton(pictures: list[L
     # Mirrored coordinates, sizes and root put the skeleton where the mirror shows the person: an
     # independent proof that signs, sides and axes of all of them fit together.
     mirror_image = collate(once)
-    solved = SkeletalLayer(LAYOUT)(truth_as_output(mirror_image))
+    solved = KinematicLayer(LAYOUT)(truth_as_output(mirror_image))
     np.testing.assert_allclose(solved.joints_m, mirror_image.joints_m, atol=5e-3)
     np.testing.assert_allclose(solved.markers_m, mirror_image.markers_m, atol=5e-3)
     np.testing.assert_array_equal(mirror_image.image.numpy()[..., ::-1], plain["image"])
     np.testing.assert_allclose(torch.linalg.det(mirror_image.R_root), 1.0, atol=1e-5)
 
 
-def test_the_truth_scores_nothing_and_a_known_error_scores_itself(batch: SpatialBatch) -> None:
+def test_the_truth_scores_nothing_and_a_known_error_scores_itself(batch: DirectBatch) -> None:
     class Oracle(torch.nn.Module):
         def __init__(self, shift_rad: float) -> None:
             super().__init__()
             self.shift = torch.nn.Parameter(torch.tensor(shift_rad))
 
-        def forward(self, image: torch.Tensor, log_reach: torch.Tensor) -> SpatialOutput:
+        def forward(self, image: torch.Tensor, log_reach: torch.Tensor) -> DirectOutput:
             exact = truth_as_output(batch)
             return exact._replace(q=exact.q + self.shift)
 

@@ -15,18 +15,18 @@ torch = pytest.importorskip("torch")
 
 from calib.skeleton import Skeleton, load_skeleton  # noqa: E402
 from realtime import cli  # noqa: E402
-from tests.support.spatial_set import recipe_of, write_set  # noqa: E402
+from tests.support.direct_set import recipe_of, write_set  # noqa: E402
 from train.bodies.puppet import PuppetPool  # noqa: E402
-from train.direct import encoders  # noqa: E402
 from train.direct.augment import Augmentation  # noqa: E402
 from train.direct.checkpoint import CHECKPOINT, load_checkpoint, load_network, save_checkpoint  # noqa: E402
-from train.direct.examples import SpatialExamples, collate  # noqa: E402
-from train.direct.fit import Fit, FitOptions, Place, rate_at  # noqa: E402
-from train.direct.layout import SpatialLayout  # noqa: E402
+from train.direct.encoders import make as encoders  # noqa: E402
+from train.direct.examples import DirectExamples, collate  # noqa: E402
+from train.direct.fit import Fit, FitOptions, Rank, rate_at  # noqa: E402
+from train.direct.layout import DirectLayout  # noqa: E402
 from train.direct.loader import Order, loader  # noqa: E402
 from train.direct.loop import run_fit  # noqa: E402
 from train.direct.metrics import score_examples  # noqa: E402
-from train.direct.network import NetworkConfig, SpatialNetwork  # noqa: E402
+from train.direct.network import DirectModel, NetworkConfig  # noqa: E402
 from train.direct.sources import PictureSource, ShardPictures, StreamPictures  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 from train.synth.recipe import Recipe  # noqa: E402
@@ -34,15 +34,15 @@ from train.synth.shards import read_images  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
-LAYOUT = SpatialLayout.of(load_skeleton())
+LAYOUT = DirectLayout.of(load_skeleton())
 N = 64
 TINY = NetworkConfig("tiny", "kinecast", 64)
-HERE = Place(0, 1, torch.device("cpu"))
+HERE = Rank(0, 1, torch.device("cpu"))
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.support.spatial_set", "tiny_encoder"))
+    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.support.direct_set", "tiny_encoder"))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def recipe(pool: PuppetPool, bodies_path: Path) -> Recipe:
 
 @pytest.fixture(scope="module")
 def folder(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_set(tmp_path_factory.mktemp("spatial") / "set", recipe, recipe.open(), N)
+    return write_set(tmp_path_factory.mktemp("direct") / "set", recipe, recipe.open(), N)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_64_pictures_are_learnt_to_less_than_a_degree(
         averaging=0.8, precision="fp32",
     )  # fmt: skip
     fit = fit_of(source, tmp_path, how, replace(TINY, head=head))
-    examples = SpatialExamples(source, LAYOUT, 64)
+    examples = DirectExamples(source, LAYOUT, 64)
     batch = collate([examples[k] for k in range(N)])
     for _ in range(fit.steps_left):
         fit.step(batch)
@@ -145,7 +145,7 @@ def test_two_processes_share_the_pictures_and_one_goes_on(folder: Path, tmp_path
 
 
 def test_workers_make_the_same_batches(source: ShardPictures) -> None:
-    examples = SpatialExamples(source, LAYOUT, 64, 3, Augmentation())
+    examples = DirectExamples(source, LAYOUT, 64, 3, Augmentation())
 
     def batches(workers: int) -> list[np.ndarray]:
         order = Order(source, 8, first_draw=16, seed=1, n_batches=3)
@@ -203,7 +203,7 @@ def test_weights_for_another_skeleton_are_refused_by_name(source: ShardPictures,
         load_network(tmp_path, another_skeleton())
     with pytest.raises(TrainError, match="the same names, other geometry"):
         load_network(tmp_path, replace(load_skeleton(), sha="0" * 64))
-    other = SpatialLayout.of(another_skeleton())
+    other = DirectLayout.of(another_skeleton())
     with pytest.raises(TrainError, match=r"trained with skeleton .*coordinates: it lacks knee_bend_r"):
         Fit(TINY, other, source, options(1), None, tmp_path, HERE)
     with pytest.raises(TrainError, match=r"set: labelled with skeleton .*make the set again"):
@@ -259,9 +259,9 @@ def test_weights_of_a_network_that_was_built_otherwise_are_refused(
 
 def test_a_side_that_does_not_suit_is_refused() -> None:
     with pytest.raises(TrainError, match="pictures of 100 px; tiny takes multiples of 32, from 64"):
-        SpatialNetwork(replace(TINY, input_px=100), LAYOUT)
+        DirectModel(replace(TINY, input_px=100), LAYOUT)
     with pytest.raises(TrainError, match="no head 'd4ke'; accepted: kinecast, d3ke"):
-        SpatialNetwork(replace(TINY, head="d4ke"), LAYOUT)
+        DirectModel(replace(TINY, head="d4ke"), LAYOUT)
 
 
 def test_commands_fit_measure_and_refuse(folder: Path, tmp_path: Path, capsys) -> None:

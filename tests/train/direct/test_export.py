@@ -16,30 +16,30 @@ from engines.features.direct_outputs import OUTPUTS  # noqa: E402
 from engines.runtimes.openvino_engine import OpenvinoEngine  # noqa: E402
 from engines.spec import load_spec  # noqa: E402
 from realtime import cli  # noqa: E402
-from tests.support.spatial_set import recipe_of, write_set  # noqa: E402
+from tests.support.direct_set import recipe_of, write_set  # noqa: E402
 from train.bodies.puppet import PuppetPool  # noqa: E402
-from train.direct import encoders  # noqa: E402
-from train.direct import export as export_spatial  # noqa: E402
+from train.direct import export as direct_export  # noqa: E402
 from train.direct.checkpoint import load_network  # noqa: E402
 from train.direct.compare import Variant  # noqa: E402
-from train.direct.layout import SpatialLayout  # noqa: E402
-from train.direct.network import NetworkConfig, SpatialNetwork  # noqa: E402
+from train.direct.encoders import make as encoders  # noqa: E402
+from train.direct.layout import DirectLayout  # noqa: E402
+from train.direct.network import DirectModel, NetworkConfig  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
-LAYOUT = SpatialLayout.of(load_skeleton())
+LAYOUT = DirectLayout.of(load_skeleton())
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.support.spatial_set", "tiny_encoder"))
+    monkeypatch.setitem(encoders.ENCODERS, "tiny", ("tests.support.direct_set", "tiny_encoder"))
     monkeypatch.setitem(encoders.INPUT_PX, "tiny", 64)
 
 
-def network(head: str = "kinecast") -> SpatialNetwork:
+def network(head: str = "kinecast") -> DirectModel:
     torch.manual_seed(1)
-    made = SpatialNetwork(NetworkConfig("tiny", head, 64), LAYOUT)
+    made = DirectModel(NetworkConfig("tiny", head, 64), LAYOUT)
     made.train()  # so that normalisation has seen pictures
     with torch.no_grad():
         made(torch.rand(16, 3, 64, 64), torch.rand(16, 1))
@@ -48,7 +48,7 @@ def network(head: str = "kinecast") -> SpatialNetwork:
 
 def test_openvino_runs_what_torch_computes(tmp_path: Path) -> None:
     path, made = tmp_path / "direct.onnx", network()
-    spec = export_spatial.export_spatial(made, LAYOUT, path, "tiny")
+    spec = direct_export.export_direct(made, LAYOUT, path, "tiny")
     assert load_spec(path) == spec and spec.coordinate_names == LAYOUT.coordinate_names
     assert spec.inputs[0].shape == (64, 64, 3)
     engine = OpenvinoEngine(path, outputs=OUTPUTS)
@@ -73,15 +73,15 @@ def test_openvino_runs_what_torch_computes(tmp_path: Path) -> None:
 def test_a_network_that_differs_in_onnx_is_not_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export_spatial, "PARITY", 1e-12)
+    monkeypatch.setattr(direct_export, "PARITY", 1e-12)
     with pytest.raises(TrainError, match="ONNX Runtime differs from torch by"):
-        export_spatial.export_spatial(network(), LAYOUT, tmp_path / "direct.onnx", "tiny")
+        direct_export.export_direct(network(), LAYOUT, tmp_path / "direct.onnx", "tiny")
     assert not list(tmp_path.iterdir())
 
 
 def test_heads_that_do_not_run_live_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match="tiny with head d3ke is for comparison and does not run live"):
-        export_spatial.export_spatial(network("d3ke"), LAYOUT, tmp_path / "direct.onnx", "tiny")
+        direct_export.export_direct(network("d3ke"), LAYOUT, tmp_path / "direct.onnx", "tiny")
 
 
 @pytest.mark.parametrize(
