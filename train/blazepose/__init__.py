@@ -1,1 +1,1 @@
-"""What BlazePose says of synthetic people, rendered or simulated."""
+"""BlazePose's landmarks on synthetic people, rendered or simulated."""

@@ -1,7 +1,7 @@
-"""Films synthetic people and runs BlazePose over every frame: what the temporal network learns from.
+"""Render clips of synthetic people and run BlazePose on every frame: training data of the temporal network.
 
-The frames go through the live code. A clip has one camera, which stands still; now and then something comes
-between it and the person.
+The frames go through the live code. A clip has one fixed camera; in some clips an object hides a part of
+the person.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 CLIP_S = 8.0
 RATES_FPS = (4.0, 4.0, 8.0, 12.0, 30.0)
-"""Slow clips show more people for the same work; how fast landmarks tremble is learnt from few."""
+"""Frame rates. Slow clips show more people for the same work; few fast ones suffice for jitter."""
 MIN_ROWS = 20
 _LIFT_CLIPS = 3
 """Keeps the generator's numbers apart from those of other uses of the same seed."""
@@ -35,16 +35,16 @@ def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) ->
     """Write what is missing of `n_clips` clips, a file for each.
 
     Args:
-        folder: Where the files go; complete ones are kept.
-        recipe: What people are drawn, in pictures of `CLIP_PX`.
-        n_clips: In all.
-        workers: Processes.
+        folder: Folder of the files; complete ones are kept.
+        recipe: Description of the people, in images of `CLIP_PX`.
+        n_clips: Number of clips in the folder at the end.
+        workers: Number of processes.
 
     Yields:
-        How many clips are done, after every one.
+        The number of finished clips, after each.
 
     Raises:
-        TrainError: the folder cannot be written, or what is drawn from is missing.
+        TrainError: the folder cannot be written, or backgrounds or motions are missing.
     """
     numbers = [k for k in range(n_clips) if not _file(folder, recipe, k).exists()]
     done = n_clips - len(numbers)
@@ -91,7 +91,7 @@ def standing_view(view: View, places_m: Array) -> View:
     """A crop of the camera's frame, upright and square, that holds the whole motion as far as the frame does.
 
     Args:
-        view: Of the camera.
+        view: View of the camera.
         places_m: Points of the person through the motion, in ground. Shape: (n_frames, n, 3).
     """
     k = view.camera.intrinsics
@@ -122,5 +122,5 @@ def _file(folder: Path, recipe: Recipe, number: int) -> Path:
 def _make_file(folder: Path, recipe: Recipe, number: int) -> None:
     people, blazepose = lift_tools(recipe)
     rows = lift_clip(people, blazepose, (recipe.seed, int(recipe.held_out), number))
-    # A file without rows says that this clip was tried.
+    # A file without rows marks a clip that was tried.
     LiftData.from_rows(rows if len(rows) >= MIN_ROWS else []).save(_file(folder, recipe, number))

@@ -1,7 +1,7 @@
-"""What BlazePose says about synthetic people, with the truth beside it: what the lifter learns from.
+"""BlazePose's landmarks on synthetic people with the truth beside them: training data of the lifter.
 
-The pictures go through the live code: the same detector, the same region of interest, found on a first look
-and followed on a second, so that the lifter meets the errors that it will meet live.
+The images go through the live code: the same detector and region of interest, found in a first pass and
+tracked in a second, so that the lifter is trained on the errors of live use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CLIP_PX = 384
 COVERED_SHARE = 0.3
 """Share of clips in which something hides a part of the person for a while."""
 MAX_MEDIAN_MISS = 0.12
-"""Of the person's height in the picture; beyond it BlazePose followed something else."""
+"""Largest accepted median error, in heights of the person; beyond it BlazePose followed something else."""
 CHECKED_BODIES = {
     PoseLandmark.LEFT_SHOULDER: "humerus_l",
     PoseLandmark.RIGHT_SHOULDER: "humerus_r",
@@ -44,12 +44,12 @@ CHECKED_BODIES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LiftData:
-    """Many observations as arrays, one row each."""
+    """Observations as arrays, one row each."""
 
     landmarks_px: Floats
-    """In the picture. Shape: (n, 33, 3)."""
+    """Landmarks in the image. Shape: (n, 33, 3)."""
     world_m: Floats
-    """As the network says, its region's rotation undone. Shape: (n, 33, 3)."""
+    """Landmarks in m as the network gives them, with the rotation of the region undone. Shape: (n, 33, 3)."""
     visibility: Floats
     """Shape: (n, 33)."""
     presence: Floats
@@ -57,7 +57,7 @@ class LiftData:
     roi: Floats
     """Centre x, y, side, rotation of the region. Shape: (n, 4)."""
     camera: Floats
-    """Focal length and principal point x, y, of the picture, in px. Shape: (n, 3)."""
+    """Focal length and principal point x, y, of the image, in px. Shape: (n, 3)."""
     R_ground_cam: Floats
     """Shape: (n, 3, 3)."""
     q: Floats
@@ -69,11 +69,11 @@ class LiftData:
     adult: NDArray[np.int32]
     """Shape: (n,)."""
     block: NDArray[np.int32]
-    """Number of the block of pictures, or of the clip. Shape: (n,)."""
+    """Number of the block of images, or of the clip. Shape: (n,)."""
     activity: NDArray[np.str_]
     """Shape: (n,)."""
     t_s: Floats
-    """Time since the clip began; 0 for pictures that stand alone. Shape: (n,)."""
+    """Time since the clip began; 0 for images that stand alone. Shape: (n,)."""
 
     def __len__(self) -> int:
         return len(self.q)
@@ -85,12 +85,12 @@ class LiftData:
         partial.replace(path)
 
     def rows(self, mask: NDArray[np.bool_] | slice) -> LiftData:
-        """Some of the observations."""
+        """Select observations."""
         return LiftData(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
     @classmethod
     def load(cls, folder: Path) -> LiftData:
-        """All files of a folder, one after another.
+        """Load all files of a folder.
 
         Raises:
             TrainError: there are none, or another version made them.
@@ -105,14 +105,14 @@ class LiftData:
             raise TrainError(f"{folder}: made by another version of kinecast; make the data again") from error
 
     def clips(self) -> Iterator[slice]:
-        """The rows of each clip, or block of pictures, in the order of time."""
+        """The rows of each clip, or block of images, in the order of time."""
         another = (np.diff(self.block) != 0) | (np.diff(self.adult) != 0) | (np.diff(self.t_s) < 0)
         ends = (np.flatnonzero(another) + 1).tolist()
         for start, stop in zip([0, *ends], [*ends, len(self)], strict=True):
             yield slice(start, stop)
 
     def apart(self, interval_s: float) -> LiftData:
-        """Of clips only frames at least so far apart; of pictures that stand alone all."""
+        """Thin out clips to frames at least `interval_s` apart; single images are all kept."""
         keep = np.zeros(len(self), dtype=np.bool_)
         for rows in self.clips():
             is_clip, last_s = self.t_s[rows.stop - 1] > 0.0, -np.inf
@@ -129,7 +129,7 @@ class LiftData:
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """Something flat before the camera for some time; shares of the picture, from the left and the top."""
+    """A rectangle before the camera for some time, in shares of the image from the left and the top."""
 
     start_s: float
     stop_s: float
@@ -141,7 +141,7 @@ class Cover:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, duration_s: float, hips_from_top: float) -> Cover:
-        """Mostly over the legs, as a table that is stepped behind; else a strip or the whole person."""
+        """Draw a cover: mostly the legs, as behind a table; else a vertical strip or the whole image."""
         start_s = float(rng.uniform(0.5, max(duration_s - 2.0, 0.6)))
         stop_s = start_s + float(rng.uniform(0.3, 3.5))
         colour = tuple(int(c) for c in rng.integers(10, 240, 3))
@@ -157,7 +157,7 @@ class Cover:
         return cls(start_s, stop_s, *box, colour)  # type: ignore[arg-type]
 
     def hide(self, image: Image, t_s: float) -> None:
-        """Paint over the picture while it is there."""
+        """Paint over the image during the time of the cover."""
         if self.start_s <= t_s < self.stop_s:
             height, width = image.shape[:2]
             rows = slice(int(self.top * height), int(self.bottom * height))
@@ -165,12 +165,12 @@ class Cover:
 
 
 def concatenated(parts: list[LiftData]) -> LiftData:
-    """One after another."""
+    """Concatenate several sets of observations."""
     return LiftData(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(LiftData)})
 
 
 def upright_view(view: View, p_ground: Array, rng: np.random.Generator, size_px: int = PICTURE_PX) -> View:
-    """The same camera, cut to an upright square about what it sees of a person, with room around."""
+    """The same camera, cropped to an upright square around the visible part of a person, with a margin."""
     k = view.camera.intrinsics
     limits = np.array([k.width_px, k.height_px], dtype=np.float64)
     uv_px = view.camera.project(p_ground)
@@ -191,7 +191,7 @@ def within_frame(view: View) -> tuple[slice, slice]:
 
 
 def picture_camera(view: View) -> CameraCalibration:
-    """The camera of what `within_frame` keeps of a picture."""
+    """The camera of what `within_frame` keeps of a image."""
     rows, columns = within_frame(view)
     k, scale = view.camera.intrinsics, view.scale
     centre = view.crop_from_frame[:, :2] @ [k.cx, k.cy] + view.crop_from_frame[:, 2]
@@ -209,10 +209,10 @@ def picture_camera(view: View) -> CameraCalibration:
 
 
 def observe(sample: Sample, blazepose: BlazePose, block: int) -> dict[str, object] | None:
-    """Run BlazePose over one picture.
+    """Run BlazePose over one image.
 
     Returns:
-        A row of `LiftData`, or None where nobody was found, or somebody else.
+        A row of `LiftData`, or None if nobody or somebody else was found.
     """
     view = sample.picture.view
     rows, columns = within_frame(view)
@@ -220,17 +220,17 @@ def observe(sample: Sample, blazepose: BlazePose, block: int) -> dict[str, objec
     if min(image.shape[:2]) < 48:
         return None
     blazepose.reset()
-    # The first look goes through the detector, the second follows: live, nearly all frames are followed.
+    # The first pass runs the detector, the second tracks: live, nearly all frames are tracked.
     if blazepose.step(image) is None or (seen := blazepose.step(image)) is None:
         return None
     return seen_row(sample, seen, block, 0.0)
 
 
 def seen_row(sample: Sample, seen: BlazePoseResult, block: int, t_s: float) -> dict[str, object] | None:
-    """What was seen in a picture that was cut by `within_frame`, with the truth.
+    """One row of data for an image that was cropped by `within_frame`.
 
     Returns:
-        A row of `LiftData`, or None where somebody else was seen.
+        A row of `LiftData`, or None if somebody else was found.
     """
     camera = picture_camera(sample.picture.view)
     puppet = sample.person.puppet

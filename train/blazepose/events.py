@@ -1,4 +1,4 @@
-"""What happens to BlazePose now and then: left and right exchanged, the person lost, a part covered."""
+"""Discrete events of BlazePose: left/right swaps, lost tracking, covered body parts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LEGS = tuple(range(L.LEFT_KNEE, N_LANDMARKS))
 TRUNK = (*SHOULDERS, *HIPS)
 SWAPS: dict[str, tuple[int, ...]] = {"legs": LEGS, "arms": ARMS, "all": tuple(range(N_LANDMARKS))}
 SWAPPED_BELOW = 0.6
-"""Of the distance to the right side's truth, the distance to the other side's."""
+"""Largest ratio of the distance to the other side's truth to the distance to the own side's."""
 LEAST_SEPARATION_M = 0.12
-"""Nearer to each other, the sides cannot be told apart."""
+"""Smallest distance between left and right at which a swap can be recognised."""
 FACING_AWAY = 0.3
 """Cosine between where the trunk and the camera's back look; below it a person counts as turned away."""
 GAP_PERIODS, LEAST_GAP_S = 2.6, 0.09
 SHARE_EDGES = np.array([0.6, 0.95])
-"""Of `TrueView.share_seen`: people are lost more often where less of them is seen."""
+"""Edges of `TrueView.share_seen`: tracking is lost more often where less of the person is visible."""
 LATE_S = 0.2
 DEFAULT_SWAP_S, DEFAULT_LOSS_S = 0.3, 0.5
 LOST_PERCENTILE = 1.0
@@ -36,19 +36,19 @@ LOST_PERCENTILE = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventRates:
-    """How often, and how long."""
+    """Rates and durations of the events."""
 
     swaps_hz: Array
     """Beginnings of `SWAPS` a second, of people who face the camera and who do not. Shape: (n_swaps, 2)."""
     swaps_s: tuple[tuple[float, ...], ...]
-    """Durations of each kind, one of them drawn for each."""
+    """Durations of each kind of swap, one of them drawn per swap."""
     losses_hz: Array
-    """In each range between `SHARE_EDGES`. Shape: (3,)."""
+    """Losses per second in each range between `SHARE_EDGES`. Shape: (3,)."""
     losses_s: tuple[float, ...]
     starts_s: tuple[float, ...]
-    """Until somebody in full view is found, one of them drawn for each clip."""
+    """Delays until a fully visible person is found, one of them drawn per clip."""
     least_share: float
-    """Of `TrueView.share_seen`, below which nobody is found."""
+    """Smallest `TrueView.share_seen` at which anybody is found."""
 
 
 NO_EVENTS = EventRates(np.zeros((len(SWAPS), 2)), ((),) * len(SWAPS), np.zeros(3), (), (), 0.0)
@@ -72,7 +72,7 @@ def faces_away(view: TrueView) -> Mask:
 
 
 def find_swaps(data: LiftData, view: TrueView) -> Mask:
-    """In which pictures left and right are exchanged. Shape: (n, n_swaps), of which at most one is true."""
+    """Images with a left/right swap of each kind, at most one kind per image. Shape: (n, n_swaps)."""
     truth = points_from_hips(view, data.roi.astype(np.float64))
     world = data.world_m.astype(np.float64)
     world = world - 0.5 * (world[:, L.LEFT_HIP] + world[:, L.RIGHT_HIP])[:, None]
@@ -89,7 +89,7 @@ def _nearer_exchanged(world: Array, truth: Array, group: tuple[int, ...]) -> Mas
 
 
 def exchange(data: LiftData, swapped: Mask) -> LiftData:
-    """Exchange left and right where `swapped` says so: makes swaps, and undoes them."""
+    """Swap left and right where `swapped` is true; a second call undoes it."""
     order = np.tile(np.arange(N_LANDMARKS), (len(data), 1))
     for kind, group in enumerate(SWAPS.values()):
         order[np.ix_(np.flatnonzero(swapped[:, kind]), np.array(group))] = MIRRORED[list(group)]
@@ -103,7 +103,7 @@ def exchange(data: LiftData, swapped: Mask) -> LiftData:
 
 
 def measure_events(data: LiftData, view: TrueView) -> EventRates:
-    """Count what happens in clips."""
+    """Measure the rates and durations of events in clips."""
     swapped, away, share = find_swaps(data, view), faces_away(view), view.share_seen()
     begun, seconds_facing = np.zeros((len(SWAPS), 2)), np.zeros(2)
     durations: list[list[float]] = [[] for _ in SWAPS]
@@ -150,7 +150,7 @@ def runs(mask: Mask) -> list[tuple[int, int]]:
 
 
 def draw_swaps(rates: EventRates, view: TrueView, t_s: Array, rng: np.random.Generator) -> Mask:
-    """Swaps of a clip, each frame from those before it. Shape: (n, n_swaps), at most one true a frame."""
+    """Draw the swaps of a clip, frame by frame; at most one is true per frame. Shape: (n, n_swaps)."""
     away = faces_away(view).astype(int)
     chance, pick = rng.random((len(t_s), len(SWAPS))), rng.random((len(t_s), len(SWAPS)))
     dt_s = np.diff(t_s, prepend=t_s[:1])
@@ -168,13 +168,13 @@ def draw_swaps(rates: EventRates, view: TrueView, t_s: Array, rng: np.random.Gen
 
 
 def draw_found(rates: EventRates, share: Array, t_s: Array, rng: np.random.Generator) -> Mask:
-    """In which frames of a clip the person is found, each from those before it.
+    """Frames of a clip in which the person is found, each drawn from the frames before it.
 
     Args:
-        rates: How often people are lost.
-        share: `TrueView.share_seen`. Shape: (n,).
-        t_s: Shape: (n,).
-        rng: Where the chance comes from.
+        rates: Rates of the events.
+        share: Values of `TrueView.share_seen`. Shape: (n,).
+        t_s: Time stamps. Shape: (n,).
+        rng: Random generator.
     """
     chance, pick = rng.random(len(t_s)), rng.random(len(t_s))
     dt_s = np.diff(t_s, prepend=t_s[:1])
@@ -193,7 +193,7 @@ def _choose(values: tuple[float, ...], u: float, default: float) -> float:
 
 
 def draw_covered(view: TrueView, t_s: Array, rng: np.random.Generator) -> Mask:
-    """Which landmarks something before the camera hides, as in the rendered clips. Shape: (n, 33)."""
+    """Landmarks hidden by an object before the camera, as in the rendered clips. Shape: (n, 33)."""
     covered = np.zeros((len(view), N_LANDMARKS), dtype=bool)
     if rng.random() >= COVERED_SHARE:
         return covered

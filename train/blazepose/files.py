@@ -29,7 +29,7 @@ def save_model(model: ObservationModel, path: Path) -> None:
     """Write a model, the file of numbers first.
 
     Args:
-        model: To keep.
+        model: Model to save.
         path: Ends in `.safetensors`; the JSON goes beside it.
 
     Raises:

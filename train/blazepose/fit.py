@@ -1,4 +1,4 @@
-"""Fit the observation model: means to pictures, errors and events to clips."""
+"""Fit the observation model: means to single images, errors and events to clips."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 OTHERS_EVERY = 6
-"""Every sixth adult's pictures are not learnt from: they show how large the errors are."""
+"""Images of every sixth adult are held out, to measure the errors."""
 MAX_PICTURES = 15000
-"""More teach the small networks nothing."""
+"""Number of images beyond which the small networks do not improve."""
 N_PLACE_COMPONENTS, N_SIGHT_COMPONENTS = 60, 24
 LARGEST_ERROR = 6.0
-"""In standard deviations: beyond it BlazePose looks at something else."""
+"""Largest error in standard deviations; beyond it BlazePose follows something else."""
 PRESENT_LOGIT, ABSENT_LOGIT = 3.0, -1.0
 COVERED_LANDMARKS = 3
 CLOCK_PERIOD_S, CLOCK_TOLERANCE_S = 1.0 / 30.0, 0.004
@@ -47,30 +47,30 @@ MIN_CLOCK_STEPS = 50
 SPREAD_OPTIONS = MeanOptions(
     steps=600, width=48, dropout=0.2, input_noise=0.2, learning_rate=2e-3, weight_decay=0.2
 )
-"""Few people show how large errors are: only what they have in common is to be learnt."""
+"""Strong regularisation, because few people are held out."""
 MAX_SPREAD_ROWS = 4000
 SMALL_SQUARE = 0.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledObservations:
-    """Data with the truth beside it, left and right put right."""
+    """Observations with the truth beside them, left/right swaps undone."""
 
     data: LiftData
     view: TrueView
 
     @classmethod
     def of(cls, data: LiftData, skeleton: Skeleton) -> LabelledObservations:
-        """Undo the swaps."""
+        """Find and undo the swaps."""
         view = true_view(data, skeleton)
         return cls(exchange(data, find_swaps(data, view)), view)
 
     def rows(self, mask: NDArray[np.bool_] | slice) -> LabelledObservations:
-        """Some of it."""
+        """Select observations."""
         return LabelledObservations(self.data.rows(mask), self.view.rows(mask))
 
     def mirrored(self) -> LabelledObservations:
-        """Mirrored people in mirrored rooms; their coordinates are not mirrored, and must not be used."""
+        """Mirrored observations; their coordinates stay unmirrored and must not be used."""
         data, flip = self.data, np.array([-1.0, 1.0, 1.0], dtype=np.float32)
         landmarks_px, roi = data.landmarks_px[:, MIRRORED].copy(), data.roi.copy()
         landmarks_px[..., 0] = 2.0 * data.camera[:, 1:2] - landmarks_px[..., 0]
@@ -89,16 +89,16 @@ class LabelledObservations:
 
     @property
     def seen(self) -> Array:
-        """Chance that each landmark is seen. Shape: (n, 33)."""
+        """Probability that each landmark is visible. Shape: (n, 33)."""
         return (self.data.visibility * self.data.presence).astype(np.float64)
 
     def place_inputs(self) -> Floats:
-        """Of `ObservationModel.place`."""
+        """Inputs of `ObservationModel.place`. Shape: (n, n_inputs)."""
         return np.concatenate([view_features(self.view, self.roi), self.seen], 1, dtype=np.float32)
 
 
 def split_sources(sources: list[LiftData]) -> tuple[LiftData, LiftData]:
-    """Pictures that stand alone, and clips.
+    """Images that stand alone, and clips.
 
     Raises:
         TrainError: one of the two is missing.
@@ -117,10 +117,10 @@ def fit_observation(
     """Fit all parts.
 
     Args:
-        pictures: Of many people, for the means.
-        clips: For the errors and events; of adults that `pictures` may show too.
-        skeleton: That both belong to.
-        options: How to fit the means.
+        pictures: Images of many people, for the means.
+        clips: Clips for the errors and events; their adults may occur in `pictures` too.
+        skeleton: Skeleton of both.
+        options: Training options of the means.
 
     Raises:
         TrainError: too little data.
@@ -155,7 +155,7 @@ def fit_observation(
 def fit_means(
     shot: LabelledObservations, options: MeanOptions
 ) -> tuple[MeanNetwork, MeanNetwork, MeanNetwork]:
-    """Region, sight and place, from pictures and their mirror images."""
+    """Networks of region, visibility and position, from images and their mirror images."""
     both = (shot, shot.mirrored())
     nominal = [view_features(b.view, b.view.nominal_region()) for b in both]
     regions = [region_targets(b.roi, b.view) for b in both]
@@ -167,7 +167,7 @@ def fit_means(
 
 
 def _fit_clock(filmed: LabelledObservations, errors: Array) -> ErrorClock:
-    """From changes between frames of the commonest rate."""
+    """Fit the clock to changes between frames at the most common frame rate."""
     t_s = filmed.data.t_s.astype(np.float64)
     near = np.abs(np.diff(t_s) - CLOCK_PERIOD_S) < CLOCK_TOLERANCE_S
     speed_m_s = filmed.view.speed_m_s(t_s)[1:]
@@ -186,7 +186,7 @@ def _speedy(filmed: LabelledObservations, errors: Array) -> list[tuple[Array, Ar
 
 
 def _clock_times(filmed: LabelledObservations, clock: ErrorClock) -> Array:
-    """What the clock shows at each frame of each clip. Shape: (n,)."""
+    """Clock time at each frame of each clip. Shape: (n,)."""
     times = np.empty(len(filmed.data))
     for rows in filmed.data.clips():
         t_s = filmed.data.t_s[rows].astype(np.float64)
@@ -195,7 +195,7 @@ def _clock_times(filmed: LabelledObservations, clock: ErrorClock) -> Array:
 
 
 def _place_variance(looked: list[LabelledObservations], place: MeanNetwork) -> Array:
-    """Variances where seen and not, both sources weighing the same."""
+    """Variances for visible and hidden landmarks, both sources weighted equally."""
     total, right = np.zeros((N_PLACE, 2, 2)), np.zeros((N_PLACE, 2))
     for one in looked:
         squares = (place_targets(one.data, one.view) - place.mean(one.place_inputs())) ** 2
@@ -223,7 +223,7 @@ def _place_errors(
 def _fit_spread(
     looked: list[LabelledObservations], place: MeanNetwork, variance: Array, seed: int
 ) -> MeanNetwork:
-    """How large the errors of each group are in a view, from what `place` did not learn from."""
+    """Fit the size of each group's errors in a view, on data that `place` was not trained on."""
     values, sizes = [], []
     for one in looked:
         step = max(1, len(one.data) // MAX_SPREAD_ROWS)
@@ -238,7 +238,7 @@ def _fit_spread(
 def _sight_noise(filmed: LabelledObservations, sight: MeanNetwork, times: Array) -> ResidualNoise:
     mean = sight.mean(view_features(filmed.view, filmed.roi))
     logits = sight_logits(filmed.data)
-    # What was covered for a while is put in as an event, and must not count twice.
+    # Covers are simulated as events and must not count twice.
     absent = (mean[:, N_LANDMARKS:] > PRESENT_LOGIT) & (logits[:, N_LANDMARKS:] < ABSENT_LOGIT)
     clear = absent.sum(1) < COVERED_LANDMARKS
     errors = logits - mean
@@ -267,6 +267,6 @@ def _unseen_logit(shot: LabelledObservations) -> Array:
 
 
 def _depth_scale(shot: LabelledObservations) -> float:
-    """Regression of the depths in the picture on those in m."""
+    """Regression of the depths in the image on those in m."""
     z_m = shot.data.world_m[..., 2] * shot.view.px_per_m[:, None]
     return float((z_m * shot.data.landmarks_px[..., 2]).sum() / max(float((z_m**2).sum()), 1e-9))

@@ -1,8 +1,8 @@
-"""What BlazePose would say of a person who is not drawn: a mean that depends on the truth, and errors.
+"""A model of BlazePose for people who are not rendered: a mean that depends on the truth, plus errors.
 
-First the region that the network would look at, then what it would say of seen and unseen, then where it
-would put the landmarks, given that. Each step has a mean, learnt from pictures, and errors correlated in
-time, measured on clips; swaps, losses and covers come on top at the rates at which they were met.
+It simulates the region of interest, then visibility and presence, then the landmark positions given those.
+Each step has a mean, fitted to images, and errors correlated in time, fitted to clips; swaps, losses and
+covers are added at the rates measured on clips.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LARGEST_LOG_SIZE = 1.5
 
 
 def _place_group() -> NDArray[np.int64]:
-    """Group of each of `place_targets`: head, trunk, arms, legs, each across, in depth and in the picture."""
+    """Group of each of `place_targets`: head, trunk, arms, legs, each across, in depth and in the image."""
     part = np.zeros(N_LANDMARKS, dtype=np.int64)
     part[list(TRUNK)], part[list(ARMS)], part[list(LEGS)] = 1, 2, 3
     return np.concatenate([(3 * part[:, None] + [0, 0, 1]).ravel(), (3 * part + 2).repeat(2)])
@@ -48,7 +48,7 @@ N_GROUPS = 12
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """What is said of the frames of a clip; fields as in `LiftData`."""
+    """Simulated output for the frames of a clip; fields as in `LiftData`."""
 
     landmarks_px: Floats
     world_m: Floats
@@ -70,32 +70,32 @@ class ObservationModel:
     sight: MeanNetwork
     """View to `sight_logits`."""
     place: MeanNetwork
-    """View and chance of being seen to `place_targets`."""
+    """View and probability of visibility to `place_targets`."""
     region_noise: ResidualNoise
     sight_noise: ResidualNoise
     place_noise: ResidualNoise
-    """In units of `std_of_place` times what `spread` says."""
+    """Noise in units of `std_of_place` times the factor of `spread`."""
     spread: MeanNetwork
-    """Inputs of `place` to logarithms of how large the errors of `PLACE_GROUP` are: some views are hard."""
+    """Inputs of `place` to logarithms of the error sizes of `PLACE_GROUP`: some views are hard."""
     clock: ErrorClock
-    """By which the errors change."""
+    """Clock of the errors."""
     place_variance: Array
-    """Of the errors of `place_targets` where a landmark is seen and where it is not. Shape: (N_PLACE, 2)."""
+    """Error variances of `place_targets` for visible and hidden landmarks. Shape: (N_PLACE, 2)."""
     unseen_logit: Array
-    """Mean and standard deviation of logits of what is out of the picture. Shape: (2, N_SIGHT)."""
+    """Mean and standard deviation of logits of what is out of the image. Shape: (2, N_SIGHT)."""
     depth_scale: float
     """Depths in `landmarks_px` over those in `world_m` times px a metre."""
     events: EventRates
 
     def observe(self, view: TrueView, t_s: Array, rng: np.random.Generator) -> Observation:
-        """Say what BlazePose would say of a clip, of each frame from those before it.
+        """Simulate BlazePose's output for a clip, each frame from the frames before it.
 
         Args:
-            view: The truth of n frames.
-            t_s: Their stamps, rising. Shape: (n,).
-            rng: Where the chance comes from.
+            view: Truth of n frames.
+            t_s: Rising time stamps. Shape: (n,).
+            rng: Random generator.
         """
-        # Every draw has a length that the stamps alone decide, so that no frame changes an earlier one.
+        # The number of draws depends on the time stamps only, so that no frame changes an earlier one.
         clock_s = self.clock.times(t_s, view.speed_m_s(t_s), rng)
         noise = [n.draw(clock_s, rng) for n in (self.region_noise, self.sight_noise, self.place_noise)]
         covered, level = draw_covered(view, t_s, rng), rng.normal(size=N_SIGHT)
@@ -125,8 +125,8 @@ def std_of_place(variance: Array, seen: Array) -> Array:
     """Standard deviations of errors of `place_targets`; each landmark's world, then each landmark's pixels.
 
     Args:
-        variance: Where seen and where not. Shape: (N_PLACE, 2).
-        seen: Chance that each landmark is seen. Shape: (n, 33).
+        variance: Variances for visible and hidden landmarks. Shape: (N_PLACE, 2).
+        seen: Probability that each landmark is visible. Shape: (n, 33).
     """
     p = np.concatenate([seen.repeat(3, 1), seen.repeat(2, 1)], 1)
     return np.asarray(np.sqrt(variance[:, 0] * p + variance[:, 1] * (1.0 - p)))
@@ -146,7 +146,7 @@ def placed(view: TrueView, region: Array, place: Array, depth_scale: float) -> t
 
 
 def place_targets(data: LiftData, view: TrueView) -> Array:
-    """How far landmarks lie from the truth: in m, then in sides of the region. Shape: (n, N_PLACE)."""
+    """Landmark errors: in m, then in the image in sides of the region. Shape: (n, N_PLACE)."""
     roi, world = data.roi.astype(np.float64), data.world_m.astype(np.float64)
     world = world - 0.5 * (world[:, HIPS[0]] + world[:, HIPS[1]])[:, None]
     off_px = (data.landmarks_px[..., :2] - view.projected_px()) / roi[:, 2, None, None]
@@ -173,9 +173,9 @@ def follow_region(view: TrueView, targets: Array, errors: Array, t_s: Array) -> 
     """The region of each frame: made of what the frame before shows, and filtered as live.
 
     Args:
-        view: Of n frames.
-        targets: As `region_targets` without errors. Shape: (n, N_REGION).
-        errors: Of the region that results, in the same units. Shape: (n, N_REGION).
+        view: View of n frames.
+        targets: Error-free regions as in `region_targets`. Shape: (n, N_REGION).
+        errors: Errors of the resulting region, in the same units. Shape: (n, N_REGION).
         t_s: Shape: (n,).
 
     Returns:

@@ -1,4 +1,4 @@
-"""Small networks from the truth of a picture to what BlazePose says of it on average."""
+"""Small networks from the truth of an image to BlazePose's mean output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 
 LARGEST_INPUT = 6.0
-"""In standard deviations."""
+"""Largest input in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeanOptions:
-    """How to fit a network."""
+    """Training options of a network."""
 
     steps: int = 3000
     batch_size: int = 192
@@ -28,17 +28,17 @@ class MeanOptions:
     dropout: float = 0.1
     input_noise: float = 0.05
     knee: float = 1.0
-    """In standard deviations: larger errors count linearly."""
+    """Error in standard deviations beyond which the loss is linear."""
     seed: int = 0
 
 
 class MeanNetwork(nn.Module):
-    """A perceptron with one residual block; made anew it answers `target_mean`, which is 0.
+    """A perceptron with one residual block; untrained it gives `target_mean`, which is 0.
 
     Args:
-        n_in: Inputs.
-        n_out: Outputs.
-        width: Of the hidden layers.
+        n_in: Number of inputs.
+        n_out: Number of outputs.
+        width: Width of the hidden layers.
         dropout: Share of hidden units left out in training.
     """
 
@@ -68,7 +68,7 @@ class MeanNetwork(nn.Module):
 
     @torch.no_grad()
     def mean(self, values: Floats) -> Array:
-        """The same for arrays, without learning."""
+        """The output for arrays, without gradients."""
         self.eval()
         return np.asarray(self(torch.from_numpy(values)).numpy(), dtype=np.float64)
 
@@ -77,9 +77,9 @@ def fit_mean(values: Floats, targets: Array, options: MeanOptions) -> MeanNetwor
     """Train a network.
 
     Args:
-        values: Shape: (n, n_in).
-        targets: NaN where not known. Shape: (n, n_out).
-        options: How.
+        values: Inputs. Shape: (n, n_in).
+        targets: Targets; NaN where unknown. Shape: (n, n_out).
+        options: Training options.
     """
     torch.manual_seed(options.seed)
     x, y = torch.from_numpy(values), torch.from_numpy(targets.astype(np.float32))

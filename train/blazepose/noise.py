@@ -1,10 +1,14 @@
-"""What BlazePose says beyond its mean: errors that stay with a person, drift, and tremble.
+"""Random errors of BlazePose around its mean: constant per clip, drifting, and jitter.
 
-In each direction of a space of principal components the error is a sum of Ornstein-Uhlenbeck processes with
-the time constants `TIME_CONSTANTS_S`, from the constant of a clip to what is nearly white noise. Their
-variances are those that explain the autocovariance of the errors of clips best (non-negative least squares).
-Some people, poses and moments are harder than others: a factor of all directions has such parts too. Time may
-run by any clock that never stops; `ErrorClock` is one that runs faster while the person moves.
+In each principal direction the error is a sum of stationary Ornstein-Uhlenbeck processes x_j:
+
+    e(t) = sum_j s_j x_j(t),    x_j(t + d) = r_j x_j(t) + sqrt(1 - r_j^2) n,    r_j = exp(-d / tau_j)
+    C(d) = E[e(t) e(t + d)] = sum_j s_j^2 exp(-d / tau_j)
+
+n is standard normal; tau_j are the `TIME_CONSTANTS_S`, from infinity (constant in a clip) to nearly white
+noise. The variances s_j^2 are fitted to the autocovariance C of the errors of clips by non-negative least
+squares. Some people, poses and moments are harder than others: all directions share a factor exp(h(t)),
+where h is such a sum too. t is the time of a clock; `ErrorClock` runs faster while the person moves.
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ Array = NDArray[np.float64]
 
 TIME_CONSTANTS_S = np.array([np.inf, 2.0, 0.4, 0.1, 0.03])
 LARGEST_HARDNESS = 1.5
-"""Of the factor's logarithm."""
+"""Upper limit of the logarithm of the hardness factor."""
 N_PARTS = len(TIME_CONSTANTS_S)
-"""Constant, slow, in between, fast, nearly white."""
+"""Number of processes: constant, slow, medium, fast, nearly white."""
 LAGS_S = np.array(
     [0.0, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0]
 )
@@ -31,26 +35,26 @@ LAG_TOLERANCE, LEAST_TOLERANCE_S = 0.15, 0.004
 
 @dataclass(frozen=True, slots=True)
 class ErrorClock:
-    """Errors change as the picture does: little while a person stands still, faster the faster they move."""
+    """Clock of the errors, which change slowly at rest and faster with the speed of the person."""
 
     at_rest: float
-    """Speed of the clock when nothing moves; it runs as fast as time on average."""
+    """Speed of the clock at rest; its mean speed is 1."""
     per_m_s: float
-    """And what it gains for each m/s."""
+    """Increase of the clock's speed per m/s."""
     bursts: tuple[float, ...] = (0.0,) * N_PARTS
-    """Errors come in bursts: variances of the logarithm of its speed, of `TIME_CONSTANTS_S`."""
+    """Variances of the processes in the logarithm of the clock's speed: errors change in bursts."""
 
     def speed(self, speed_m_s: Array) -> Array:
         """Expected speed. Shape: (n,), as the argument."""
         return self.at_rest + self.per_m_s * speed_m_s
 
     def times(self, t_s: Array, speed_m_s: Array, rng: np.random.Generator | None = None) -> Array:
-        """What the clock shows at each frame.
+        """Clock time at each frame.
 
         Args:
             t_s: Shape: (n,).
-            speed_m_s: Of the person, since the frame before. Shape: (n,).
-            rng: Where bursts come from; None for none.
+            speed_m_s: Speed of the person since the previous frame. Shape: (n,).
+            rng: Random generator of the bursts; None for no bursts.
 
         Returns:
             Shape: (n,).
@@ -62,7 +66,7 @@ class ErrorClock:
         return np.asarray(np.cumsum(np.diff(t_s, prepend=t_s[:1]) * speed))
 
     def with_bursts(self, clips: list[tuple[Array, Array, Array]]) -> ErrorClock:
-        """The same clock with bursts like those of clips.
+        """The same clock with bursts fitted to clips.
 
         Args:
             clips: Stamps (n,), errors (n, k) and speeds in m/s (n,) of each; the k independent of each other.
@@ -75,20 +79,20 @@ class ErrorClock:
             squares.append(steps.mean(0))
         mean = np.concatenate([log for _, log in logs]).mean()
         parts = split_variance(*autocovariance((t_s, log - mean) for t_s, log in logs))[0]
-        # A mean of few squares scatters without any bursts.
+        # Subtract the variance that a mean of few squares has without bursts.
         each = np.mean(squares, 0)
         parts[-1] = max(parts[-1] - 2.0 * float((each**2).sum() / each.sum() ** 2), 0.0)
         return replace(self, bursts=tuple(parts.tolist()))
 
     @classmethod
     def fit(cls, steps: Array, speed_m_s: Array) -> ErrorClock:
-        """From squared changes of errors between frames that are equally far apart.
+        """Fit the clock to squared changes of errors between frames at equal intervals.
 
         Args:
             steps: Shape: (n,).
-            speed_m_s: Of the person between the same frames. Shape: (n,).
+            speed_m_s: Speed of the person between the same frames. Shape: (n,).
         """
-        # Medians, for leaps are not what the clock is about.
+        # Medians, because jumps are not the clock's.
         groups = np.array_split(np.argsort(speed_m_s, kind="stable"), CLOCK_GROUPS)
         usual = np.array([np.median(steps[group]) for group in groups])
         speeds = np.array([speed_m_s[group].mean() for group in groups])
@@ -99,21 +103,21 @@ class ErrorClock:
 
 CLOCK_GROUPS = 10
 MIN_CLOCK = 0.05
-"""Nothing stands so still that errors do not change at all."""
+"""Smallest speed of the clock at rest."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResidualNoise:
-    """Errors correlated in time and among each other."""
+    """Errors correlated in time and with each other."""
 
     basis: Array
     """Orthonormal columns. Shape: (n, k)."""
     variance: Array
-    """Of the processes along each column. Shape: (k, N_PARTS)."""
+    """Variances of the processes along each column. Shape: (k, N_PARTS)."""
     rest_std: Array
-    """Of what the columns leave out. Shape: (n,)."""
+    """Standard deviation of the residual outside the columns. Shape: (n,)."""
     rest_share: Array
-    """Of the processes in the variance of that. Shape: (N_PARTS,)."""
+    """Share of each process in the variance of the residual. Shape: (N_PARTS,)."""
     hardness: Array
     """Variances of the logarithm of the factor, of the same processes. Shape: (N_PARTS,)."""
 
@@ -129,16 +133,16 @@ class ResidualNoise:
         return whole * np.exp(np.minimum(hard - self.hardness.sum(), LARGEST_HARDNESS))
 
     def log_size(self, errors: Array) -> Array:
-        """How large the errors of each frame are, all directions weighing the same. Shape: (n, 1)."""
+        """Logarithm of the error size of each frame, all directions weighted equally. Shape: (n, 1)."""
         std = np.sqrt(np.maximum(self.variance.sum(1), 1e-12))
         return 0.5 * np.log(((errors @ self.basis / std) ** 2).mean(1, keepdims=True) + 1e-6)
 
     def with_hardness(self, clips: list[tuple[Array, Array]], seed: int = 0) -> ResidualNoise:
-        """The same noise, as uneven as the errors of clips beyond what chance makes of it.
+        """The same noise with hardness fitted to the unevenness of errors beyond chance.
 
         Args:
             clips: Times (n,) and errors (n, d) of each.
-            seed: Of the chance.
+            seed: Seed of the simulated chance.
         """
         rng = np.random.default_rng(seed)
         even = replace(self, hardness=np.zeros(N_PARTS))
@@ -153,12 +157,12 @@ class ResidualNoise:
 
 
 def draw_parts(scale: Array, t_s: Array, rng: np.random.Generator) -> Array:
-    """Sums of processes with `TIME_CONSTANTS_S`, each frame from those before it.
+    """Draw sums of processes with `TIME_CONSTANTS_S`, each frame from the frames before it.
 
     Args:
-        scale: Standard deviations of the parts of each of m sums. Shape: (m, N_PARTS).
+        scale: Standard deviations s_j of the processes of each of m sums. Shape: (m, N_PARTS).
         t_s: Rising. Shape: (n,).
-        rng: Where the chance comes from.
+        rng: Random generator.
 
     Returns:
         Shape: (n, m).
@@ -177,14 +181,14 @@ def draw_parts(scale: Array, t_s: Array, rng: np.random.Generator) -> Array:
 
 
 def decay(lags_s: Array) -> Array:
-    """Autocorrelations of the parts. Shape: (..., N_PARTS)."""
+    """Autocorrelations r_j of the processes. Shape: (..., N_PARTS)."""
     return np.asarray(np.exp(-np.asarray(lags_s)[..., None] / TIME_CONSTANTS_S))
 
 
 def autocovariance(clips: Iterable[tuple[Array, Array]], lags_s: Array = LAGS_S) -> tuple[Array, Array]:
-    """Mean products of errors a lag apart, every clip weighing as it is long; their mean is taken for zero.
+    """Autocovariance of errors with zero mean; clips are weighted by their duration.
 
-    Not all clips have frames at each lag, so each lag's products are measured against the squares of the same
+    Not all clips have frames at each lag, so the products at a lag are divided by the squares of the same
     frames.
 
     Args:
@@ -192,7 +196,7 @@ def autocovariance(clips: Iterable[tuple[Array, Array]], lags_s: Array = LAGS_S)
         lags_s: The first is 0. Shape: (m,).
 
     Returns:
-        Autocovariances, NaN where no two frames are so far apart, and seconds that went into each. Shapes:
+        Autocovariances, NaN at lags without pairs of frames, and the seconds of data at each. Shapes:
         (m, k), (m,).
     """
     products: list[Array] = []
@@ -213,7 +217,7 @@ def autocovariance(clips: Iterable[tuple[Array, Array]], lags_s: Array = LAGS_S)
 
 
 def pairs_at(t_s: Array, lag_s: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each frame the one that comes a lag later, where there is one."""
+    """Pairs of frames a lag apart, as indices of the first and the second."""
     first = np.arange(len(t_s))
     if lag_s == 0.0:
         return first, first
@@ -224,11 +228,11 @@ def pairs_at(t_s: Array, lag_s: float) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def split_variance(covariance: Array, weight: Array, lags_s: Array = LAGS_S) -> Array:
-    """Variances of the parts that explain autocovariances best.
+    """Fit the variances s_j^2 of the processes to autocovariances by non-negative least squares.
 
     Args:
         covariance: Shape: (m, k).
-        weight: Of the lags. Shape: (m,).
+        weight: Weights of the lags. Shape: (m,).
         lags_s: Shape: (m,).
 
     Returns:
@@ -236,7 +240,7 @@ def split_variance(covariance: Array, weight: Array, lags_s: Array = LAGS_S) -> 
     """
     known = np.isfinite(covariance).all(1) & (weight > 0)
     root = np.sqrt(weight[known] / weight[known].max())
-    # No lag but the first says how large an error is: it must come out right.
+    # Only lag 0 gives the total variance, so it has more weight.
     root[lags_s[known] == 0.0] *= 5.0
     design = decay(lags_s[known]) * root[:, None]
     return np.array([nnls(design, column * root)[0] for column in covariance[known].T])
@@ -249,8 +253,8 @@ def fit_noise(
 
     Args:
         clips: Stamps (n,) and errors (n, d) of each.
-        n_components: Of the space in which the errors are correlated.
-        prior: More errors, without time, that help to find that space. Shape: (m, d).
+        n_components: Number of dimensions of the space in which the errors are correlated.
+        prior: More errors, without time stamps, for the estimate of that space. Shape: (m, d).
     """
     errors = np.concatenate([clip[1] for clip in clips])
     second = errors.T @ errors / len(errors)

@@ -1,4 +1,4 @@
-"""Makes the lifter's data: pictures of synthetic people, looked at by BlazePose as in live use."""
+"""Make the lifter's data: images of synthetic people, processed by BlazePose as in live use."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from train.synth.stream import Recipe
 
 BLOCKS_PER_FILE = 16
 FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)
-"""Mostly whole people: what is out of the picture cannot be learnt."""
+"""Framings, mostly of whole people: landmarks outside the image teach nothing."""
 MIN_PICTURE_PX = 48
 _LIFT_BLOCKS = 2
 """Keeps the generator's numbers apart from those of other uses of the same seed."""
 
 
 def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) -> Iterator[int]:
-    """Write what is missing of `n_blocks` blocks of pictures, a file for every `BLOCKS_PER_FILE`.
+    """Write what is missing of `n_blocks` blocks of images, a file for every `BLOCKS_PER_FILE`.
 
     Args:
-        folder: Where the files go; complete ones are kept.
-        recipe: What people are drawn; its size is not used.
-        n_blocks: In all.
-        workers: Processes.
+        folder: Folder of the files; complete ones are kept.
+        recipe: Description of the people; its image size is not used.
+        n_blocks: Number of blocks in the folder at the end.
+        workers: Number of processes.
 
     Yields:
-        How many blocks are done, after every file.
+        The number of finished blocks, after each file.
 
     Raises:
-        TrainError: the folder cannot be written, or what is drawn from is missing.
+        TrainError: the folder cannot be written, or backgrounds or motions are missing.
     """
     starts = [k for k in range(0, n_blocks, BLOCKS_PER_FILE) if not _file(folder, recipe, k).exists()]
     done = n_blocks - BLOCKS_PER_FILE * len(starts)
@@ -49,7 +49,7 @@ def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) ->
 
 
 def make_files(folder: Path, make: Callable[[int], None], numbers: list[int], workers: int) -> Iterator[None]:
-    """Let processes of one thread make files in their order; yields after every one.
+    """Make files in order in single-threaded processes; yields after each.
 
     Raises:
         TrainError: the folder cannot be written.
@@ -87,7 +87,7 @@ def _file(folder: Path, recipe: Recipe, start: int) -> Path:
 
 @lru_cache(maxsize=1)
 def lift_tools(recipe: Recipe) -> tuple[PeopleStream, BlazePose]:
-    """What draws people and what looks at them, opened once in each process."""
+    """The renderer and BlazePose, opened once in each process."""
     return recipe.open(), BlazePose(n_threads=1)
 
 

@@ -1,7 +1,7 @@
-"""Where BlazePose's landmarks truly are, and what of a view tells how BlazePose will err.
+"""True positions of BlazePose's landmarks, and the features of a view that predict BlazePose's errors.
 
-Positions are given in the frame of a camera that looks at the middle of the region of interest, for that is
-the frame that BlazePose speaks in: x right, y down, z away from the camera.
+Positions are in the frame of a camera that looks at the middle of the region of interest, as BlazePose's
+are: x right, y down, z away from the camera.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SIDES = (
 )  # fmt: skip
 _LEFT = [landmark for landmark in PoseLandmark if "LEFT" in landmark.name]
 MIN_DEPTH_SHARE = 0.35
-"""Of the hips' depth: what is nearer to the camera is projected as if it were that far, lest it fly off."""
+"""Smallest depth in hip depths; points nearer to the camera are projected from there, to stay bounded."""
 MIN_DEPTH_M = 0.2
 NOMINAL_REGION_M = 2.5
 """Side of a region about a person where the network's own is not known yet."""
@@ -59,22 +59,22 @@ MARKER_PAIRS = _marker_pairs()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrueView:
-    """What n pictures truly show."""
+    """Truth of n images."""
 
     points_cam_m: Array
-    """True places of the landmarks in the camera. Shape: (n, 33, 3)."""
+    """True landmark positions in the camera. Shape: (n, 33, 3)."""
     camera: Array
     """Focal length and principal point x, y, in px. Shape: (n, 3)."""
     R_ground_cam: Array
     """Shape: (n, 3, 3)."""
     side_px: Array
-    """Largest width and height of the picture. Shape: (n,)."""
+    """Largest width and height of the image. Shape: (n,)."""
 
     def __len__(self) -> int:
         return len(self.points_cam_m)
 
     def rows(self, mask: NDArray[np.bool_] | NDArray[np.int64] | slice) -> TrueView:
-        """Some of the pictures."""
+        """Some of the images."""
         return TrueView(
             self.points_cam_m[mask], self.camera[mask], self.R_ground_cam[mask], self.side_px[mask]
         )
@@ -86,11 +86,11 @@ class TrueView:
 
     @property
     def px_per_m(self) -> Array:
-        """At the hips' depth. Shape: (n,)."""
+        """Pixels per metre at the depth of the hips. Shape: (n,)."""
         return self.camera[:, 0] / np.maximum(self.hips_cam_m[:, 2], MIN_DEPTH_M)
 
     def projected_px(self) -> Array:
-        """The landmarks' true places in the picture. Shape: (n, 33, 2)."""
+        """True landmark positions in the image. Shape: (n, 33, 2)."""
         nearest = np.maximum(MIN_DEPTH_SHARE * self.hips_cam_m[:, None, 2], MIN_DEPTH_M)
         depth_m = np.maximum(self.points_cam_m[..., 2], nearest)
         return (
@@ -104,20 +104,20 @@ class TrueView:
         return np.column_stack([hips_px, NOMINAL_REGION_M * self.px_per_m, np.zeros(len(self))])
 
     def speed_m_s(self, t_s: Array) -> Array:
-        """How fast the landmarks move about the hips, since the frame before; 0 at the first. Shape: (n,)."""
+        """Speed of the landmarks relative to the hips since the frame before. Shape: (n,)."""
         about_hips = self.points_cam_m - self.hips_cam_m[:, None]
         moved_m = np.sqrt((np.diff(about_hips, axis=0) ** 2).sum(-1).mean(1))
         return np.concatenate([[0.0], moved_m / np.maximum(np.diff(t_s), 1e-3)])
 
     def share_seen(self, covered: NDArray[np.bool_] | None = None) -> Array:
-        """Part of `TRUNK_AND_LIMBS` inside the picture. Shape: (n,)."""
+        """Part of `TRUNK_AND_LIMBS` inside the image. Shape: (n,)."""
         inside = ~self.outside()
         if covered is not None:
             inside &= ~covered
         return inside[:, TRUNK_AND_LIMBS].mean(1)
 
     def outside(self) -> NDArray[np.bool_]:
-        """Which landmarks are out of the picture, as far as the camera tells. Shape: (n, 33)."""
+        """Landmarks outside the image, as far as the camera parameters show. Shape: (n, 33)."""
         u_px = self.projected_px()
         # The far borders lie where the frame or the square ends, whichever comes first, unless the frame
         # is cut on the near side: then only the square is known.
@@ -127,14 +127,14 @@ class TrueView:
 
 
 def true_points(skeleton: Skeleton, q: Array, scale_factors: Array) -> Array:
-    """Places of the landmarks in ground for n poses. Shape: (n, 33, 3)."""
+    """Landmark positions in ground for n poses. Shape: (n, 33, 3)."""
     index = np.array([[skeleton.marker_index(name) for name in pair] for pair in MARKER_PAIRS])
     markers = [marker_positions(skeleton, qk, fk)[index] for qk, fk in zip(q, scale_factors, strict=True)]
     return np.array(markers).reshape(-1, N_LANDMARKS, 2, 3).mean(2)
 
 
 def true_view(data: LiftData, skeleton: Skeleton) -> TrueView:
-    """The truth of some data; the cameras' places follow from the joint centres."""
+    """The truth of some data; the camera positions follow from the joint centres."""
     q, scale = data.q.astype(np.float64), data.scale_factors.astype(np.float64)
     R = data.R_ground_cam.astype(np.float64)
     centres = np.array([joint_centres(skeleton, qk, fk) for qk, fk in zip(q, scale, strict=True)])
@@ -157,16 +157,16 @@ def mirrored_view(view: TrueView) -> TrueView:
 
 
 def ray_rotations(view: TrueView, region: Array) -> Array:
-    """From the camera that looks at each region's centre to the real one. Shape: (n, 3, 3)."""
+    """Rotation from the camera that looks at each region's centre to the real camera. Shape: (n, 3, 3)."""
     centre = (region[:, :2] - view.camera[:, 1:]) / view.camera[:, :1]
     return rotations_to_rays(np.concatenate([centre, np.ones((len(centre), 1))], -1))
 
 
 def points_from_hips(view: TrueView, region: Array) -> Array:
-    """True places from the middle of the hips, as the camera that looks at the region sees them.
+    """True landmark positions from the middle of the hips, in the camera that looks at the region.
 
     Args:
-        view: Of n pictures.
+        view: View of n images.
         region: Centre x, y, side, rotation, as `LiftData.roi`. Shape: (n, 4).
 
     Returns:
@@ -178,7 +178,7 @@ def points_from_hips(view: TrueView, region: Array) -> Array:
 
 
 def view_features(view: TrueView, region: Array) -> NDArray[np.float32]:
-    """What tells how BlazePose will err. Shape: (n, N_FEATURES); arguments as for `points_from_hips`."""
+    """Features that predict BlazePose's errors; see `points_from_hips`. Shape: (n, N_FEATURES)."""
     u_px, side_px, size_px = view.projected_px(), view.side_px, region[:, 2]
     g_cam = -view.R_ground_cam[:, 1]
     gravity = np.einsum("nji,nj->ni", ray_rotations(view, region), g_cam)

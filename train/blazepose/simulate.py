@@ -1,4 +1,4 @@
-"""Clips without pictures: people move before a camera, and the model says what BlazePose would say."""
+"""Clips without images: people move before a camera, and the model simulates BlazePose's output."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ MOTION_PER_FRAME = 5.0
 
 
 class MovingBodies:
-    """Bodies that move, without meshes.
+    """Moving bodies without meshes.
 
     Args:
         pool: Adults to draw from.
@@ -87,7 +87,7 @@ def film(
     duration_s: float = CLIP_S,
     rates_fps: tuple[float, ...] = RATES_FPS,
 ) -> Iterator[FilmedBody]:
-    """Somebody who moves, before cameras that stand where those of rendered clips stand."""
+    """Draw a moving body and cameras placed as in rendered clips."""
     motion_fps = min(CLIP_MOTION_FPS, MOTION_PER_FRAME * max(rates_fps))
     adult, scale, motion = bodies.draw(rng, duration_s, motion_fps)
     for _ in range(n_cameras):
@@ -124,17 +124,17 @@ def simulated_clips(
     duration_s: float = CLIP_S,
     rates_fps: tuple[float, ...] = RATES_FPS,
 ) -> LiftData:
-    """What BlazePose would say of `n` clips; frames where nobody is found are left out.
+    """Simulate BlazePose's output on `n` clips; frames in which nobody is found are left out.
 
     Args:
-        model: Of BlazePose.
-        bodies: Who moves, and how.
-        rng: Where the chance comes from.
-        n: Clips; those in which hardly anybody is found are drawn again.
-        n_cameras: That film each motion, at their own moments: moving takes longer than observing.
+        model: Model of BlazePose.
+        bodies: Bodies and motions to draw from.
+        rng: Random generator.
+        n: Number of clips; clips with too few tracked frames are drawn again.
+        n_cameras: Number of cameras for each motion, because drawing motions is slower than observing.
         first_block: Number of the first clip.
-        duration_s: Of a clip.
-        rates_fps: At which they are filmed.
+        duration_s: Duration of a clip.
+        rates_fps: Frame rates of the clips.
     """
     clips: list[LiftData] = []
     while len(clips) < n:
@@ -148,7 +148,7 @@ def simulated_clips(
 def observed_clip(
     model: ObservationModel, skeleton: Skeleton, body: FilmedBody, rng: np.random.Generator, block: int
 ) -> LiftData | None:
-    """What is said of one clip; None where the picture is too small."""
+    """Simulated output of one clip; None if the image is too small."""
     camera = picture_camera(body.view)
     k = camera.intrinsics
     if min(k.width_px, k.height_px) < MIN_PICTURE_PX:
@@ -174,13 +174,13 @@ def observed_clip(
 def observed_again(
     model: ObservationModel, data: LiftData, view: TrueView, rng: np.random.Generator
 ) -> Iterator[LiftData]:
-    """Rendered clips said anew by the model, frame for frame where both find somebody: for comparison.
+    """Simulate BlazePose's output on rendered clips, for comparison frame by frame.
 
     Args:
-        model: Of BlazePose.
+        model: Model of BlazePose.
         data: Clips.
-        view: Their truth.
-        rng: Where the chance comes from.
+        view: Truth of the clips.
+        rng: Random generator.
     """
     for rows in data.clips():
         clip = data.rows(rows)

@@ -1,4 +1,4 @@
-"""Clips without pictures as files: the lifter's data in thousands of poses for each that is rendered."""
+"""Files of clips without images: thousands of simulated poses for each rendered one."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ N_CAMERAS = 2
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What decides about simulated clips."""
+    """Settings of simulated clips."""
 
     model: Path
-    """Of BlazePose, by kinecast train observe."""
+    """File of the model, made by kinecast train observe."""
     seed: int = 0
     held_out: bool = False
     """Draw the people and captured motions kept for evaluation."""
     motions: str = "procedural"
-    """As for kinecast train synth."""
+    """Sources of motion, as for kinecast train synth."""
     rates_fps: tuple[float, ...] = (3.0,)
-    """At which clips are filmed; slow ones show more poses for the same work."""
+    """Frame rates of the clips; slow ones show more poses for the same work."""
 
 
 def make_simulated_clips(folder: Path, simulation: Simulation, n_clips: int, workers: int) -> Iterator[int]:
     """Write what is missing of `n_clips` clips, a file for every `CLIPS_PER_FILE`.
 
     Args:
-        folder: Where the files go; complete ones are kept.
-        simulation: What is drawn.
-        n_clips: In all.
-        workers: Processes.
+        folder: Folder of the files; complete ones are kept.
+        simulation: Settings of the clips.
+        n_clips: Number of clips in the folder at the end.
+        workers: Number of processes.
 
     Yields:
-        How many clips are done, after every file.
+        The number of finished clips, after each file.
 
     Raises:
         TrainError: the folder cannot be written, the model cannot be read, or motions are missing.
     """
-    load_model(simulation.model)  # a wrong one is told before processes start
+    load_model(simulation.model)  # fails before processes start
     starts = [k for k in range(0, n_clips, CLIPS_PER_FILE) if not _file(folder, simulation, k).exists()]
     done = n_clips - CLIPS_PER_FILE * len(starts)
     for _ in make_files(folder, partial(_make_file, folder, simulation), starts, workers):

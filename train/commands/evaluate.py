@@ -1,4 +1,4 @@
-"""`kinecast train evaluate`: measure a direct network on pictures whose truth is known."""
+"""`kinecast train evaluate`: measure a direct network on images whose truth is known."""
 
 from __future__ import annotations
 

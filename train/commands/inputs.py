@@ -1,4 +1,4 @@
-"""`kinecast train inputs`: pictures of a set as an exported direct network takes them in, for its engines."""
+"""`kinecast train inputs`: images of a set as an exported direct network takes them in, for its engines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cut the pictures as the tracker would."""
+    """Cut the images as the tracker would."""
     import numpy as np
 
     from calib.skeleton import load_skeleton

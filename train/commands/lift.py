@@ -10,9 +10,9 @@ from train.errors import TrainError
 
 HELP = "fit the network from landmarks to coordinates, and export it"
 HELD_OUT_EVERY = 12
-"""Every twelfth adult is kept to measure the error on people that were not learnt from."""
+"""Every twelfth adult is held out to measure the error."""
 MIN_INTERVAL_S = 0.45
-"""Frames of a clip that are closer together teach hardly more than one."""
+"""Smallest interval between the training frames of a clip; closer ones hardly differ."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

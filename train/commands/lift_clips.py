@@ -1,4 +1,4 @@
-"""`kinecast train lift-clips`: what BlazePose says about filmed synthetic people, with the truth."""
+"""`kinecast train lift-clips`: run BlazePose over rendered clips of synthetic people."""
 
 from __future__ import annotations
 

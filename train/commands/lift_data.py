@@ -1,4 +1,4 @@
-"""`kinecast train lift-data`: what BlazePose says about synthetic people, with the truth."""
+"""`kinecast train lift-data`: run BlazePose over images of synthetic people."""
 
 from __future__ import annotations
 

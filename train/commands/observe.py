@@ -1,4 +1,4 @@
-"""`kinecast train observe`: learn what BlazePose says of people, to make clips without pictures."""
+"""`kinecast train observe`: fit the observation model, which simulates BlazePose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kinecast train proportions`: how long people's segments are, given stature, pictures and sex."""
+"""`kinecast train proportions`: how long people's segments are, given stature, images and sex."""
 
 from __future__ import annotations
 

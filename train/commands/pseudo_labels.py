@@ -1,4 +1,4 @@
-"""`kinecast train pseudo-labels`: recordings of real people as pictures to learn from."""
+"""`kinecast train pseudo-labels`: recordings of real people as training images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kinecast train simulate`: what BlazePose would say of people who are not drawn."""
+"""`kinecast train simulate`: simulate BlazePose on people who are not rendered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kinecast train spatial`: fit the direct network from pictures to coordinates."""
+"""`kinecast train spatial`: fit the direct network from images to coordinates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 HELP = "fit the direct network from pictures to coordinates"
 MEASURED_ON = 512
-"""Held-out pictures between checkpoints."""
+"""Held-out images between checkpoints."""
 MEASURED_EVERY = 4
 """Checkpoints."""
 
@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(held_out: PictureSource, layout: DirectLayout) -> Callable[[Fit], dict[str, float]]:
-    """Figures on held-out pictures as the tracker would crop them."""
+    """Figures on held-out images as the tracker would crop them."""
     from train.direct.examples import DirectExamples
     from train.direct.metrics import score_examples
 

@@ -1,4 +1,4 @@
-"""`kinecast train synth`: write a set of synthetic pictures and clips with their labels."""
+"""`kinecast train synth`: write a set of synthetic images and clips with their labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a picture is looked at, and what a camera and chance do to it."""
+"""Crops and augmentation of training images."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How much pictures are varied; probabilities and standard deviations."""
+    """Amount of augmentation: probabilities and standard deviations."""
 
     shift: float = 0.07
-    """Of the crop's side."""
+    """Standard deviation of the crop's centre, in sides of the crop."""
     zoom: tuple[float, float] = (0.7, 1.3)
-    """Of the usual side."""
+    """Range of the crop's side, in sides of the tracker's crop."""
     roll_rad: float = float(np.radians(7.0))
     wide_roll: float = 0.1
-    """How often the roll is anything up to `widest_roll_rad`."""
+    """Probability of a roll of up to `widest_roll_rad`."""
     widest_roll_rad: float = float(np.radians(35.0))
     colour: float = 1.0
     """Strength of changes of brightness, contrast, gamma, saturation and tint."""
@@ -39,24 +39,24 @@ class Augmentation:
     jpeg: float = 0.15
     erase: float = 0.35
     empty: float = 0.04
-    """How often there is nobody."""
+    """Probability of a crop without a person."""
     flip: float = 0.5
-    """How often left and right change places."""
+    """Probability of mirroring."""
 
 
 def choose_region(points_px: Array, width_px: int, height_px: int, rng: np.random.Generator | None,
                   how: Augmentation) -> Roi | None:  # fmt: skip
-    """The square of the camera's frame to look at; the tracker's without `rng`.
+    """Square of the camera's frame to crop; the tracker's own square without `rng`.
 
     Args:
-        points_px: Of the person, in the frame. Shape: (n, 2).
-        width_px: Of the frame.
-        height_px: Of the frame.
-        rng: Chance, or None.
-        how: Much.
+        points_px: Points of the person in the frame. Shape: (n, 2).
+        width_px: Width of the frame.
+        height_px: Height of the frame.
+        rng: Random generator; None for no augmentation.
+        how: Amount of augmentation.
 
     Returns:
-        None where nobody is in the frame.
+        The region, or None if nobody is in the frame.
     """
     roi = square_about(points_px, width_px, height_px, MARGIN)
     if rng is None or roi is None:
@@ -77,9 +77,9 @@ def cut(
     Args:
         image: Shape: (rows, columns, 3).
         stored_from_frame: Similarity. Shape: (2, 3).
-        roi: In the frame.
-        side_px: Of the result.
-        border: What is shown where nothing is stored; black if left out.
+        roi: Region of the frame.
+        side_px: Side of the result.
+        border: OpenCV border mode outside the stored image; black by default.
     """
     frame_from_crop = np.vstack([crop_matrix(roi, side_px), [0.0, 0.0, 1.0]])
     matrix = stored_from_frame @ frame_from_crop
@@ -92,7 +92,7 @@ def cut(
 
 
 def vary(image: Image, rng: np.random.Generator, how: Augmentation) -> Image:
-    """Another camera, another light, something in the way. Shape: (side, side, 3)."""
+    """Vary colours, blur, noise, compression and occlusion. Shape: (side, side, 3)."""
     image = _recolour(image, rng, how)
     if rng.random() < how.blur:
         image = _blur(image, rng)
@@ -122,7 +122,7 @@ def _recolour(image: Image, rng: np.random.Generator, how: Augmentation) -> Imag
 
 
 def _blur(image: Image, rng: np.random.Generator) -> Image:
-    """Out of focus, or coarse and enlarged."""
+    """Blur by defocus, or by shrinking and enlarging."""
     side = image.shape[0]
     if rng.random() < 0.5:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 1.8)), np.uint8)
@@ -132,7 +132,7 @@ def _blur(image: Image, rng: np.random.Generator) -> Image:
 
 
 def _erase(image: Image, rng: np.random.Generator) -> Image:
-    """One to three rectangles or discs of one colour, of noise, or of another part of the picture."""
+    """One to three rectangles or discs of one colour, of noise, or of another part of the image."""
     out, side = image.copy(), image.shape[0]
     for _ in range(int(rng.integers(1, 4))):
         width, height = (rng.uniform(0.06, 0.3, 2) * side).astype(int)
@@ -150,7 +150,7 @@ def _erase(image: Image, rng: np.random.Generator) -> Image:
 
 
 def empty_region(occupied: NDArray[np.bool_], rng: np.random.Generator, smallest_px: int) -> Roi | None:
-    """A square without anybody, in the stored picture; None where a few tries find none."""
+    """Square of the stored image without a person; None if a few tries find none."""
     side = occupied.shape[0]
     sums = cv2.integral(occupied.astype(np.uint8))
     for _ in range(12):

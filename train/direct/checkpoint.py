@@ -1,4 +1,4 @@
-"""Checkpoints of the direct network: one file with weights, optimiser, place in the data and what they mean.
+"""Checkpoints of the direct network: one file with weights, optimiser, data position, metadata.
 
 Names of coordinates, bodies and markers and the skeleton's hash travel with the weights; the skeleton's
 geometry does not, so that weights never bring a foreign skeleton along.
@@ -30,7 +30,7 @@ MAX_NAMES = 6
 
 @dataclass(frozen=True, slots=True)
 class DirectSpec:
-    """Everything about a network that its weights do not say."""
+    """Metadata of a network that its weights do not hold."""
 
     network: NetworkConfig
     coordinate_names: tuple[str, ...]
@@ -41,17 +41,17 @@ class DirectSpec:
     step: int = 0
     """Batches seen."""
     images: int = 0
-    """Pictures seen."""
+    """Images seen."""
     hours: float = 0.0
     """Spent on fitting."""
     options: str = ""
-    """Of the last run, for people."""
+    """Options of the last run, for people to read."""
     data: str = ""
-    """Identity of the pictures."""
+    """Identity of the images."""
 
     @classmethod
     def of(cls, network: NetworkConfig, layout: DirectLayout) -> DirectSpec:
-        """Of a network that has seen nothing."""
+        """The spec of a network before training."""
         skeleton = layout.skeleton
         return cls(network, layout.coordinate_names, skeleton.body_names, skeleton.marker_names, skeleton.sha)
 
@@ -78,7 +78,7 @@ class DirectSpec:
 
 
 def _difference(what: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
-    """What differs between two lists of names, in words; empty where nothing does."""
+    """Describe how two lists of names differ; empty if they do not."""
     parts = [
         f"{word} {', '.join(names[:MAX_NAMES])}{', ...' if len(names) > MAX_NAMES else ''}"
         for word, names in (
@@ -93,7 +93,7 @@ def _difference(what: str, theirs: Sequence[str], ours: Sequence[str]) -> str:
 
 
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: DirectSpec) -> None:
-    """Put a checkpoint in its place, whole or not at all, and its description beside it.
+    """Write a checkpoint atomically, and its description beside it.
 
     Raises:
         TrainError: the folder cannot be written to.
@@ -118,7 +118,7 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: DirectSpec) 
 def save_weights(path: Path, network: DirectModel, spec: DirectSpec) -> None:
     """Write the averaged weights alone, in half precision: what `load_network` takes, and others start from.
 
-    The file is for others, so it does not say in which folders the pictures were.
+    The file is for publication, so it does not name the folders of the images.
 
     Raises:
         TrainError: the file cannot be written.
@@ -134,7 +134,7 @@ def save_weights(path: Path, network: DirectModel, spec: DirectSpec) -> None:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file, whole or damaged elsewhere, says that this program wrote it."""
+    """Whether the header of a file marks it as a checkpoint, even if the rest is damaged."""
     try:
         with safe_open(path, "pt") as file:
             return _KEY in (file.metadata() or {})
@@ -160,7 +160,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], DirectSpec]:
 
 
 def load_network(folder: Path, skeleton: Skeleton) -> tuple[DirectModel, DirectSpec]:
-    """The averaged network of a checkpoint, ready to look at pictures.
+    """Load the averaged network of a checkpoint, in evaluation mode.
 
     Raises:
         TrainError: there is none, it is damaged, or it belongs to another skeleton.
@@ -173,10 +173,10 @@ def load_network(folder: Path, skeleton: Skeleton) -> tuple[DirectModel, DirectS
 
 
 def fill(network: DirectModel, tensors: dict[str, Tensor], path: Path) -> None:
-    """Give a network its weights.
+    """Load weights into a network.
 
     Raises:
-        TrainError: they are of a network that is built otherwise.
+        TrainError: the weights are of another architecture.
     """
     own = network.state_dict()
     wrong = sorted(own.keys() ^ tensors.keys()) or [n for n in own if own[n].shape != tensors[n].shape]
@@ -189,17 +189,17 @@ def fill(network: DirectModel, tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Those under a prefix, without it."""
+    """Select the tensors under a prefix and remove the prefix."""
     return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same under a prefix."""
+    """Put a prefix before all names."""
     return {prefix + name: value for name, value in tensors.items()}
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """An optimiser's memory by parameter; `names` in the order of its parameters."""
+    """State of an optimiser by parameter; `names` are in the order of its parameters."""
     state = optimiser.state_dict()["state"]
     return {
         f"{names[k]}.{what}": torch.as_tensor(value)
@@ -209,7 +209,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer, names: list[str]) -> dic
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
-    """Give an optimiser back what `optimiser_tensors` took."""
+    """Restore the state that `optimiser_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     index = {name: k for k, name in enumerate(names)}
     for key, value in tensors.items():
@@ -219,5 +219,5 @@ def restore_optimiser(optimiser: torch.optim.Optimizer, names: list[str], tensor
 
 
 def advanced(spec: DirectSpec, *, step: int, images: int, hours: float) -> DirectSpec:
-    """The same network later."""
+    """The spec after more training."""
     return replace(spec, step=step, images=images, hours=hours)

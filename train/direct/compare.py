@@ -1,4 +1,4 @@
-"""Encoders, heads and terms of the loss under one equal budget: the same pictures, as many of them."""
+"""Compare encoders, heads and loss terms under one budget: the same images, and the same number of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMED_RUNS = 10
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One line of the table."""
+    """One row of the table: an encoder, a preset, and the loss terms left out."""
 
     encoder: str
     preset: str = "kinecast"
@@ -50,7 +50,7 @@ class Variant:
 
     @property
     def folder_name(self) -> str:
-        """Without what some systems do not take in names."""
+        """The name without characters that some file systems refuse."""
         return str(self).replace(":", "_")
 
     def __str__(self) -> str:
@@ -59,19 +59,19 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """What came out for one variant."""
+    """Result of one variant."""
 
     variant: Variant
     side_px: int
     parameters: int
     learnt_parameters: int
     ms_per_picture: float
-    """One picture through the network in torch, on this machine."""
+    """One image through the network in torch, on this machine."""
     hours: float
     score: DirectScore
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON."""
+        """The result as JSON-compatible values."""
         return {**asdict(self), "variant": str(self.variant)}
 
 
@@ -84,16 +84,16 @@ def compare(
     options: FitOptions,
     input_px: int = 0,
 ) -> Iterator[ComparisonRow]:
-    """Fit each variant, or go on with it, and measure it.
+    """Train each variant, or resume its training, and score it.
 
     Args:
-        variants: To compare.
-        layout: What they give.
-        source: Of the pictures to learn from.
-        held_out: Of those to measure on.
-        folder: A folder of each variant is made in it.
-        options: The budget.
-        input_px: Side of the pictures, for encoders that can take it; 0 for each encoder's own.
+        variants: Variants to compare.
+        layout: Layout of the outputs.
+        source: Source of the training images.
+        held_out: Source of the held-out images.
+        folder: Parent of the folder of each variant.
+        options: Training options, the same for all variants.
+        input_px: Side of the images, for encoders that can take it; 0 for each encoder's own.
 
     Raises:
         TrainError: a folder holds another network.
@@ -120,7 +120,7 @@ def compare(
 
 
 def _config(variant: Variant, input_px: int) -> NetworkConfig:
-    """With the asked side, or the encoder's own where that does not suit it."""
+    """The network with the requested side, or the encoder's own if that does not fit its stride."""
     if not input_px:
         return NetworkConfig(variant.encoder, variant.preset)
     stride = int(make_encoder(variant.encoder).stride)  # type: ignore[arg-type]
@@ -130,7 +130,7 @@ def _config(variant: Variant, input_px: int) -> NetworkConfig:
 
 @torch.no_grad()
 def _time_ms(network: DirectModel) -> float:
-    """The fastest of some runs: what else the machine does adds time, never takes it."""
+    """Time of the fastest of several runs: other load only ever adds time."""
     device = next(network.parameters()).device
     side_px = network.config.side_px
     picture, log_reach = torch.rand(1, 3, side_px, side_px, device=device), torch.ones(1, 1, device=device)

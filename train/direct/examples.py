@@ -1,4 +1,4 @@
-"""Pictures and labels as a network learns from them: crops, truths in the crop's camera, mirror images."""
+"""Training examples: crops, labels in the camera of the crop, mirror images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MIRROR_PELVIS, _MIRROR_CAMERA = np.array([1.0, 1.0, -1.0]), np.array([-1.0, 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DirectBatch:
-    """Pictures and truths as tensors; directions are those of the camera that looks at the crop."""
+    """Images and truths as tensors; directions are those of the camera that looks at the crop."""
 
     image: Tensor
     """Red green blue, bytes. Shape: (n, 3, side, side)."""
@@ -40,7 +40,7 @@ class DirectBatch:
     q: Tensor
     """All coordinates; the root's are not in the crop's directions. Shape: (n, n_q)."""
     q_weight: Tensor
-    """How far each coordinate's truth is to be trusted. Shape: (n, n_q)."""
+    """Confidence in each coordinate's label, from 0 to 1. Shape: (n, n_q)."""
     scale_factors: Tensor
     """Shape: (n, n_bodies, 3)."""
     joints_m: Tensor
@@ -48,24 +48,24 @@ class DirectBatch:
     markers_m: Tensor
     """Shape: (n, n_markers, 3)."""
     joints_uv: Tensor
-    """In the crop, whose corners are at -1 and 1. Shape: (n, n_bodies, 2)."""
+    """Joint centres in the crop, whose corners are at -1 and 1. Shape: (n, n_bodies, 2)."""
     joints_uv_weight: Tensor
     """Shape: (n, n_bodies)."""
     R_ground_crop: Tensor
     """Shape: (n, 3, 3)."""
     present: Tensor
-    """Whether anybody is there; all truths of the others are to be left alone. Shape: (n,)."""
+    """Whether a person is in the crop; the labels of other crops are ignored. Shape: (n,)."""
 
     def __len__(self) -> int:
         return len(self.image)
 
     def to(self, device: torch.device) -> DirectBatch:
-        """The same on a device."""
+        """The batch on another device."""
         moved = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)}
         return DirectBatch(**moved)
 
     def pin_memory(self) -> DirectBatch:
-        """For quicker copies to a GPU."""
+        """The batch in pinned memory, for faster copies to a GPU."""
         return DirectBatch(**{f.name: getattr(self, f.name).pin_memory() for f in fields(self)})
 
 
@@ -77,16 +77,16 @@ def collate(samples: list[dict[str, NDArray[np.generic]]]) -> DirectBatch:
 
 
 class DirectExamples(Dataset[dict[str, NDArray[np.generic]]]):
-    """Turns numbered pictures into examples; chance depends on the seed and the draw's number alone.
+    """Examples from numbered images; augmentation depends only on the seed and the number of the draw.
 
     Args:
-        source: Of the pictures.
-        layout: What to learn.
-        side_px: Of the crops.
-        seed: Of all variation.
-        how: Pictures are varied; None for the tracker's crop and nothing else.
-        real: Pictures of real people, some of which take the place of others.
-        real_share: How many of all.
+        source: Source of the images.
+        layout: Layout of the outputs.
+        side_px: Side of the crops.
+        seed: Seed of the augmentation.
+        how: Amount of augmentation; None for the tracker's crop without any.
+        real: Source of images of real people, which replace a share of the others.
+        real_share: Share of images of real people.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class DirectExamples(Dataset[dict[str, NDArray[np.generic]]]):
         return len(self._source)
 
     def __getitem__(self, item: tuple[int, int] | int) -> dict[str, NDArray[np.generic]]:
-        """One example: of a picture's number, or of a draw's and a picture's."""
+        """One example: of a image's number, or of a draw's and a image's."""
         draw, index = item if isinstance(item, tuple) else (item, item)
         if self._how is None:
             return example(self._source.picture(index), self._layout, self._side_px)
@@ -127,19 +127,19 @@ def example(
     rng: np.random.Generator | None = None,
     how: Augmentation | None = None,
 ) -> dict[str, NDArray[np.generic]]:
-    """The fields of `DirectBatch` for one picture.
+    """The fields of `DirectBatch` for one image.
 
     Args:
-        picture: With its truth.
-        layout: Of the skeleton.
-        side_px: Of the crop.
-        rng: Chance; None for the tracker's crop.
-        how: Much the picture is varied; needed with `rng`.
+        picture: Image with its labels.
+        layout: Layout of the outputs.
+        side_px: Side of the crop.
+        rng: Random generator; None for the tracker's crop.
+        how: Amount of augmentation; used with `rng`.
     """
     how = how or Augmentation()
     camera = picture.labels.camera
     roi = choose_region(_in_frame(picture), camera.width_px, camera.height_px, rng, how)
-    is_rendered = _trust(picture.labels) is None  # only there is it known where nobody is
+    is_rendered = _trust(picture.labels) is None  # only there the empty regions are known
     if rng is not None and is_rendered and (roi is None or rng.random() < how.empty):
         vacant = empty_region(~np.isin(picture.labels.category, NOT_THE_PERSON), rng, SMALLEST_EMPTY_PX)
         if vacant is not None:
@@ -164,7 +164,7 @@ def _in_frame(picture: LabelledImage) -> Array:
 def _arrays(
     picture: LabelledImage, layout: DirectLayout, roi: Roi | None, image: NDArray[np.uint8]
 ) -> dict[str, NDArray[np.generic]]:
-    """Everything in float32; `roi` is None where nobody is to be seen."""
+    """All fields, in float32; `roi` is None for a crop without a person."""
     labels = picture.labels
     camera = labels.camera
     looked_at = roi or _whole(camera)
@@ -191,7 +191,7 @@ def _arrays(
 
 
 def _trust(labels: Labels) -> Array | None:
-    """How far an estimator's coordinates are to be trusted; None for the truth. Shape: (n_q,)."""
+    """Confidence in an estimator's coordinates; None for exact labels. Shape: (n_q,)."""
     return labels.q_weight if isinstance(labels, EstimatedLabels) else None
 
 
@@ -204,7 +204,7 @@ def _rotation_cam_crop(roi: Roi, camera: CameraLabels) -> Array:
 
 
 def mirrored(example: dict[str, NDArray[np.generic]], layout: DirectLayout) -> dict[str, NDArray[np.generic]]:
-    """The same person in a mirror, in a mirrored room: left and right change places."""
+    """The mirrored example: left and right are swapped in the image and the labels."""
     value = {name: np.asarray(array) for name, array in example.items()}
     body, marker = layout.mirrored_body, layout.mirrored_marker
     flip = _MIRROR_CAMERA.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The direct network as an ONNX file with its spec; refused unless ONNX Runtime gives what torch gives."""
+"""The direct network as an ONNX file with its spec; refused unless ONNX Runtime agrees with torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SURELY_PRESENT = 8.0
 
 
 class LiveDirectModel(nn.Module):
-    """What is exported: pictures as cameras give them in, what live use needs out.
+    """The exported module: camera images in, the outputs of live use out.
 
     Args:
         network: A network with all heads.
@@ -39,7 +39,7 @@ class LiveDirectModel(nn.Module):
         self.register_buffer("spread", network.head.spread)
 
     def forward(self, image: Tensor, log_reach: Tensor) -> tuple[Tensor, ...]:
-        """`engines.features.direct_outputs.OUTPUTS` of one picture.
+        """`engines.features.direct_outputs.OUTPUTS` of one image.
 
         Args:
             image: Blue green red, bytes. Shape: (1, side, side, 3).
@@ -59,9 +59,9 @@ class LiveDirectModel(nn.Module):
 
 
 def untrained_network(encoder: str, layout: DirectLayout) -> DirectModel:
-    """A network fresh from its start, always the same, which takes every picture for one of a person.
+    """A network with fixed random weights that reports a person in every image.
 
-    Only its speed means anything: it is that of a trained one.
+    Only its speed is meaningful: it equals that of a trained network.
 
     Raises:
         TrainError: there is no such encoder.
@@ -79,10 +79,10 @@ def export_direct(network: DirectModel, layout: DirectLayout, path: Path, name: 
     """Write `path` and its spec.
 
     Args:
-        network: In evaluation mode.
-        layout: What it gives.
+        network: Network in evaluation mode.
+        layout: Layout of its outputs.
         path: Ends in `.onnx`.
-        name: Of the network.
+        name: Name of the network in the spec.
 
     Raises:
         TrainError: the network lacks heads that live use needs, or cannot be exported, or ONNX Runtime

@@ -1,7 +1,6 @@
-"""Fit the direct network: read from top to bottom, it is options, what is kept, one step, and the loop.
+"""Train the direct network: options, the state that a checkpoint keeps, and one step.
 
-Every step depends on its number, the options and what was kept alone, so that a run that was killed goes on
-as if it had not been.
+A step depends only on its number, the options and that state, so a killed run resumes exactly.
 """
 
 from __future__ import annotations
@@ -45,46 +44,46 @@ from train.direct.sources import PictureSource
 from train.errors import TrainError
 
 STATISTICS_FROM = 2048
-"""Pictures whose labels tell where a network starts from."""
+"""Number of images whose labels set the initial output statistics."""
 LARGEST_GRADIENT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class FitOptions:
-    """How to fit."""
+    """Training options."""
 
     images: int = 1_000_000
-    """Pictures to see in all, earlier runs included."""
+    """Total number of training images, earlier runs included."""
     batch_size: int = 32
-    """Of one process."""
+    """Batch size of one process."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     warm_up: int = 16_000
-    """Pictures over which the learning rate rises."""
+    """Images over which the learning rate rises."""
     cool_down: float = 0.2
-    """Last part of all pictures, over which it falls to nothing."""
+    """Last share of all images, over which the learning rate falls to 0."""
     averaging: float = 0.999
-    """Of the weights that are measured and exported, per step."""
+    """Decay per step of the averaged weights, which are measured and exported."""
     precision: str = "auto"
-    """Of the encoder: `fp32`, `bf16`, or `auto`: bf16 where the processor has it."""
+    """Precision of the encoder: `fp32`, `bf16`, or `auto` for bf16 where the processor supports it."""
     workers: int = 1
     """Processes that make batches; 0 makes them between the steps."""
     save_every: int = 500
     """Steps."""
     seed: int = 0
     real_share: float = 0.1
-    """Of pictures of real people, where there are some."""
+    """Share of images of real people, if there are any."""
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def shortened(self) -> FitOptions:
-        """For a short run: the learning rate rises over a tenth of the pictures at most."""
+        """Options for a short run: the warm-up takes at most a tenth of the images."""
         return replace(self, warm_up=min(self.warm_up, self.images // 10))
 
 
 def rate_at(images: int, options: FitOptions) -> float:
     """The learning rate: up, level, and down at the end (Hu et al., 2024, "warm-up, stable, decay").
 
-    Level in between, so that a longer run can go on from a checkpoint of a shorter one; and over pictures,
+    Level in between, so that a longer run can go on from a checkpoint of a shorter one; and over images,
     not steps, so that the number of processes may change.
     """
     up = min(1.0, (images + options.batch_size) / max(1, options.warm_up))
@@ -93,7 +92,7 @@ def rate_at(images: int, options: FitOptions) -> float:
 
 
 def encoder_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """Lower precision for the encoder, or None.
+    """Data type for the encoder in training; None for float32.
 
     Raises:
         TrainError: there is no such precision.
@@ -146,7 +145,7 @@ def distributed_context() -> Iterator[Rank]:
 
 
 def statistics_of(source: PictureSource, layout: DirectLayout) -> OutputStatistics:
-    """Means and spreads of the labels of some pictures, evenly chosen."""
+    """Means and spreads of the labels of some images, evenly chosen."""
     n = min(len(source), STATISTICS_FROM if source.is_random_access else 256)
     chosen = [k * len(source) // n for k in range(n)] if source.is_random_access else range(n)
     labels = [source.picture(k).labels for k in chosen]
@@ -158,20 +157,20 @@ def statistics_of(source: PictureSource, layout: DirectLayout) -> OutputStatisti
 
 
 class Fit:
-    """A network being fitted: everything that a checkpoint keeps.
+    """A network in training: everything that a checkpoint keeps.
 
     Args:
-        network: Which.
-        layout: What it gives.
-        source: Of the pictures.
-        options: How.
-        weights: Of the loss.
-        folder: Where the checkpoint is kept; one that is there is gone on from.
-        place: In a run of several processes.
-        real: Pictures of real people, to mix in.
+        network: Encoder and head.
+        layout: Layout of the outputs.
+        source: Source of the training images.
+        options: Training options.
+        weights: Loss weights; None for those of the head's preset.
+        folder: Folder of the checkpoint; training resumes from one that exists.
+        rank: Rank of this process in a distributed run.
+        real: Source of images of real people to mix in; None for none.
 
     Raises:
-        TrainError: the folder holds another network, or one for another skeleton or built otherwise.
+        TrainError: the folder holds a network of another architecture or for another skeleton.
     """
 
     def __init__(
@@ -228,13 +227,13 @@ class Fit:
             self.forward = DistributedDataParallel(self.network, devices)
 
     def _names(self) -> list[str]:
-        """Of the parameters, in the optimiser's order."""
+        """Names of the parameters, in the optimiser's order."""
         order = [p for group in self.optimiser.param_groups for p in group["params"]]
         names = {id(p): n for n, p in self.named}
         return [names[id(p)] for p in order]
 
     def spread(self) -> Tensor:
-        """Of the coordinates among people, as the network was told at its start."""
+        """Standard deviation of each coordinate in the initial output statistics. Shape: (n_c,)."""
         head = self.network.head
         if hasattr(head, "spread"):
             return head.spread[: len(self.layout.coordinates)].detach().cpu()
@@ -242,16 +241,16 @@ class Fit:
 
     @property
     def step_images(self) -> int:
-        """Pictures of a step, those of all processes."""
+        """Number of images per step over all processes."""
         return self.options.batch_size * self.rank.count
 
     @property
     def steps_left(self) -> int:
-        """Until all pictures are seen."""
+        """Number of steps until the total number of images is reached."""
         return max(0, (self.options.images - self.spec.images) // self.step_images)
 
     def batches(self) -> Iterator[DirectBatch]:
-        """What is left to see."""
+        """The batches that are left."""
         examples = DirectExamples(
             self.source, self.layout, self.spec.network.side_px, self.options.seed,
             self.options.augmentation, real=self.real, real_share=self.options.real_share,
@@ -264,7 +263,7 @@ class Fit:
         yield from loader(examples, order, workers=self.options.workers, pin=on_gpu)
 
     def step(self, batch: DirectBatch) -> dict[str, Tensor]:
-        """Learn from one batch; the terms of its loss."""
+        """Train on one batch and return the terms of its loss."""
         rate = rate_at(self.spec.images, self.options)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -302,7 +301,13 @@ class Fit:
 
 
 def check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
-    """The same weights must fit; the side of the pictures may change: small ones first save much time."""
+    """Refuse weights of another architecture.
+
+    The input size may change: training on small images first is faster.
+
+    Raises:
+        TrainError: the encoder or the head differs.
+    """
     if (there.encoder, there.head) != (asked.encoder, asked.head):
         raise TrainError(
             f"{folder}: holds {there.encoder} with head {there.head}, not {asked.encoder} with {asked.head}; "
@@ -311,7 +316,7 @@ def check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> N
 
 
 def _optimiser(named: list[tuple[str, nn.Parameter]], options: FitOptions) -> torch.optim.AdamW:
-    """Weights decay; biases and what normalises do not."""
+    """AdamW; biases and normalisation layers have no weight decay."""
     decays = [p for _, p in named if p.ndim > 1]
     others = [p for _, p in named if p.ndim <= 1]
     groups: list[dict[str, Any]] = [

@@ -1,4 +1,4 @@
-"""From feature maps to coordinates, scale factors and points: D3KE's head and kinecast's."""
+"""Heads from feature maps to coordinates, scale factors and points: D3KE's and kinecast's."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from train.direct.neck import Coarsest, TopDown
 
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
 SOFTNESS = 8
-"""Of the bound: nearly straight up to 0.8 of the way to a limit, never beyond it."""
+"""Exponent of the bound: nearly linear up to 0.8 of the way to a limit, never beyond it."""
 MAX_START = 0.97
 FACING_CAMERA = (0.0, 0.0, -1.0, 0.0, -1.0, 0.0)
-"""First two columns of the pelvis's rotation: its X towards the camera, its Y up in the picture."""
+"""First two columns of the pelvis's rotation: its X towards the camera, its Y up in the image."""
 SCALE_STEP = 0.1
 """A scale factor's logarithm per unit of output: about its deviation among adults."""
 D3KE_SCALE_AMPLITUDE = 0.35
 
 
 class DirectOutput(NamedTuple):
-    """What a network makes of n pictures; directions are those of the camera that looks at the crop."""
+    """Outputs for n images; directions are in the camera that looks at the crop."""
 
     R_root: Tensor
     """Pelvis to that camera. Shape: (n, 3, 3)."""
@@ -34,7 +34,7 @@ class DirectOutput(NamedTuple):
     scale_factors: Tensor
     """Shape: (n, n_bodies, 3)."""
     pressure: Tensor
-    """How far each coordinate is pushed towards its limits: 1 is where they are. Shape: (n, n_c)."""
+    """Coordinates before the bound, in units of the limits: 1 is at a limit. Shape: (n, n_c)."""
     sigma: Tensor | None = None
     """Standard deviations, the root's angle last. Shape: (n, n_c + 1)."""
     joints_m: Tensor | None = None
@@ -44,18 +44,18 @@ class DirectOutput(NamedTuple):
     joints_uv: Tensor | None = None
     """Joint centres in the crop, whose corners are at -1 and 1. Shape: (n, n_bodies, 2)."""
     looking: Tensor | None = None
-    """Where the maps look for each joint: shares that sum to 1. Shape: (n, n_bodies, rows, columns)."""
+    """Attention of the maps for each joint: shares that sum to 1. Shape: (n, n_bodies, rows, columns)."""
     presence: Tensor | None = None
     """Log odds that the crop shows a person. Shape: (n,)."""
 
 
 class CoordinateRange(nn.Module):
-    """Outputs about 0 to coordinates within their limits; full turns to a circle.
+    """Maps unbounded outputs to coordinates within their limits; full turns to a circle.
 
     Args:
-        layout: Whose coordinates.
-        mean: What an output of 0 means. Shape: (n_c,).
-        spread: What an output of 1 adds, about. Shape: (n_c,).
+        layout: Layout of the outputs.
+        mean: Coordinates for an output of 0. Shape: (n_c,).
+        spread: Approximate change of the coordinates for an output of 1. Shape: (n_c,).
     """
 
     middle: Tensor
@@ -76,7 +76,7 @@ class CoordinateRange(nn.Module):
         self.n_inputs = len(layout.coordinates) + len(self.wraps)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Coordinates, and how far they are pushed to their limits. Shapes: (n, n_c) twice."""
+        """Coordinates, and their values before the bound. Shapes: (n, n_c) twice."""
         n = self.middle.shape[0]
         pressure = self.start + self.gain * x[:, :n]
         bounded = pressure.clamp(-4.0, 4.0)
@@ -100,15 +100,15 @@ def rotation_from_6d(x: Tensor) -> Tensor:
 
 
 class PointMaps(nn.Module):
-    """Points from feature maps: each point has a map of where to look and maps of what is found there.
+    """Points from feature maps: each point has an attention map and maps of its local estimate.
 
-    A weighted mean over all cells gives the answer, so that points outside the crop can be told from what
-    is inside.
+    A weighted mean over all cells gives each point, so that points outside the crop can be inferred from
+    the inside.
 
     Args:
-        n_channels: Of the feature maps.
-        n_joints: Points with a place in the crop besides their place in space.
-        n_markers: Points without.
+        n_channels: Number of channels of the feature maps.
+        n_joints: Number of points with a position in the crop besides that in space.
+        n_markers: Number of points with a position in space only.
     """
 
     def __init__(self, n_channels: int, n_joints: int, n_markers: int) -> None:
@@ -143,13 +143,13 @@ def _cell_centres(rows: int, columns: int, device: torch.device) -> Tensor:
 
 
 class KinecastHead(nn.Module):
-    """Points from the maps first; coordinates from the points, the pooled maps and the zoom.
+    """Points from the maps first; then coordinates from the points, the pooled maps and the reach.
 
     Args:
-        n_channels: Of the encoder's stages, the finest first.
-        layout: What to give.
-        statistics: Of the coordinates and scale factors to expect.
-        n_hidden: Width of what is between maps and answers.
+        n_channels: Number of channels of each encoder stage, the finest first.
+        layout: Layout of the outputs.
+        statistics: Statistics of the expected coordinates and scale factors.
+        n_hidden: Width of the hidden layers between maps and outputs.
     """
 
     log_scale_mean: Tensor
@@ -184,11 +184,11 @@ class KinecastHead(nn.Module):
             self.last.bias[:6] = torch.tensor(FACING_CAMERA)
 
     def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> DirectOutput:
-        """Answers in single precision.
+        """Compute the outputs in single precision.
 
         Args:
             coarse: The encoder's last maps. Shape: (n, n_channels[-1], rows, columns).
-            fine: Those of the neck. Shape: (n, channels, more rows, more columns).
+            fine: Maps of the neck. Shape: (n, channels, more rows, more columns).
             log_reach: See `engines.features.crop_rays.log_reach`. Shape: (n, 1).
         """
         joints_m, markers_m, joints_uv, looking = self.points(fine)
@@ -230,7 +230,7 @@ class D3keHead(nn.Module):
         self.convolution = nn.Conv2d(n_channels[-1], 6 + self.n_c + self.n_scales, 1)
 
     def forward(self, coarse: Tensor, fine: Tensor, log_reach: Tensor) -> DirectOutput:
-        """As `KinecastHead.forward`; finer maps and the zoom are not used."""
+        """See `KinecastHead.forward`; finer maps and the reach are not used."""
         x = self.convolution(coarse).flatten(2)
         bounded = (2.0 * torch.sigmoid(x[:, 6:]) - 1.0).mean(2)
         scale = self.scale_mean + D3KE_SCALE_AMPLITUDE * bounded[:, self.n_c :]
@@ -243,7 +243,7 @@ class D3keHead(nn.Module):
 
 
 class OutputStatistics(NamedTuple):
-    """What people's coordinates and sizes are like: where networks start from."""
+    """Statistics of people's coordinates and sizes, which initialise a network."""
 
     mean: Tensor
     """Shape: (n_c,)."""

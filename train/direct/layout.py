@@ -1,4 +1,4 @@
-"""What the direct networks give, in which order, for one skeleton."""
+"""Order and limits of the direct network's outputs for one skeleton."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ BONY_WEIGHT, SOFT_WEIGHT = 2.0, 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DirectLayout:
-    """Orders and limits; the root's three rotations are given as a matrix, its place is not given."""
+    """Orders and limits; the root's three rotations are given as a matrix, its position is not an output."""
 
     skeleton: Skeleton
     coordinates: Index
-    """Rows of q that are given, free and not the root's. Shape: (n_c,)."""
+    """Indices into q of the outputs: free coordinates without the root's. Shape: (n_c,)."""
     wraps: NDArray[np.bool_]
     """Shape: (n_c,)."""
     lower: Array
@@ -39,7 +39,7 @@ class DirectLayout:
     upper: Array
     """Shape: (n_c,)."""
     scale_group: Index
-    """Which group each body belongs to: left and right share theirs. Shape: (n_bodies,)."""
+    """Scale group of each body; left and right share theirs. Shape: (n_bodies,)."""
     mirrored_body: Index
     """Shape: (n_bodies,)."""
     mirrored_marker: Index
@@ -74,7 +74,7 @@ class DirectLayout:
 
     @property
     def coordinate_names(self) -> tuple[str, ...]:
-        """Of what is given, in order."""
+        """Names of the output coordinates, in order."""
         return tuple(self.skeleton.coordinate_names[k] for k in self.coordinates)
 
     @property

@@ -1,4 +1,4 @@
-"""In which order pictures are learnt from, and the batches of them."""
+"""The order of training images, and their batches."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from train.direct.sources import PictureSource
 
 
 class Order:
-    """The endless order in which pictures are seen, as batches of (draw, picture); starts anywhere.
+    """The endless order of training images, as batches of (draw, index); it starts at any draw.
 
-    Each epoch is a permutation of its own, a function of seed and epoch. Sources that are drawn in order are
-    seen in order.
+    Each epoch is a permutation that depends on seed and epoch. Sources without random access are read in
+    order.
 
     Args:
-        source: Of the pictures.
-        batch_size: Of one process.
-        first_draw: Pictures that were seen before, by all processes.
-        seed: Of the permutations.
-        rank: Which process this is.
-        n_ranks: How many there are.
-        n_batches: How many to make.
+        source: Source of the images.
+        batch_size: Batch size of one process.
+        first_draw: Number of images drawn before, by all processes.
+        seed: Seed of the permutations.
+        rank: Number of this process.
+        n_ranks: Number of processes.
+        n_batches: Number of batches to make.
     """
 
     def __init__(
@@ -58,24 +58,24 @@ class Order:
     def _picture(self, draw: int) -> int:
         if not self._shuffled:
             return draw
-        epoch, place = divmod(draw, self._n)
+        epoch, position = divmod(draw, self._n)
         if epoch != self._epoch:
             self._epoch = epoch
             self._permutation = np.random.default_rng([self._seed, epoch]).permutation(self._n)
-        return int(self._permutation[place])
+        return int(self._permutation[position])
 
 
 def loader(
     examples: DirectExamples, order: Order | range, *, batch_size: int = 64, workers: int, pin: bool = False
 ) -> DataLoader[DirectBatch]:
-    """Batches, made ahead by worker processes.
+    """Batches, made in advance by worker processes.
 
     Args:
-        examples: What to draw from.
-        order: Of the batches; a range of numbers goes through them once.
-        batch_size: With a range.
-        workers: Processes; 0 makes them in this one.
-        pin: For a GPU.
+        examples: Examples to draw from.
+        order: Order of the batches; a range of indices is read once.
+        batch_size: Batch size for a range.
+        workers: Number of worker processes; 0 makes the batches in this process.
+        pin: Whether to pin memory for a GPU.
     """
     batches: Iterable[list[object]] = (
         cast(Iterable[list[object]], order) if isinstance(order, Order) else _split(order, batch_size)
@@ -98,6 +98,6 @@ def _split(numbers: range, size: int) -> list[list[object]]:
 
 
 def start_worker(worker: int) -> None:
-    """A worker must not fight the network for cores, and Ctrl-C is for the process that waits for it."""
+    """Limit OpenCV to one thread, and leave Ctrl-C to the main process."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

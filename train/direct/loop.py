@@ -1,4 +1,4 @@
-"""The loop around `Fit`: progress, TensorBoard, checkpoints, and where the time goes."""
+"""The training loop around `Fit`: progress, TensorBoard, checkpoints and throughput."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ Measure = Callable[[Fit], dict[str, float]]
 
 @dataclass(slots=True)
 class Throughput:
-    """Pictures that all processes saw, and seconds of this one."""
+    """Images of all processes, and seconds of this process."""
 
     images: int = 0
     total_s: float = 0.0
     waiting_s: float = 0.0
-    """For data."""
+    """Time spent waiting for data."""
 
     @property
     def images_per_s(self) -> float:
-        """From the first batch on: before it, processes start."""
+        """Images per second, counted from the first batch, after the workers have started."""
         return self.images / max(self.total_s, 1e-9)
 
     @property
     def waiting_share(self) -> float:
-        """Part of the time that was lost to data."""
+        """Share of the time spent waiting for data."""
         return self.waiting_s / max(self.total_s, 1e-9)
 
 
-class Journal:
-    """What a run tells: to the console, to TensorBoard; only the first process speaks."""
+class TrainingLog:
+    """Progress on the console and in TensorBoard, from the first process only."""
 
     def __init__(self, fit: Fit) -> None:
         self._fit = fit
@@ -60,7 +60,7 @@ class Journal:
         self._recent: deque[float] = deque(maxlen=REMEMBERED)
 
     def step(self, terms: dict[str, Tensor], throughput: Throughput) -> None:
-        """Tell of one step.
+        """Log one step.
 
         Raises:
             TrainError: the loss is not a number any more.
@@ -89,35 +89,35 @@ class Journal:
             self.figures({"gpu_memory_gb": torch.cuda.max_memory_allocated() / 1e9})
 
     def figures(self, values: dict[str, float]) -> None:
-        """Log figures over pictures seen."""
+        """Log values over the number of training images."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, self._fit.spec.images)
 
     def close(self) -> None:
-        """End both."""
+        """Close the progress bar and the TensorBoard file."""
         self._bar.close()
         if self._writer is not None:
             self._writer.close()
 
 
 def run_fit(fit: Fit, measure: Measure | None = None, measure_every: int = 0) -> Throughput:
-    """Fit until all pictures are seen; Ctrl-C saves and ends.
+    """Train until the total number of images is reached; Ctrl-C saves and ends.
 
     Args:
-        fit: What to fit.
-        measure: Gives figures of the averaged network to log; runs in the first process.
-        measure_every: Steps; 0 for never.
+        fit: Training to run.
+        measure: Function that scores the averaged network, for the log; called in the first process.
+        measure_every: Number of steps between measurements; 0 for never.
 
     Raises:
         TrainError: the loss is not a number any more, or the checkpoint cannot be written.
     """
-    throughput, journal = Throughput(), Journal(fit)
+    throughput, log = Throughput(), TrainingLog(fit)
     try:
-        with asked_to_stop() as stop:
-            _loop(fit, throughput, journal, stop, measure if fit.rank.is_first else None, measure_every)
+        with stop_on_interrupt() as stop:
+            _loop(fit, throughput, log, stop, measure if fit.rank.is_first else None, measure_every)
     finally:
-        journal.close()
+        log.close()
     fit.save()
     if stop and fit.rank.is_first:
         print(f"stopped at step {fit.spec.step}; the same command goes on")
@@ -125,11 +125,11 @@ def run_fit(fit: Fit, measure: Measure | None = None, measure_every: int = 0) ->
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[list[int]]:
-    """Ctrl-C ends a run between two steps: a checkpoint of half a step would never go on the same way.
+def stop_on_interrupt() -> Iterator[list[int]]:
+    """Let Ctrl-C end a run between two steps: training could not resume exactly from half a step.
 
     Yields:
-        A list that holds the signal once it came.
+        A list that holds the signal after it arrived.
     """
     came: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
@@ -142,7 +142,7 @@ def asked_to_stop() -> Iterator[list[int]]:
 def _loop(
     fit: Fit,
     throughput: Throughput,
-    journal: Journal,
+    log: TrainingLog,
     stop: list[int],
     measure: Measure | None,
     measure_every: int,
@@ -154,14 +154,14 @@ def _loop(
         if mark_s is not None:
             throughput.waiting_s += time.perf_counter() - mark_s
         terms = fit.step(batch.to(fit.rank.device))
-        journal.step(terms, throughput)
+        log.step(terms, throughput)
         if mark_s is not None:
             throughput.total_s += time.perf_counter() - mark_s
             throughput.images += fit.step_images
         if fit.spec.step % fit.options.save_every == 0:
             fit.save()
         if measure is not None and measure_every and fit.spec.step % measure_every == 0:
-            journal.figures({f"held_out/{name}": value for name, value in measure(fit).items()})
+            log.figures({f"held_out/{name}": value for name, value in measure(fit).items()})
         if stop:
             return
         mark_s = time.perf_counter()

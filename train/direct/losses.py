@@ -1,4 +1,4 @@
-"""What a direct network is punished for; every term can be switched off by its weight."""
+"""Loss terms of the direct network; a weight of 0 switches a term off."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from train.direct.torch_kinematics import TorchKinematics
 from train.errors import TrainError
 
 KNEE_RAD = math.radians(5.0)
-"""Larger errors of angles count linearly."""
+"""Angle error beyond which the loss is linear."""
 D3KE_KNEE = 0.1
-"""The same for D3KE, as a part of a coordinate's range."""
+"""The same for D3KE's angle term, in ranges of the coordinate."""
 TINY = 1e-9
 FREE_PRESSURE = 1.2
-"""Beyond it a coordinate's gradient would vanish."""
+"""Value before the bound beyond which a coordinate's gradient would vanish."""
 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Of each term; 0 switches it off.
+    """Weight of each loss term; 0 switches it off.
 
     The first four are D3KE's (Bittner et al., 2023), in m, m, parts and deg.
     """
@@ -39,20 +39,20 @@ class LossWeights:
     body: float = 0.1
     angles: float = 0.06
     root: float = 0.0
-    """Of the angle between the pelvis's rotations, rad."""
+    """Weight of the angle between pelvis rotations, in rad."""
     coordinates: float = 0.0
-    """Of errors in units of each coordinate's spread among people."""
+    """Weight of coordinate errors, in units of each coordinate's standard deviation among people."""
     proportions: float = 0.0
-    """Of the logarithms of scale factors."""
+    """Weight of errors of the logarithms of scale factors."""
     points: float = 0.0
-    """Of the points that the maps show, m."""
+    """Weight of errors of the points from the maps, in m."""
     joints_2d: float = 0.0
-    """Of joints in the crop, in half sides."""
+    """Weight of errors of joints in the crop, in half sides."""
     looking: float = 0.0
-    """Of how far the maps look for joints elsewhere than where they are, nats."""
+    """Weight of the divergence between the maps' attention and the true joint positions, in nats."""
     limits: float = 0.0
     surprise: float = 0.0
-    """Of how well the uncertainty tells the error."""
+    """Weight of the negative log-likelihood of the errors under the predicted uncertainty."""
     presence: float = 0.0
 
 
@@ -79,16 +79,16 @@ def preset(name: str, without: Sequence[str] = ()) -> LossWeights:
 
 
 class PosedSkeleton(NamedTuple):
-    """Where a network's coordinates put the skeleton, in the camera that looks at the crop."""
+    """Skeleton posed by a network's coordinates, in the camera that looks at the crop."""
 
     joints_m: Tensor
-    """From the pelvis. Shape: (n, n_bodies, 3)."""
+    """Joint centres from the pelvis. Shape: (n, n_bodies, 3)."""
     markers_m: Tensor
     """Shape: (n, n_markers, 3)."""
 
 
 class KinematicLayer(nn.Module):
-    """Forward kinematics of a network's answer; it neither learns nor is stored with weights."""
+    """Forward kinematics of a network's output; it has no parameters and is not stored with weights."""
 
     def __init__(self, layout: DirectLayout) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class KinematicLayer(nn.Module):
         self.n_q = skeleton.n_q
 
     def forward(self, output: DirectOutput) -> PosedSkeleton:
-        """Place joints and markers."""
+        """Positions of joints and markers."""
         q = output.q.new_zeros(len(output.q), self.n_q)
         q[:, self.coordinates] = output.q
         T = self.kinematics(q, output.scale_factors)
@@ -111,12 +111,12 @@ class KinematicLayer(nn.Module):
 
 
 class DirectLoss(nn.Module):
-    """The terms of a batch and their weighted sum.
+    """Loss terms of a batch and their weighted sum.
 
     Args:
-        layout: What the network gives.
-        weights: Of the terms.
-        spread: Of each coordinate among people. Shape: (n_c,).
+        layout: Layout of the outputs.
+        weights: Loss weights.
+        spread: Standard deviation of each coordinate among people. Shape: (n_c,).
     """
 
     marker_weight: Tensor
@@ -139,13 +139,13 @@ class DirectLoss(nn.Module):
         self.register_buffer("is_wrapped", torch.from_numpy(layout.wraps))
 
     def forward(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
-        """Each term that counts, unweighted, and `total`."""
-        terms = self._of_the_pose(output, truth) | self._of_the_picture(output, truth)
+        """Each term with a weight, unweighted, and their weighted sum `total`."""
+        terms = self._pose_terms(output, truth) | self._image_terms(output, truth)
         terms = {name: terms[name] for name in self.weights if name in terms}
         terms["total"] = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
         return terms
 
-    def _of_the_pose(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
+    def _pose_terms(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
         present = truth.present
         error = wrapped(output.q - truth.q[:, self.coordinates], self.is_wrapped)
         trust = truth.q_weight[:, self.coordinates] * present.unsqueeze(1)
@@ -169,13 +169,14 @@ class DirectLoss(nn.Module):
             distance = _l1(solved.markers_m, truth.markers_m) * self.marker_weight
             terms["markers"] = _mean(distance.mean(1), present)
         if output.sigma is not None:
-            # The uncertainty learns from the error without excusing it: Laplace's likelihood, error fixed.
+            # Negative log-likelihood of Laplace's distribution. The error is detached, so that a large
+            # uncertainty never makes up for a large error.
             missed = torch.cat([error.abs(), turn.unsqueeze(1)], 1).detach()
             surprise = missed / output.sigma + torch.log(output.sigma)
             terms["surprise"] = _mean(surprise, torch.cat([trust, present.unsqueeze(1)], 1))
         return terms
 
-    def _of_the_picture(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
+    def _image_terms(self, output: DirectOutput, truth: DirectBatch) -> dict[str, Tensor]:
         terms: dict[str, Tensor] = {}
         present = truth.present
         if output.joints_m is not None and output.markers_m is not None:
@@ -186,20 +187,21 @@ class DirectLoss(nn.Module):
             terms["joints_2d"] = _mean(_l1(output.joints_uv, truth.joints_uv), asked)
         if output.looking is not None:
             is_inside = (truth.joints_uv.abs() < 1.0).all(2) * present.unsqueeze(1)
-            terms["looking"] = _mean(_looked_elsewhere(output.looking, truth.joints_uv), is_inside)
+            terms["looking"] = _mean(_attention_divergence(output.looking, truth.joints_uv), is_inside)
         if output.presence is not None:
             terms["presence"] = binary_cross_entropy_with_logits(output.presence, present)
         return terms
 
 
-def _looked_elsewhere(looking: Tensor, uv: Tensor) -> Tensor:
-    """Divergence of shares of cells from those of the cells about points, which tell a point exactly.
+def _attention_divergence(looking: Tensor, uv: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of attention maps from the bilinear weights of the true points.
 
-    A mean may be right wherever it looks; told where to look, maps learn sooner (Nibali et al., 2018).
+    A weighted mean can be right with attention anywhere; supervised attention trains faster (Nibali et al.,
+    2018).
 
     Args:
-        looking: Shape: (n, k, rows, columns).
-        uv: From -1 to 1. Shape: (n, k, 2).
+        looking: Attention maps that sum to 1. Shape: (n, k, rows, columns).
+        uv: Points in the crop, from -1 to 1. Shape: (n, k, 2).
 
     Returns:
         Shape: (n, k).
@@ -210,10 +212,10 @@ def _looked_elsewhere(looking: Tensor, uv: Tensor) -> Tensor:
 
 
 def _shares(u: Tensor, n_cells: int) -> Tensor:
-    """Of each cell of a row, linear between the centres of two. Shapes: (n, k) to (n, k, n_cells)."""
-    place = ((u + 1.0) * (0.5 * n_cells) - 0.5).clamp(0.0, n_cells - 1.0)
+    """Weight of each cell of a row, linear between two centres. Shapes: (n, k) to (n, k, n_cells)."""
+    cell = ((u + 1.0) * (0.5 * n_cells) - 0.5).clamp(0.0, n_cells - 1.0)
     cells = torch.arange(n_cells, device=u.device, dtype=u.dtype)
-    return (1.0 - (place.unsqueeze(2) - cells).abs()).relu()
+    return (1.0 - (cell.unsqueeze(2) - cells).abs()).relu()
 
 
 def wrapped(difference: Tensor, is_wrapped: Tensor) -> Tensor:

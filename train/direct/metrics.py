@@ -1,4 +1,4 @@
-"""How far a direct network is off, on pictures whose truth is known."""
+"""Errors of a direct network on images with known labels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class DirectScore:
-    """Means over pictures."""
+    """Means over images."""
 
     pictures: int
     angle_mae_deg: float
-    """Over all coordinates given and the root's three."""
+    """Mean over all output coordinates and the root's three."""
     scored_mae_deg: float
-    """Over the fifteen of the headline figure, without pelvis rotation."""
+    """Mean over the scored coordinates without pelvis rotation."""
     root_deg: float
     """Angle between pelvis rotations."""
     mpjpe_mm: float
@@ -51,12 +51,12 @@ class DirectScore:
 
 @torch.no_grad()
 def score(network: DirectModel, layout: DirectLayout, batches: Iterable[DirectBatch]) -> DirectScore:
-    """Look at pictures of people and compare.
+    """Score a network on images of people.
 
     Args:
-        network: To measure, in evaluation mode.
-        layout: What it gives.
-        batches: Pictures in which somebody is present.
+        network: Network in evaluation mode.
+        layout: Layout of its outputs.
+        batches: Images that show a person.
     """
     device = next(network.parameters()).device
     kinematic_layer = KinematicLayer(layout).to(device)
@@ -115,7 +115,7 @@ def score_examples(
     n: int | None = None,
     workers: int = 0,
 ) -> DirectScore:
-    """Score the first `n` pictures, or all."""
+    """Score the first `n` images, or all."""
     numbers = range(len(examples) if n is None else min(n, len(examples)))
     return score(network, layout, loader(examples, numbers, workers=workers))
 

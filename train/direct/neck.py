@@ -1,4 +1,4 @@
-"""From an encoder's stages to the maps that points are looked for in."""
+"""The neck: from the encoder's stages to the maps in which points are located."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 GROUPS = 4
-"""Of 3x3 convolutions: many narrow groups are slow on CPUs."""
+"""Number of groups of 3x3 convolutions: many narrow groups are slow on CPUs."""
 N_MIXED = 128
-"""Channels of what coarse and fine maps are added up in."""
+"""Number of channels in which coarse and fine maps are added."""
 
 
 class TopDown(nn.Module):
-    """Coarse maps, which know what is seen, guide finer ones, which know where.
+    """Feature pyramid: coarse semantic maps are added to finer maps with exact positions.
 
     Source: Lin et al., "Feature pyramid networks for object detection", 2017.
 
     Args:
-        n_channels: Of each stage, the finest first.
-        n_out: Channels of the result.
+        n_channels: Number of channels of each stage, the finest first.
+        n_out: Number of channels of the result.
     """
 
     def __init__(self, n_channels: Sequence[int], n_out: int) -> None:

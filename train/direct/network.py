@@ -1,4 +1,4 @@
-"""The direct network: a picture in, coordinates, scale factors and points out."""
+"""The direct network: an image in; coordinates, scale factors and points out."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Which network."""
+    """Encoder, head and input size of a network."""
 
     encoder: str = "resnext26_small"
     head: str = "kinecast"
     input_px: int = 0
-    """Side of the pictures; 0 for the encoder's own."""
+    """Side of the images; 0 for the encoder's own."""
 
     @property
     def side_px(self) -> int:
-        """Side of the pictures."""
+        """Side of the images."""
         return self.input_px or input_px(self.encoder)
 
 
@@ -36,9 +36,9 @@ class DirectModel(nn.Module):
     """An encoder and a head.
 
     Args:
-        config: Which.
-        layout: What to give.
-        statistics: Where to start from; plain ones if left out, as when weights are loaded over them.
+        config: Encoder, head and input size.
+        layout: Layout of the outputs.
+        statistics: Initial output statistics; `plain_statistics` by default.
 
     Raises:
         TrainError: there is no such encoder or head, or the side does not suit the encoder.
@@ -72,7 +72,7 @@ class DirectModel(nn.Module):
         self.head = HEADS[config.head](n_channels, layout, statistics or plain_statistics(layout))
 
     def forward(self, image: Tensor, log_reach: Tensor) -> DirectOutput:
-        """Look at n pictures.
+        """Estimate from n images.
 
         Args:
             image: Red green blue from 0 to 1. Shape: (n, 3, side, side).
@@ -97,7 +97,7 @@ def _channels(values: tuple[float, ...]) -> Tensor:
 
 
 def plain_statistics(layout: DirectLayout) -> OutputStatistics:
-    """What is expected where nothing is known: anything within the limits, the model's own size."""
+    """Statistics without data: uniform within the limits, the model's own size."""
     lower, upper = torch.from_numpy(layout.lower).float(), torch.from_numpy(layout.upper).float()
     spread = ((upper - lower) / math.sqrt(12.0)).clamp_max(math.pi)
     return OutputStatistics((0.5 * (lower + upper)), spread, torch.zeros(layout.n_scale_groups, 3))

@@ -1,6 +1,6 @@
-"""Recordings of real people as pictures to learn from: an estimator's coordinates, as far as it trusts them.
+"""Recordings of real people as training images, labelled by an estimator and weighted by its confidence.
 
-The pictures stay in the folder they are put in; nothing is sent anywhere.
+The images stay in the folder they are put in; nothing is sent anywhere.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 SOURCE = "estimated"
 SIZE_PX = 256
 ROOM = 1.5
-"""Side of the stored pictures over the person's extent."""
+"""Side of the stored images over the person's extent."""
 MIN_CONFIDENCE = 0.5
 """Mean over the coordinates; frames below it are left out."""
 TRUSTED = (0.3, 0.8)
@@ -45,7 +45,7 @@ N_SCALED_ROWS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """What `kinecast replay` or `kinecast live` wrote of one person."""
+    """A recording of one person by `kinecast replay` or `kinecast live`."""
 
     video: Path
     camera: CameraCalibration
@@ -92,7 +92,7 @@ def _row(line: dict[str, str], skeleton: Skeleton) -> tuple[Array, Array]:
 
 
 def _scale_factors(markers: MarkerTable, times_s: Array, q: Array, skeleton: Skeleton) -> Array:
-    """From distances between markers of one body, which scale with it; one for bodies with less than two."""
+    """Scale factors from distances between markers of one body; 1 for bodies with fewer than two markers."""
     factors = np.ones((skeleton.n_bodies, 3))
     names = [n for n in skeleton.marker_names if n in markers.names]
     column = [markers.names.index(n) for n in names]
@@ -114,11 +114,11 @@ def _spans(points_m: Array) -> Array:
 
 
 def label_recording(recording: Recording, skeleton: Skeleton, every: int) -> Iterator[CodedImage]:
-    """Pictures of the frames in which the estimator trusted itself.
+    """Images of the frames in which the estimator trusted itself.
 
     Args:
-        recording: To read.
-        skeleton: That it was made with.
+        recording: Recording to read.
+        skeleton: Skeleton of the recording.
         every: Take one of so many frames.
 
     Raises:
@@ -144,7 +144,7 @@ def label_recording(recording: Recording, skeleton: Skeleton, every: int) -> Ite
 def _picture(
     image_bgr: NDArray[np.uint8], recording: Recording, skeleton: Skeleton, q: Array, confidence: Array
 ) -> CodedImage | None:
-    """A square about the person with its labels; None where the estimate lies outside the picture."""
+    """A square about the person with its labels; None where the estimate lies outside the image."""
     camera, scale_factors, k = recording.camera, recording.scale_factors, recording.camera.intrinsics
     centres_m = joint_centres(skeleton, q, scale_factors)
     markers_m = marker_positions(skeleton, q, scale_factors)
@@ -175,7 +175,7 @@ def write_pseudo_set(recordings: Iterable[Recording], skeleton: Skeleton, folder
     """Write a set that `train.direct.sources.ShardPictures` reads.
 
     Returns:
-        How many pictures it holds.
+        How many images it holds.
 
     Raises:
         TrainError: there is a set already, no frame was trusted, or a video cannot be read.

@@ -1,4 +1,4 @@
-"""Where training pictures come from: shards on disk, read in any order, or people drawn on the fly."""
+"""Sources of training images: shards on disk in any order, or people rendered on the fly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from train.synth.recipe import Recipe, draw_block, image_key
 from train.synth.shards import CodedImage, Kind, LabelledImage, check_whole, decode_image, shard_paths
 
 ENDLESS = 2**40
-"""Pictures of a stream."""
+"""Images of a stream."""
 
 
 class PictureSource(Protocol):
-    """Numbered pictures; opening files and drawing people happen in the process that asks."""
+    """Numbered images; files are opened and people rendered in the calling process."""
 
     identity: str
-    """Changes when a number would give another picture."""
+    """Identity of the images: it changes whenever any image does."""
     is_random_access: bool
     """Whether any order is as quick as any other."""
 
@@ -37,15 +37,15 @@ class PictureSource(Protocol):
 
 
 class ShardPictures:
-    """The pictures of sets on disk, by number.
+    """The images of sets on disk, by number.
 
     Args:
         folders: Sets made by `kinecast train synth`.
-        skeleton: That the labels must belong to.
+        skeleton: Skeleton that the labels must belong to.
         with_clips: Whether the frames of clips count; many of them look alike.
 
     Raises:
-        TrainError: a folder holds no pictures, a shard is damaged, or the labels are of another skeleton.
+        TrainError: a folder holds no images, a shard is damaged, or the labels are of another skeleton.
     """
 
     is_random_access = True
@@ -70,7 +70,7 @@ class ShardPictures:
         return len(self._rows)
 
     def picture(self, index: int) -> LabelledImage:
-        """Read one picture.
+        """Read one image.
 
         Raises:
             TrainError: it is damaged, or gone.
@@ -89,12 +89,12 @@ class ShardPictures:
         return self._handles[shard]
 
     def __getstate__(self) -> dict[str, object]:
-        """Without open files: another process opens its own."""
+        """The state without open files; another process opens its own."""
         return {**self.__dict__, "_handles": {}}
 
 
 def _members(path: Path) -> list[tuple[int, int, int, int]]:
-    """Offset and size of picture and labels of each sample of a shard, in order."""
+    """Offset and size of image and labels of each sample of a shard, in order."""
     places: dict[str, dict[str, tuple[int, int]]] = {}
     try:
         check_whole(path)
@@ -108,7 +108,7 @@ def _members(path: Path) -> list[tuple[int, int, int, int]]:
 
 
 def check_skeleton(folder: Path, skeleton: Skeleton) -> None:
-    """Refuse pictures labelled with another skeleton.
+    """Refuse images labelled with another skeleton.
 
     Raises:
         TrainError: naming the set and both skeletons.
@@ -122,12 +122,12 @@ def check_skeleton(folder: Path, skeleton: Skeleton) -> None:
 
 
 class StreamPictures:
-    """People drawn when they are asked for: no disk, and nobody is seen twice.
+    """People rendered on demand: no disk, and no person occurs twice.
 
-    Pictures of one block are drawn together, so ask for consecutive numbers.
+    Images of one block are rendered together, so read them in order.
 
     Args:
-        recipe: Whom to draw.
+        recipe: Description of the people to render.
     """
 
     is_random_access = False
@@ -140,7 +140,7 @@ class StreamPictures:
         return ENDLESS
 
     def picture(self, index: int) -> LabelledImage:
-        """Draw one picture, or take it from its block.
+        """Render one image, or take it from its block.
 
         Raises:
             TrainError: as `Recipe.open`.

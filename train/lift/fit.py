@@ -1,4 +1,4 @@
-"""Fit the lifter."""
+"""Train the lifter."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Array = NDArray[np.float64]
 
 """The coordinates whose mean is the headline figure, as `kinecast evaluate` has them."""
 KNEE_OF_LOSS_RAD = np.radians(5.0)
-"""Errors beyond it count linearly: BlazePose's outliers must not rule."""
+"""Error beyond which the loss is linear, against BlazePose's outliers."""
 LARGEST_SPREAD_RAD = np.radians(20.0)
-"""Coordinates that vary more are not worth less for it."""
+"""Upper limit of the standard deviation by which errors are divided."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiftOptions:
-    """How to fit."""
+    """Training options."""
 
     epochs: int = 40
     batch_size: int = 512
@@ -38,11 +38,11 @@ class LiftOptions:
     seed: int = 0
     tuning_epochs: int = 8
     tuning_rate: float = 4e-4
-    """Of the end on rendered pictures alone, where simulated ones were among the first."""
+    """Learning rate of the final epochs on rendered images alone, after training with simulated ones."""
 
 
 EpochReport = Callable[[int, float, LiftModel], None]
-"""Told the epoch, its mean loss and the network."""
+"""Callback with the epoch, its mean loss and the network."""
 
 
 def fit_lift(
@@ -53,15 +53,15 @@ def fit_lift(
     *,
     simulated: LiftData | None = None,
 ) -> LiftModel:
-    """Train a lifter; half of every epoch is seen in a mirror, with new camera noise each time.
+    """Train a lifter; half of every epoch is mirrored, and camera errors are drawn anew each epoch.
 
     Args:
-        data: Observations to learn from.
-        skeleton: That they belong to.
-        options: How.
-        on_epoch: Told how it goes.
-        simulated: More observations, of an observation model: many poses, about as they would be seen. They
-            are learnt from first, together with the others, which alone have the last word.
+        data: Training observations.
+        skeleton: Skeleton of the data.
+        options: Training options.
+        on_epoch: Progress callback.
+        simulated: Observations made by an observation model. Training starts on both sets together and
+            ends on `data` alone.
     """
     torch.manual_seed(options.seed)
     first = make_pairs(data, skeleton, None)
@@ -121,12 +121,13 @@ def set_normalisation(model: LiftModel, pairs: Pairs) -> None:
 
 
 def lift_loss(model: LiftModel, features: Tensor, q: Tensor, scale: Tensor) -> Tensor:
-    """Robust error of coordinates and scale factors, and how well the uncertainty tells the error."""
+    """Robust error of coordinates and scale factors, and the negative log-likelihood of the uncertainty."""
     q_hat, sigma, scale_hat = model(features)
     error = torch.abs(q_hat - q)
     weight = 1.0 / model.target_scale.clamp_max(LARGEST_SPREAD_RAD)
     robust = torch.nn.functional.smooth_l1_loss(q_hat, q, beta=KNEE_OF_LOSS_RAD, reduction="none") * weight
-    # The uncertainty learns from the error without excusing it: Laplace's likelihood, error held fixed.
+    # Negative log-likelihood of Laplace's distribution. The error is detached, so that a large uncertainty
+    # never makes up for a large error.
     surprise = error.detach() / sigma + torch.log(sigma / model.target_scale)
     proportions = torch.abs(torch.log(scale_hat / scale))
     return robust.mean() + 0.05 * surprise.mean() + 0.2 * proportions.mean()

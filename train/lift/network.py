@@ -1,7 +1,7 @@
 """The lifter: a network from BlazePose's landmarks to OpenSim coordinates, trained on synthetic people.
 
-It learns what inverse kinematics on landmarks cannot know: where BlazePose's landmarks really lie on bodies,
-how its depth errs, and which poses people take.
+It learns what inverse kinematics on landmarks does not model: where BlazePose's landmarks lie on bodies,
+the errors of its depth, and which poses are likely.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from train.motion.library import mirror
 Array = NDArray[np.float64]
 
 PITCH_NOISE_RAD = np.radians(3.0)
-"""An uncalibrated camera is taken for level, and is not quite."""
+"""Standard deviation of the pitch of an uncalibrated camera, which is assumed level."""
 FOCAL_NOISE = 0.12
-"""And its field of view is guessed."""
+"""Standard deviation of the logarithm of the focal length, which is guessed for uncalibrated cameras."""
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.0, 1.5
 
 
 def lifted_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
-    """The coordinates that the lifter gives: all but the pelvis's place."""
+    """The coordinates that the lifter estimates: all but the pelvis's position."""
     return tuple(n for n in skeleton.coordinate_names if n not in PELVIS_TRANSLATIONS)
 
 
@@ -49,9 +49,9 @@ class LiftModel(nn.Module):
     """Features to coordinates in the person's frame, their uncertainty, and relative scale factors.
 
     Args:
-        n_coordinates: Of the lifter.
-        n_scale_factors: Of the skeleton.
-        width: Of the hidden layers.
+        n_coordinates: Number of output coordinates.
+        n_scale_factors: Number of scale factors of the skeleton.
+        width: Hidden layer width.
         dropout: Share of hidden units left out in training.
     """
 
@@ -77,7 +77,7 @@ class LiftModel(nn.Module):
         self.scale_factors = nn.Linear(width, n_scale_factors)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Look at n pictures.
+        """Estimate from n images.
 
         Args:
             features: Shape: (n, N_FEATURES).
@@ -98,7 +98,7 @@ class LiftModel(nn.Module):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Inputs and truths of the lifter as tensors."""
+    """Inputs and targets of the lifter as tensors."""
 
     features: Tensor
     """Shape: (n, N_FEATURES)."""
@@ -113,21 +113,21 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraNoise:
-    """How wrong the cameras are about themselves."""
+    """Errors of the cameras' assumed parameters."""
 
     focal: Array
     """Factor of the focal length. Shape: (n,)."""
     R_cam_true: Array
-    """From how the camera stands to how it is thought to stand. Shape: (n, 3, 3)."""
+    """Rotation from the true to the assumed camera orientation. Shape: (n, 3, 3)."""
 
 
 def camera_noise(rng: np.random.Generator, n: int, camera: NDArray[np.int64] | None = None) -> CameraNoise:
-    """Draw it for n pictures.
+    """Draw the errors for n images.
 
     Args:
-        rng: Draws.
-        n: How many.
-        camera: Which camera took each, as numbers below n; each its own if left out. Shape: (n,).
+        rng: Random generator.
+        n: Number of images.
+        camera: Camera of each image, as numbers below n; None for one camera per image. Shape: (n,).
     """
     camera = np.arange(n) if camera is None else camera
     focal = np.exp(rng.normal(0.0, FOCAL_NOISE, n))
@@ -137,7 +137,7 @@ def camera_noise(rng: np.random.Generator, n: int, camera: NDArray[np.int64] | N
 
 
 def landmark_batch(data: LiftData, noise: CameraNoise | None = None) -> LandmarkBatch:
-    """The observations of some data; with `noise`, by cameras that are not known exactly."""
+    """The observations of some data, with the errors of the cameras if `noise` is given."""
     camera, R = data.camera.astype(np.float64), data.R_ground_cam.astype(np.float64)
     if noise is not None:
         camera = camera.copy()
@@ -158,13 +158,13 @@ def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
 def make_pairs(
     data: LiftData, skeleton: Skeleton, rng: np.random.Generator | None, *, flip: bool = False
 ) -> Pairs:
-    """Inputs and truths.
+    """Inputs and targets of the lifter.
 
     Args:
         data: Observations.
-        skeleton: That `data.q` belongs to.
-        rng: Noise of the cameras; None for exact ones.
-        flip: In a mirror.
+        skeleton: Skeleton of `data.q`.
+        rng: Random generator of camera errors; None for exact cameras.
+        flip: Whether to mirror the pairs.
     """
     noise = None if rng is None else camera_noise(rng, len(data))
     batch, q = landmark_batch(data, noise), data.q.astype(np.float64)

@@ -1,7 +1,7 @@
-"""Fits how long people's segments are, given stature, pictures and sex: the table of `calib.proportions`.
+"""Fit the lengths of people's segments to stature, images and sex: the table of `calib.proportions`.
 
-Ridge regression, one row for each block of pictures of a person in one outfit; what varies within a person's
-pictures then counts as noise, as it will in use. People not learnt from tell what stays open.
+Ridge regression with one row for each block of images of a person in one outfit, so that the variation
+within a person's images counts as noise, as in use. Held-out people give the residual errors.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from train.synth.people import MASCULINE_BELOW
 Array = NDArray[np.float64]
 
 RIDGE = 10.0
-"""In units of rows with a mean weight of one, on standardised columns."""
+"""Ridge penalty, for rows with a mean weight of 1 and standardised columns."""
 MIN_PICTURES, MAX_PICTURES = 2, 8
-"""Blocks with fewer upright pictures are left out; more than these count no more."""
+"""Blocks with fewer upright images are left out; the weight of a block stops growing at the larger number."""
 MIN_PEOPLE = 50
 DECIMALS = 5
 
@@ -56,7 +56,7 @@ class Adults:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UprightBlocks:
-    """What blocks of upright pictures tell."""
+    """Proportions measured on blocks of images of upright people."""
 
     adult: NDArray[np.int64]
     """Shape: (n,)."""
@@ -67,7 +67,7 @@ class UprightBlocks:
 
 
 def upright_blocks(data: LiftData) -> UprightBlocks:
-    """The blocks of lift data that show somebody upright often enough."""
+    """Select the blocks of lift data with enough images of an upright person."""
     seen = look_at_proportions(
         LandmarkBatch(
             landmarks_px=data.landmarks_px[..., :2].astype(np.float64),
@@ -94,8 +94,8 @@ def ridge(facts: Array, shares: Array, weight: Array, strength: float = RIDGE) -
     Args:
         facts: Shape: (n, n_facts).
         shares: Shape: (n, n_segments).
-        weight: Of the rows. Shape: (n,).
-        strength: Of the pull to zero.
+        weight: Weights of the rows. Shape: (n,).
+        strength: Ridge penalty.
 
     Returns:
         Shape: (n_segments, n_facts).
@@ -112,7 +112,7 @@ def ridge(facts: Array, shares: Array, weight: Array, strength: float = RIDGE) -
 def fit_proportions(
     learnt: UprightBlocks, other: UprightBlocks, pool: PuppetPool, adults: Adults
 ) -> dict[str, dict[str, list[Any]]]:
-    """All regressions, with what they leave open of people not learnt from.
+    """Fit all regressions, with their residual errors on held-out people.
 
     Raises:
         TrainError: too few people were seen upright.

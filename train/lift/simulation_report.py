@@ -1,4 +1,4 @@
-"""How alike simulated and rendered clips are: size and rhythm of errors, and the lifter's with them."""
+"""Compare simulated with rendered clips: landmark errors, their autocorrelation, and the lifter's errors."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ REPORTED = {
 }
 NEXT_FRAME_S = 0.05
 LAGS_S = np.array([0.034, 0.5, 2.0])
-"""One frame, and what stays."""
+"""One frame, and lags of errors that last."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipStatistics:
-    """What is compared."""
+    """Statistics of one set of clips."""
 
     rms_mm: Array
-    """Of `REPORTED` in the network's metres, left and right. Shape: (7,)."""
+    """Errors of `REPORTED` landmarks in `world_m`, left and right. Shape: (7,)."""
     rms_px: Array
-    """Of the same in thousandths of the region's side. Shape: (7,)."""
+    """Errors of the same landmarks in the image, in thousandths of the region's side. Shape: (7,)."""
     seen: Array
     """Mean chance that each is seen. Shape: (7,)."""
     correlation: Array
-    """Of errors at `LAGS_S`, all landmarks pooled, in the place and in seeing. Shape: (3, 2)."""
+    """Autocorrelation at `LAGS_S`, all landmarks pooled, of positions and of visibility. Shape: (3, 2)."""
     swapped: Array
     """Share of frames with each of `SWAPS`."""
     lifter_deg: Array
@@ -73,7 +73,7 @@ class ClipStatistics:
 
 
 def onnx_lifter(path: Path, skeleton: Skeleton) -> Lift:
-    """The exported lifter as it runs live, averaged with what it sees in a mirror."""
+    """The exported lifter as it runs live, averaged over the image and its mirror image."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
 
@@ -88,12 +88,12 @@ def onnx_lifter(path: Path, skeleton: Skeleton) -> Lift:
 
 
 def clip_statistics(data: LiftData, view: TrueView, skeleton: Skeleton, lift: Lift) -> ClipStatistics:
-    """Measure clips.
+    """Compute the statistics of clips.
 
     Args:
         data: Clips.
-        view: Their truth.
-        skeleton: That they belong to.
+        view: Truth of the clips.
+        skeleton: Skeleton of the data.
         lift: Landmarks to coordinates in the person's frame. Shape: (n, n_coordinates).
     """
     errors, seen = place_targets(data, view), (data.visibility * data.presence).astype(np.float64)
@@ -117,7 +117,7 @@ def clip_statistics(data: LiftData, view: TrueView, skeleton: Skeleton, lift: Li
 
 
 def _correlation(clips: list[tuple[Array, Array]]) -> Array:
-    """Of deviations from the mean over all clips. Shape: as `LAGS_S`."""
+    """Autocorrelation of deviations from the mean over all clips. Shape: as `LAGS_S`."""
     mean = np.concatenate([values for _, values in clips]).mean(0)
     covariance, _ = autocovariance(
         ((t_s, values - mean) for t_s, values in clips), np.concatenate([[0.0], LAGS_S])
@@ -149,7 +149,7 @@ def compare(
     repeats: int = 3,
     seed: int = 0,
 ) -> tuple[ClipStatistics, ClipStatistics]:
-    """Rendered clips, and the same motions before the same cameras as the model has them, several times."""
+    """Statistics of rendered clips, and of repeated simulations of the same motions and cameras."""
     rng, view = np.random.default_rng(seed), true_view(clips, skeleton)
     said = [concatenated(list(observed_again(model, clips, view, rng))) for _ in range(repeats)]
     index = np.tile(np.arange(len(clips)), repeats)

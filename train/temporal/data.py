@@ -1,6 +1,6 @@
-"""Sequences that the temporal network learns from: what the lifter makes of clips, and the truth.
+"""Training sequences of the temporal network: the lifter's output on clips, and the truth.
 
-Blocks of pictures count as sequences too, very slow ones: what was seen a second ago is of little use there.
+Blocks of images count as very slow sequences, in which earlier frames are of little use.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ Lift = Callable[[LandmarkBatch], tuple[Array, Array]]
 
 CONTACT_HEIGHT_M = 0.03
 CONTACT_SPEED_M_S = 0.5
-CALM_FRAMES, LEAST_TREMOR = 33, 0.1
+CALM_FRAMES, MIN_JITTER = 33, 0.1
 MAX_GAP_S = 0.2
-"""Speeds are not learnt across longer gaps."""
+"""Longest interval across which velocities are computed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dynamics:
-    """How people move, in the rows of some data; NaN where that is not known."""
+    """Joint velocities and foot contacts in the rows of some data; NaN where unknown."""
 
     qdot: Floats
-    """In rad/s. Shape: (n, n_q)."""
+    """Velocities in rad/s. Shape: (n, n_q)."""
     contact: Floats
     """Whether the right and the left foot rest on the floor. Shape: (n, 2)."""
 
     @classmethod
     def of(cls, data: LiftData, skeleton: Skeleton) -> Dynamics:
-        """Differentiate clips; pictures that stand alone stay unknown."""
+        """Differentiate clips; images that stand alone stay unknown."""
         qdot = np.full(data.q.shape, np.nan, dtype=np.float32)
         contact = np.full((len(data), 2), np.nan, dtype=np.float32)
         for rows in data.clips():
@@ -91,12 +91,12 @@ def temporal_clips(
     """Sequences of some data; the target is coordinates without the pelvis's, their speeds, contacts.
 
     Args:
-        data: Clips or blocks.
-        dynamics: Of the same rows.
-        skeleton: That they belong to.
-        lift: The single-frame network; not one that learnt from these people.
-        rng: Noise of the cameras, one draw for each clip; None for exact ones.
-        flip: In a mirror.
+        data: Clips or blocks of images.
+        dynamics: Velocities and contacts of the same rows.
+        skeleton: Skeleton of the data.
+        lift: Single-frame network, not trained on these people.
+        rng: Random generator of camera errors, one draw per clip; None for exact cameras.
+        flip: Whether to mirror the clips.
     """
     index = [skeleton.coordinate_index(name) for name in steadied_coordinates(skeleton)]
     q, contact = data.q.astype(np.float64), dynamics.contact
@@ -115,7 +115,7 @@ def temporal_clips(
     for rows in data.clips():
         dt_s = _intervals(data.t_s[rows])
         turn_rad = np.diff(heading_rad[rows], prepend=heading_rad[rows][:1])
-        seen = q_hat[rows] if rng is None else _calmed(q_hat[rows], q[rows][:, index], rng)
+        seen = q_hat[rows] if rng is None else _less_jitter(q_hat[rows], q[rows][:, index], rng)
         yield TemporalClip(
             x=temporal_features(seen, sigma[rows], turn_rad),
             dt_s=dt_s,
@@ -125,17 +125,17 @@ def temporal_clips(
         )
 
 
-def _calmed(q_hat: Array, truth: Array, rng: np.random.Generator) -> Array:
-    """The same errors with less tremor, by chance: some cameras see better than those that were learnt from.
+def _less_jitter(q_hat: Array, truth: Array, rng: np.random.Generator) -> Array:
+    """The same errors with less jitter, at random: some cameras are better than those of the training data.
 
     Args:
-        q_hat: The pelvis's angles first. Shape: (n, N_PELVIS + n_coordinates).
-        truth: Shape: (n, n_coordinates).
-        rng: Says how much is left.
+        q_hat: Estimated coordinates, the pelvis's angles first. Shape: (n, N_PELVIS + n_coordinates).
+        truth: True coordinates without the pelvis's. Shape: (n, n_coordinates).
+        rng: Random generator of the share of jitter that is left.
     """
     error = q_hat[:, N_PELVIS:] - truth
     slow = uniform_filter1d(error, CALM_FRAMES, axis=0, mode="nearest")
-    calm = truth + slow + rng.uniform(LEAST_TREMOR, 1.0) * (error - slow)
+    calm = truth + slow + rng.uniform(MIN_JITTER, 1.0) * (error - slow)
     return np.concatenate([q_hat[:, :N_PELVIS], calm], 1)
 
 
@@ -146,7 +146,7 @@ def _intervals(t_s: Floats) -> Floats:
 
 
 def _cameras(data: LiftData) -> NDArray[np.int64]:
-    """A number for each camera: clips have one, pictures one each. Shape: (n,)."""
+    """A number for each camera: clips have one, images one each. Shape: (n,)."""
     camera = np.arange(len(data))
     for rows in data.clips():
         if data.t_s[rows.stop - 1] > 0.0:
@@ -168,11 +168,11 @@ def _contacts(floor: Floor, q: Array, t_s: Array) -> Floats:
 
 
 def exported_lift(path: Path, skeleton: Skeleton) -> Lift:
-    """A lifter as it runs live: the exported file, with what it sees in a mirror.
+    """A lifter as it runs live: the exported network, averaged over the image and its mirror image.
 
     Args:
-        path: Its ONNX file, the spec beside it.
-        skeleton: That it must have been trained with.
+        path: ONNX file with the spec beside it.
+        skeleton: Skeleton that the lifter must have been trained with.
 
     Raises:
         EngineError: the spec cannot be read, or belongs to another skeleton.

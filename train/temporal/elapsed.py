@@ -1,7 +1,7 @@
-"""Time as causal networks see it: how long ago, not how many frames ago.
+"""Elapsed time as causal networks see it: in seconds, not in frames.
 
-All of it exists twice, over whole sequences and frame by frame, and both give the same numbers. Frames on
-which nobody was seen are remembered like frames before the first: as never.
+Every function exists for whole sequences and for single steps, with equal results. Frames without a person
+count like frames before the first: as infinitely old.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional
 
 MAX_AGE_S = 4.0
-"""What is older, or never was, counts as this old."""
+"""Largest age; older frames, and frames that never were, count as this old."""
 FRAME_S = 1.0 / 30.0
 N_AGE_FEATURES = 2
 
 
 def age_features(age_s: Tensor) -> Tensor:
-    """Logarithm, which tells neighbouring frames apart, and age itself. Shape: (..., N_AGE_FEATURES)."""
+    """Logarithm of the age, to resolve adjacent frames, and the age. Shape: (..., N_AGE_FEATURES)."""
     return torch.stack([0.5 * torch.log1p(age_s / FRAME_S), age_s], -1)
 
 
@@ -33,11 +33,11 @@ def stamps(dt_s: Tensor) -> Tensor:
 
 
 def since_seen(dt_s: Tensor, valid: Tensor) -> Tensor:
-    """Time since somebody was last seen before each frame, in s.
+    """Time since a person was last detected before each frame, in s.
 
     Args:
         dt_s: Time since the previous frame. Shape: (b, t).
-        valid: Whether somebody is seen. Shape: (b, t).
+        valid: Whether a person is detected. Shape: (b, t).
 
     Returns:
         At most `MAX_AGE_S`. Shape: (b, t).

@@ -17,7 +17,7 @@ INPUTS = ("x", "dt_s", "valid")
 OUTPUT = "y"
 N_FRAMES = 200
 PARITY = 1e-4
-"""Largest difference over `N_FRAMES` frames, in parts of the scale of the output or the state."""
+"""Accepted difference over `N_FRAMES` frames, relative to the scale of the output or the state."""
 
 Array = NDArray[np.float32]
 
@@ -47,12 +47,12 @@ def export_temporal(
     """Write `path` and its spec.
 
     Args:
-        network: To export.
+        network: Network to export.
         path: Ends in `.onnx`.
-        name: Of the network.
-        coordinate_names: What the first outputs are.
-        skeleton_sha: Of the skeleton that it was trained with.
-        batch: Sequences that run side by side.
+        name: Name of the network in the spec.
+        coordinate_names: Names of the first outputs.
+        skeleton_sha: Hash of the skeleton that it was trained with.
+        batch: Number of sequences in parallel.
 
     Raises:
         TrainError: ONNX Runtime disagrees with torch.
@@ -79,7 +79,7 @@ def _initial_state(network: CausalNetwork, batch: int) -> list[Array]:
 
 
 def _frames(network: CausalNetwork, batch: int, n: int) -> list[tuple[Array, Array, Array]]:
-    """Frames like the ones trained on, at uneven times, with nobody on some."""
+    """Random frames like those of training, at uneven times, some without a person."""
     rng = np.random.default_rng(0)
     mean, scale = network.input_mean.cpu().numpy(), network.input_scale.cpu().numpy()
     return [

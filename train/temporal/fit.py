@@ -1,4 +1,4 @@
-"""Fit a causal network to sequences in memory, whatever they are of."""
+"""Train a causal network on sequences in memory."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from train.errors import TrainError
 from train.temporal.network import CausalNetwork
 
 MIN_INPUT_SCALE = 1e-2
-"""An input that hardly varies in training is not blown up when it does so later."""
+"""Smallest input scale: an input that hardly varies in training must not dominate later."""
 MAX_GRADIENT_NORM = 1.0
 MOST_SHORT_CLIPS = 4
-"""Times the size of a batch: short clips are padded less among their like, and fill it less."""
+"""Largest factor on the batch size for short clips, which are batched with clips of their length."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemporalClip:
-    """One person for some time."""
+    """A sequence of frames of one person."""
 
     x: Floats
-    """What the network reads; anything where nobody is seen. Shape: (n, n_in)."""
+    """Input of the network; arbitrary in frames without a person. Shape: (n, n_in)."""
     dt_s: Floats
     """Time since the frame before. Shape: (n,)."""
     valid: NDArray[np.bool_]
-    """Whether somebody is seen. Shape: (n,)."""
+    """Whether a person is detected. Shape: (n,)."""
     target: Floats
-    """What the loss compares with. Shape: (n, n_target)."""
+    """Target of the loss. Shape: (n, n_target)."""
     weight: Floats
-    """How much each frame counts. Shape: (n,)."""
+    """Weight of each frame in the loss. Shape: (n,)."""
 
     def __len__(self) -> int:
         return len(self.dt_s)
@@ -43,7 +43,7 @@ class TemporalClip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TemporalBatch:
-    """Frames of several clips; frames before a clip's first are not valid and weigh nothing."""
+    """Frames of several clips; frames before a clip's first are invalid and have weight 0."""
 
     x: Tensor
     """Shape: (b, t, n_in)."""
@@ -54,7 +54,7 @@ class TemporalBatch:
     target: Tensor
     """Shape: (b, t, n_target)."""
     weight: Tensor
-    """0 where nobody is seen. Shape: (b, t)."""
+    """Weight in the loss; 0 in frames without a person. Shape: (b, t)."""
 
     def newest(self, n: int) -> TemporalBatch:
         """The last n frames."""
@@ -70,13 +70,13 @@ TemporalLoss = Callable[[TemporalBatch, Tensor], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class TemporalOptions:
-    """How to fit."""
+    """Training options."""
 
     epochs: int = 30
     steps_per_epoch: int = 100
     batch_size: int = 32
     n_frames: int = 128
-    """That the loss is of, the newest of those that the network sees."""
+    """Number of frames in the loss, the newest that the network sees."""
     max_history: int = 1800
     """Frames that the network sees at most. How many it sees is drawn for each batch, evenly in the logarithm
     from `n_frames` on, so that it serves somebody who just appeared as well as somebody known."""
@@ -102,17 +102,17 @@ def fit_temporal(
     """Train a network.
 
     Args:
-        network: Changed in place; its normalisation is taken as it is, see `normalise`.
-        clips: Told the epoch; gives what to learn from.
-        loss_of: To minimise.
-        options: How.
-        on_epoch: Told the epoch, its mean loss and the network, which it may evaluate.
+        network: Network to train in place; its normalisation is kept, see `normalise`.
+        clips: Source of the clips of an epoch.
+        loss_of: Loss to minimise.
+        options: Training options.
+        on_epoch: Callback with the epoch, its mean loss and the network, which it may evaluate.
 
     Returns:
         The network, ready for use.
 
     Raises:
-        TrainError: there is nothing to learn from, or the loss is no number any more.
+        TrainError: there are no frames, or the loss is NaN or infinite.
     """
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
@@ -149,7 +149,7 @@ def fit_temporal(
 def batch_loss(
     network: CausalNetwork, batch: TemporalBatch, loss_of: TemporalLoss, options: TemporalOptions
 ) -> Tensor:
-    """The loss of a batch's newest frames, all of it read by the network."""
+    """Loss of a batch's newest frames; the network reads all frames."""
     n = min(options.n_frames, batch.x.shape[1])
     x = batch.x
     if options.input_noise > 0.0:
@@ -163,9 +163,9 @@ class ClipSampler:
     """Draws stretches of clips, longer clips more often, in batches of clips that are about as long.
 
     Args:
-        clips: To draw from.
-        options: Lengths and numbers.
-        rng: Draws.
+        clips: Clips to draw from.
+        options: Lengths and batch size.
+        rng: Random generator.
 
     Raises:
         TrainError: there are no frames.
@@ -227,12 +227,12 @@ def _collate(stretches: Sequence[tuple[TemporalClip, NDArray[np.int64]]], device
 def normalise(
     network: CausalNetwork, clips: Sequence[TemporalClip], output_scale: Floats | None = None
 ) -> None:
-    """Centre and scale a network's inputs by what clips show where somebody is seen.
+    """Set the normalisation of a network's inputs from the frames with a person.
 
     Args:
-        network: Changed.
-        clips: To look at.
-        output_scale: What an output of 1 of the last layer is worth; None: 1. Shape: (n_out,).
+        network: Network to change in place.
+        clips: Clips to measure.
+        output_scale: Output of the last layer for a value of 1; None for 1. Shape: (n_out,).
     """
     x = np.concatenate([clip.x[clip.valid] for clip in clips]).astype(np.float64)
     network.set_normalisation(
@@ -244,7 +244,7 @@ def normalise(
 
 @torch.no_grad()
 def predict(network: CausalNetwork, clip: TemporalClip) -> Floats:
-    """The output of a whole clip; NaN where nobody is seen. Shape: (n, n_out)."""
+    """Output for a whole clip; NaN in frames without a person. Shape: (n, n_out)."""
     was_training = network.training
     network.eval()
     device = network.input_mean.device

@@ -44,7 +44,7 @@ def make_network(
         kind: A key of `NETWORKS`.
         n_in: Size of a frame's vector.
         n_out: Size of the output.
-        width: Of the hidden vectors; None: as the kind is meant.
+        width: Width of the hidden vectors; None for the kind's default.
         n_slow: Size of the slow state's embedding.
         dropout: Share of hidden units left out in training.
         lines: Columns of the coordinates that it smooths; None: it may add anything to them.

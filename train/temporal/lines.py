@@ -1,9 +1,16 @@
-"""A read-out that smooths and does nothing else: a line through each coordinate's last values, read off now.
+"""An output layer that can only smooth: local linear regression over each coordinate's last values.
 
-Corrections learnt where people are simulated do not carry over to others: a network that may add anything
-to a coordinate errs less on those and more elsewhere. How much a frame deserves trust, and how quickly what
-was seen grows old, does carry over; so the network says that alone, and the lines (local linear regression:
-Cleveland, 1979) are fitted by it.
+Corrections trained on simulated people do not generalise: a network that may add anything to a coordinate has
+smaller errors on those people and larger ones on others. The weights of frames do generalise, so the network
+gives only those. For each coordinate (local linear regression: Cleveland, 1979):
+
+    w_k  = softmax_k(c_k - a_k / h)                     a_k: age of frame k in s, 0 for the newest
+    m    = sum w_k y_k,   A = sum w_k a_k               y_k: value of frame k minus the newest value
+    s    = sum w_k (a_k - A) y_k / (sum w_k (a_k - A)^2 + e^2)
+    y    = m - u s A                                    correction that is added to the newest value
+
+c_k (confidence, per frame), h (reach in s) and u (use of the slope, 0 to 1) are the network's outputs; e is
+`SHORTEST_S`. With u = 1 the line is read at age 0; with u = 0 the result is a mean with a delay of A.
 """
 
 from __future__ import annotations
@@ -15,56 +22,56 @@ from torch.nn import functional
 from train.temporal.elapsed import MAX_AGE_S, advance_clock, clock_ages, tap_ages
 
 N_TAPS = 32
-"""Frames that a line goes through at most, the present one included."""
+"""Number of frames in the regression, the newest included."""
 USUAL_AGE_S = 0.03
-"""Age at which a frame counts e times less, before anything is learnt."""
+"""Initial reach h: the age at which a weight has fallen by a factor of e."""
 MIN_LOG_AGE, MAX_LOG_AGE = -2.0, 1.4
 MAX_LOG_TRUST = 1.0
-"""A frame counts at most e times more or less than usual, and for about 0.1 s: where people are unlike those
-learnt from, a network may think badly of what is right, and would hold on to what is long past."""
+"""Limit of |c_k|: a weight changes by a factor of e at most. With h below about 0.12 s, it keeps a network that
+distrusts correct frames, on people unlike the training data, from holding on to old ones."""
 SHORTEST_S = 0.01
-"""Frames that lie closer than that tell nothing about slopes."""
+"""Regularisation e of the slope: frames closer in time do not determine it."""
 _NOTHING = -1e4
-"""Logarithm of a weight that is none."""
+"""Logarithm of a weight of zero."""
 
 State = tuple[Tensor, ...]
 
 
 class LineSmoother(nn.Module):
-    """LineSmoother through the last frames, told by the network how.
+    """Local linear regression over the last frames with weights from the network.
 
     Args:
-        columns: Of the coordinates among the inputs.
+        columns: Columns of the coordinates among the inputs.
     """
 
     reach = N_TAPS - 1
-    """Earlier frames that it depends on."""
+    """Number of earlier frames that the output depends on."""
 
     def __init__(self, columns: range) -> None:
         super().__init__()
         self.first, self.n = columns.start, len(columns)
 
     def n_raw(self, n_out: int) -> int:
-        """Numbers that it takes from the network for an output of some size."""
+        """Number of inputs from the network for an output of `n_out` numbers."""
         return n_out - 1 + 2 * self.n
 
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Ages, coordinates and trust of the newest frames."""
+        """Ages, coordinates and confidences c_k of the newest frames."""
         return {"line_clock": (N_TAPS, 2), "line_q": (N_TAPS, self.n), "line_trust": (N_TAPS, self.n)}
 
     def forward(self, x: Tensor, raw: Tensor, dt_s: Tensor, valid: Tensor) -> Tensor:
         """Run over whole sequences.
 
         Args:
-            x: Inputs as they are, not normalised. Shape: (b, t, n_in).
-            raw: Trust, reach in time and use of the slope of each coordinate, then the other outputs.
+            x: Inputs before normalisation. Shape: (b, t, n_in).
+            raw: Confidence c, log of the reach h and logit of u of each coordinate, then the other outputs.
                 Shape: (b, t, n_raw).
             dt_s: Shape: (b, t).
             valid: Shape: (b, t).
 
         Returns:
-            What is to be added to the coordinates, the other outputs, and last the mean delay in s.
+            Corrections of the coordinates, the other outputs, and last the mean delay in s.
                 Shape: (b, t, n_out).
         """
         q = self._read(x, valid)
@@ -81,15 +88,15 @@ class LineSmoother(nn.Module):
         return self._answer(q, raw, values, trust, clock_ages(clock)), (clock, values, trust)
 
     def _trust(self, raw: Tensor) -> Tensor:
-        """Logarithm of how much frames count. Shape: (..., n)."""
+        """Confidences c. Shape: (..., n)."""
         return MAX_LOG_TRUST * torch.tanh(raw[..., : self.n] / MAX_LOG_TRUST)
 
     def _read(self, x: Tensor, valid: Tensor) -> Tensor:
-        """Coordinates; zeros where nobody is seen. Shape: (..., n)."""
+        """Coordinates; zeros in frames without a person. Shape: (..., n)."""
         return torch.where(valid[..., None], x[..., self.first : self.first + self.n], 0.0)
 
     def _answer(self, q: Tensor, raw: Tensor, values: Tensor, trust: Tensor, ages_s: Tensor) -> Tensor:
-        """Fit the lines; shapes (..., n), (..., n_raw), (..., k, n) twice, (..., k)."""
+        """Evaluate the regression. Shapes: (..., n), (..., n_raw), (..., k, n) twice, (..., k)."""
         n = self.n
         offset = values - q[..., None, :]
         offset = offset - 2.0 * torch.pi * torch.round(offset / (2.0 * torch.pi))

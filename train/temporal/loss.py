@@ -1,4 +1,4 @@
-"""What the temporal network's output means, and how wrong it is."""
+"""Meaning of the temporal network's output, and its loss."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from train.lift.fit import KNEE_OF_LOSS_RAD, LARGEST_SPREAD_RAD
 SPEED_SCALE_RAD_S = 3.0
 WANDER_FRAMES = 33
 FAST_FRAME_S = 0.1
-"""Longer steps say nothing about how smooth the output is."""
+"""Longest step over which smoothness is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refined:
-    """What the network makes of n frames."""
+    """Estimates of the network for n frames."""
 
     q: Tensor
     """Coordinates in rad. Shape: (..., n_coordinates)."""
     log_sigma: Tensor
-    """Of their standard deviations in rad. Shape: (..., n_coordinates)."""
+    """Logarithms of the standard deviations in rad. Shape: (..., n_coordinates)."""
     qdot: Tensor
-    """In rad/s. Shape: (..., n_coordinates)."""
+    """Velocities in rad/s. Shape: (..., n_coordinates)."""
     contact: Tensor
     """Logits of the right and the left foot resting on the floor. Shape: (..., 2)."""
 
 
 def refine(x: Tensor, y: Tensor) -> Refined:
-    """Apply an output to the coordinates in the input: zeros change nothing.
+    """Apply an output to the coordinates in the input; zeros leave them unchanged.
 
     Args:
-        x: As `engines.features.temporal` makes it. Shape: (..., n_features).
-        y: Of the network, as `engines.features.temporal.OutputLayout` has it. Shape: (..., layout.size).
+        x: Input made by `engines.features.temporal`. Shape: (..., n_features).
+        y: Output in the order of `engines.features.temporal.OutputLayout`. Shape: (..., layout.size).
     """
     layout = OutputLayout.of_size(y.shape[-1])
     n = layout.n_coordinates
@@ -52,12 +52,12 @@ def refine(x: Tensor, y: Tensor) -> Refined:
 
 @dataclass(frozen=True, slots=True)
 class TemporalLossWeights:
-    """What counts how much beside the coordinates themselves."""
+    """Weight of each loss term."""
 
     level: float = 1.0
-    """Of the error itself, most of which stays the same for seconds and cannot be smoothed away."""
+    """Weight of the error itself, most of which is constant for seconds and cannot be smoothed away."""
     wander: float = 1.0
-    """Of what the error differs from its mean over `WANDER_FRAMES`."""
+    """Weight of the error minus its mean over `WANDER_FRAMES`."""
     surprise: float = 0.05
     step: float = 0.5
     speed: float = 0.05
@@ -74,8 +74,8 @@ def temporal_loss(
         y: Shape: (b, t, layout.size).
         target: Coordinates, speeds and contacts; NaN where not known. Shape: (b, t, 2 n_coordinates + 2).
         dt_s: Shape: (b, t).
-        spread: Of each coordinate among people, in rad. Shape: (n_coordinates,).
-        weights: Of the parts.
+        spread: Standard deviation of each coordinate among people, in rad. Shape: (n_coordinates,).
+        weights: Loss weights.
     """
     n = len(spread)
     refined = refine(x, y)
@@ -87,7 +87,7 @@ def temporal_loss(
     robust = _robust(error, KNEE_OF_LOSS_RAD) * importance
     wander = _robust(error - _local_mean(error, known), KNEE_OF_LOSS_RAD) * importance
     surprise = error.detach().abs() / refined.log_sigma.exp() + refined.log_sigma - spread.log()
-    # An error that stays is a posture misjudged, one that jumps is a tremor that nobody has.
+    # A constant error is a wrong posture; one that changes between frames is jitter.
     close = known[:, 1:] & known[:, :-1] & (dt_s[:, 1:, None] < FAST_FRAME_S)
     step = _robust(error[:, 1:] - error[:, :-1], KNEE_OF_LOSS_RAD) * importance
     speed_error = (refined.qdot - torch.nan_to_num(qdot)) / SPEED_SCALE_RAD_S

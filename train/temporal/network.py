@@ -40,16 +40,16 @@ class Core(nn.Module):
 
 
 class CausalNetwork(nn.Module):
-    """A stem, the slow state of the person, a fast core, and a head that starts as zero.
+    """A stem, the slow state of the person, a fast core, and a head initialised to zero.
 
     Args:
         n_in: Size of a frame's vector.
         n_out: Size of the output.
         core: The fast part.
-        width: Of the core.
+        width: Width of the core.
         n_slow: Size of the slow state's embedding.
         dropout: Share of hidden units left out in training.
-        lines: What turns the head's numbers into smoothed coordinates; None: they are the output.
+        lines: Smoother that turns the head's output into coordinates; None to use the output as it is.
     """
 
     input_mean: Tensor
@@ -89,7 +89,7 @@ class CausalNetwork(nn.Module):
 
     @property
     def answer_scale(self) -> Tensor:
-        """What is a large output. Shape: (n_out,)."""
+        """Typical size of each output, for comparisons. Shape: (n_out,)."""
         return self.output_scale if self.lines is None else self.output_scale.new_ones(self.n_out)
 
     def initial_state(self, batch: int) -> State:
@@ -103,8 +103,8 @@ class CausalNetwork(nn.Module):
         Args:
             mean: Shape: (n_in,).
             scale: Shape: (n_in,).
-            output_scale: Of what the head gives; None leaves it at 1. Shape: (n_raw,), or (n_out,) without
-                lines.
+            output_scale: Scale of the head's output; None leaves it at 1. Shape: (n_raw,); without a smoother
+                n_raw is n_out.
         """
         self.input_mean.copy_(mean)
         self.input_scale.copy_(scale)
@@ -115,14 +115,14 @@ class CausalNetwork(nn.Module):
         """Run over whole sequences.
 
         Args:
-            x: Anything, NaN too, where nobody is seen. Shape: (b, t, n_in).
+            x: Input; arbitrary, even NaN, in frames without a person. Shape: (b, t, n_in).
             dt_s: Time since the previous frame, 0 at the first. Shape: (b, t).
-            valid: Whether somebody is seen. Shape: (b, t).
-            first: Frame from which on outputs are wanted. The slow state sees all frames; the core, which
-                costs most, only those that these outputs depend on.
+            valid: Whether a person is detected. Shape: (b, t).
+            first: First frame of the output. The slow state reads all frames; the core, which costs most,
+                only those that these outputs depend on.
 
         Returns:
-            Meaningless where nobody is seen. Shape: (b, t - first, n_out).
+            Output, meaningless in frames without a person. Shape: (b, t - first, n_out).
         """
         since_s = since_seen(dt_s, valid)
         h = self._embed(x, since_s, valid)
@@ -142,7 +142,7 @@ class CausalNetwork(nn.Module):
             x: Shape: (b, n_in).
             dt_s: Time since the previous frame. Shape: (b,).
             valid: Shape: (b,).
-            state: Of the previous frame.
+            state: State after the previous frame.
 
         Returns:
             Output and new state. Shape: (b, n_out).

@@ -27,11 +27,11 @@ class _TcnBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def normed(self, h: Tensor, valid: Tensor) -> Tensor:
-        """What later frames will see of this one: nothing where nobody is seen."""
+        """The hidden vectors that later frames see; zeros in frames without a person."""
         return self.norm(h) * valid[..., None].to(h.dtype)
 
     def forward(self, h: Tensor, taps: list[Tensor], ages_s: Tensor) -> Tensor:
-        """Add what the taps tell. Shapes: (..., width), three of (..., width), (..., 2)."""
+        """Add the gated mixture of the taps. Shapes: (..., width), three of (..., width), (..., 2)."""
         gated = functional.glu(self.taps(torch.cat([*taps, age_features(ages_s).flatten(-2)], -1)), -1)
         return h + self.mix(self.dropout(gated))
 
@@ -105,7 +105,7 @@ class _GruLayer(nn.Module):
 
 
 class GruCore(Core):
-    """Two layers of gated recurrent units; the state holds still, but fades, while nobody is seen."""
+    """Two layers of gated recurrent units; without a person the state only decays."""
 
     n_layers = 2
     layers: Sequence[_GruLayer]

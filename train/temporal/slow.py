@@ -1,6 +1,6 @@
-"""What is learnt about a person over seconds and minutes, beside the fast network.
+"""Slow state: averages over seconds and minutes of one person, beside the fast network.
 
-An embedding of each frame is averaged, weighted by a learnt confidence: over all time since the person
+An embedding of each frame is averaged, weighted by a learned confidence: over all time since the person
 appeared, and with time constants of 20, 5 and 1 s. Averages, unlike what a recurrent network carries along,
 stay within the range of what they average, however long they run.
 """
@@ -18,16 +18,16 @@ MIN_FRAME_S, MAX_FRAME_S = 1.0 / 120.0, 1.0 / 15.0
 """A frame counts by the time that it stands for, within these bounds."""
 MIN_CONFIDENCE = 0.01
 MIN_EVIDENCE_S, MAX_EVIDENCE_S = 0.01, 60.0
-"""The fast network is told how much was seen within these bounds: training knows no more."""
+"""Range of the evidence that the fast network sees: training data hold no more."""
 CHUNK = 128
 _TINY = 1e-12
 
 
 class SlowState(nn.Module):
-    """Running averages of a learnt embedding.
+    """Running averages of a learned embedding.
 
     Args:
-        width: Size of the hidden vectors that are looked at.
+        width: Size of the hidden vectors that are read.
         n_slow: Size of the embedding.
     """
 
@@ -56,7 +56,7 @@ class SlowState(nn.Module):
         Args:
             h: Shape: (b, t, width).
             dt_s: Shape: (b, t).
-            since_s: Time since somebody was last seen. Shape: (b, t).
+            since_s: Time since a person was last detected. Shape: (b, t).
             valid: Shape: (b, t).
 
         Returns:

@@ -1,6 +1,6 @@
-"""Trains the temporal network on clips, rendered or without pictures.
+"""Train the temporal network on clips, rendered or simulated, and compare it on held-out clips.
 
-The lifter must not have learnt from them: it would err less than it does live.
+The lifter must not have been trained on the same clips: its errors would be smaller than live.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from train.temporal.loss import SPEED_SCALE_RAD_S, TemporalLossWeights, refine, 
 from train.temporal.network import CausalNetwork
 
 ROWS_PER_EPOCH = 36_000
-"""Lifted anew for each epoch, by cameras that err anew; each kind of data gives as many."""
+"""Rows per epoch, lifted with new camera errors each time; each set of clips gives an equal share."""
 STEADIED = tuple(name for name in SCORED_COORDINATES if name not in PELVIS_ROTATIONS)
 ALONE = "lifter"
 """Estimates without any temporal network."""
@@ -33,32 +33,32 @@ ALONE = "lifter"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledClips:
-    """Clips, and how people move in them."""
+    """Clips with the true velocities and foot contacts."""
 
     data: LiftData
     dynamics: Dynamics
 
     @classmethod
     def of(cls, data: LiftData, skeleton: Skeleton) -> LabelledClips:
-        """Find out how they move."""
+        """Compute velocities and contacts of clips."""
         return cls(data, Dynamics.of(data, skeleton))
 
 
 class SequenceSource:
-    """What the temporal network learns from, epoch by epoch.
+    """Training clips of the temporal network, drawn anew for each epoch.
 
     Args:
-        parts: To draw from, as much from each.
-        skeleton: That they belong to.
-        lift: The single-frame network.
-        seed: Of the choice and of the cameras' errors.
+        parts: Sets of clips; each contributes equally.
+        skeleton: Skeleton of the clips.
+        lift: Single-frame network.
+        seed: Seed of the choice of clips and of the camera errors.
     """
 
     def __init__(self, parts: list[LabelledClips], skeleton: Skeleton, lift: Lift, seed: int) -> None:
         self._parts, self._skeleton, self._lift, self._seed = parts, skeleton, lift, seed
 
     def __call__(self, epoch: int) -> list[TemporalClip]:
-        """Sequences for one epoch; half of the parts are seen in a mirror."""
+        """Sequences of one epoch; half of the sets are mirrored."""
         rng = np.random.default_rng([self._seed, epoch])
         clips: list[TemporalClip] = []
         for part in self._parts:
@@ -89,17 +89,17 @@ def train_temporal(
     dropout: float = 0.1,
     corrects: bool = False,
 ) -> CausalNetwork:
-    """Fit one network.
+    """Train one network.
 
     Args:
         kind: A key of `train.temporal.kinds.NETWORKS`.
-        source: What to learn from.
-        options: How.
-        weights: Of the loss's parts.
-        on_epoch: Told the epoch, its mean loss and the network.
-        width: Of the network; None: as its kind is meant.
+        source: Source of the training clips.
+        options: Training options.
+        weights: Loss weights.
+        on_epoch: Callback with the epoch, its mean loss and the network.
+        width: Width of the network; None for the kind's default.
         dropout: Share of hidden units left out in training.
-        corrects: It may add anything to coordinates, not only smooth them.
+        corrects: Whether the network may add anything to coordinates instead of only smoothing them.
     """
     torch.manual_seed(options.seed)
     first = source(0)
@@ -123,7 +123,7 @@ def _spread(clips: list[TemporalClip], n: int) -> NDArray[np.float32]:
 
 
 def _output_scale(clips: list[TemporalClip], layout: OutputLayout) -> NDArray[np.float32]:
-    """What an output of 1 is worth: as much as the lifter errs, and as fast as people move."""
+    """Output scale: typical lifter error and joint velocity. Shape: (layout.size,)."""
     n = layout.n_coordinates
     error = np.concatenate([clip.target[:, :n] - clip.x[:, N_PELVIS : N_PELVIS + n] for clip in clips])
     scale = np.ones(layout.size, dtype=np.float32)
@@ -133,7 +133,7 @@ def _output_scale(clips: list[TemporalClip], layout: OutputLayout) -> NDArray[np
 
 
 def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
-    """The same where lines answer: trust, reach and slopes come first, in their own units."""
+    """Output scale with a line smoother, whose parameters come first and have scale 1. Shape: (n_raw,)."""
     n = layout.n_coordinates
     scale = np.ones(layout.size - 1 + 2 * n, dtype=np.float32)
     scale[4 * n : 5 * n] = SPEED_SCALE_RAD_S
@@ -143,12 +143,12 @@ def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
 def motions_of(
     networks: Mapping[str, CausalNetwork], clips: Sequence[TemporalClip], skeleton: Skeleton
 ) -> list[Motion]:
-    """The scored coordinates of clips: the truth, the lifter alone, and behind each network.
+    """The scored coordinates of clips: the truth, the lifter alone, and the lifter with each network.
 
     Args:
-        networks: By name.
-        clips: As `train.temporal.data.temporal_clips` makes them.
-        skeleton: That they belong to.
+        networks: Networks by name.
+        clips: Clips made by `train.temporal.data.temporal_clips`.
+        skeleton: Skeleton of the clips.
     """
     names = steadied_coordinates(skeleton)
     n, scored = len(names), [names.index(name) for name in STEADIED]

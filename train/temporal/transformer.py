@@ -1,4 +1,4 @@
-"""A causal transformer over a sliding window: D3KE's kind of sequence network, looking back only."""
+"""A causal transformer over a sliding window: D3KE's sequence network without future frames."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class _Block(nn.Module):
         )
 
     def forward(self, h: Tensor, normed: Tensor, key_value: Tensor, bias: Tensor) -> Tensor:
-        """Let q frames look at k frames.
+        """Let q frames attend to k frames.
 
         Args:
             h: Shape: (..., q, width).
-            normed: The same behind `attention_norm`. Shape: (..., q, width).
+            normed: Hidden vectors after `attention_norm`. Shape: (..., q, width).
             key_value: Shape: (..., k, 2 width).
             bias: Added to the logits. Shape: (..., N_HEADS, q, k).
         """
@@ -115,7 +115,7 @@ class TransformerCore(Core):
 
 
 def _chunk_ages(dt_s: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-    """Ages of the frames of a chunk and the one before, and which a frame may look at.
+    """Ages of the frames of a chunk and the one before, and the mask of those a frame may attend to.
 
     Args:
         dt_s: Shape: (b, n WINDOW).
@@ -130,7 +130,7 @@ def _chunk_ages(dt_s: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     steps_back = WINDOW + torch.arange(WINDOW)[:, None] - torch.arange(2 * WINDOW)
     steps_back = steps_back.to(dt_s.device)
     visible = ((steps_back > 0) & (steps_back < WINDOW) & seen[..., None, :]) | (steps_back == 0)
-    # A frame that nobody is seen on looks at itself, from far away, as the step's clock has it.
+    # A frame without a person attends to itself at the largest age, as the clock of `step` does.
     never = ~seen[..., None, :] | (ages_s < 0.0)
     return torch.where(never, MAX_AGE_S, ages_s).clamp_max(MAX_AGE_S).to(dt_s.dtype), visible
 

@@ -1,4 +1,4 @@
-"""BANet's kind of sequence network, a transformer U-Net, over a window that ends at the present frame.
+"""A transformer U-Net, BANet's sequence network, over a window that ends at the present frame.
 
 BANet runs Restormer (Zamir et al., CVPR 2022) over closed chunks of 64 frames. Here the window slides and
 only its last frame is read, so each frame costs a whole window, and none waits for those after it.
@@ -15,7 +15,7 @@ from train.temporal.network import Core, State
 
 WINDOW = 32
 N_BLOCKS = 2
-"""At each level, on the way down, at the bottom and on the way up."""
+"""Number of blocks per level, on the way down, at the bottom and on the way up."""
 
 
 class _ChannelAttention(nn.Module):

@@ -27,7 +27,7 @@ from train.direct.losses import (  # noqa: E402
     DirectLoss,
     KinematicLayer,
     LossWeights,
-    _looked_elsewhere,
+    _attention_divergence,
     preset,
     rotation_angle,
     wrapped,
@@ -163,10 +163,12 @@ def test_maps_are_told_where_joints_are() -> None:
     assert sharp[0, 0, 3, 1] == 1.0 and sharp[0, 1, 2, 1] == 0.25
     even = torch.zeros(1, 1, 4, 4)
     even[0, 0, 2:, 1:3] = 0.25
-    torch.testing.assert_close(_looked_elsewhere(sharp[:, :1], uv[:, :1]), torch.zeros(1, 1))
-    torch.testing.assert_close(_looked_elsewhere(even, uv[:, 1:]), torch.zeros(1, 1))
+    torch.testing.assert_close(_attention_divergence(sharp[:, :1], uv[:, :1]), torch.zeros(1, 1))
+    torch.testing.assert_close(_attention_divergence(even, uv[:, 1:]), torch.zeros(1, 1))
     flat = torch.full((1, 2, 4, 4), 1.0 / 16.0)
-    torch.testing.assert_close(_looked_elsewhere(flat, uv), torch.tensor([[math.log(16.0), math.log(4.0)]]))
+    torch.testing.assert_close(
+        _attention_divergence(flat, uv), torch.tensor([[math.log(16.0), math.log(4.0)]])
+    )
 
 
 def test_switched_off_terms_do_not_count(batch: DirectBatch) -> None:

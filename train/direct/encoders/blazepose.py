@@ -18,9 +18,9 @@ MAPS = ((2, 288), (4, 288))
 
 
 class BlazePoseMaps(nn.Module):
-    """The 2x2 and the 4x4 map of 288 channels, read through OpenVINO; nothing in it learns.
+    """The 2x2 and the 4x4 map of 288 channels, read through OpenVINO; it has no trainable weights.
 
-    The network is opened at the first picture, so that a module can be made and copied without it.
+    The network is opened at the first image, so that a module can be made and copied without it.
     """
 
     stride: ClassVar[int] = 64
@@ -32,7 +32,7 @@ class BlazePoseMaps(nn.Module):
         self._engine: OpenvinoEngine | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the compiled network, which cannot be copied."""
+        """The state without the compiled network, which cannot be copied."""
         return {**self.__dict__, "_engine": None}
 
     @torch.no_grad()
@@ -40,7 +40,7 @@ class BlazePoseMaps(nn.Module):
         """Feature maps.
 
         Args:
-            x: Pictures from 0 to 1. Shape: (n, 3, side, side).
+            x: Images from 0 to 1. Shape: (n, 3, side, side).
 
         Returns:
             One. Shape: (n, 576, 4, 4).

@@ -1,4 +1,4 @@
-"""A stacked hourglass as BANet and PIFu use it for single pictures.
+"""A stacked hourglass as BANet and PIFu use it for single images.
 
 Source: Newell et al., "Stacked hourglass networks for human pose estimation", 2016; group normalisation and
 no shrinking after the first stride as in Saito et al., "PIFu", 2019, and BANet (2024).
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 N_GROUPS = 32
 POOLS = (4, 8)
-"""The maps have half the picture's side; heads take an 8th and a 16th."""
+"""The maps have half the image's side; heads take an 8th and a 16th."""
 
 
 class ConvBlock(nn.Module):
@@ -61,7 +61,7 @@ class StackedHourglass(nn.Module):
         n_stacks: Hourglasses.
         depth: Levels of each.
         n_channels: Inside.
-        n_features: Of each stack, for the heads.
+        n_features: Number of channels of each stack that the heads receive.
     """
 
     stride: ClassVar[int] = 2 * POOLS[-1]
@@ -90,7 +90,7 @@ class StackedHourglass(nn.Module):
         """Feature maps.
 
         Args:
-            x: Normalised pictures. Shape: (n, 3, side, side).
+            x: Normalised images. Shape: (n, 3, side, side).
 
         Returns:
             Twice, the finer first. Shapes: (n, n_channels[-1], side / 8, side / 8) and half the side.

@@ -1,4 +1,4 @@
-"""Networks from pictures to feature maps, by name; all carry the same heads."""
+"""Networks from images to feature maps, by name; all carry the same heads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ ENCODERS = {
 }
 """Name -> module and what makes the encoder.
 
-An encoder is a module from pictures to feature maps of one or more stages, the finest first, with
-`n_channels` of each and `stride`, picture pixels per cell of the last. It takes pictures normalised by
+An encoder is a module from images to feature maps of one or more stages, the finest first, with
+`n_channels` of each and `stride`, image pixels per cell of the last. It takes images normalised by
 ImageNet's mean and deviation, or from 0 to 1 where `takes_plain_pictures` is set.
 """
 INPUT_PX = {"resnext26_small": 192, "resnet18": 192}
-"""Side of the pictures, where it is not 256."""
+"""Side of the images, where it is not 256."""
 
 
 def make_encoder(name: str) -> nn.Module:
@@ -41,5 +41,5 @@ def make_encoder(name: str) -> nn.Module:
 
 
 def input_px(name: str) -> int:
-    """Side of the pictures that an encoder is meant for."""
+    """Side of the images that an encoder is meant for."""
     return INPUT_PX.get(name, 256)

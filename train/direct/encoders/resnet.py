@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from train.errors import TrainError
 
 N_GIVEN = 3
-"""Last stages, which are given: of an 8th, a 16th and a 32nd of the picture's side."""
+"""Last stages, which are given: of an 8th, a 16th and a 32nd of the image's side."""
 
 
 def _conv(n_in: int, n_out: int, size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -70,14 +70,14 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Pictures to feature maps.
+    """Images to feature maps.
 
     Args:
-        block: What the stages are made of.
+        block: Block that the stages consist of.
         depths: Blocks of each of the four stages.
-        groups: Of the 3x3 convolutions of bottlenecks.
+        groups: Number of groups of the 3x3 convolutions of bottlenecks.
         group_width: Channels of a group in the first stage, for 64 planes.
-        planes: Of the first stage; each stage doubles them.
+        planes: Planes of the first stage; each stage doubles them.
         stem: First convolution and what shrinks after it; torchvision's if left out.
     """
 
@@ -116,7 +116,7 @@ class ResNet(nn.Module):
         """Feature maps.
 
         Args:
-            x: Normalised pictures. Shape: (n, 3, side, side).
+            x: Normalised images. Shape: (n, 3, side, side).
 
         Returns:
             Of the last stages, the finest first. Shapes: (n, channels, side / 8, side / 8) to side / 32.
@@ -180,7 +180,7 @@ def load_imagenet_weights(encoder: ResNet, path: Path) -> None:
     """Take the weights of torchvision's classifier of the same name, without its last layer.
 
     Args:
-        encoder: With torchvision's stem.
+        encoder: Encoder with torchvision's stem.
         path: A `.pth` or `.safetensors` file.
 
     Raises:
