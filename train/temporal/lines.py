@@ -27,7 +27,7 @@ USUAL_AGE_S = 0.03
 """Initial reach h: the age at which a weight has fallen by a factor of e."""
 MIN_LOG_AGE, MAX_LOG_AGE = -2.0, 1.4
 MAX_LOG_TRUST = 1.0
-"""Limit of |c_k|: a weight changes by a factor of e at most. With h below about 0.12 s, it keeps a network that
+"""Limit of |c_k|: a weight changes by a factor of e at most. With h at most 0.12 s, this keeps a network that
 distrusts correct frames, on people unlike the training data, from holding on to old ones."""
 SHORTEST_S = 0.01
 """Regularisation e of the slope: frames closer in time do not determine it."""
