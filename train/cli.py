@@ -1,4 +1,4 @@
-"""`kinecast train`: everything that is made before the first frame. Subcommands are modules of their own."""
+"""`kinecast train`: synthetic people and the training of networks. Each subcommand is a module."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ COMMANDS = {
 """Command -> module, in the order of the help."""
 
 NEEDED = ("anny", "onnx", "onnxruntime", "safetensors", "tensorboard", "torch")
-"""What comes with the extra `train`."""
+"""Packages that the extra `train` installs."""
 
 
 class CommandModule(Protocol):
-    """What the module of a command has; importing it is cheap."""
+    """Interface of a command's module, which imports no heavy packages."""
 
     HELP: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
@@ -54,10 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the subcommand that was named.
+    """Run the chosen subcommand.
 
     Raises:
-        TrainError: it needs what is not installed, among others.
+        TrainError: A package of the extra `train` is missing, or the command fails.
     """
     try:
         return int(args.run_train(args))

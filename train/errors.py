@@ -1,4 +1,4 @@
-"""The exceptions of train."""
+"""Exceptions of train."""
 
 
 class TrainError(Exception):

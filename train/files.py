@@ -1,4 +1,4 @@
-"""Array files that appear whole or not at all."""
+"""Atomic writing of array files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 def save_arrays(path: Path, arrays: dict[str, NDArray[np.generic]], *, compress: bool = False) -> None:
-    """Write an `.npz` beside its place, then move it there: several processes may do so at once.
+    """Write an `.npz` to a temporary file and rename it; several processes may do so at once.
 
     Raises:
         OSError: the folder cannot be written to.

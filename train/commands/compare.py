@@ -8,7 +8,7 @@ from pathlib import Path
 
 from train.commands.arguments import positive_int, whole_number
 
-HELP = "fit encoders, heads and losses under one equal budget, and print one table"
+HELP = "compare encoders, heads and loss terms with equal training budgets"
 DEFAULT_VARIANTS = (
     "resnext26_small", "resnext26_small:d3ke", "resnet18", "resnext50_32x4d", "resnext101_32x8d", "hourglass",
     "blazepose",
@@ -19,17 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
         "variants", nargs="*", metavar="ENCODER[:PRESET][-TERM...]",
-        help="such as resnext26_small:kinecast-points-flip; default: all encoders, and d3ke's heads once",
+        help="such as resnext26_small:kinecast-points-flip; default: all encoders, and D3KE's head once",
     )  # fmt: skip
-    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="to learn from")
-    parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="to measure on")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="training sets")
+    parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="set to measure on")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; the run resumes if it exists"
+    )
     parser.add_argument(
         "--images", type=positive_int, default=100_000, metavar="N",
-        help="pictures that each sees, default: %(default)s",
+        help="training images per variant; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--input", type=positive_int, metavar="PX", help="side of everybody's pictures; default: each its own"
+        "--input", type=positive_int, metavar="PX", help="side of the input images; default: each encoder's"
     )
     parser.add_argument("--batch", type=positive_int, default=32, metavar="N", help="default: %(default)s")
     parser.add_argument("--workers", type=whole_number, default=1, metavar="W", help="default: %(default)s")

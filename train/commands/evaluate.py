@@ -1,4 +1,4 @@
-"""`kinecast train evaluate`: measure a direct network on images whose truth is known."""
+"""`kinecast train evaluate`: measure a direct network on images with known labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from train.commands.arguments import positive_int
 
-HELP = "measure a direct network on a set of pictures"
+HELP = "measure a direct network on sets of labelled images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", type=Path, metavar="DIR", help="made by kinecast train spatial")
     parser.add_argument(
         "--data", type=Path, required=True, nargs="+", metavar="DIR",
-        help="sets, such as that of kinecast train synth --held-out",
+        help="sets to measure on, such as one made by kinecast train synth --held-out",
     )  # fmt: skip
-    parser.add_argument("--n", type=positive_int, metavar="N", help="first pictures only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
+    parser.add_argument(
+        "--n", type=positive_int, metavar="N", help="number of images, from the first; default: all"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="file for the result")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from train.errors import TrainError
 
-HELP = "write a direct network as ONNX for kinecast live --estimator direct, and its weights beside it"
+HELP = "export a direct network as ONNX for kinecast live --estimator direct, with its weights beside it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--untrained",
         metavar="ENCODER",
-        help="one that knows nothing, to measure speed with: resnext50_32x4d",
+        help="export an untrained network of this encoder, to measure speed",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="file of the network")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         export_direct(
             untrained_network(args.untrained, layout), layout, args.out, f"untrained {args.untrained}"
         )
-        print(f"{args.out}: exported; it knows nothing; measure it: kinecast engines bench {args.out}")
+        print(f"{args.out}: exported, untrained; measure its speed: kinecast engines bench {args.out}")
         return 0
     network, spec = load_network(args.network, layout.skeleton)
     export_direct(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")

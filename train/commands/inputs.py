@@ -7,7 +7,7 @@ from pathlib import Path
 
 from train.commands.arguments import positive_int
 
-HELP = "write pictures of a set as inputs of an exported direct network, for kinecast engines build --inputs"
+HELP = "write images as inputs of an exported direct network, for kinecast engines build --inputs"
 N_DEFAULT = 800
 
 
@@ -19,11 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="sets, such as that of kinecast train synth --held-out",
     )  # fmt: skip
     parser.add_argument("--n", type=positive_int, default=N_DEFAULT, metavar="N", help="default: %(default)s")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="the inputs")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz", help="file of the inputs")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Cut the images as the tracker would."""
+    """Crop images as the tracker would, and write them."""
     import numpy as np
 
     from calib.skeleton import load_skeleton

@@ -1,4 +1,4 @@
-"""`kinecast train lift`: fit the lifter and export it for live use."""
+"""`kinecast train lift`: train the lifter and export it for live use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from train.commands.arguments import positive_int
 from train.errors import TrainError
 
-HELP = "fit the network from landmarks to coordinates, and export it"
+HELP = "train the lifter, from landmarks to coordinates, and export it"
 HELD_OUT_EVERY = 12
 """Every twelfth adult is held out to measure the error."""
 MIN_INTERVAL_S = 0.45
@@ -18,19 +18,28 @@ MIN_INTERVAL_S = 0.45
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "data", type=Path, nargs="+", metavar="DIR", help="made by kinecast train lift-data, or lift-clips"
+        "data", type=Path, nargs="+", metavar="DIR", help="made by kinecast train lift-data or lift-clips"
     )
     parser.add_argument(
-        "--simulated", type=Path, metavar="DIR", help="learnt from first; made by kinecast train simulate"
+        "--simulated",
+        type=Path,
+        metavar="DIR",
+        help="simulated clips for the first part of training, made by kinecast train simulate",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="file of the network")
     parser.add_argument("--epochs", type=positive_int, default=40, metavar="N", help="default: %(default)s")
-    parser.add_argument("--networks", type=positive_int, default=1, metavar="N", help="averaged in one file")
+    parser.add_argument(
+        "--networks",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="number of networks to average; default: %(default)s",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit, measure on other adults, export."""
+    """Train, measure on held-out adults, export."""
     from calib.skeleton import load_skeleton
     from train.blazepose.data import LiftData, concatenated
     from train.lift.export import export_lift
@@ -45,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     simulated = None if args.simulated is None else LiftData.load(args.simulated)
     if simulated is not None:
         simulated = simulated.rows(simulated.adult % HELD_OUT_EVERY != 0)
-    print(f"{len(learnt)} pictures to learn from, {len(other)} of other people to measure on")
+    print(f"{len(learnt)} training images, {len(other)} images of held-out people")
     models = []
     for k in range(args.networks):
         options = LiftOptions(epochs=args.epochs, seed=args.seed + k)

@@ -7,7 +7,7 @@ import os
 
 from train.commands.arguments import add_lift_data_arguments, positive_int
 
-HELP = "run BlazePose over films of synthetic people, for the temporal network to learn from"
+HELP = "run BlazePose over rendered clips of synthetic people, to train the temporal network"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the clips, or what is missing of them."""
+    """Make the clips that are missing."""
     from tqdm import tqdm
 
     from train.blazepose.clips import make_lift_clips
@@ -29,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=args.clips, unit="clip", disable=None) as progress:
         for done in make_lift_clips(args.out, recipe, args.clips, workers):
             progress.update(done - progress.n)
-    print(f"{args.out}: {args.clips} clips taken")
+    print(f"{args.out}: {args.clips} clips done")
     return 0

@@ -7,7 +7,7 @@ import os
 
 from train.commands.arguments import add_lift_data_arguments, positive_int
 
-HELP = "run BlazePose over pictures of synthetic people, for the lifter to learn from"
+HELP = "run BlazePose over images of synthetic people, to train the lifter"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the data, or what is missing of them."""
+    """Make the data that are missing."""
     from tqdm import tqdm
 
     from train.blazepose.data import PICTURE_PX
@@ -33,7 +33,5 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=n_blocks * BLOCK_SIZE, unit="picture", disable=None) as progress:
         for done in make_lift_data(args.out, recipe, n_blocks, workers):
             progress.update(done * BLOCK_SIZE - progress.n)
-    print(
-        f"{args.out}: {n_blocks * BLOCK_SIZE} pictures taken; learn from them: kinecast train lift {args.out}"
-    )
+    print(f"{args.out}: {n_blocks * BLOCK_SIZE} images done; train on them: kinecast train lift {args.out}")
     return 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from train.commands.arguments import positive_int
 from train.errors import TrainError
 
-HELP = "fit the observation model: what BlazePose would say of people who are not drawn"
+HELP = "fit the observation model, which simulates BlazePose on people who are not rendered"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="DIR",
-        help="pictures and clips: lift-data and lift-clips made them",
+        help="images and clips, made by kinecast train lift-data and lift-clips",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="the model")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.safetensors", help="file of the model"
+    )
     parser.add_argument("--steps", type=positive_int, default=3000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
-    parser.add_argument("--check", type=Path, metavar="DIR", help="other clips, to compare with")
+    parser.add_argument("--check", type=Path, metavar="DIR", help="held-out clips to compare the model with")
     parser.add_argument(
-        "--lifter", type=Path, metavar="FILE.onnx", help="for --check; default: the one in use"
+        "--lifter", type=Path, metavar="FILE.onnx", help="lifter for --check; default: the one that ships"
     )
 
 
@@ -44,11 +46,12 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(pictures)} pictures, {len(clips)} frames of {len(list(clips.clips()))} clips")
     model = fit_observation(pictures, clips, skeleton, MeanOptions(steps=args.steps, seed=args.seed))
     save_model(model, args.out)
-    print(f"{args.out}: written; clips of it: kinecast train simulate {args.out}")
+    print(f"{args.out}: written; simulate clips: kinecast train simulate {args.out}")
     if args.check is not None:
         from engines.shipped import shipped_lifter_path
-        from train.lift.simulation_report import compare, onnx_lifter, table
+        from train.lift.exported import exported_lift
+        from train.lift.simulation_report import compare, table
 
-        lift = onnx_lifter(args.lifter or shipped_lifter_path(), skeleton)
+        lift = exported_lift(args.lifter or shipped_lifter_path(), skeleton)
         print(table(*compare(model, LiftData.load(args.check), skeleton, lift)))
     return 0

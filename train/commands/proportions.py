@@ -1,4 +1,4 @@
-"""`kinecast train proportions`: how long people's segments are, given stature, images and sex."""
+"""`kinecast train proportions`: fit segment lengths to stature, images and sex."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from pathlib import Path
 
 from train.errors import TrainError
 
-HELP = "fit people's proportions to their stature and upright pictures"
+HELP = "fit segment lengths to stature, sex and upright images"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("data", type=Path, nargs="+", metavar="DIR", help="made by kinecast train lift-data")
     parser.add_argument(
-        "--held-out", type=Path, required=True, metavar="DIR", help="made by lift-data --held-out"
+        "--held-out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="made by kinecast train lift-data --held-out",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="the table")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="file of the table")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit, measure on other adults, write."""
+    """Fit, measure on held-out adults, write."""
     from calib.proportions import SEGMENTS
     from train.blazepose.data import LiftData, concatenated
     from train.bodies.puppet import PuppetPool
@@ -30,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     learnt = upright_blocks(concatenated([LiftData.load(folder) for folder in args.data]))
     other = upright_blocks(LiftData.load(args.held_out))
     if set(learnt.adult) & set(other.adult):
-        raise TrainError(f"{args.held_out}: shows people who are learnt from; make it with --held-out")
+        raise TrainError(f"{args.held_out}: shows people of the training data; make it with --held-out")
     regressions = fit_proportions(learnt, other, pool, Adults.of(pool))
     n_blocks, n_people = len(learnt.adult), len(set(learnt.adult))
     source = (

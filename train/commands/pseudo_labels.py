@@ -7,7 +7,7 @@ from pathlib import Path
 
 from train.commands.arguments import positive_int
 
-HELP = "make a set of pictures of recordings, labelled by the estimator that tracked them"
+HELP = "make a training set from recordings, labelled by the estimator that tracked them"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,13 +15,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recordings", type=Path, nargs="+", metavar="DIR", help="made by kinecast replay VIDEO --out DIR"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     parser.add_argument(
         "--every",
         type=positive_int,
         default=5,
         metavar="N",
-        help="one of so many frames; default: %(default)s",
+        help="use every Nth frame; default: %(default)s",
     )
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     recordings = [read_recording(folder, skeleton) for folder in args.recordings]
     n = write_pseudo_set(recordings, skeleton, args.out, args.every)
     print(
-        f"{args.out}: {n} pictures of {len(recordings)} recordings; learn from them: "
+        f"{args.out}: {n} pictures of {len(recordings)} recordings; train on them: "
         f"kinecast train spatial --pseudo-labels {args.out}"
     )
     return 0

@@ -8,26 +8,30 @@ from pathlib import Path
 
 from train.commands.arguments import positive_int
 
-HELP = "let an observation model film people without pictures, for the lifter to learn from first"
+HELP = "simulate BlazePose on clips without rendering, to train the lifter and the temporal network"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("model", type=Path, metavar="FILE.safetensors", help="by kinecast train observe")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    parser.add_argument("model", type=Path, metavar="FILE.safetensors", help="made by kinecast train observe")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; the run resumes if it exists"
+    )
     parser.add_argument("--clips", type=positive_int, default=8000, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
-    parser.add_argument("--workers", type=positive_int, metavar="W", help="processes; default: one a core")
-    parser.add_argument("--held-out", action="store_true", help="people kept for evaluation")
+    parser.add_argument(
+        "--workers", type=positive_int, metavar="W", help="number of processes; default: one per core"
+    )
+    parser.add_argument("--held-out", action="store_true", help="draw the people held out for evaluation")
     parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
     parser.add_argument(
         "--rates", type=positive_int, nargs="+", default=[3], metavar="FPS",
-        help="frames a second; default: 3, for the lifter; for train temporal: 25 30 60",
+        help="frame rates; default: 3, for train lift; use 25 30 60 for train temporal",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the clips, or what is missing of them."""
+    """Make the clips that are missing."""
     from tqdm import tqdm
 
     from train.blazepose.simulated_files import Simulation, make_simulated_clips
@@ -40,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         for done in make_simulated_clips(args.out, simulation, args.clips, workers):
             progress.update(done - progress.n)
     print(
-        f"{args.out}: {args.clips} clips; learn from them: kinecast train lift --simulated {args.out}, or "
+        f"{args.out}: {args.clips} clips; train on them: kinecast train lift --simulated {args.out}, or "
         f"kinecast train temporal {args.out}"
     )
     return 0

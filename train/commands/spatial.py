@@ -1,4 +1,4 @@
-"""`kinecast train spatial`: fit the direct network from images to coordinates."""
+"""`kinecast train spatial`: train the direct network, from images to coordinates."""
 
 from __future__ import annotations
 
@@ -15,27 +15,33 @@ if TYPE_CHECKING:
     from train.direct.layout import DirectLayout
     from train.direct.sources import PictureSource
 
-HELP = "fit the direct network from pictures to coordinates"
+HELP = "train the direct network, from images to coordinates"
 MEASURED_ON = 512
-"""Held-out images between checkpoints."""
+"""Number of held-out images of a measurement during training."""
 MEASURED_EVERY = 4
-"""Checkpoints."""
+"""Number of checkpoints between measurements."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
         "--data", type=Path, nargs="+", metavar="DIR",
-        help="made by kinecast train synth; default: people drawn on the fly",
+        help="sets made by kinecast train synth; default: people rendered on the fly",
     )  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
-    parser.add_argument("--held-out", type=Path, metavar="DIR", help="set to measure on now and then")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; the run resumes if it exists"
+    )
+    parser.add_argument("--held-out", type=Path, metavar="DIR", help="set to measure on during training")
     parser.add_argument(
         "--pseudo-labels", type=Path, metavar="DIR",
-        help="real people to mix in: made by kinecast train pseudo-labels, or such sets of your own",
+        help="images of real people to mix in, made by kinecast train pseudo-labels",
     )  # fmt: skip
     parser.add_argument(
-        "--real-share", type=float, default=0.1, metavar="P", help="of all pictures; default: %(default)s"
+        "--real-share",
+        type=float,
+        default=0.1,
+        metavar="P",
+        help="share of images of real people; default: %(default)s",
     )
     _add_network_arguments(parser)
     _add_fit_arguments(parser)
@@ -50,47 +56,51 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         choices=("kinecast", "d3ke"),
         default="kinecast",
-        help="heads and losses; default: kinecast",
+        help="heads and loss terms; default: kinecast",
     )
     parser.add_argument(
-        "--input", type=positive_int, metavar="PX", help="side of the pictures; default: the encoder's"
+        "--input", type=positive_int, metavar="PX", help="side of the input images; default: the encoder's"
     )
     parser.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
-        help="to start from: of kinecast train export, or torchvision's ImageNet weights of a ResNet",
+        help="initial weights, made by kinecast train export, or torchvision's ImageNet weights of a ResNet",
     )
 
 
 def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", type=positive_int, default=1_000_000, metavar="N",
-        help="pictures to see in all, earlier runs included; default: %(default)s",
+        help="total number of training images, earlier runs included; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--batch", type=positive_int, default=32, metavar="N", help="of one process; default: %(default)s"
+        "--batch",
+        type=positive_int,
+        default=32,
+        metavar="N",
+        help="batch size per process; default: %(default)s",
     )
     parser.add_argument("--learning-rate", type=float, default=1e-3, metavar="R", help="default: %(default)s")
     parser.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the encoder"
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="precision of the encoder"
     )
     parser.add_argument(
         "--workers", type=whole_number, default=1, metavar="W",
-        help="processes that make batches; default: %(default)s",
+        help="number of processes that make batches; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
         "--save-every", type=positive_int, default=500, metavar="STEPS", help="default: %(default)s"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
-    parser.add_argument("--no-flip", action="store_true", help="never exchange left and right")
+    parser.add_argument("--no-flip", action="store_true", help="do not mirror images")
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="TERM", help="terms of the loss to switch off"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit, or go on fitting."""
+    """Train, or resume training."""
     from calib.skeleton import load_skeleton
     from train.direct.fit import Fit, distributed_context
     from train.direct.layout import DirectLayout
@@ -126,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(held_out: PictureSource, layout: DirectLayout) -> Callable[[Fit], dict[str, float]]:
-    """Figures on held-out images as the tracker would crop them."""
+    """Make a function that scores a network on held-out images, cropped as by the tracker."""
     from train.direct.examples import DirectExamples
     from train.direct.metrics import score_examples
 
@@ -153,7 +163,7 @@ def _options(args: argparse.Namespace) -> FitOptions:
 
 
 def _start_from(fit: Fit, weights: Path) -> None:
-    """Load weights into a network that has seen nothing: all of an exported one's, or ImageNet's."""
+    """Load initial weights: those of an exported network, or ImageNet's."""
     from train.direct.checkpoint import is_checkpoint, load_network
     from train.direct.encoders.resnet import ResNet, load_imagenet_weights
     from train.direct.fit import check_network

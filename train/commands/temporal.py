@@ -1,4 +1,4 @@
-"""`kinecast train temporal`: fit the network that steadies each frame by those before it, and export it."""
+"""`kinecast train temporal`: train the network that smooths a frame by the frames before it, and export it."""
 
 from __future__ import annotations
 
@@ -14,49 +14,58 @@ if TYPE_CHECKING:
     from train.temporal.training import SequenceSource
 
 LEARNING_RATE, INPUT_NOISE = 1.5e-3, 0.02
-HELP = "fit the causal temporal network over the lifter's output, and export it"
+HELP = "train the causal temporal network on the lifter's output, and export it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
         "data", type=Path, nargs="+", metavar="DIR",
-        help="clips by train simulate or train lift-clips that the lifter has not learnt from",
+        help="clips made by kinecast train simulate or lift-clips, which the lifter was not trained on",
     )  # fmt: skip
     parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="clips of other people")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="the network")
-    parser.add_argument("--lifter", type=Path, metavar="FILE.onnx", help="default: the one that ships")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx", help="file of the network")
+    parser.add_argument(
+        "--lifter", type=Path, metavar="FILE.onnx", help="lifter; default: the one that ships"
+    )
     parser.add_argument(
         "--kind", default=["tcn"], nargs="+", metavar="KIND",
-        help="tcn, gru, transformer, unet; several are compared, and the first is exported",
+        help="tcn, gru, transformer or unet; several are compared, and the first is exported",
     )  # fmt: skip
     parser.add_argument(
-        "--corrects", action="store_true", help="let it add anything to coordinates, not only smooth them"
+        "--corrects", action="store_true", help="allow any correction of coordinates, not only smoothing"
     )
     parser.add_argument("--epochs", type=positive_int, default=8, metavar="N", help="default: %(default)s")
-    parser.add_argument("--steps", type=positive_int, default=100, metavar="N", help="of an epoch")
+    parser.add_argument(
+        "--steps", type=positive_int, default=100, metavar="N", help="steps per epoch; default: %(default)s"
+    )
     parser.add_argument("--batch", type=positive_int, default=16, metavar="N", help="default: %(default)s")
     parser.add_argument(
-        "--frames", type=positive_int, default=96, metavar="N", help="that are judged, default: %(default)s"
+        "--frames",
+        type=positive_int,
+        default=96,
+        metavar="N",
+        help="number of frames in the loss; default: %(default)s",
     )
     parser.add_argument(
         "--history", type=positive_int, default=200, metavar="N",
-        help="frames that a network sees at most in training, default: %(default)s",
+        help="largest number of frames that the network reads in training; default: %(default)s",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
         "--motions", type=Path, metavar="FILE.npz",
-        help="keep the held-out clips, for python -m realtime.bench.smoothing",
+        help="file for the held-out clips, for python -m realtime.bench.smoothing",
     )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fit each kind, measure all on other people, export the first."""
+    """Train each kind, measure all on held-out people, export the first."""
     from calib.skeleton import load_skeleton
     from engines.features.motion_metrics import format_scores, save_motions, score
     from engines.shipped import shipped_lifter_path
     from train.blazepose.data import LiftData
-    from train.temporal.data import Dynamics, exported_lift, steadied_coordinates, temporal_clips
+    from train.lift.exported import exported_lift
+    from train.temporal.data import Dynamics, steadied_coordinates, temporal_clips
     from train.temporal.export import export_temporal
     from train.temporal.training import ALONE, LabelledClips, SequenceSource, motions_of
 
@@ -83,16 +92,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit(kind: str, source: SequenceSource, args: argparse.Namespace) -> CausalNetwork:
-    """One kind under the budget that all have."""
+    """Train one kind with the budget that all share."""
     from train.temporal.fit import TemporalOptions
     from train.temporal.loss import TemporalLossWeights
     from train.temporal.training import train_temporal
 
-    def tell(epoch: int, loss: float, network: object) -> None:
+    def report_epoch(epoch: int, loss: float, network: object) -> None:
         print(f"{kind}: {epoch + 1:>4} loss {loss:.4f}", flush=True)
 
     options = TemporalOptions(
         epochs=args.epochs, steps_per_epoch=args.steps, batch_size=args.batch, seed=args.seed,
         n_frames=args.frames, max_history=args.history, learning_rate=LEARNING_RATE, input_noise=INPUT_NOISE,
     )  # fmt: skip
-    return train_temporal(kind, source, options, TemporalLossWeights(), tell, corrects=args.corrects)
+    return train_temporal(kind, source, options, TemporalLossWeights(), report_epoch, corrects=args.corrects)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton
 from engines.blazepose.pose_landmark import N_LANDMARKS, PoseLandmark
-from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
 from train.blazepose.data import LiftData, concatenated
 from train.blazepose.events import SWAPS, find_swaps
 from train.blazepose.model import N_WORLD, ObservationModel, place_targets
 from train.blazepose.noise import autocovariance
 from train.blazepose.points import TrueView, true_view
 from train.blazepose.simulate import observed_again
+from train.lift.exported import Lift
 from train.lift.network import landmark_batch, lifted_coordinates, make_pairs
-from train.motion.library import mirror
 
 Array = NDArray[np.float64]
-Lift = Callable[[LandmarkBatch], Array]
 
 REPORTED = {
     "nose": PoseLandmark.NOSE,
@@ -72,21 +67,6 @@ class ClipStatistics:
         return named + [(f"lifter {name} deg", v) for name, v in lifter]
 
 
-def onnx_lifter(path: Path, skeleton: Skeleton) -> Lift:
-    """The exported lifter as it runs live, averaged over the image and its mirror image."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
-
-    def lift(batch: LandmarkBatch) -> Array:
-        values = np.stack([landmark_features(batch).values, landmark_features(mirrored(batch)).values], 1)
-        both = np.array([session.run(["q"], {"features": pair})[0] for pair in values], dtype=np.float64)
-        whole = np.zeros((len(both), skeleton.n_q))
-        whole[:, index] = both[:, 1]
-        return 0.5 * (both[:, 0] + mirror(skeleton, whole)[:, index])
-
-    return lift
-
-
 def clip_statistics(data: LiftData, view: TrueView, skeleton: Skeleton, lift: Lift) -> ClipStatistics:
     """Compute the statistics of clips.
 
@@ -94,7 +74,7 @@ def clip_statistics(data: LiftData, view: TrueView, skeleton: Skeleton, lift: Li
         data: Clips.
         view: Truth of the clips.
         skeleton: Skeleton of the data.
-        lift: Landmarks to coordinates in the person's frame. Shape: (n, n_coordinates).
+        lift: Single-frame network.
     """
     errors, seen = place_targets(data, view), (data.visibility * data.presence).astype(np.float64)
     both = np.array([[k, k.mirrored] for k in REPORTED.values()])
@@ -130,7 +110,7 @@ def _lifter_errors(data: LiftData, skeleton: Skeleton, lift: Lift) -> Array:
     names = lifted_coordinates(skeleton)
     columns = [names.index(name) for name in SCORED_COORDINATES]
     truth = make_pairs(data, skeleton, None).q.numpy().astype(np.float64)
-    error = np.degrees(lift(landmark_batch(data)) - truth)[:, columns]
+    error = np.degrees(lift(landmark_batch(data))[0] - truth)[:, columns]
     error = (error + 180.0) % 360.0 - 180.0
     constant = np.zeros_like(error)
     for rows in data.clips():

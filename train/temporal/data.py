@@ -5,9 +5,8 @@ Blocks of images count as very slow sequences, in which earlier frames are of li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,11 @@ from scipy.ndimage import uniform_filter1d
 from calib.coordinates import PELVIS_ROTATIONS
 from calib.pelvis import facing, pelvis_rotation, turned
 from calib.skeleton import Skeleton
-from engines.features.landmarks import LandmarkBatch, landmark_features, mirrored
+from engines.features.landmarks import landmark_features, mirrored
 from engines.features.temporal import N_PELVIS, UNDERRATED, temporal_features
-from engines.spec import load_spec
 from train.blazepose.data import LiftData
 from train.errors import TrainError
+from train.lift.exported import Lift
 from train.lift.network import (
     camera_noise,
     landmark_batch,
@@ -33,8 +32,6 @@ from train.temporal.fit import TemporalClip
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
-Lift = Callable[[LandmarkBatch], tuple[Array, Array]]
-"""Landmarks to coordinates in the person's frame, and standard deviations. Shapes: (n, n_coordinates)."""
 
 CONTACT_HEIGHT_M = 0.03
 CONTACT_SPEED_M_S = 0.5
@@ -165,38 +162,3 @@ def _contacts(floor: Floor, q: Array, t_s: Array) -> Floats:
     speed = np.linalg.norm(np.gradient(soles_m, t_s, axis=0), axis=-1)
     low = soles_m[..., 1] < soles_m[..., 1].min() + CONTACT_HEIGHT_M
     return (low & (speed < CONTACT_SPEED_M_S)).any(-1).astype(np.float32)
-
-
-def exported_lift(path: Path, skeleton: Skeleton) -> Lift:
-    """A lifter as it runs live: the exported network, averaged over the image and its mirror image.
-
-    Args:
-        path: ONNX file with the spec beside it.
-        skeleton: Skeleton that the lifter must have been trained with.
-
-    Raises:
-        EngineError: the spec cannot be read, or belongs to another skeleton.
-    """
-    import onnxruntime
-
-    load_spec(path).check_skeleton(skeleton.coordinate_names, skeleton.sha)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    index = [skeleton.coordinate_index(name) for name in lifted_coordinates(skeleton)]
-
-    def turned_back(values: Array) -> Array:
-        whole = np.zeros((len(values), skeleton.n_q))
-        whole[:, index] = values
-        return mirror(skeleton, whole)[:, index]
-
-    def lift(batch: LandmarkBatch) -> tuple[Array, Array]:
-        seen = np.stack([landmark_features(b).values for b in (batch, mirrored(batch))], 1)
-        answers = [session.run(["q", "sigma"], {"features": frame}) for frame in seen]
-        q, sigma = (np.stack(part).astype(np.float64) for part in zip(*answers, strict=True))
-        return (
-            0.5 * (q[:, 0] + turned_back(q[:, 1])),
-            0.5 * (sigma[:, 0] + np.abs(turned_back(sigma[:, 1]))),
-        )
-
-    return lift
