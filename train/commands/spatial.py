@@ -102,7 +102,8 @@ def _add_fit_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, or resume training."""
     from calib.skeleton import load_skeleton
-    from train.direct.fit import Fit, distributed_context
+    from train.direct.distributed import distributed_context
+    from train.direct.fit import Fit
     from train.direct.layout import DirectLayout
     from train.direct.loop import run_fit
     from train.direct.losses import preset

@@ -1,4 +1,4 @@
-"""`kinecast train temporal`: train the network that smooths a frame by the frames before it, and export it."""
+"""`kinecast train temporal`: train the network that smooths a frame by the frames before, and export it."""
 
 from __future__ import annotations
 

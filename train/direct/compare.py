@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
+from train.direct.distributed import Rank
 from train.direct.encoders.make import ENCODERS, make_encoder
 from train.direct.examples import DirectExamples
-from train.direct.fit import Fit, FitOptions, Rank
+from train.direct.fit import Fit, FitOptions
 from train.direct.layout import DirectLayout
 from train.direct.loop import run_fit
 from train.direct.losses import PRESETS, preset

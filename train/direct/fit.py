@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from train.direct.augment import Augmentation
@@ -34,6 +32,7 @@ from train.direct.checkpoint import (
     save_checkpoint,
     with_prefix,
 )
+from train.direct.distributed import Rank
 from train.direct.examples import DirectBatch, DirectExamples
 from train.direct.heads import OutputStatistics
 from train.direct.layout import DirectLayout
@@ -105,43 +104,6 @@ def encoder_dtype(precision: str, device: torch.device) -> torch.dtype | None:
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)
         has_bf16 = bool(supported())
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and has_bf16) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """One of the processes that train together, and its device."""
-
-    index: int
-    """Number of this process, from 0."""
-    count: int
-    """Number of processes."""
-    device: torch.device
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this process prints, logs and writes checkpoints."""
-        return self.index == 0
-
-
-@contextmanager
-def distributed_context() -> Iterator[Rank]:
-    """Join the process group if `torchrun` started this process; otherwise run alone.
-
-    Yields:
-        The rank of this process.
-    """
-    index, count = (int(os.environ.get(name, default)) for name, default in (("RANK", 0), ("WORLD_SIZE", 1)))
-    local = int(os.environ.get("LOCAL_RANK", 0))
-    device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
-    if count > 1:
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield Rank(index, count, device)
-    finally:
-        if count > 1:
-            distributed.destroy_process_group()
 
 
 def statistics_of(source: PictureSource, layout: DirectLayout) -> OutputStatistics:

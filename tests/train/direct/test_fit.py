@@ -19,9 +19,10 @@ from tests.support.direct_set import recipe_of, write_set  # noqa: E402
 from train.bodies.puppet import PuppetPool  # noqa: E402
 from train.direct.augment import Augmentation  # noqa: E402
 from train.direct.checkpoint import CHECKPOINT, load_checkpoint, load_network, save_checkpoint  # noqa: E402
+from train.direct.distributed import Rank  # noqa: E402
 from train.direct.encoders import make as encoders  # noqa: E402
 from train.direct.examples import DirectExamples, collate  # noqa: E402
-from train.direct.fit import Fit, FitOptions, Rank, rate_at  # noqa: E402
+from train.direct.fit import Fit, FitOptions, rate_at  # noqa: E402
 from train.direct.layout import DirectLayout  # noqa: E402
 from train.direct.loader import Order, loader  # noqa: E402
 from train.direct.loop import run_fit  # noqa: E402
