@@ -28,11 +28,11 @@ RATES_FPS = (4.0, 4.0, 8.0, 12.0, 30.0)
 """Frame rates. Slow clips show more people for the same work; few fast ones suffice for jitter."""
 MIN_ROWS = 20
 _LIFT_CLIPS = 3
-"""Keeps the generator's numbers apart from those of other uses of the same seed."""
+"""Tag of the random generator's key, to keep it apart from other uses of the same seed."""
 
 
 def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) -> Iterator[int]:
-    """Write what is missing of `n_clips` clips, a file for each.
+    """Write the missing files of `n_clips` clips, one file per clip.
 
     Args:
         folder: Folder of the files; complete ones are kept.
@@ -54,7 +54,7 @@ def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) ->
 
 
 def lift_clip(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:
-    """The rows of one clip, each with `t_s`; frames without the person are left out."""
+    """Rows of one clip, each with `t_s`; frames without the person are left out."""
     rng = np.random.default_rng([*key, _LIFT_CLIPS])
     person = people.draw_person(rng, duration_s=CLIP_S, fps=CLIP_MOTION_FPS)
     person = replace(person, motion=filmed(person.motion, rng, RATES_FPS))
@@ -78,7 +78,7 @@ def lift_clip(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) 
 
 
 def _places(person: Person) -> Array:
-    """Hips first, then the rest of the body, through the motion. Shape: (n_frames, n_anchors, 3)."""
+    """Positions of the hips, then of other points, in the motion. Shape: (n_frames, n_anchors, 3)."""
     places = []
     for q in person.motion.q[:: max(1, person.motion.n_frames // 40)]:
         anchors = person.dressed.place_anchors(person.puppet.node_transforms(q))
@@ -88,7 +88,7 @@ def _places(person: Person) -> Array:
 
 
 def standing_view(view: View, places_m: Array) -> View:
-    """A crop of the camera's frame, upright and square, that holds the whole motion as far as the frame does.
+    """An upright square crop of the camera's frame that holds the whole motion, as far as the frame does.
 
     Args:
         view: View of the camera.

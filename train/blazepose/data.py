@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 PICTURE_PX = 288
-"""Side of the pictures: a person fills them about as a region of interest of the network does."""
+"""Side of the images: a person fills them about as much as a region of interest of the network."""
 CLIP_PX = 384
 """Side of the frames of clips: people who walk through them are still large enough for the network."""
 COVERED_SHARE = 0.3

@@ -25,7 +25,7 @@ SWAPPED_BELOW = 0.6
 LEAST_SEPARATION_M = 0.12
 """Smallest distance between left and right at which a swap can be recognised."""
 FACING_AWAY = 0.3
-"""Cosine between where the trunk and the camera's back look; below it a person counts as turned away."""
+"""Cosine between the trunk's forward direction and that to the camera; turned away below it."""
 GAP_PERIODS, LEAST_GAP_S = 2.6, 0.09
 SHARE_EDGES = np.array([0.6, 0.95])
 """Edges of `TrueView.share_seen`: tracking is lost more often where less of the person is visible."""
@@ -39,7 +39,7 @@ class EventRates:
     """Rates and durations of the events."""
 
     swaps_hz: Array
-    """Beginnings of `SWAPS` a second, of people who face the camera and who do not. Shape: (n_swaps, 2)."""
+    """Starts of `SWAPS` per second, for people who face the camera and who do not. Shape: (n_swaps, 2)."""
     swaps_s: tuple[tuple[float, ...], ...]
     """Durations of each kind of swap, one of them drawn per swap."""
     losses_hz: Array
@@ -135,7 +135,7 @@ def measure_events(data: LiftData, view: TrueView) -> EventRates:
 
 
 def _steps(stamps_s: NDArray[np.floating]) -> tuple[Array, Array]:
-    """Stamps, and how long each frame counts: gaps count as a frame."""
+    """Time stamps and the duration of each frame; a gap counts as one frame."""
     t_s = stamps_s.astype(np.float64)
     if len(t_s) < 2:
         return t_s, np.zeros(len(t_s))

@@ -1,4 +1,4 @@
-"""The observation model as two files: arrays as safetensors, rates and sizes as JSON beside them."""
+"""The observation model on disk: arrays as safetensors, rates and sizes as JSON beside them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMAT = 3
 
 
 def save_model(model: ObservationModel, path: Path) -> None:
-    """Write a model, the file of numbers first.
+    """Write a model, the arrays first.
 
     Args:
         model: Model to save.

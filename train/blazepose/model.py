@@ -63,12 +63,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObservationModel:
-    """Means, errors and events; `train.blazepose.fit` fits it."""
+    """Means, errors and events, fitted by `train.blazepose.fit`."""
 
     region: MeanNetwork
-    """View to `region_targets`."""
+    """Network from the view to `region_targets`."""
     sight: MeanNetwork
-    """View to `sight_logits`."""
+    """Network from the view to `sight_logits`."""
     place: MeanNetwork
     """View and probability of visibility to `place_targets`."""
     region_noise: ResidualNoise
@@ -84,7 +84,7 @@ class ObservationModel:
     unseen_logit: Array
     """Mean and standard deviation of logits of what is out of the image. Shape: (2, N_SIGHT)."""
     depth_scale: float
-    """Depths in `landmarks_px` over those in `world_m` times px a metre."""
+    """Depths in `landmarks_px` over depths in `world_m` times pixels per metre."""
     events: EventRates
 
     def observe(self, view: TrueView, t_s: Array, rng: np.random.Generator) -> Observation:
@@ -122,7 +122,7 @@ class ObservationModel:
 
 
 def std_of_place(variance: Array, seen: Array) -> Array:
-    """Standard deviations of errors of `place_targets`; each landmark's world, then each landmark's pixels.
+    """Standard deviations of errors of `place_targets`: each landmark's position in m, then in the image.
 
     Args:
         variance: Variances for visible and hidden landmarks. Shape: (N_PLACE, 2).
@@ -138,7 +138,7 @@ def factor_of_place(log_sizes: Array) -> Array:
 
 
 def placed(view: TrueView, region: Array, place: Array, depth_scale: float) -> tuple[Array, Array]:
-    """`world_m` and `landmarks_px` of errors as `place_targets` gives them. Shapes: (n, 33, 3) twice."""
+    """`world_m` and `landmarks_px` from errors in the form of `place_targets`. Shapes: (n, 33, 3) twice."""
     world = points_from_hips(view, region) + place[:, :N_WORLD].reshape(-1, N_LANDMARKS, 3)
     uv_px = view.projected_px() + region[:, 2, None, None] * place[:, N_WORLD:].reshape(-1, N_LANDMARKS, 2)
     depth_px = depth_scale * view.px_per_m[:, None] * world[..., 2]
@@ -162,7 +162,7 @@ def sight_logits(data: LiftData) -> Array:
 
 
 def region_targets(roi: Array, view: TrueView) -> Array:
-    """The circle's centre and its upper end against `TrueView.nominal_region`. Shape: (n, N_REGION)."""
+    """Centre and upper end of the region, relative to `TrueView.nominal_region`. Shape: (n, N_REGION)."""
     nominal = view.nominal_region()
     up = np.stack([np.sin(roi[:, 3]), -np.cos(roi[:, 3])], 1) * (roi[:, 2:3] / (2.0 * ROI_MARGIN))
     points = np.concatenate([roi[:, :2] - nominal[:, :2], up], 1)
@@ -170,7 +170,7 @@ def region_targets(roi: Array, view: TrueView) -> Array:
 
 
 def follow_region(view: TrueView, targets: Array, errors: Array, t_s: Array) -> Array:
-    """The region of each frame: made of what the frame before shows, and filtered as live.
+    """The region of each frame: derived from the frame before and filtered as in live use.
 
     Args:
         view: View of n frames.

@@ -122,7 +122,7 @@ class ResidualNoise:
     """Variances of the logarithm of the factor, of the same processes. Shape: (N_PARTS,)."""
 
     def draw(self, t_s: Array, rng: np.random.Generator) -> Array:
-        """The errors of a clip. Shape: (len(t_s), n)."""
+        """Draw the errors of a clip. Shape: (len(t_s), n)."""
         k, n = len(self.variance), len(self.rest_std)
         shares = np.broadcast_to(np.sqrt(self.rest_share), (n, N_PARTS))
         scale = np.concatenate([np.sqrt(self.variance), shares])
@@ -249,7 +249,7 @@ def split_variance(covariance: Array, weight: Array, lags_s: Array = LAGS_S) -> 
 def fit_noise(
     clips: list[tuple[Array, Array]], n_components: int, *, prior: Array | None = None
 ) -> ResidualNoise:
-    """Fit to the errors of clips.
+    """Fit the noise to the errors of clips.
 
     Args:
         clips: Stamps (n,) and errors (n, d) of each.

@@ -23,7 +23,7 @@ FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WE
 """Framings, mostly of whole people: landmarks outside the image teach nothing."""
 MIN_PICTURE_PX = 48
 _LIFT_BLOCKS = 2
-"""Keeps the generator's numbers apart from those of other uses of the same seed."""
+"""Tag of the random generator's key, to keep it apart from other uses of the same seed."""
 
 
 def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) -> Iterator[int]:
@@ -63,7 +63,7 @@ def make_files(folder: Path, make: Callable[[int], None], numbers: list[int], wo
 
 
 def lift_block(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:
-    """The rows of one block: one person in one outfit, a camera for each pose."""
+    """Rows of one block: one person in one outfit, with a new camera for each pose."""
     rng = np.random.default_rng([*key, _LIFT_BLOCKS])
     person = people.draw_person(rng, duration_s=BLOCK_SIZE * POSE_INTERVAL_S, fps=1.0 / POSE_INTERVAL_S)
     rows = []

@@ -38,14 +38,14 @@ MIN_DEPTH_SHARE = 0.35
 """Smallest depth in hip depths; points nearer to the camera are projected from there, to stay bounded."""
 MIN_DEPTH_M = 0.2
 NOMINAL_REGION_M = 2.5
-"""Side of a region about a person where the network's own is not known yet."""
+"""Side of the region around a person before the network's own region is known."""
 N_FEATURES = 7 * N_LANDMARKS + 10
 TRUNK_AND_LIMBS = np.array([*SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES])
-"""The landmarks by which a person is found."""
+"""Landmarks that decide how much of a person is visible."""
 
 
 def _marker_pairs() -> tuple[tuple[str, str], ...]:
-    """The two markers midway between which each landmark lies."""
+    """Two markers for each landmark, which lies midway between them."""
     pairs = [("NOSE", "NOSE")] * N_LANDMARKS
     for left, names in zip(_LEFT, _SIDES, strict=True):
         for landmark, side in ((left, "L"), (left.mirrored, "R")):
@@ -99,7 +99,7 @@ class TrueView:
         )
 
     def nominal_region(self) -> Array:
-        """Centre, side and rotation of a region about the hips. Shape: (n, 4)."""
+        """Centre, side and rotation of a nominal region around the hips. Shape: (n, 4)."""
         hips_px = self.projected_px()[:, list(HIPS)].mean(1)
         return np.column_stack([hips_px, NOMINAL_REGION_M * self.px_per_m, np.zeros(len(self))])
 
@@ -147,7 +147,7 @@ def true_view(data: LiftData, skeleton: Skeleton) -> TrueView:
 
 
 def mirrored_view(view: TrueView) -> TrueView:
-    """The mirrored person in a mirrored room."""
+    """The view of the mirrored person."""
     flip = np.array([-1.0, 1.0, 1.0])
     return replace(
         view,

@@ -31,14 +31,14 @@ ANCHOR_MARKERS = {
     "wrist_r": "RWJC", "wrist_l": "LWJC", "hip_r": "RHJC", "hip_l": "LHJC", "knee_r": "RKJC",
     "knee_l": "LKJC", "ankle_r": "RAJC", "ankle_l": "LAJC", "toe_r": "RTOE", "toe_l": "LTOE",
 }  # fmt: skip
-"""The skeleton's markers that stand for `train.bodies.surface_landmarks.ANCHORS`, in the same order."""
+"""Markers of the skeleton that correspond to `train.bodies.surface_landmarks.ANCHORS`, in the same order."""
 N_MOMENTS = 9
 N_TRIES = 6
 FRAMED_SHARE = 0.75
 MIN_PICTURE_PX = 48
 N_PLACES = 40
 MOTION_PER_FRAME = 5.0
-"""Poses of the motion for each frame of the fastest rate: what is between them is interpolated."""
+"""Poses of the motion per frame of the fastest rate; poses between them are interpolated."""
 
 
 class MovingBodies:
@@ -58,7 +58,7 @@ class MovingBodies:
         self._anchors = [self.skeleton.marker_index(name) for name in ANCHOR_MARKERS.values()]
 
     def draw(self, rng: np.random.Generator, duration_s: float, fps: float) -> tuple[int, Array, Motion]:
-        """An adult, their scale factors, and a motion."""
+        """Draw an adult with scale factors and a motion."""
         adult = int(rng.choice(self._adults))
         scale = self._pool.scale_factors(adult)
         motion = self.library.sample(rng, duration_s=duration_s, fps=fps, scale_factors=scale)

@@ -29,7 +29,7 @@ class Simulation:
     """File of the model, made by kinecast train observe."""
     seed: int = 0
     held_out: bool = False
-    """Draw the people and captured motions kept for evaluation."""
+    """Whether to draw the people and captured motions held out for evaluation."""
     motions: str = "procedural"
     """Sources of motion, as for kinecast train synth."""
     rates_fps: tuple[float, ...] = (3.0,)
@@ -37,7 +37,7 @@ class Simulation:
 
 
 def make_simulated_clips(folder: Path, simulation: Simulation, n_clips: int, workers: int) -> Iterator[int]:
-    """Write what is missing of `n_clips` clips, a file for every `CLIPS_PER_FILE`.
+    """Write the missing files of `n_clips` clips, `CLIPS_PER_FILE` clips per file.
 
     Args:
         folder: Folder of the files; complete ones are kept.
@@ -65,7 +65,7 @@ def _file(folder: Path, simulation: Simulation, start: int) -> Path:
 
 @lru_cache(maxsize=1)
 def _tools(simulation: Simulation) -> tuple[ObservationModel, MovingBodies]:
-    """Opened once in each process."""
+    """The model and the bodies, opened once in each process."""
     skeleton = load_skeleton()
     motions = choose_motions(simulation.motions, skeleton, held_out=simulation.held_out)
     library = MotionLibrary(skeleton, captured=motions)

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 BORDERS = (cv2.BORDER_CONSTANT, cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101)
-"""Black is the end of the frame; live crops have more of the room where only a part of it was stored."""
+"""Border modes. Black marks the end of the frame; live crops show more of the room than stored images."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -72,7 +72,7 @@ def choose_region(points_px: Array, width_px: int, height_px: int, rng: np.rando
 def cut(
     image: Image, stored_from_frame: Array, roi: Roi, side_px: int, border: int = cv2.BORDER_CONSTANT
 ) -> Image:
-    """Resample a region of the frame from a stored part of it.
+    """Resample a region of the frame from the stored part of it.
 
     Args:
         image: Shape: (rows, columns, 3).
@@ -109,7 +109,7 @@ def vary(image: Image, rng: np.random.Generator, how: Augmentation) -> Image:
 
 
 def _recolour(image: Image, rng: np.random.Generator, how: Augmentation) -> Image:
-    """A random colour matrix, then a random curve: one multiplication and one table."""
+    """Apply a random colour matrix, then a random tone curve."""
     k = how.colour
     saturation = 0.0 if rng.random() < how.grey else float(np.exp(rng.normal(0.0, 0.3 * k)))
     matrix = np.eye(3, dtype=np.float32) * saturation + (1.0 - saturation) * GREY[None]

@@ -34,7 +34,7 @@ class DirectSpec:
 
     network: NetworkConfig
     coordinate_names: tuple[str, ...]
-    """Given, in order."""
+    """Names of the outputs, in order."""
     body_names: tuple[str, ...]
     marker_names: tuple[str, ...]
     skeleton_sha: str
@@ -43,7 +43,7 @@ class DirectSpec:
     images: int = 0
     """Images seen."""
     hours: float = 0.0
-    """Spent on fitting."""
+    """Training time."""
     options: str = ""
     """Options of the last run, for people to read."""
     data: str = ""
@@ -116,7 +116,7 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], spec: DirectSpec) 
 
 
 def save_weights(path: Path, network: DirectModel, spec: DirectSpec) -> None:
-    """Write the averaged weights alone, in half precision: what `load_network` takes, and others start from.
+    """Write the averaged weights in half precision, for `load_network` and as initial weights.
 
     The file is for publication, so it does not name the folders of the images.
 

@@ -146,7 +146,7 @@ def _time_ms(network: DirectModel) -> float:
 
 
 def format_rows(lines: list[ComparisonRow], images: int) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     rows = [
         f"After {images} pictures, on held-out people; errors in deg and mm.",
         "",

@@ -22,7 +22,7 @@ from train.synth.shards import LabelledImage
 Array = NDArray[np.float64]
 
 FARTHEST_UV = 3.0
-"""Joints further outside the crop, in half sides, are not asked for."""
+"""Distance from the crop's centre, in half sides, beyond which joints are not supervised."""
 SMALLEST_EMPTY_PX = 40
 _MIRROR_PELVIS, _MIRROR_CAMERA = np.array([1.0, 1.0, -1.0]), np.array([-1.0, 1.0, 1.0])
 
@@ -38,7 +38,7 @@ class DirectBatch:
     R_root: Tensor
     """Pelvis to that camera. Shape: (n, 3, 3)."""
     q: Tensor
-    """All coordinates; the root's are not in the crop's directions. Shape: (n, n_q)."""
+    """All coordinates; the root's are in ground, not in the crop. Shape: (n, n_q)."""
     q_weight: Tensor
     """Confidence in each coordinate's label, from 0 to 1. Shape: (n, n_q)."""
     scale_factors: Tensor

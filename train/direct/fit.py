@@ -66,7 +66,7 @@ class FitOptions:
     precision: str = "auto"
     """Precision of the encoder: `fp32`, `bf16`, or `auto` for bf16 where the processor supports it."""
     workers: int = 1
-    """Processes that make batches; 0 makes them between the steps."""
+    """Number of processes that make batches; 0 makes them between the steps."""
     save_every: int = 500
     """Steps."""
     seed: int = 0

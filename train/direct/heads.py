@@ -20,7 +20,7 @@ MAX_START = 0.97
 FACING_CAMERA = (0.0, 0.0, -1.0, 0.0, -1.0, 0.0)
 """First two columns of the pelvis's rotation: its X towards the camera, its Y up in the image."""
 SCALE_STEP = 0.1
-"""A scale factor's logarithm per unit of output: about its deviation among adults."""
+"""Change of a scale factor's logarithm per unit of output: about its standard deviation among adults."""
 D3KE_SCALE_AMPLITUDE = 0.35
 
 

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 NEAR_FULL_TURN_RAD = np.radians(300.0)
-"""Coordinates that can turn this far are given as a point on the circle: their ends meet."""
+"""Range from which a coordinate is an angle on the circle, whose ends meet."""
 _BONY_OF_A_SIDE = (
     "ASI", "PSI", "SHO", "KNE", "KNEM", "ANK", "MMAL", "HEE", "MT1", "MT5", "ELB", "ELBM", "WRA", "WRB",
 )  # fmt: skip
@@ -49,7 +49,7 @@ class DirectLayout:
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> DirectLayout:
-        """Lay out a skeleton."""
+        """Make the layout of a skeleton."""
         names = skeleton.coordinate_names
         given = [
             k
@@ -79,7 +79,7 @@ class DirectLayout:
 
     @property
     def n_scale_groups(self) -> int:
-        """Bodies that have scale factors of their own."""
+        """Number of groups of bodies that share scale factors."""
         return int(self.scale_group.max()) + 1
 
     @property
@@ -88,7 +88,7 @@ class DirectLayout:
         return np.flatnonzero(self.marker_weight == BONY_WEIGHT)
 
     def group_scale_factors(self, scale_factors: Array) -> Array:
-        """Means over the bodies of each group. Shapes: (n_bodies, 3) to (n_groups, 3)."""
+        """Mean scale factors of each group. Shapes: (n_bodies, 3) to (n_groups, 3)."""
         sums = np.zeros((self.n_scale_groups, 3))
         np.add.at(sums, self.scale_group, scale_factors)
         return sums / np.bincount(self.scale_group)[:, None]
@@ -99,5 +99,5 @@ def _other_marker(name: str) -> str:
 
 
 def _find(names: tuple[str, ...], wanted: str, otherwise: str) -> int:
-    """LUMB has no right counterpart: it is its own."""
+    """Find a name; a marker without a counterpart, such as LUMB, is its own."""
     return names.index(wanted if wanted in names else otherwise)

@@ -66,7 +66,7 @@ PRESETS = {
 
 
 def preset(name: str, without: Sequence[str] = ()) -> LossWeights:
-    """The weights of a preset with some terms switched off.
+    """Loss weights of a preset with some terms switched off.
 
     Raises:
         TrainError: there is no such term.
@@ -219,12 +219,12 @@ def _shares(u: Tensor, n_cells: int) -> Tensor:
 
 
 def wrapped(difference: Tensor, is_wrapped: Tensor) -> Tensor:
-    """Differences of full turns brought to the range -pi to pi. Shape: (n, n_c)."""
+    """Wrap differences of angles to the range -pi to pi. Shape: (n, n_c)."""
     return torch.where(is_wrapped, torch.remainder(difference + math.pi, 2.0 * math.pi) - math.pi, difference)
 
 
 def rotation_angle(a: Tensor, b: Tensor) -> Tensor:
-    """Angle between rotations, rad, by the chord: its gradient is sound at no turn and half a turn.
+    """Angle between rotations in rad, from the chord, which keeps gradients finite at 0 and at half a turn.
 
     Shape: (n,).
     """
@@ -237,7 +237,7 @@ def _smooth(x: Tensor) -> Tensor:
 
 
 def _l1(a: Tensor, b: Tensor) -> Tensor:
-    """Sum over the axes, as D3KE has it. Shape: (n, k)."""
+    """Sum of absolute differences over the axes, as in D3KE. Shape: (n, k)."""
     return (a - b).abs().sum(2)
 
 

@@ -38,10 +38,10 @@ class DirectScore:
     body_scale_mae: float
     """Per axis."""
     mae_deg: dict[str, float]
-    """Per coordinate, wrap-safe."""
+    """Mean absolute error of each coordinate, wrapped at full turns."""
 
     def headline(self) -> dict[str, float]:
-        """The figures without those per coordinate."""
+        """The scores without those per coordinate."""
         return {
             "angle_mae_deg": self.angle_mae_deg, "scored_mae_deg": self.scored_mae_deg,
             "root_deg": self.root_deg, "mpjpe_mm": self.mpjpe_mm, "mpblpe_mm": self.mpblpe_mm,
@@ -121,7 +121,7 @@ def score_examples(
 
 
 def format_score(result: DirectScore) -> str:
-    """A table for the console."""
+    """Format a table for the console."""
     lines = [f"{'coordinate':<22}{'mean abs error':>15}   (deg)"]
     lines += [f"{name:<22}{value:>15.1f}" for name, value in result.mae_deg.items()]
     lines += [

@@ -55,7 +55,7 @@ class DirectModel(nn.Module):
             raise TrainError(f"no head {config.head!r}; accepted: {', '.join(HEADS)}")
         self.config = config
         self.encoder_dtype: torch.dtype | None = None
-        """Lower precision for encoder and neck in training; the rest is always in single precision."""
+        """Data type of encoder and neck in training; the rest is always in single precision."""
         self.encoder = make_encoder(config.encoder)
         stride = int(self.encoder.stride)  # type: ignore[arg-type]
         if config.side_px % stride or config.side_px < 2 * stride:

@@ -37,9 +37,9 @@ SIZE_PX = 256
 ROOM = 1.5
 """Side of the stored images over the person's extent."""
 MIN_CONFIDENCE = 0.5
-"""Mean over the coordinates; frames below it are left out."""
+"""Smallest mean confidence over the coordinates of a frame that is used."""
 TRUSTED = (0.3, 0.8)
-"""Confidences of coordinates that count nothing, and fully."""
+"""Confidences of coordinates with weight 0 and weight 1."""
 N_SCALED_ROWS = 200
 
 

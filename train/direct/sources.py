@@ -28,7 +28,7 @@ class PictureSource(Protocol):
     identity: str
     """Identity of the images: it changes whenever any image does."""
     is_random_access: bool
-    """Whether any order is as quick as any other."""
+    """Whether images can be read in any order at the same speed."""
 
     def __len__(self) -> int: ...
 

@@ -17,7 +17,6 @@ from train.lift.network import LiftModel, Pairs, lifted_coordinates, make_pairs
 
 Array = NDArray[np.float64]
 
-"""The coordinates whose mean is the headline figure, as `kinecast evaluate` has them."""
 KNEE_OF_LOSS_RAD = np.radians(5.0)
 """Error beyond which the loss is linear, against BlazePose's outliers."""
 LARGEST_SPREAD_RAD = np.radians(20.0)
@@ -112,7 +111,7 @@ def _fit(
 
 
 def set_normalisation(model: LiftModel, pairs: Pairs) -> None:
-    """Centre and scale inputs and outputs by what the data show."""
+    """Set the normalisation of inputs and outputs from the data."""
     model.feature_mean.copy_(pairs.features.mean(0))
     model.feature_scale.copy_(pairs.features.std(0).clamp_min(1e-2))
     model.target_mean.copy_(pairs.q.mean(0))

@@ -150,7 +150,7 @@ def landmark_batch(data: LiftData, noise: CameraNoise | None = None) -> Landmark
 
 
 def pelvis_rotations(q: Array, skeleton: Skeleton) -> Array:
-    """Pelvis to ground: body-fixed turns about Z, X, Y. Shape: (n, 3, 3)."""
+    """Rotation from pelvis to ground: body-fixed rotations about Z, X, Y. Shape: (n, 3, 3)."""
     angles = np.stack([q[:, skeleton.coordinate_index(name)] for name in PELVIS_ROTATIONS], -1)
     return pelvis_rotation(angles)
 
@@ -187,6 +187,6 @@ def make_pairs(
 
 
 def mirrored_truth(q: Array, R_pelvis: Array, skeleton: Skeleton) -> tuple[Array, Array]:
-    """Coordinates and the pelvis's rotations of the mirrored person in a mirrored room."""
+    """Coordinates and pelvis rotations of the mirrored person."""
     M = np.diag([1.0, 1.0, -1.0])
     return mirror(skeleton, q), M @ R_pelvis @ M

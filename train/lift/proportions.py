@@ -35,7 +35,7 @@ DECIMALS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adults:
-    """All adults of the pool."""
+    """Stature, sex and proportions of all adults of the pool."""
 
     stature_m: Array
     """Shape: (n,)."""
@@ -46,7 +46,7 @@ class Adults:
 
     @classmethod
     def of(cls, pool: PuppetPool) -> Adults:
-        """Measure everybody."""
+        """Measure all adults of the pool."""
         n = pool.model.n_adults
         stature_m = np.array([pool.model.shape(adult).stature_m for adult in range(n)])
         lengths_m = np.array([segment_lengths(pool.skeleton, pool.scale_factors(k)) for k in range(n)])
@@ -61,7 +61,7 @@ class UprightBlocks:
     adult: NDArray[np.int64]
     """Shape: (n,)."""
     values: Array
-    """Averaged over each block. Shape: (n, n_looks)."""
+    """Means of the features over each block. Shape: (n, n_looks)."""
     weight: Array
     """Shape: (n,)."""
 
@@ -144,7 +144,7 @@ def fit_proportions(
 
 
 def write_table(path: Path, regressions: dict[str, dict[str, list[Any]]], source: str) -> None:
-    """Write the table with where it comes from."""
+    """Write the table with a note on its source."""
     rows = {name: {key: json.dumps(value) for key, value in row.items()} for name, row in regressions.items()}
     text = json.dumps({"source": source, "segments": list(SEGMENTS), "regressions": rows}, indent=1)
     # Numbers of one kind on one line.

@@ -44,16 +44,16 @@ class ClipStatistics:
     rms_px: Array
     """Errors of the same landmarks in the image, in thousandths of the region's side. Shape: (7,)."""
     seen: Array
-    """Mean chance that each is seen. Shape: (7,)."""
+    """Mean probability of visibility. Shape: (7,)."""
     correlation: Array
     """Autocorrelation at `LAGS_S`, all landmarks pooled, of positions and of visibility. Shape: (3, 2)."""
     swapped: Array
     """Share of frames with each of `SWAPS`."""
     lifter_deg: Array
-    """Mean absolute error, of the clip's constant in it, of the rest, and of its steps. Shape: (4,)."""
+    """Mean absolute error, of its mean per clip, of the rest, and of its steps. Shape: (4,)."""
 
     def rows(self) -> list[tuple[str, float]]:
-        """Names and values."""
+        """Names and values of all rows of the table."""
         named = [(f"{name} mm", v) for name, v in zip(REPORTED, self.rms_mm.tolist(), strict=True)]
         named += [(f"{name} 2D", v) for name, v in zip(REPORTED, self.rms_px.tolist(), strict=True)]
         named += [(f"{name} seen", v) for name, v in zip(REPORTED, self.seen.tolist(), strict=True)]
@@ -140,7 +140,7 @@ def compare(
 
 
 def table(rendered: ClipStatistics, simulated: ClipStatistics) -> str:
-    """Both side by side."""
+    """A table of both for the console."""
     lines = [f"{'':<24}{'rendered':>10}{'simulated':>10}"]
     for (name, one), (_, other) in zip(rendered.rows(), simulated.rows(), strict=True):
         lines.append(f"{name:<24}{one:>10.2f}{other:>10.2f}")

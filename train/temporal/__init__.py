@@ -1,1 +1,1 @@
-"""Temporal networks: estimates over time to steadier estimates."""
+"""Temporal networks: smoothing of estimates over time."""

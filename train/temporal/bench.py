@@ -1,4 +1,4 @@
-"""Causal networks of each kind: what a frame costs when live, and a step of fitting."""
+"""Benchmark of all kinds of causal networks: time per live frame and training steps per second."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from train.temporal.fit import TemporalClip, TemporalOptions, fit_temporal
 from train.temporal.kinds import NETWORKS, make_network
 
 FITTED = ("tcn", "gru", "transformer")
-"""The U-Net reads a whole window for each frame and takes minutes."""
+"""Kinds whose training is timed; the U-Net reads a whole window per frame and would take minutes."""
 SECONDS = 30
 FPS = 30.0
 
 
 def measure(quick: bool) -> BenchResult:
-    """Time untrained networks of the size that the lifter's output asks for."""
+    """Time untrained networks with the input and output sizes of live use."""
     n = len(lifted_coordinates(load_skeleton()))
     n_in, n_out, lines = n_temporal_features(n), OutputLayout(n - N_PELVIS).size, range(N_PELVIS, n)
     x = np.random.default_rng(0).normal(size=(256, n_in)).astype(np.float32)

@@ -67,7 +67,7 @@ class Dynamics:
 
 
 def steadied_coordinates(skeleton: Skeleton) -> tuple[str, ...]:
-    """The coordinates that the temporal network gives: what the lifter gives, without the pelvis."""
+    """The coordinates that the temporal network smooths: the lifter's without the pelvis's."""
     names = lifted_coordinates(skeleton)
     if names[:N_PELVIS] != PELVIS_ROTATIONS:
         raise TrainError(
@@ -85,7 +85,7 @@ def temporal_clips(
     *,
     flip: bool = False,
 ) -> Iterator[TemporalClip]:
-    """Sequences of some data; the target is coordinates without the pelvis's, their speeds, contacts.
+    """Sequences of some data; targets are coordinates without the pelvis's, their velocities, and contacts.
 
     Args:
         data: Clips or blocks of images.
@@ -157,7 +157,7 @@ def _near_gaps(t_s: Array) -> NDArray[np.bool_]:
 
 
 def _contacts(floor: Floor, q: Array, t_s: Array) -> Floats:
-    """A foot rests where its lowest point is low and slow."""
+    """Whether each foot rests on the floor: a point of its sole is low and slow. Shape: (n, 2)."""
     soles_m = np.array([floor.soles(frame).reshape(2, -1, 3) for frame in q])
     speed = np.linalg.norm(np.gradient(soles_m, t_s, axis=0), axis=-1)
     low = soles_m[..., 1] < soles_m[..., 1].min() + CONTACT_HEIGHT_M

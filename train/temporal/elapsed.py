@@ -24,7 +24,7 @@ def age_features(age_s: Tensor) -> Tensor:
 
 
 def stamps(dt_s: Tensor) -> Tensor:
-    """Time since the sequence's start, in float64: differences of large stamps must stay exact.
+    """Time since the start of the sequence, in float64, to keep differences of large times exact.
 
     Args:
         dt_s: Shape: (b, t).
@@ -56,12 +56,12 @@ def tap_ages(dt_s: Tensor, valid: Tensor, offsets: Sequence[int]) -> Tensor:
 
 
 def _later(values: Tensor, n: int, first: float) -> Tensor:
-    """Values moved n frames later. Shape: (b, t)."""
+    """Values shifted n frames later. Shape: (b, t)."""
     return functional.pad(values, (n, 0), value=first)[:, : values.shape[1]]
 
 
 def advance_clock(clock: Tensor, dt_s: Tensor, valid: Tensor) -> Tensor:
-    """The clock of the newest frames after one more.
+    """Advance the clock of the newest frames by one frame.
 
     Args:
         clock: Age in s and whether somebody was seen, oldest frame first. Shape: (b, n, 2).
@@ -74,5 +74,5 @@ def advance_clock(clock: Tensor, dt_s: Tensor, valid: Tensor) -> Tensor:
 
 
 def clock_ages(clock: Tensor) -> Tensor:
-    """Ages as `tap_ages` gives them. Shape: (...)."""
+    """Ages in the form of `tap_ages`. Shape: (...)."""
     return torch.where(clock[..., 1] > 0.5, clock[..., 0].clamp_max(MAX_AGE_S), MAX_AGE_S)

@@ -63,9 +63,9 @@ class TemporalBatch:
 
 
 ClipSource = Callable[[int], Sequence[TemporalClip]]
-"""Epoch to clips: the same each time, or with new noise."""
+"""Function from the epoch to clips, fixed or with new noise."""
 TemporalLoss = Callable[[TemporalBatch, Tensor], Tensor]
-"""Frames and the network's output of them, shape (b, t, n_out), to one number."""
+"""Function from a batch and the network's output, of shape (b, t, n_out), to the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,15 @@ class TemporalOptions:
     """Frames that the network sees at most. How many it sees is drawn for each batch, evenly in the logarithm
     from `n_frames` on, so that it serves somebody who just appeared as well as somebody known."""
     thin: float = 0.3
-    """Share of sequences of which some frames, up to 6 in 10, are left out: slow and stuttering cameras."""
+    """Share of sequences in which up to 6 of 10 frames are dropped, as by slow and stuttering cameras."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.02
     input_noise: float = 0.0
-    """Standard deviation, in parts of the inputs' own, of noise that is drawn for each frame."""
+    """Standard deviation of noise on each frame's input, in units of the input's scale."""
     seed: int = 0
     device: str = "cpu"
     bf16: bool = False
-    """Matrix products in bfloat16: faster where the processor has instructions for them."""
+    """Whether matrix products use bfloat16, which some processors compute faster."""
 
 
 def fit_temporal(
@@ -160,7 +160,7 @@ def batch_loss(
 
 
 class ClipSampler:
-    """Draws stretches of clips, longer clips more often, in batches of clips that are about as long.
+    """Draws parts of clips, longer clips more often, in batches of similar length.
 
     Args:
         clips: Clips to draw from.
@@ -186,7 +186,7 @@ class ClipSampler:
         self._probability = frames / frames.sum()
 
     def draw(self) -> TemporalBatch:
-        """A batch, padded in front to its longest stretch; of short clips it holds more."""
+        """Draw a batch, padded in front to its longest part; batches of short clips are larger."""
         options, rng = self._options, self._rng
         low, high = np.log(options.n_frames), np.log(max(options.n_frames, options.max_history))
         history = round(float(np.exp(rng.uniform(low, high))))
@@ -208,7 +208,7 @@ class ClipSampler:
 
 
 def _collate(stretches: Sequence[tuple[TemporalClip, NDArray[np.int64]]], device: str) -> TemporalBatch:
-    """Frames of clips side by side, the newest last."""
+    """Pad the parts of clips in front and stack them."""
     b, n = len(stretches), max(len(frames) for _, frames in stretches)
     first = stretches[0][0]
     x = np.zeros((b, n, first.x.shape[1]), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The causal networks by name, all behind the same interface."""
+"""The kinds of causal networks by name; all have the same interface."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from train.temporal.unet import UnetCore
 
 @dataclass(frozen=True, slots=True)
 class NetworkKind:
-    """A kind of core and the width that it is meant to have."""
+    """A kind of core and its default width."""
 
     core: type[Core]
     width: int
@@ -38,7 +38,7 @@ def make_network(
     dropout: float = 0.0,
     lines: range | None = None,
 ) -> CausalNetwork:
-    """A network that gives zeros until it is trained, or smooths a little if it may do no more.
+    """A network whose output is zero before training; with `lines`, it then smooths a little.
 
     Args:
         kind: A key of `NETWORKS`.

@@ -67,7 +67,7 @@ class TemporalLossWeights:
 def temporal_loss(
     x: Tensor, y: Tensor, target: Tensor, dt_s: Tensor, spread: Tensor, weights: TemporalLossWeights
 ) -> Tensor:
-    """Error of coordinates, of their steps from frame to frame, speeds, contacts and uncertainty.
+    """Loss of coordinates, their steps between frames, velocities, contacts and uncertainty.
 
     Args:
         x: Shape: (b, t, n_features).
@@ -106,7 +106,7 @@ def temporal_loss(
 
 
 def _local_mean(error: Tensor, known: Tensor) -> Tensor:
-    """Mean over the frames about each. Shapes: (b, t, n)."""
+    """Mean over a window around each frame. Shapes: (b, t, n)."""
 
     def window(values: Tensor) -> Tensor:
         half = WANDER_FRAMES // 2

@@ -10,7 +10,7 @@ from train.temporal.lines import LineSmoother
 from train.temporal.slow import SlowState
 
 MAX_DEVIATION = 6.0
-"""Normalised inputs are cut off here, as the lifter's."""
+"""Limit of normalised inputs, the same as the lifter's."""
 
 State = tuple[Tensor, ...]
 
@@ -23,7 +23,7 @@ class Core(nn.Module):
     """
 
     context: int | None = None
-    """Frames before the present that its output depends on; None: all."""
+    """Number of earlier frames that the output depends on; None for all."""
 
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
@@ -98,7 +98,7 @@ class CausalNetwork(nn.Module):
 
     @torch.no_grad()
     def set_normalisation(self, mean: Tensor, scale: Tensor, output_scale: Tensor | None = None) -> None:
-        """Centre and scale inputs, and scale outputs, by what the data show.
+        """Set the normalisation of inputs and the scale of outputs.
 
         Args:
             mean: Shape: (n_in,).

@@ -16,7 +16,7 @@ DILATIONS = (1, 2, 4, 8, 16)
 
 
 class _TcnBlock(nn.Module):
-    """A gated residual block over three taps (WaveNet, van den Oord et al. 2016) that knows their ages."""
+    """Gated residual block over three taps (WaveNet, van den Oord et al. 2016) with their ages as inputs."""
 
     def __init__(self, width: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class TcnCore(Core):
 
 
 class _GruLayer(nn.Module):
-    """Gated recurrent units (Cho et al. 2014) that fade with time (GRU-D, Che et al. 2018)."""
+    """Gated recurrent units (Cho et al. 2014) whose state decays with time (GRU-D, Che et al. 2018)."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class _GruLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def keep(self, dt_s: Tensor) -> Tensor:
-        """Share of the state that is left after some time. Shape: (..., width)."""
+        """Share of the state that remains after some time. Shape: (..., width)."""
         return torch.exp(-dt_s[..., None] * torch.exp(self.log_decay))
 
     def advance(self, gates: Tensor, keep: Tensor, valid: Tensor, state: Tensor) -> Tensor:

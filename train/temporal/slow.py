@@ -15,7 +15,7 @@ from train.temporal.elapsed import stamps
 DECAY_PER_S = (0.0, 1.0 / 20.0, 1.0 / 5.0, 1.0)
 """Inverse time constants; 0 forgets nothing."""
 MIN_FRAME_S, MAX_FRAME_S = 1.0 / 120.0, 1.0 / 15.0
-"""A frame counts by the time that it stands for, within these bounds."""
+"""Limits of the time that a frame represents, which is its weight in s."""
 MIN_CONFIDENCE = 0.01
 MIN_EVIDENCE_S, MAX_EVIDENCE_S = 0.01, 60.0
 """Range of the evidence that the fast network sees: training data hold no more."""
@@ -41,7 +41,7 @@ class SlowState(nn.Module):
 
     @property
     def n_features(self) -> int:
-        """Size of what the fast network is given."""
+        """Size of the output."""
         return n_slow_features(self.n_slow)
 
     @property
@@ -112,11 +112,11 @@ class SlowState(nn.Module):
 
 
 def n_slow_features(n_slow: int) -> int:
-    """Size of what the fast network is given for an embedding of `n_slow`."""
+    """Size of the slow state's output for an embedding of size `n_slow`."""
     return (1 + len(DECAY_PER_S)) * n_slow + len(DECAY_PER_S)
 
 
 def _features(value: Tensor, mean: Tensor, weight: Tensor) -> Tensor:
-    """The newest embedding, all means, and how much lies behind them. Shape: (..., n_features)."""
+    """The newest embedding, all means, and the evidence behind them. Shape: (..., n_features)."""
     evidence = torch.log(weight.mean(-1).clamp(MIN_EVIDENCE_S, MAX_EVIDENCE_S))
     return torch.cat([value, mean.flatten(-2), 0.25 * evidence], -1)

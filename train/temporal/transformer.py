@@ -21,7 +21,7 @@ from train.temporal.network import Core, State
 WINDOW = 48
 N_LAYERS, N_HEADS = 4, 4
 _NEVER = -1e4
-"""Added to the attention logits of what must not be seen."""
+"""Bias on the attention logits of masked frames."""
 
 
 class _Block(nn.Module):
@@ -59,7 +59,7 @@ def _heads(x: Tensor) -> Tensor:
 
 
 class TransformerCore(Core):
-    """Each layer attends to the last `WINDOW` frames, by content and by age; live, keys and values are kept.
+    """Each layer attends to the last `WINDOW` frames by content and age; live, keys and values are cached.
 
     Ages come from stamps and enter through a bias for each layer and head, so the rate of frames may change.
     """

@@ -95,7 +95,7 @@ class _Level(nn.Module):
 
 
 class UnetCore(Core):
-    """A U-Net of three levels over the last `WINDOW` frames; live, their vectors are kept."""
+    """A U-Net of three levels over the last `WINDOW` frames; live, their hidden vectors are cached."""
 
     context = WINDOW - 1
 

@@ -1,4 +1,4 @@
-"""BlazePose's frozen landmark network as an encoder: the only backbone at hand that has seen real people."""
+"""BlazePose's frozen landmark network as an encoder: the only one here that was trained on real people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engines.runtimes.openvino_engine import OpenvinoEngine
 
 INPUT_PX = 256
 MAPS = ((2, 288), (4, 288))
-"""Side and channels of the deepest maps, which are read."""
+"""Side and number of channels of the deepest maps, which are used."""
 
 
 class BlazePoseMaps(nn.Module):

@@ -177,7 +177,7 @@ def resnext26_small() -> ResNet:
 
 
 def load_imagenet_weights(encoder: ResNet, path: Path) -> None:
-    """Take the weights of torchvision's classifier of the same name, without its last layer.
+    """Load the weights of torchvision's classifier of the same name, without its last layer.
 
     Args:
         encoder: Encoder with torchvision's stem.
