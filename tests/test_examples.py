@@ -132,7 +132,7 @@ def tracker(skeleton: Skeleton, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 def people(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small set of synthetic people in the folder `people`, and a stream of them that ends."""
     pytest.importorskip("torch", reason="needs the extra kinecast[train]")
-    from tests.support.spatial_set import recipe_of, write_set
+    from tests.support.direct_set import recipe_of, write_set
     from train.synth import stream as module
 
     recipe = recipe_of(request.getfixturevalue("bodies_path"))
