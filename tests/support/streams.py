@@ -9,17 +9,27 @@ from realtime.stream.publisher import Publisher
 from tests.support.poses import random_sample
 
 ANY_PORT = "tcp://127.0.0.1:*"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
+LAST = 999_999
+"""Frame that ends what `join` sends."""
 
 
 def join(publisher: Publisher, subscription: Subscription, skeleton: Skeleton) -> AngleSample:
-    """Publish until the subscription has arrived; its first sample."""
+    """Publish until the subscription has arrived; the last sample that was sent for it."""
     for k in range(10_000):
         publisher.send(random_sample(skeleton, k))
-        sample = subscription.receive(0.01)
-        if sample is not None:
-            return drain(subscription) or sample
+        if subscription.receive(0.01) is not None:
+            return settle(publisher, subscription, skeleton)
     raise AssertionError("nothing received")
+
+
+def settle(publisher: Publisher, subscription: Subscription, skeleton: Skeleton) -> AngleSample:
+    """Take everything that has been sent, however late it arrives; the last of it."""
+    publisher.send(random_sample(skeleton, LAST))
+    while (sample := subscription.receive(PATIENCE_S)) is not None:
+        if sample.frame_id == LAST:
+            return sample
+    raise AssertionError("the last sample did not arrive")
 
 
 def drain(subscription: Subscription) -> AngleSample | None:

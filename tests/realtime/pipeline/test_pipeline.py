@@ -67,7 +67,7 @@ def test_live_and_replay_of_the_same_frames_are_bit_identical(step_s: float):
     live = PipelineOptions(policy=SlotPolicy.LATEST, paced=True)
     Pipeline(FakeSource(40, fps=100.0), estimator, open_publisher=lambda: publisher, options=live).run()
     kept = {sample.frame_id for sample in publisher.samples}
-    assert len(kept) > 2
+    assert len(kept) > 1  # the first and the last, on however busy a machine
 
     replay = FakeEstimator()
     frames = [frame for frame in read_frames(FakeSource(40, fps=100.0)) if frame.frame_id in kept]

@@ -52,7 +52,6 @@ def test_nothing_is_lost_with_stuck_subscribers_around(monkeypatch: pytest.Monke
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(900)
 def test_ten_minutes_with_ten_subscribers() -> None:
     result = measure(False, StreamLoad(seconds=600.0, subscribers=10))
     assert figure(result, "lost") == 0
@@ -63,7 +62,6 @@ def test_ten_minutes_with_ten_subscribers() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(900)
 def test_ten_minutes_with_forty_more_of_whom_ten_are_stuck() -> None:
     result = measure(False, StreamLoad(seconds=600.0, subscribers=10, crowd=40, stuck=10))
     assert figure(result, "lost") == 0

@@ -27,6 +27,7 @@ from realtime.sample import PoseSample
 from realtime.stream.publisher import Publisher
 from tests.support.opensim_reference import import_opensim
 from tests.support.poses import lost_sample, random_sample, sample_of
+from tests.support.streams import join
 
 START_NS = 123_456_789_000
 ROOT = Path(__file__).resolve().parents[3]
@@ -234,10 +235,7 @@ def test_a_stream_is_recorded_like_the_tracker_itself(skeleton: Skeleton, tmp_pa
         Publisher("tcp://127.0.0.1:*", skeleton) as publisher,
         subscribe(publisher.address, poses=True) as stream,
     ):
-        while stream.receive(0.02) is None:
-            publisher.send(samples[0])
-        while stream.receive(0.1) is not None:
-            pass
+        join(publisher, stream, skeleton)
         other = None
         for sample in samples:
             publisher.send(sample)

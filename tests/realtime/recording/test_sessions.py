@@ -174,7 +174,7 @@ def test_record_and_listen_hear_what_replay_publishes(tmp_path: Path):
 def test_a_tracker_that_stops_ends_a_recording_that_has_a_time_limit(tmp_path: Path):
     out = tmp_path / "heard"
     with running("live", "--source", "synthetic", "--no-window", "--publish", FREE_PORT) as process:
-        words = ["record", "--connect", published_address(process), "--out", str(out), "--timeout", "5"]
+        words = ["record", "--connect", published_address(process), "--out", str(out), "--timeout", "15"]
         command = [sys.executable, "-m", "realtime.cli", *words]
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as recording:
             table = out / "angles.csv"

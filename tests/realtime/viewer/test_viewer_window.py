@@ -25,7 +25,7 @@ from tests.support.environment import SYSTEM_PACKAGES, missing
 from tests.support.poses import sample_of
 from tests.support.screens import virtual_screen
 
-pytestmark = [pytest.mark.viewer, pytest.mark.timeout(240), pytest.mark.usefixtures("open3d")]
+pytestmark = [pytest.mark.viewer, pytest.mark.usefixtures("open3d")]
 ROOT = Path(__file__).resolve().parents[3]
 SIZE_PX = (800, 600)
 PATIENCE_S = 120.0

@@ -103,7 +103,6 @@ def test_variants_read_back_as_written() -> None:
     assert Variant.parse("tiny") == Variant("tiny")
 
 
-@pytest.mark.timeout(600)
 def test_one_command_compares_and_another_exports(
     pool: PuppetPool, bodies_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,7 +77,6 @@ def tensors_of(out: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(out)[0]
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("head", ["kinecast", "d3ke"])
 def test_64_pictures_are_learnt_to_less_than_a_degree(
     head: str, source: ShardPictures, tmp_path: Path
