@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "engines.runtimes": "engines",
     "engines.blazepose": "engines engines.runtimes",
     "engines.building": "engines engines.features engines.runtimes",
-    "train": "",
+    "train": "engines",
     "train.motion": "train calib calib.tables",
     "train.bodies": "train train.motion calib",
     "train.clothing": "train train.bodies",
