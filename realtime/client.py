@@ -20,19 +20,18 @@ from dataclasses import replace
 import zmq
 
 from realtime.errors import StreamError
-from realtime.stream import security as curve
-from realtime.stream.address import ACCEPTED, split_address
 from realtime.stream.angle_sample import AngleSample
 from realtime.stream.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError
 from realtime.stream.messages import Angles, Meta, Pose, StatusMessage
+from realtime.stream.security import ACCEPTED_ADDRESSES, ClientKeys, join, split_address
 
 _RECEIVE_QUEUE = 1000
 _MAX_DRAINED = 10_000
-"""So that draining to the newest ends even under a flood."""
+"""Limit of messages read to reach the newest one, so that the loop ends even under a flood."""
 _MAX_BUFFERED_BYTES = 4 * MAX_MESSAGE_BYTES
-"""libzmq gives up, for good, a connection on which something longer comes."""
+"""libzmq permanently closes a connection on which a longer message arrives."""
 SILENCE_S = 5.0
-"""Connect anew after so long without even a heartbeat."""
+"""Time without even a heartbeat after which the client reconnects."""
 
 
 def subscribe(
@@ -41,16 +40,16 @@ def subscribe(
     latest: bool = False,
     timeout_s: float | None = None,
     poses: bool = False,
-    keys: curve.ClientKeys | None = None,
+    keys: ClientKeys | None = None,
 ) -> Subscription:
-    """Samples of the stream at `address`, for as long as one likes; the tracker may come later or restart.
+    """Iterate over the samples of the stream at `address`; the tracker may start later or restart.
 
     Args:
-        address: where a tracker publishes, such as "tcp://127.0.0.1:5570".
-        latest: skip to the newest sample each time, for readers slower than the tracker.
-        timeout_s: give up after so long without a sample; None waits for ever.
-        poses: also receive bodies and markers (`sample.pose`).
-        keys: for a publisher that demands CURVE.
+        address: Address of the publisher, such as "tcp://127.0.0.1:5570".
+        latest: Whether to skip to the newest sample each time, for readers slower than the tracker.
+        timeout_s: Longest time without a sample; None waits for ever.
+        poses: Whether to receive bodies and markers, too (`sample.pose`).
+        keys: Keys for a publisher that requires CURVE.
 
     Raises:
         StreamError: the address is malformed, or, while iterating, `timeout_s` has passed.
@@ -59,7 +58,7 @@ def subscribe(
 
 
 class Subscription(Iterator[AngleSample]):
-    """Iterates over samples and keeps account of the stream; made by `subscribe`, used by one thread."""
+    """Iterator over samples that also counts losses and restarts; made by `subscribe`, used by one thread."""
 
     def __init__(
         self,
@@ -68,17 +67,17 @@ class Subscription(Iterator[AngleSample]):
         latest: bool = False,
         timeout_s: float | None = None,
         poses: bool = False,
-        keys: curve.ClientKeys | None = None,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.address = address
         self.status: StatusMessage | None = None
         """The newest heartbeat."""
         self.missed = 0
-        """Samples lost on the way, counted by gaps in `seq`."""
+        """Number of samples lost on the way, counted from gaps in `seq`."""
         self.restarts = 0
-        """How often another run of the tracker took over."""
+        """Number of times that a new run of the tracker took over."""
         self.clock_offset_ns = 0
-        """Publisher's stamps + this = this process's `time.perf_counter_ns`."""
+        """Offset from the publisher's time stamps to this process's `time.perf_counter_ns`."""
         self._latest = latest
         self._timeout_s = timeout_s
         self._decoder = Decoder()
@@ -87,41 +86,41 @@ class Subscription(Iterator[AngleSample]):
         self._index: dict[str, int] = {}
         self._session = ""
         self._heard = time.monotonic()
-        self._wait_ms = -2  # none that is ever asked for
+        self._wait_ms = -2  # differs from every wait that is asked for
         self._socket = _connect(address, ["angles", "meta", "status", *["pose"] * poses], keys)
 
     @property
     def meta(self) -> Meta | None:
-        """What the stream says about itself; None until it has said so."""
+        """The newest description of the stream; None before the first arrives."""
         return self._decoder.meta
 
     @property
     def received(self) -> int:
-        """Messages of any kind that have arrived, refused ones included."""
+        """Number of messages received, refused ones included."""
         return self._decoder.received
 
     @property
     def refused(self) -> Counter[str]:
-        """Messages that could not be accepted, by reason."""
+        """Number of messages that could not be accepted, by reason."""
         return self._decoder.refused
 
     def __next__(self) -> AngleSample:
         """The next sample.
 
         Raises:
-            StreamError: none came within `timeout_s`.
+            StreamError: no sample arrived within `timeout_s`.
         """
         sample = self.receive(self._timeout_s)
         if sample is None:
             heard = "only its heartbeat" if self.meta else "nothing"
             raise StreamError(
-                f"{heard} heard from {self.address} for {self._timeout_s} s; is `kinecast live` or `kinecast "
-                "replay --publish` running there?"
+                f"{heard} received from {self.address} for {self._timeout_s} s; is `kinecast live` or "
+                "`kinecast replay --publish` running there?"
             )
         return sample
 
     def receive(self, timeout_s: float | None = 0.0) -> AngleSample | None:
-        """The next sample, or None if none comes within `timeout_s` (None waits for ever)."""
+        """The next sample, or None if none arrives within `timeout_s` (None waits for ever)."""
         deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
         n_others = 0
         while True:
@@ -134,7 +133,7 @@ class Subscription(Iterator[AngleSample]):
                 sample = self._take(frame)
                 if sample is not None:
                     return self._newest(sample) if self._latest else sample
-                # Its pose comes before a sample: what has arrived is taken even when time is up.
+                # A pose precedes its sample: messages that have arrived are read even when time is up.
                 n_others += 1
                 if n_others < _MAX_DRAINED and self._socket.poll(0):
                     continue
@@ -142,7 +141,7 @@ class Subscription(Iterator[AngleSample]):
                 return None
 
     def close(self) -> None:
-        """Leave the stream."""
+        """End the subscription."""
         self._socket.close(linger=0)
 
     def __enter__(self) -> Subscription:
@@ -152,7 +151,7 @@ class Subscription(Iterator[AngleSample]):
         self.close()
 
     def _connect_anew(self) -> None:
-        with suppress(zmq.ZMQError):  # libzmq has given the connection up already
+        with suppress(zmq.ZMQError):  # libzmq may have closed the connection already
             self._socket.disconnect(self.address)
         self._socket.connect(self.address)
         self._heard = time.monotonic()
@@ -170,7 +169,7 @@ class Subscription(Iterator[AngleSample]):
         return replace(sample, missed=missed)
 
     def _wait(self, wait_ms: int) -> bytes | None:
-        """The next message; one call into libzmq, where polling first would take several."""
+        """The next message, in one call into libzmq (polling first would take several)."""
         if wait_ms != self._wait_ms:
             self._socket.rcvtimeo = self._wait_ms = wait_ms
         try:
@@ -179,7 +178,7 @@ class Subscription(Iterator[AngleSample]):
             return None
 
     def _take(self, frame: bytes) -> AngleSample | None:
-        """Account for a message; a sample if it was one that can be named."""
+        """Process a message; returns a sample if it is one whose coordinate names are known."""
         t_receive_ns, self._heard = time.perf_counter_ns(), time.monotonic()
         try:
             message = self._decoder.decode(frame)
@@ -188,7 +187,7 @@ class Subscription(Iterator[AngleSample]):
         if isinstance(message, Meta):
             self._meet(message)
         elif message.session != self._session:
-            return None  # of a run whose names are not known (yet)
+            return None  # from a run whose coordinate names are not known yet
         elif isinstance(message, Angles):
             return self._sample(message, t_receive_ns)
         elif isinstance(message, Pose):
@@ -206,7 +205,7 @@ class Subscription(Iterator[AngleSample]):
             self._last_seq = self._pose = self.status = None
 
     def _sample(self, angles: Angles, t_receive_ns: int) -> AngleSample:
-        # A step back cannot be a loss; following it heals after a damaged message that ran ahead.
+        # A step back is no loss; following it recovers from a damaged message with too high a number.
         missed = 0 if self._last_seq is None else max(0, angles.seq - self._last_seq - 1)
         self.missed += missed
         self._last_seq = angles.seq
@@ -216,7 +215,7 @@ class Subscription(Iterator[AngleSample]):
         return AngleSample(angles, meta, pose, missed, t_receive_ns, self.clock_offset_ns, self._index)
 
 
-def _connect(address: str, topics: list[str], keys: curve.ClientKeys | None) -> zmq.Socket[bytes]:
+def _connect(address: str, topics: list[str], keys: ClientKeys | None) -> zmq.Socket[bytes]:
     split_address(address)
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     socket.linger = 0
@@ -228,13 +227,13 @@ def _connect(address: str, topics: list[str], keys: curve.ClientKeys | None) -> 
     socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 10000)
     if keys is not None:
-        curve.join(socket, keys)
+        join(socket, keys)
     for topic in topics:
         socket.subscribe(f"{topic} ")
     try:
         socket.connect(address)
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        text = f"cannot connect to {address}: {error.strerror}; accepted: {ACCEPTED}"
+        text = f"cannot connect to {address}: {error.strerror}; accepted: {ACCEPTED_ADDRESSES}"
         raise StreamError(text) from error
     return socket

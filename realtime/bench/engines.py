@@ -63,7 +63,7 @@ class Contestant(Protocol):
 
 
 @dataclass(eq=False)
-class Pipeline:
+class TimedPipeline:
     """The estimator `direct` with one network, down to the socket."""
 
     name: str
@@ -205,7 +205,7 @@ def _time_networks(built: dict[str, Path], n: int) -> tuple[Timing, ...]:
 @contextmanager
 def _pipeline(
     title: str, path: Path, root: Path, tracked: tuple[Images, list[Roi]], notes: list[str]
-) -> Iterator[Pipeline]:
+) -> Iterator[TimedPipeline]:
     images, regions = tracked
     camera = CameraCalibration.assumed(WIDTH_PX, HEIGHT_PX)
     estimator = make_estimator(
@@ -222,7 +222,7 @@ def _pipeline(
             publisher.send(sample)
             return sample.status is not Status.LOST
 
-        yield Pipeline(f"{title}{PUBLISHED}", images, step)
+        yield TimedPipeline(f"{title}{PUBLISHED}", images, step)
 
 
 @contextmanager

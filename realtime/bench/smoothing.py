@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.features.motion_metrics import Array, Motion, MotionScore, format_scores, load_motions, score
-from realtime.bench.smoothing_plot import Place, smoothing_plot
+from realtime.bench.smoothing_plot import LagJitterPoint, smoothing_plot
 from realtime.errors import RealtimeError
 from realtime.pose.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter, OneEuroSettings
 
@@ -46,7 +46,7 @@ def score_one_euro(
     return score(filtered, estimate)
 
 
-def sweep(motions: Sequence[Motion], estimate: str, beta: float) -> list[Place]:
+def sweep(motions: Sequence[Motion], estimate: str, beta: float) -> list[LagJitterPoint]:
     """One-Euro filters of one beta, from the strongest to the weakest, and none at last."""
     places = [
         _place(f"{cutoff_hz:.2g} Hz", score_one_euro(motions, estimate, min_cutoff_hz=cutoff_hz, beta=beta))
@@ -56,7 +56,7 @@ def sweep(motions: Sequence[Motion], estimate: str, beta: float) -> list[Place]:
     return [p for p in places if np.isfinite([p.lag_ms, p.jitter_deg]).all()]
 
 
-def lag_at_equal_jitter(curves: Sequence[Sequence[Place]], jitter_deg: float) -> float:
+def lag_at_equal_jitter(curves: Sequence[Sequence[LagJitterPoint]], jitter_deg: float) -> float:
     """The least delay in ms at which a curve is as steady; NaN if none is.
 
     Args:
@@ -72,8 +72,8 @@ def lag_at_equal_jitter(curves: Sequence[Sequence[Place]], jitter_deg: float) ->
     return float(least)
 
 
-def _place(name: str, found: MotionScore) -> Place:
-    return Place(name, 1e3 * found.lag_s, found.jitter_deg)
+def _place(name: str, found: MotionScore) -> LagJitterPoint:
+    return LagJitterPoint(name, 1e3 * found.lag_s, found.jitter_deg)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -19,7 +19,7 @@ POINT_COLOUR = "#c0392b"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LagJitterPoint:
     """Where an estimator lies."""
 
     name: str
@@ -32,7 +32,7 @@ class _Axes:
     lag_ms: tuple[float, float]
     jitter_deg: tuple[float, float]
 
-    def at(self, place: Place) -> tuple[float, float]:
+    def at(self, place: LagJitterPoint) -> tuple[float, float]:
         """Where a place is drawn."""
         return self.x(place.lag_ms), self.y(place.jitter_deg)
 
@@ -45,7 +45,9 @@ class _Axes:
         return HEIGHT - BOTTOM - (jitter_deg - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
 
-def smoothing_plot(curves: Mapping[str, Sequence[Place]], points: Sequence[Place]) -> Markup:
+def smoothing_plot(
+    curves: Mapping[str, Sequence[LagJitterPoint]], points: Sequence[LagJitterPoint]
+) -> Markup:
     """Draw filters, each over its settings, and networks.
 
     Args:
@@ -104,7 +106,7 @@ def _grid(axes: _Axes) -> list[Markup]:
     return parts
 
 
-def _curve(axes: _Axes, name: str, curve: Sequence[Place], colour: str) -> list[Markup]:
+def _curve(axes: _Axes, name: str, curve: Sequence[LagJitterPoint], colour: str) -> list[Markup]:
     drawn = [axes.at(place) for place in curve]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in drawn)
     x, y = max(drawn)
@@ -119,7 +121,7 @@ def _curve(axes: _Axes, name: str, curve: Sequence[Place], colour: str) -> list[
     ]  # fmt: skip
 
 
-def _point(axes: _Axes, place: Place) -> list[Markup]:
+def _point(axes: _Axes, place: LagJitterPoint) -> list[Markup]:
     x, y = axes.at(place)
     side = "end" if x > 0.75 * WIDTH else None
     return [

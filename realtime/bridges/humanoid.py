@@ -1,4 +1,4 @@
-"""From OpenSim's bodies to the humanoid of Unity and VRM: axes, rest pose, local rotations.
+"""Conversion of OpenSim's bodies to the humanoid of Unity and VRM: axes, rest pose, local rotations.
 
 Axes. OpenSim: X forward, Y up, Z right, right-handed. Unity: X right, Y up, Z forward, left-handed. A
 vector (x, y, z) becomes (z, y, x); a rotation R becomes P R P with that permutation P, and as P mirrors, a
@@ -11,7 +11,7 @@ Rx(-90 deg) for the right humerus, Rx(-90 deg) Ry(90 deg) for radius and hand, m
 default skeleton's pronation axis is tilted by 5 deg against that, which the forearm shows.
 
 Local rotations. A bone's rotation is relative to the nearest bone above it that is sent. Bones that OpenSim's
-bodies do not have (chest, shoulders, fingers) are not sent, and rest.
+bodies do not have (chest, shoulders, fingers) are not sent and keep their rest pose.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Bone:
     name: str
     parent: str
     body: str
-    """Turns with it."""
+    """Body with which the bone rotates."""
     pivot: str = ""
-    """The body whose joint it turns about, where that is another."""
+    """Body whose joint is the bone's pivot, if it is another."""
 
 
 def _arm(side: str, s: str) -> tuple[Bone, ...]:
@@ -69,7 +69,7 @@ BONES = (
 """Parents before children."""
 
 P_UNITY = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-"""OpenSim's axes to Unity's, and back."""
+"""Permutation from OpenSim's axes to Unity's, and back."""
 
 
 def _about_x(degrees: float) -> Array:
@@ -93,13 +93,13 @@ def rest_rotation(body: str) -> Array:
 
 
 class Humanoid:
-    """The bones that a skeleton with certain bodies has.
+    """The bones of a skeleton.
 
     Args:
-        body_names: in the order of poses.
+        body_names: Names of the bodies, in the order of poses.
 
     Raises:
-        ValueError: it has none.
+        ValueError: no body is a bone.
     """
 
     def __init__(self, body_names: list[str]) -> None:
@@ -108,7 +108,7 @@ class Humanoid:
             raise ValueError(f"none of the bodies is one of {', '.join(bone.body for bone in BONES)}")
         names = [bone.name for bone in present]
         self.names = tuple(names)
-        """Of the bones, parents before children."""
+        """Names of the bones, parents before children."""
         self._body = [body_names.index(bone.body) for bone in present]
         pivots = [bone.pivot if bone.pivot in body_names else bone.body for bone in present]
         self._pivot = [body_names.index(name) for name in pivots]
@@ -117,7 +117,7 @@ class Humanoid:
 
     @staticmethod
     def _nearest(bone: Bone, names: list[str]) -> int:
-        """Index of the nearest bone above that is sent; -1 where there is none."""
+        """Index of the nearest bone above that is sent; -1 if there is none."""
         parents = {other.name: other.parent for other in BONES}
         above = bone.parent
         while above and above not in names:
@@ -128,9 +128,9 @@ class Humanoid:
         """Rotations and positions of the bones as Unity has them, each relative to its parent.
 
         Args:
-            body_rotation_wxyz: unit quaternions of R_ground_body. Shape: (n_bodies, 4).
-            joint_centre_m: of the joint above each body, in ground. Shape: (n_bodies, 3).
-            hips_m: origin of the pelvis in ground; bones without a parent are placed there. Shape: (3,).
+            body_rotation_wxyz: Unit quaternions of R_ground_body. Shape: (n_bodies, 4).
+            joint_centre_m: Centre of the joint above each body, in ground. Shape: (n_bodies, 3).
+            hips_m: Origin of the pelvis in ground, the position of bones without a parent. Shape: (3,).
 
         Returns:
             Quaternions x, y, z, w and positions in m; NaN where the body is unknown.

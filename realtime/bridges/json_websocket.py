@@ -1,4 +1,4 @@
-"""The stream as plain JSON over a WebSocket, for browsers and whatever else speaks it."""
+"""The stream as plain JSON over a WebSocket, for browsers and other programs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DEFAULT_PORT = 5571
 
 
 class JsonWebSocketBridge:
-    """Sends `meta` to each new client, `angles` for every sample, `status` once a second.
+    """Sends `meta` to each new client, `angles` for every sample and `status` once a second.
 
     Args:
-        host: where to listen.
-        port: 0 takes a free one.
-        poses: whether `angles` also has bodies and markers; needs a subscription with poses.
-        origins: web sites whose pages may connect.
-        allow_network: whether other computers may.
+        host: Host to listen on.
+        port: Port to listen on; 0 takes a free one.
+        poses: Whether `angles` includes bodies and markers; needs a subscription with poses.
+        origins: Web sites whose pages may connect.
+        allow_network: Whether other computers may connect.
 
     Raises:
         BridgeError: the address cannot be used.
@@ -47,7 +47,7 @@ class JsonWebSocketBridge:
         self.description = f"JSON at {self.server.address}: meta, angles in degrees, status"
 
     def meet(self, meta: Meta) -> None:
-        """Tell all clients what the coordinates are."""
+        """Send the description of the stream to all clients."""
         self._meta, self._session = json.dumps(meta_record(meta), allow_nan=False), meta.session
         self.server.send(self._meta)
 
@@ -58,12 +58,12 @@ class JsonWebSocketBridge:
         self.server.send(json.dumps(sample_record(sample, poses=self._poses), allow_nan=False))
 
     def beat(self, status: StatusMessage | None) -> None:
-        """Pass the tracker's heartbeat on."""
+        """Send the tracker's heartbeat."""
         if status is not None:
             self.server.send(json.dumps(status_record(status), allow_nan=False))
 
     def close(self) -> None:
-        """Part from the clients."""
+        """Disconnect the clients."""
         self.server.close()
 
     def _greeting(self) -> list[str]:
@@ -71,7 +71,7 @@ class JsonWebSocketBridge:
 
 
 def meta_record(meta: Meta) -> dict[str, Any]:
-    """What a client is told first."""
+    """The `meta` message, which a client receives first."""
     model = meta.model
     units = ["deg" if unit == "rad" else unit for unit in model.units]
     return {
@@ -88,7 +88,7 @@ def meta_record(meta: Meta) -> dict[str, Any]:
 
 
 def sample_record(sample: AngleSample, *, poses: bool = False) -> dict[str, Any]:
-    """One sample; `null` where undefined. Wall time is in ms, which JavaScript's numbers hold exactly."""
+    """The `angles` message; `null` where undefined. Wall time is in ms, which JavaScript holds exactly."""
     record = {
         "type": "angles",
         "seq": sample.seq,
@@ -115,7 +115,7 @@ def sample_record(sample: AngleSample, *, poses: bool = False) -> dict[str, Any]
 
 
 def status_record(status: StatusMessage) -> dict[str, Any]:
-    """The tracker's heartbeat."""
+    """The `status` message: the tracker's heartbeat."""
     return {
         "type": "status",
         "status": status.status.value,

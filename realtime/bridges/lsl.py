@@ -1,9 +1,9 @@
-"""Lab Streaming Layer: joint angles beside EEG, force plates and everything else that speaks LSL.
+"""Lab Streaming Layer (LSL): joint angles together with EEG, force plates and other LSL devices.
 
-One stream of type `MoCap`, described as XDF's conventions for motion capture ask: for each channel its
-label, type and unit, and about the acquisition manufacturer, model and settings. Channels are the coordinates
-in degrees and m, then a confidence for each, then, on request, the markers. The rate is declared irregular,
-so that importers keep the true times, and each sample carries the time of its capture on LSL's clock.
+One stream of type `MoCap`, described according to XDF's conventions for motion capture: label, type and unit
+of each channel; manufacturer, model and settings of the acquisition. Channels are the coordinates in degrees
+and m, then the confidence of each, then, on request, the markers. The rate is declared irregular, so that
+importers keep the true times, and each sample carries its time of capture on LSL's clock.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ Channel = tuple[str, str, str]
 
 
 class LslBridge:
-    """Publishes an outlet.
+    """Publishes an LSL outlet.
 
     Args:
-        address: of the stream; the outlet's identity is made from it, so that recorders find the outlet
-            again after a restart.
-        markers: whether markers are sent, too; needs a subscription with poses.
-        name: of the LSL stream.
-        allow_network: has to be True: LSL listens on every network interface and asks nobody who they are.
+        address: Address of the kinecast stream. The outlet's identifier is derived from it, so that recorders
+            find the outlet again after a restart.
+        markers: Whether to send markers, too; needs a subscription with poses.
+        name: Name of the LSL stream.
+        allow_network: Must be True, because LSL listens on every network interface without authentication.
 
     Raises:
-        BridgeError: it is not.
+        BridgeError: `allow_network` is False.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class LslBridge:
     ) -> None:
         if not allow_network:
             raise BridgeError(
-                "LSL listens on every network interface and asks nobody who they are, and joint angles are "
-                "personal data; if that is right here, add --allow-network"
+                "LSL listens on every network interface without authentication, and joint angles are "
+                "personal data; to allow this, add --allow-network"
             )
         logger.warning("other computers in this network can find and read the LSL stream %r", name)
         self._address, self._name, self._markers = address, name, markers
@@ -58,7 +58,7 @@ class LslBridge:
         self.description = f"LSL stream {name!r} of type {STREAM_TYPE}: angles in degrees, with confidences"
 
     def meet(self, meta: Meta) -> None:
-        """Open the outlet for this skeleton; another one closes first."""
+        """Open the outlet for this skeleton; an open one is closed first."""
         self.close()
         channels = list(channels_of(meta.model, markers=self._markers))
         if not channels:
@@ -89,10 +89,10 @@ class LslBridge:
         self._outlet.push_sample(values, local_s + self._offset_s)
 
     def beat(self, status: StatusMessage | None) -> None:
-        """LSL has its own."""
+        """LSL has its own heartbeat."""
 
     def close(self) -> None:
-        """Take the outlet down."""
+        """Close the outlet."""
         self._outlet = None
 
 
@@ -112,7 +112,7 @@ def channels_of(model: Model, *, markers: bool) -> Iterator[Channel]:
 
 
 def describe(info: pylsl.StreamInfo, channels: list[Channel], meta: Meta) -> None:
-    """Write the meta-data of XDF's motion capture conventions into a stream's description."""
+    """Write the metadata of XDF's motion capture conventions into a stream's description."""
     description = info.desc()
     written = description.append_child("channels")
     for label, kind, unit in channels:
@@ -138,12 +138,12 @@ def describe(info: pylsl.StreamInfo, channels: list[Channel], meta: Meta) -> Non
 
 
 def xml_text(text: str) -> str:
-    """Text without the control characters that XML cannot hold; LSL escapes the rest."""
+    """Text without control characters, which XML cannot represent; LSL escapes the rest."""
     return "".join(c for c in text if c.isprintable())
 
 
 def lsl_clock_offset_s() -> float:
-    """LSL's clock - `time.perf_counter`, from the reading that took least time."""
+    """LSL's clock minus `time.perf_counter`, from the fastest of several readings."""
     readings = []
     for _ in range(N_CLOCK_READINGS):
         before_ns = time.perf_counter_ns()

@@ -1,8 +1,8 @@
-"""The OpenCap Visualizer's "Live IK Stream": bodies in ground, as JSON over a WebSocket.
+"""The OpenCap Visualizer's "Live IK Stream": body poses in ground, as JSON over a WebSocket.
 
-A client gets one `init` message (bodies, which meshes of the visualizer's own LaiArnold set hang on them, and
-their scale) and a `frame` for every sample: for each body a translation in m and a rotation as body-fixed
-X-Y-Z angles in rad, in OpenSim's ground. Body frames are those of OpenSim's Rajagopal and Lai-Uhlrich models.
+A client receives one `init` message (bodies, their meshes from the visualizer's own LaiArnold set, and their
+scale) and a `frame` for every sample: for each body a translation in m and a rotation as body-fixed X-Y-Z
+angles in rad, in OpenSim's ground. Body frames are those of OpenSim's Rajagopal and Lai-Uhlrich models.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ORIGINS = ("https://visualizer.opencap.ai", "https://opencap-visualizer.onrender
 SUBJECT = "kinecast"
 MESH_SET = "LaiArnold"
 NEW_SCALE = 0.03
-"""Clients load their meshes anew once the subject's size has changed by this share."""
+"""Relative change of the subject's size after which clients reload their meshes."""
 
 _FINGERS = ("index", "middle", "ring", "little")
 _HAND = (
@@ -42,52 +42,54 @@ _HAND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """Meshes of one body, and a length that tells its scale."""
+class MeshSegment:
+    """Meshes of one body, and a length that determines its scale."""
 
     meshes: tuple[str, ...]
     ends: tuple[str, str]
-    """Bodies whose origins are `length_m` apart in the unscaled model."""
+    """Bodies whose origins are `length_m` apart in the unscaled model; their distance gives the scale."""
     length_m: float
 
 
-def _limb(side: str) -> dict[str, Segment]:
-    thigh = Segment((f"{side}_femur.vtp",), (f"femur_{side}", f"tibia_{side}"), 0.4061)
+def _limb(side: str) -> dict[str, MeshSegment]:
+    thigh = MeshSegment((f"{side}_femur.vtp",), (f"femur_{side}", f"tibia_{side}"), 0.4061)
     shank_meshes = (f"{side}_tibia.vtp", f"{side}_fibula.vtp")
     foot = (f"calcn_{side}", f"toes_{side}"), 0.1788
     forearm = (f"radius_{side}", f"hand_{side}"), 0.2363
     return {
         f"femur_{side}": thigh,
-        f"tibia_{side}": Segment(shank_meshes, (f"tibia_{side}", f"talus_{side}"), 0.4001),
-        f"talus_{side}": Segment((f"{side}_talus.vtp",), *foot),
-        f"calcn_{side}": Segment((f"{side}_foot.vtp",), *foot),
-        f"toes_{side}": Segment((f"{side}_bofoot.vtp",), *foot),
-        f"humerus_{side}": Segment((f"humerus_{side}v.vtp",), (f"humerus_{side}", f"ulna_{side}"), 0.2868),
-        f"ulna_{side}": Segment((f"ulna_{side}v.vtp",), *forearm),
-        f"radius_{side}": Segment((f"radius_{side}v.vtp",), *forearm),
-        f"hand_{side}": Segment(tuple(f"{bone}_{side}vs.vtp" for bone in _HAND), *forearm),
+        f"tibia_{side}": MeshSegment(shank_meshes, (f"tibia_{side}", f"talus_{side}"), 0.4001),
+        f"talus_{side}": MeshSegment((f"{side}_talus.vtp",), *foot),
+        f"calcn_{side}": MeshSegment((f"{side}_foot.vtp",), *foot),
+        f"toes_{side}": MeshSegment((f"{side}_bofoot.vtp",), *foot),
+        f"humerus_{side}": MeshSegment(
+            (f"humerus_{side}v.vtp",), (f"humerus_{side}", f"ulna_{side}"), 0.2868
+        ),
+        f"ulna_{side}": MeshSegment((f"ulna_{side}v.vtp",), *forearm),
+        f"radius_{side}": MeshSegment((f"radius_{side}v.vtp",), *forearm),
+        f"hand_{side}": MeshSegment(tuple(f"{bone}_{side}vs.vtp" for bone in _HAND), *forearm),
     }
 
 
 SEGMENTS = {
-    "pelvis": Segment(("r_pelvis.vtp", "l_pelvis.vtp", "sacrum.vtp"), ("femur_r", "femur_l"), 0.1546),
-    "torso": Segment(
+    "pelvis": MeshSegment(("r_pelvis.vtp", "l_pelvis.vtp", "sacrum.vtp"), ("femur_r", "femur_l"), 0.1546),
+    "torso": MeshSegment(
         ("hat_spine.vtp", "hat_jaw.vtp", "hat_skull.vtp", "hat_ribs_scap.vtp"), ("torso", "humerus_r"), 0.4085
     ),
     **_limb("r"),
     **_limb("l"),
 }
-"""Body -> what the visualizer draws for it. The head belongs to the torso there, so nods do not show."""
+"""Body -> its meshes in the visualizer. The head is part of the torso there, so nods are not visible."""
 
 
 class OpencapBridge:
     """Serves the OpenCap Visualizer.
 
     Args:
-        host: where to listen.
-        port: 8765 is what the visualizer suggests; 0 takes a free one.
-        origins: further web sites whose pages may connect.
-        allow_network: whether other computers may.
+        host: Host to listen on.
+        port: Port to listen on; the visualizer suggests 8765; 0 takes a free one.
+        origins: Further web sites whose pages may connect.
+        allow_network: Whether other computers may connect.
 
     Raises:
         BridgeError: the address cannot be used.
@@ -115,7 +117,7 @@ class OpencapBridge:
         )
 
     def meet(self, meta: Meta) -> None:
-        """Find the bodies that the visualizer has meshes for."""
+        """Find the bodies for which the visualizer has meshes."""
         names = meta.model.body_names
         self._bodies = {name: names.index(name) for name in SEGMENTS if name in names}
         if not self._bodies:
@@ -123,7 +125,7 @@ class OpencapBridge:
         self._rate_hz, self._scales, self._first_ns = meta.rate_hz or 30.0, {}, None
 
     def send(self, sample: AngleSample) -> None:
-        """Send one pose; frames without a person are left out."""
+        """Send one pose; samples without a person are omitted."""
         pose = sample.pose
         if pose is None:
             raise BridgeError("the stream has no poses for this sample")
@@ -143,17 +145,17 @@ class OpencapBridge:
         self.server.send(json.dumps({"type": "frame", "streams": {SUBJECT: stream}}))
 
     def beat(self, status: StatusMessage | None) -> None:
-        """The visualizer needs none."""
+        """The visualizer needs no heartbeat."""
 
     def close(self) -> None:
-        """Part from the clients."""
+        """Disconnect the clients."""
         self.server.close()
 
     def _greeting(self) -> list[str]:
         return [] if self._init is None else [self._init]
 
     def _rescale(self, pose: Pose) -> None:
-        """Tell clients to load the meshes in the subject's size, once it is known and when it changes."""
+        """Send the meshes' scale when the subject's size becomes known or changes."""
         scales = {}
         for name in self._bodies:
             segment = SEGMENTS[name]
@@ -168,11 +170,11 @@ class OpencapBridge:
 
 
 def init_record(scales: dict[str, float], rate_hz: float) -> dict[str, Any]:
-    """What a client is told first.
+    """The `init` message, which a client receives first.
 
     Args:
-        scales: body -> size relative to the unscaled meshes.
-        rate_hz: of the frames.
+        scales: Body -> size relative to the unscaled meshes.
+        rate_hz: Frame rate.
     """
     bodies = {
         name: {"attachedGeometries": list(SEGMENTS[name].meshes), "scaleFactors": [scale] * 3}
@@ -186,10 +188,10 @@ def body_fixed_xyz(R: Array) -> Array:
     """Angles a, b, c in rad with R = Rx(a) Ry(b) Rz(c); c is 0 where b is a right angle.
 
     Args:
-        R: Shape: (n, 3, 3).
+        R: Rotation matrices. Shape: (n, 3, 3).
 
     Returns:
-        Shape: (n, 3).
+        The angles. Shape: (n, 3).
     """
     b = np.arcsin(np.clip(R[:, 0, 2], -1.0, 1.0))
     is_locked = np.abs(R[:, 0, 2]) > 1.0 - 1e-12

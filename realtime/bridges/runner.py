@@ -1,4 +1,4 @@
-"""What all bridges share: they listen, pass on, count, and never get in the tracker's way."""
+"""The loop of all bridges: receive samples, forward and count them, without slowing the tracker."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from realtime.stream.messages import Meta, Model, StatusMessage
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.25
-"""How long a bridge without samples waits before it looks around."""
+"""Longest wait for a sample before the bridge does its other work."""
 HINT_AFTER_S = 3.0
 MODEL_CHANGE_S = 2.0
-"""A bridge is set up anew at most this often, whatever the stream claims to be."""
+"""Shortest interval between two set-ups of a bridge, however often the stream changes its model."""
 
 
 class Bridge(Protocol):
-    """One protocol."""
+    """A bridge to one protocol."""
 
     description: str
-    """What is sent where, for people."""
+    """Description of what is sent where."""
 
     def meet(self, meta: Meta) -> None:
-        """Take note of the stream: called before its first sample, and when its skeleton changes.
+        """Set up the bridge: called before the first sample and when the skeleton changes.
 
         Raises:
-            BridgeError: such a stream cannot be passed on.
+            BridgeError: this stream cannot be forwarded.
         """
 
     def send(self, sample: AngleSample) -> None:
-        """Pass one sample on, without waiting for anybody.
+        """Forward one sample without blocking.
 
         Raises:
-            BridgeError: this sample cannot be passed on.
+            BridgeError: this sample cannot be forwarded.
         """
 
     def beat(self, status: StatusMessage | None) -> None:
-        """Called about once a second, also while nothing comes; `status` is the newest heartbeat."""
+        """Called about once a second, also without samples; `status` is the newest heartbeat."""
 
     def close(self) -> None:
-        """Tell the other side, and let go."""
+        """Notify the other side and release resources."""
 
 
 @dataclass(slots=True)
 class BridgeCounts:
-    """What a bridge did."""
+    """Counters of a bridge."""
 
     sent: int = 0
     unsendable: int = 0
-    """Samples that could not be passed on."""
+    """Number of samples that could not be forwarded."""
 
 
 def run_bridge(
@@ -67,17 +67,17 @@ def run_bridge(
     counts: BridgeCounts | None = None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> BridgeCounts:
-    """Pass samples on until told to stop; the tracker may come later, stop, and come back.
+    """Forward samples until stopped; the tracker may start later, stop, and restart.
 
     Args:
-        subscription: where samples come from.
-        bridge: where they go; not closed here.
-        count: end after so many samples.
-        counts: kept up to date for others to read.
-        is_over: asked between samples.
+        subscription: Source of the samples.
+        bridge: Bridge that forwards them; not closed here.
+        count: Largest number of samples; None for no limit.
+        counts: Counters that are kept up to date for other threads.
+        is_over: Condition to stop, checked between samples.
 
     Returns:
-        What was done; `subscription` has what was missed and refused.
+        The counters; `subscription` counts missed and refused messages.
     """
     counts = BridgeCounts() if counts is None else counts
     setup = _Setup(bridge)
@@ -90,7 +90,7 @@ def run_bridge(
             _pass_on(bridge, setup, sample, counts)
         elif not (counts.sent or is_waiting_told) and now_s - started_s > HINT_AFTER_S:
             is_waiting_told = True
-            logger.warning("nothing heard from %s yet; is `kinecast live` running?", subscription.address)
+            logger.warning("nothing received from %s yet; is `kinecast live` running?", subscription.address)
         if now_s >= next_beat_s:
             next_beat_s = now_s + 1.0
             bridge.beat(subscription.status)
@@ -98,7 +98,7 @@ def run_bridge(
 
 
 class _Setup:
-    """Keeps the bridge set up for the skeleton that the stream has."""
+    """Sets up the bridge for the skeleton of the stream."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
@@ -117,7 +117,7 @@ class _Setup:
         self._changed_s, self._model = now_s, None
         self._bridge.meet(meta)
         self._model = meta.model
-        logger.info("passing on %s with %d coordinates", meta.model.name, len(meta.model.coordinate_names))
+        logger.info("forwarding %s with %d coordinates", meta.model.name, len(meta.model.coordinate_names))
 
 
 def _differ(a: Model, b: Model) -> bool:
@@ -137,6 +137,6 @@ def _pass_on(bridge: Bridge, setup: _Setup, sample: AngleSample, counts: BridgeC
     except BridgeError as error:
         counts.unsendable += 1
         if counts.unsendable == 1:
-            logger.warning("a sample cannot be passed on: %s", error)
+            logger.warning("a sample cannot be forwarded: %s", error)
         return
     counts.sent += 1

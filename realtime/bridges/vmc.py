@@ -1,10 +1,11 @@
-"""VMC protocol (OSC over UDP): moves humanoid avatars in VSeeFace, Unity, Unreal, Blender, Godot.
+"""VMC protocol (OSC over UDP) for humanoid avatars in VSeeFace, Unity, Unreal, Blender and Godot.
 
 For each sample: `/VMC/Ext/OK` 1 3 0 t (loaded, calibrated, normal mode, t = 1 while a person is tracked),
 `/VMC/Ext/T` seconds, `/VMC/Ext/Root/Pos` at the origin, and `/VMC/Ext/Bone/Pos` name, position, quaternion
-x y z w for each bone, all local, in Unity's axes, as `realtime.bridges.humanoid` says. Without a person the
-bones are left out and avatars keep still. Positions other than the hips' are the person's own proportions:
-let the receiver synchronise bone rotations, not bone positions, unless the avatar shall take these on.
+x y z w for each bone, all local, in Unity's axes (see `realtime.bridges.humanoid`). Without a person the
+bones are omitted and avatars keep still. Positions other than that of the hips reflect the person's own
+proportions: let the receiver synchronise bone rotations, not bone positions, unless the avatar shall take
+over these proportions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from realtime.stream.messages import Meta, StatusMessage
 DEFAULT_PORT = 39539
 """Where VMC's receivers ("marionettes") listen."""
 LONGEST_DATAGRAM_BYTES = 1400
-"""So that no datagram is split on the way."""
+"""Longest datagram, below the size at which networks split them."""
 FARTHEST_M = 1e4
 CALIBRATED, NORMAL_MODE = 3, 0
 ROOT = ("root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
@@ -37,12 +38,12 @@ class VmcBridge:
     """Sends to one receiver.
 
     Args:
-        host: of the receiver.
-        port: of the receiver.
-        allow_network: whether `host` may be another computer.
+        host: Host of the receiver.
+        port: Port of the receiver.
+        allow_network: Whether `host` may be another computer.
 
     Raises:
-        BridgeError: there is no such address, or it is not allowed.
+        BridgeError: the host is unknown or not allowed.
     """
 
     def __init__(
@@ -56,15 +57,15 @@ class VmcBridge:
         self._humanoid: Humanoid | None = None
         self._first_ns: int | None = None
         self.unheard = 0
-        """Datagrams that the system did not take; an absent receiver is not an error in UDP."""
-        self.description = f"VMC to udp {host}:{port}: rotations of an avatar's bones, from the T-pose"
+        """Number of datagrams refused by the operating system; a missing receiver is no error in UDP."""
+        self.description = f"VMC to udp {host}:{port}: rotations of an avatar's bones relative to the T-pose"
 
     def meet(self, meta: Meta) -> None:
-        """Find the bodies that are bones."""
+        """Match the skeleton's bodies to bones."""
         try:
             self._humanoid = Humanoid(meta.model.body_names)
         except ValueError as error:
-            raise BridgeError(f"the skeleton {meta.model.name} moves no avatar: {error}") from error
+            raise BridgeError(f"the skeleton {meta.model.name} cannot move an avatar: {error}") from error
         self._first_ns = None
 
     def send(self, sample: AngleSample) -> None:
@@ -85,10 +86,10 @@ class VmcBridge:
                 self.unheard += 1
 
     def beat(self, status: StatusMessage | None) -> None:
-        """Receivers take the lack of samples for an answer."""
+        """The protocol has no heartbeat."""
 
     def close(self) -> None:
-        """Free the socket."""
+        """Close the socket."""
         self._socket.close()
 
     def _bones(self, sample: AngleSample) -> Iterator[OscMessage]:
@@ -101,12 +102,12 @@ class VmcBridge:
             np.array(sample.message.pelvis_position_m),
         )
         for name, p, q in zip(self._humanoid.names, position_m.tolist(), quaternion.tolist(), strict=True):
-            if all(abs(value) < FARTHEST_M for value in (*p, *q)):  # leaves NaN out, too
+            if all(abs(value) < FARTHEST_M for value in (*p, *q)):  # also omits NaN
                 yield message("/VMC/Ext/Bone/Pos", name, *p, *q)
 
 
 def message(address: str, *arguments: str | int | float) -> OscMessage:
-    """One OSC message; whole numbers are sent as int32, others as float32."""
+    """One OSC message; integers are sent as int32, others as float32."""
     builder = OscMessageBuilder(address)
     for argument in arguments:
         builder.add_arg(argument)
@@ -114,7 +115,7 @@ def message(address: str, *arguments: str | int | float) -> OscMessage:
 
 
 def bundles(messages: list[OscMessage]) -> Iterator[bytes]:
-    """The messages in as few datagrams as fit."""
+    """Pack the messages into as few datagrams as possible."""
     builder, size = OscBundleBuilder(IMMEDIATELY), 16
     for part in messages:
         if size + part.size + 4 > LONGEST_DATAGRAM_BYTES:

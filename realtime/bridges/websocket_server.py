@@ -1,4 +1,4 @@
-"""A WebSocket server that tells everybody the same, and waits for nobody."""
+"""A WebSocket server that broadcasts to all clients and waits for none."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ logger = logging.getLogger(__name__)
 
 MOST_CLIENTS = 64
 MOST_WAITING_BYTES = 1 << 20
-"""A client with more than this still to take is dropped."""
+"""A client with more unsent data than this is dropped."""
 LONGEST_REQUEST_BYTES = 4096
 LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
-"""Pages from this computer. Other pages in the user's browser could reach a local server, too; their origin
-tells them apart."""
+"""Origins of pages from this computer. Other pages in the user's browser could reach a local server, too, but
+have another origin."""
 
 
 class BroadcastServer:
-    """Serves in a thread of its own; every method may be called from any other.
+    """Serves in its own thread; methods may be called from any thread.
 
     Args:
-        host: where to listen.
-        port: 0 takes a free one.
-        greeting: gives what a new client is told first; called in the server's thread.
-        origins: web sites whose pages may connect, beside pages from this computer and programs.
-        allow_network: whether `host` may be an address that other computers reach.
+        host: Host to listen on.
+        port: Port to listen on; 0 takes a free one.
+        greeting: Function that returns the first messages for a new client; called in the server's thread.
+        origins: Web sites whose pages may connect, besides programs and pages from this computer.
+        allow_network: Whether `host` may be an address that other computers can reach.
 
     Raises:
         BridgeError: the address cannot be used.
@@ -51,9 +51,9 @@ class BroadcastServer:
     ) -> None:
         check_host(host, allow_network=allow_network)
         self.served = 0
-        """Clients so far."""
+        """Number of clients so far."""
         self.dropped = 0
-        """Clients that did not keep up, or came when there were too many."""
+        """Number of clients dropped because they did not keep up or were too many."""
         self._host, self._port, self._greeting = host, port, greeting
         self._origins = [None, LOCAL_ORIGIN, *map(Origin, origins)]
         self._clients: set[ServerConnection] = set()
@@ -71,22 +71,22 @@ class BroadcastServer:
 
     @property
     def address(self) -> str:
-        """Where clients connect."""
+        """Address to which clients connect."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"ws://{host}:{self._port}"
 
     @property
     def n_clients(self) -> int:
-        """Clients at the moment."""
+        """Number of clients connected now."""
         return len(self._clients)
 
     def send(self, text: str) -> None:
-        """Tell all clients."""
+        """Send a message to all clients."""
         if self._clients:
             self._loop.call_soon_threadsafe(self._send, text)
 
     def close(self) -> None:
-        """Part from the clients and free the address; may be called twice."""
+        """Disconnect the clients and release the address; may be called twice."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join()
@@ -118,7 +118,7 @@ class BroadcastServer:
             await self._over.wait()
 
     async def _talk(self, client: ServerConnection) -> None:
-        """Until the client goes; what it says is not heard."""
+        """Serve a client until it disconnects; its messages are ignored."""
         self.served += 1
         if len(self._clients) >= MOST_CLIENTS:
             self.dropped += 1
@@ -126,7 +126,7 @@ class BroadcastServer:
             return
         try:
             for text in self._greeting():
-                broadcast([client], text)  # does not wait, so that nothing is missed before the next line
+                broadcast([client], text)  # does not block, so that no message is missed before the next line
             self._clients.add(client)
             async for _ in client:
                 pass

@@ -1,4 +1,4 @@
-"""What a live calibration shows: the board found, the parts of the picture covered, what to do next."""
+"""Guidance of a live calibration: the detected board, covered parts of the image, and what to do next."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from calib.boards.camera_views import Verdict, ViewCollector
 from realtime.overlay.style import CAUTION, GOOD, INK, MUTED, SHIFT, WHITE, Image, Typeface, blend, fixed
 
 TINT = 0.16
-"""Opacity of the cells that are covered."""
+"""Opacity of covered cells."""
 TEXT_SHARE = 0.035
-"""Of the picture's height."""
+"""Text height as a share of the image height."""
 
 
 def draw_guidance(
     image: Image, view: BoardView | None, collector: ViewCollector, verdict: Verdict, typeface: Typeface
 ) -> Image:
-    """A new picture with the guidance on it.
+    """A new image with the guidance drawn on it.
 
     Args:
-        image: the frame, BGR; left as it is. Shape: (height, width, 3).
-        view: the board in it, if any.
-        collector: how far the calibration is.
-        verdict: what became of this picture.
-        typeface: for the text.
+        image: BGR frame; left unchanged. Shape: (height, width, 3).
+        view: The board in the frame, if detected.
+        collector: Progress of the calibration.
+        verdict: Verdict on this frame.
+        typeface: Typeface of the text.
     """
     shown = image.copy()
     _tint_cells(shown, collector)
@@ -53,7 +53,7 @@ def _tint_cells(shown: Image, collector: ViewCollector) -> None:
 
 
 def _write(shown: Image, collector: ViewCollector, verdict: Verdict, typeface: Typeface) -> None:
-    """A band at the bottom: what to do, and below it what became of this picture."""
+    """Write a band at the bottom: what to do and, below it, the verdict on this frame."""
     height, width = shown.shape[:2]
     advice, progress = collector.advice, collector.progress
     state = f"{progress.n_views} views, {progress.covered_share:.0%} covered; {verdict}"

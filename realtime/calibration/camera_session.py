@@ -1,4 +1,4 @@
-"""Collecting views of a board for a calibration: from pictures, a video, or a camera with guidance."""
+"""Collection of board views for a camera calibration: from images, a video, or a camera with guidance."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ logger = logging.getLogger(__name__)
 
 Image = NDArray[np.uint8]
 Shower = Callable[[Image, BoardView | None, ViewCollector, Verdict], bool]
-"""Shows what a live calibration sees; False ends it."""
+"""Callback that shows a frame of a live calibration; False ends it."""
 
 
 @dataclass(slots=True)
 class BoardSession:
-    """Views of a board, and where they are from."""
+    """Views of a board and their source."""
 
     source: str
     views: list[BoardView] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    """Of the pictures that the views are from."""
+    """Names of the images with the views."""
     without_board: list[str] = field(default_factory=list)
-    """Pictures in which the board was not found."""
+    """Names of images in which the board was not found."""
 
     def add(self, view: BoardView, name: str) -> None:
-        """Keep a view."""
+        """Add a view."""
         self.views.append(view)
         self.names.append(name)
 
 
 def collect_pictures(source: FrameSource, board: Board) -> BoardSession:
-    """Look for the board in every picture.
+    """Detect the board in every image.
 
     Raises:
-        SourceError: the pictures cannot be read, or differ in size.
+        SourceError: the images cannot be read, or differ in size.
     """
     finder, session = BoardFinder(board), BoardSession(source.description)
     for frame in read_frames(source):
@@ -66,12 +66,12 @@ def collect_pictures(source: FrameSource, board: Board) -> BoardSession:
 
 
 def collect_video(source: FrameSource, board: Board, looks_per_s: float) -> BoardSession:
-    """Take the sharp and different views of a video.
+    """Collect sharp and distinct views from a video.
 
     Args:
-        source: the video.
-        board: what it shows.
-        looks_per_s: how often to look for the board.
+        source: The video.
+        board: The board in the video.
+        looks_per_s: Number of frames per second in which the board is looked for.
 
     Raises:
         SourceError: the video cannot be read.
@@ -107,13 +107,13 @@ def collect_live(
     """Guide a person who holds the board until the views suffice.
 
     Args:
-        source: an open camera; stays open.
-        board: what is shown to it.
-        show: shows each picture with what was found; False ends the collection.
-        say: tells what to do next, each time that changes.
+        source: Open camera; left open.
+        board: Board shown to the camera.
+        show: Callback that shows each frame with the detection; False ends the collection.
+        say: Callback for the next instruction, called when it changes.
 
     Raises:
-        SourceError: the camera broke.
+        SourceError: the camera failed.
     """
     quick, thorough = BoardFinder(board, thorough=False), BoardFinder(board)
     collector = ViewCollector(board, source.width_px, source.height_px)
@@ -132,7 +132,7 @@ def collect_live(
 
 
 def _take(frame: Frame, finder: BoardFinder, collector: ViewCollector, session: BoardSession) -> bool:
-    """Look again, as well as possible, and keep what is found."""
+    """Detect the board again with the thorough detector and keep the view."""
     view = finder.find(frame.image)
     if view is None:
         return False
@@ -144,15 +144,15 @@ def _take(frame: Frame, finder: BoardFinder, collector: ViewCollector, session: 
 def save_fit(
     path: Path, fit: IntrinsicsFit, session: BoardSession, board: Board, *, name: str, device: str
 ) -> None:
-    """Write a calibration, and how it came about.
+    """Write a calibration with details of its measurement.
 
     Args:
-        path: replaced if it exists.
-        fit: what was measured.
-        session: from what.
-        board: with what.
-        name: of the camera, for people.
-        device: what the computer calls it; empty where not known.
+        path: Path of the file; replaced if it exists.
+        fit: Result of the calibration.
+        session: Views used.
+        board: Board used.
+        name: Name of the camera for people.
+        device: Name of the device on this computer; empty if unknown.
 
     Raises:
         CameraError: the file cannot be written.
@@ -177,12 +177,12 @@ def save_fit(
 
 
 def describe_fit(fit: IntrinsicsFit, session: BoardSession) -> str:
-    """The result as a few lines for people."""
+    """Description of the result in a few lines."""
     k = fit.intrinsics
     across, down = k.fov_deg
     lines = [
         f"{len(session.views)} views, {len(fit.rejected)} of them left out; {len(session.without_board)} "
-        "pictures without the board"
+        "images without the board"
     ]
     lines += [f"  {session.names[index]}: {reason}" for index, reason in sorted(fit.rejected.items())]
     lines += [
@@ -190,6 +190,6 @@ def describe_fit(fit: IntrinsicsFit, session: BoardSession) -> str:
         f"{across:.1f} x {down:.1f} deg",
         f"centre {k.cx:.1f}, {k.cy:.1f} px (+- {fit.centre_sd_px:.1f}) of {k.width_px}x{k.height_px}",
         "distortion " + ", ".join(f"{value:.4g}" for value in k.distortion),
-        f"corners {fit.rms_px:.2f} px off, in the worst view {np.nanmax(fit.view_rms_px):.2f} px",
+        f"reprojection error {fit.rms_px:.2f} px, in the worst view {np.nanmax(fit.view_rms_px):.2f} px",
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Moments at which somebody stands upright, for finding the floor."""
+"""Collection of frames in which a person stands upright, for the calibration of the floor."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Array = NDArray[np.float64]
 
 MIN_VISIBILITY = 0.6
 INTERVAL_S = 0.2
-"""Moments nearer in time say the same."""
+"""Smallest interval between frames; closer ones contain the same information."""
 HEIGHT_PER_STATURE = {"ankles": 0.059, "shoulders": 0.823}
-"""Of the landmarks of a standing person over the soles, as BlazePose places them: kinecast's own skeleton
-with its landmark stations, which were measured on synthetic people."""
+"""Height of landmarks above the soles of a standing person, as a share of stature, where BlazePose places
+them. From kinecast's own skeleton and its landmark stations, which were measured on synthetic people."""
 NEEDED = (*SHOULDERS, *HIPS, *KNEES, *ANKLES)
 
 
 class StandingMoments:
-    """Collects moments from landmarks, frame by frame.
+    """Collects frames of a standing person from landmarks.
 
     Args:
-        camera: Its intrinsics count; where it stands is what is looked for.
+        camera: Camera, of which only the intrinsics are used; its pose is to be found.
         height_m: The person's stature.
-        interval_s: Between two moments; 0 for pictures without times.
+        interval_s: Smallest interval between two frames; 0 for images without times.
     """
 
     def __init__(self, camera: CameraCalibration, height_m: float, *, interval_s: float = INTERVAL_S) -> None:
@@ -43,7 +43,7 @@ class StandingMoments:
         return len(self._rows)
 
     def add(self, t_ns: int, seen: BlazePoseResult | None) -> bool:
-        """Look at one frame; whether it was taken."""
+        """Process one frame; returns whether it was used."""
         if seen is None or (self._last_ns is not None and t_ns - self._last_ns < self._interval_ns):
             return False
         trust = seen.visibility * seen.presence
@@ -60,7 +60,7 @@ class StandingMoments:
         return True
 
     def collected(self) -> StandingPerson:
-        """All moments so far."""
+        """All frames collected so far."""
         rows = np.array(self._rows).reshape(-1, 3, 3)
         return StandingPerson(
             ankles=rows[:, 0],

@@ -1,13 +1,15 @@
-"""A person's measures from looking at them: scale factors with their spread, and the neutral stance."""
+"""Measurement of a person from observed frames: scale factors with their spread, and the neutral stance."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.coordinates import SCORED_COORDINATES, mirror_index, stem_of
 from calib.errors import SubjectError
-from calib.proportions import expect_proportions, segment_lengths, set_segments
+from calib.proportions import SCALED, SEGMENTS, expect_proportions, segment_lengths, set_segments
 from calib.skeleton import Skeleton
 from calib.subject import Subject, check_stature
 from engines.blazepose.tracker import BlazePoseResult
@@ -22,12 +24,12 @@ MIN_TRUST = 0.5
 INTERVAL_S = 0.1
 MIN_LOOKS = 20
 MIN_UPRIGHT = 5
-"""Fewer upright looks from the front or from behind tell less than the stature alone."""
+"""Fewer upright frames from the front or from behind are less informative than the stature alone."""
 MIN_STILL = 10
 STILL_RAD_S = np.radians(25.0)
-"""Joints of somebody who stands still turn slower, noise included."""
+"""Joint speed, including noise, below which a person stands still."""
 INDEPENDENT_S = 1.0
-"""Looks that are nearer in time err alike."""
+"""Interval above which errors of two frames count as independent."""
 
 Residual = tuple[float, float, float]
 RESIDUALS: dict[str, Residual] = {
@@ -40,23 +42,23 @@ RESIDUALS: dict[str, Residual] = {
     "torso": (0.020, 0.020, 0.055),
     "pelvis": (0.020, 0.020, 0.046),
 }
-"""What stays open once the stature is known, where regressions do not tell: standard deviations among
-synthetic people of one stature."""
+"""Relative standard deviations of scale factors among synthetic people of one stature, for bodies whose
+lengths no regression predicts."""
 OTHER_RESIDUAL: Residual = (0.03,) * 3
 
 
 class SubjectMeter:
-    """Collects what frames say about one person.
+    """Collects measurements of one person from frames.
 
     Args:
         skeleton: The skeleton to scale.
         height_m: The person's stature.
-        is_own: Whether the skeleton is kinecast's own, whose lengths were related to stature and pictures.
-        is_female: None where it is not told.
+        is_own: Whether the skeleton is kinecast's own, for which regressions of the lengths exist.
+        is_female: Whether the person is female; None if unknown.
 
     Raises:
-        SubjectError: nobody has this stature.
-        SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
+        SubjectError: the stature is implausible.
+        SkeletonError: the skeleton lacks a body that is needed for tracking.
     """
 
     def __init__(
@@ -76,12 +78,12 @@ class SubjectMeter:
 
     @property
     def n_looks(self) -> int:
-        """Frames that showed the whole body."""
+        """Number of frames that showed the whole body."""
         return len(self._proportions)
 
     @property
     def n_still(self) -> int:
-        """Frames in which the person stood still."""
+        """Number of frames in which the person stood still."""
         return len(self._still)
 
     def add(
@@ -93,15 +95,15 @@ class SubjectMeter:
         upright: Array | None = None,
         interval_s: float = INTERVAL_S,
     ) -> bool:
-        """Take one frame into account; whether it was of use.
+        """Process one frame; returns whether it was used.
 
         Args:
             sample: The estimate of the frame.
-            seen: Its landmarks.
-            scale_factors: The person's proportions by this frame, of whatever size. Shape: (n_bodies, 3).
-            upright: What the frame tells of proportions (`engines.features.body_proportions`), if it shows
-                the person upright.
-            interval_s: Frames that follow sooner are left out; 0 for pictures without times.
+            seen: Landmarks of the frame.
+            scale_factors: The person's proportions from this frame, at any size. Shape: (n_bodies, 3).
+            upright: Body proportions of the frame (`engines.features.body_proportions`), if the person is
+                upright in it.
+            interval_s: Smallest interval between frames that are used; 0 for images without times.
         """
         is_soon = self._last_ns is not None and sample.t_capture_ns - self._last_ns < interval_s * 1e9
         trust = (seen.visibility * seen.presence)[list(NEEDED)].min()
@@ -119,7 +121,7 @@ class SubjectMeter:
         return True
 
     def result(self, source: str = "") -> Subject:
-        """The person's measures.
+        """The person's measurements.
 
         Raises:
             SubjectError: the whole body was seen in too few frames.
@@ -127,8 +129,8 @@ class SubjectMeter:
         n = self.n_looks
         if n < MIN_LOOKS:
             raise SubjectError(
-                f"the whole body was seen in {n} frames, {MIN_LOOKS} are needed; step back until head and "
-                "feet are in the picture, and stand, turn and move for some seconds"
+                f"the whole body was seen in {n} frames, but {MIN_LOOKS} are needed; step back until head "
+                "and feet are in the image, and stand, turn and move for some seconds"
             )
         proportions = np.array(self._proportions)
         mean = symmetric(self._skeleton, np.median(proportions, axis=0))
@@ -165,13 +167,13 @@ class SubjectMeter:
         return offsets, spread
 
     def _stature(self, scale_factors: Array) -> float:
-        """Of somebody with these factors, by the rise from ankles to shoulders."""
+        """Stature of a person with these factors, from the height of the shoulders above the ankles."""
         ratio = shoulder_rise(self._skeleton, scale_factors) / shoulder_rise(self._skeleton)
         return float(self._unscaled_stature_m * ratio)
 
 
 def symmetric(skeleton: Skeleton, scale_factors: Array) -> Array:
-    """The mean of both sides for both. Shape: (n_bodies, 3)."""
+    """Scale factors with both sides replaced by their mean. Shape: (n_bodies, 3)."""
     return np.asarray(0.5 * (scale_factors + scale_factors[mirror_index(skeleton.body_names)]))
 
 
@@ -179,3 +181,25 @@ def residuals(skeleton: Skeleton) -> Array:
     """`RESIDUALS` of each body. Shape: (n_bodies, 3)."""
     names = (stem_of(name) for name in skeleton.body_names)
     return np.array([RESIDUALS.get(name, OTHER_RESIDUAL) for name in names])
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLength:
+    """A length between two joints."""
+
+    name: str
+    length_m: float
+    spread_m: float
+
+
+def segment_lengths_of(subject: Subject, skeleton: Skeleton) -> list[SegmentLength]:
+    """Lengths of the segments that the skeleton has."""
+    names = [stem_of(name) for name in skeleton.body_names]
+    found = []
+    for name, length_m in zip(SEGMENTS, segment_lengths(skeleton, subject.scale_factors), strict=True):
+        if np.isfinite(length_m):
+            bodies, axes = SCALED[name]
+            row = next(names.index(body) for body in bodies[::-1] if body in names)
+            spread = float(subject.scale_spread[row, axes[-1]])
+            found.append(SegmentLength(name, float(length_m), float(length_m) * spread))
+    return found

@@ -1,4 +1,4 @@
-"""Looks at a person frame by frame to take their measures."""
+"""Observation of a person frame by frame to measure them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from realtime.sample import Frame
 
 
 class _WatchedBlazePose(BlazePose):
-    """Keeps what it saw last."""
+    """Stores its last result."""
 
     seen: BlazePoseResult | None = None
 
@@ -32,21 +32,21 @@ class _WatchedBlazePose(BlazePose):
 
 
 class SubjectObserver:
-    """Tracks somebody and gives what is seen to a `SubjectMeter`.
+    """Tracks a person and passes the observations to a `SubjectMeter`.
 
-    With kinecast's own skeleton, stature and upright pictures say how long segments are, and the lifter the
-    rest (`calib.proportions`); with another one BlazePose's lengths do.
+    With kinecast's own skeleton, segment lengths come from stature and upright frames, and the rest from the
+    lift network (`calib.proportions`); with another skeleton, they come from BlazePose's landmarks.
 
     Args:
-        camera: Intrinsics and place of the camera.
+        camera: Camera calibration.
         height_m: The person's stature.
         skeleton_path: An `.osim` file; None takes kinecast's own skeleton.
-        is_female: None where it is not told.
-        offline: Never touch the network.
+        is_female: Whether the person is female; None if unknown.
+        offline: Whether to forbid access to the network.
 
     Raises:
         CalibError: the skeleton cannot be read or tracked, or nobody has this stature.
-        EngineError: a network is not at hand.
+        EngineError: a network is missing.
     """
 
     def __init__(
@@ -71,14 +71,14 @@ class SubjectObserver:
         )
 
     def look(self, frame: Frame, *, is_single: bool = False) -> bool:
-        """Take one frame into account.
+        """Process one frame.
 
         Args:
             frame: The frame.
-            is_single: Whether it has nothing to do with the frame before, as in a folder of pictures.
+            is_single: Whether the frame is unrelated to the one before, as in a folder of images.
 
         Returns:
-            Whether it was of use.
+            Whether the frame was used.
         """
         if is_single:
             self._blazepose.reset()

@@ -1,4 +1,4 @@
-"""Collecting what two cameras see at the same moments: a board, or the joints of a person."""
+"""Collection of simultaneous observations of two cameras: a board, or the joints of a person."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 JOINTS = (*SHOULDERS, *ELBOWS, *WRISTS, *HIPS, *KNEES, *ANKLES)
-"""Landmarks inside the body, where both cameras see the same point: shoulders to wrists, hips to ankles."""
+"""Landmarks of joints, which both cameras see at the same point: shoulders to wrists, hips to ankles."""
 LIMB_SEGMENTS = (0, 1, 3, 4)
 """Thigh, shank, upper arm, forearm among `SEGMENTS`."""
 MOST_PAIRS = 40
@@ -35,14 +35,14 @@ LOOKS_PER_S = 4.0
 def simultaneous_frames(
     first: FrameSource, second: FrameSource, offset: int = 0
 ) -> Iterator[tuple[Frame, Frame]]:
-    """Pairs of frames of the same moments, until either source ends.
+    """Pairs of simultaneous frames, until either source ends.
 
-    Files are paired frame by frame, cameras by when their frames came.
+    Files are paired frame by frame, cameras by the times of capture.
 
     Args:
-        first: open.
-        second: open.
-        offset: frames by which the second file began earlier; negative: the first did.
+        first: First source, open.
+        second: Second source, open.
+        offset: Number of frames by which the second file began earlier; negative if the first did.
     """
     for source, count in ((second, offset), (first, -offset)):
         for _ in range(max(0, count)):
@@ -61,13 +61,13 @@ def simultaneous_frames(
 def collect_board_pairs(
     first: FrameSource, second: FrameSource, board: Board, offset: int = 0
 ) -> list[tuple[BoardView, BoardView]]:
-    """Views of a board that both see, each different from those before.
+    """Views of a board that both cameras see, each different from those before.
 
     Args:
-        first: open. Pictures in a folder are all looked at; of others the sharp views are taken.
-        second: open.
-        board: what is shown.
-        offset: see `simultaneous_frames`.
+        first: First source, open. All images of a folder are used; of other sources, the sharp views.
+        second: Second source, open.
+        board: Board shown to both.
+        offset: Offset as for `simultaneous_frames`.
     """
     finder = BoardFinder(board)
     are_pictures = not (first.is_live or second.is_live) and _is_folder(first) and _is_folder(second)
@@ -97,14 +97,14 @@ def collect_joints(
     offset: int = 0,
     n_frames: int | None = None,
 ) -> tuple[JointTracks, JointTracks]:
-    """The person's joints in both cameras.
+    """Track the person's joints in both cameras.
 
     Args:
-        first: open.
-        second: open.
-        networks: one for each camera, as each follows the person in its own picture.
-        offset: see `simultaneous_frames`.
-        n_frames: end after so many.
+        first: First source, open.
+        second: Second source, open.
+        networks: One tracker for each camera.
+        offset: Offset as for `simultaneous_frames`.
+        n_frames: Largest number of frames; None for all.
     """
     tracks: tuple[list[BlazePoseResult | None], list[BlazePoseResult | None]] = [], []
     for frames in simultaneous_frames(first, second, offset):
@@ -116,7 +116,7 @@ def collect_joints(
 
 
 def limbs_of_person(height_m: float) -> list[Limb]:
-    """How far apart BlazePose shows a person's joints: by the skeleton's proportions and its own habits."""
+    """Distances between joints as BlazePose shows them: the skeleton's proportions times its known bias."""
     skeleton = load_skeleton()
     model = build_landmark_model(skeleton)
     stations = body_transforms(skeleton, skeleton.q_default)[model.station_body]

@@ -1,27 +1,27 @@
-"""`kinecast assets`: the models and clips of others that kinecast uses."""
+"""`kinecast assets`: third-party models and clips that kinecast uses."""
 
 from __future__ import annotations
 
 import argparse
 
-HELP = "list or fetch the models and clips that kinecast uses"
+HELP = "list or download the models and clips that kinecast uses"
 NEEDED = ("pose_detection", "pose_landmark_full", "demo_clip")
-"""What the default estimator and the demonstration read."""
+"""Assets of the default estimator and the demonstration."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     actions = parser.add_subparsers(dest="action", metavar="list|fetch")
-    actions.add_parser("list", help="what there is, its licence, and whether it is here (the default)")
-    fetch = actions.add_parser("fetch", help="download what is not here yet")
-    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: everything that tracking needs")
+    actions.add_parser("list", help="list all assets with licence and location (the default)")
+    fetch = actions.add_parser("fetch", help="download missing assets")
+    fetch.add_argument("names", nargs="*", metavar="NAME", help="default: all that tracking needs")
     fetch.add_argument(
-        "--offline", action="store_true", help="never touch the network; fail if one is missing"
+        "--offline", action="store_true", help="do not use the network; fail if an asset is missing"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """List or fetch."""
+    """List or download assets."""
     if args.action == "fetch":
         return _fetch(args.names, offline=args.offline)
     return _list()

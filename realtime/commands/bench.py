@@ -1,4 +1,4 @@
-"""`kinecast bench`: how fast kinecast is on this machine."""
+"""`kinecast bench`: measure the speed of kinecast on this machine."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ BENCHMARKS = {
     "synth": "train.synth.bench:measure",
     "temporal": "train.temporal.bench:measure",
 }
-"""Functions of `quick: bool` that give a BenchResult; imported only when they are asked for."""
+"""Functions of `quick: bool` that return a BenchResult; imported only when requested."""
 
 ON_REQUEST = ("direct", "engines", "synth", "temporal")
-"""Those that need more than what is always installed."""
+"""Benchmarks that need optional packages or files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,42 +45,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     stream.add_argument("--seconds", type=positive_float, metavar="S", help="default: 20, with --quick 3")
     stream.add_argument("--subscribers", type=positive_int, default=1, metavar="N", help="default: 1")
     stream.add_argument(
-        "--crowd", type=positive_int, default=0, metavar="N", help="more, who come and go every ten seconds"
+        "--crowd",
+        type=positive_int,
+        default=0,
+        metavar="N",
+        help="further subscribers that come and go every ten seconds",
     )
     stream.add_argument(
-        "--stuck", type=positive_int, default=0, metavar="N", help="how many of the crowd never read"
+        "--stuck", type=positive_int, default=0, metavar="N", help="number of the crowd that never read"
     )
     engines = parser.add_argument_group("engines")
     engines.add_argument(
-        "--model", type=Path, metavar="FILE.onnx", help="kinecast train export --untrained resnext50_32x4d"
+        "--model",
+        type=Path,
+        metavar="FILE.onnx",
+        help="network, such as from kinecast train export --untrained resnext50_32x4d",
     )
-    engines.add_argument("--small", type=Path, metavar="FILE.onnx", help="a second, smaller one")
+    engines.add_argument("--small", type=Path, metavar="FILE.onnx", help="a second, smaller network")
     engines.add_argument(
-        "--mediapipe-python", type=Path, metavar="FILE", help="a Python with MediaPipe, to compare with"
+        "--mediapipe-python", type=Path, metavar="FILE", help="a Python with MediaPipe for comparison"
     )
 
 
 def engine_load(args: argparse.Namespace) -> EngineLoad:
-    """What the benchmark of the engines compares.
+    """Options of the benchmark of the engines.
 
     Raises:
-        RealtimeError: no network is named.
+        RealtimeError: no network is given.
     """
     from realtime.bench.engines import EngineLoad
 
     if args.model is None:
         raise RealtimeError(
-            "bench engines needs a network: --model FILE.onnx; make one that knows nothing: kinecast train "
+            "bench engines needs a network: --model FILE.onnx; make an untrained one with: kinecast train "
             "export --untrained resnext50_32x4d --out FILE.onnx"
         )
     return EngineLoad(args.model, args.small, args.mediapipe_python)
 
 
 def stream_load(args: argparse.Namespace) -> StreamLoad:
-    """Who listens in the benchmark of the stream.
+    """Options of the benchmark of the stream.
 
     Raises:
-        RealtimeError: more are stuck than there are.
+        RealtimeError: more subscribers are stuck than the crowd has.
     """
     from realtime.bench.stream import StreamLoad
 
@@ -93,7 +100,7 @@ def stream_load(args: argparse.Namespace) -> StreamLoad:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the benchmarks that were named."""
+    """Run the chosen benchmarks."""
     unknown = [name for name in args.benchmark if name not in BENCHMARKS]
     if unknown:
         raise RealtimeError(f"no benchmark {unknown[0]!r}; accepted: {', '.join(BENCHMARKS)}")

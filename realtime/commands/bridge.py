@@ -1,4 +1,4 @@
-"""`kinecast bridge`: pass a running tracker's stream on in other protocols."""
+"""`kinecast bridge`: forward a running tracker's stream in other protocols."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from realtime.stream.publisher import DEFAULT_ADDRESS
 if TYPE_CHECKING:
     from realtime.bridges.runner import Bridge
 
-HELP = "pass the stream on to LSL, the OpenCap Visualizer, VR avatars (VMC), or as JSON over a WebSocket"
+HELP = "forward the stream to LSL, the OpenCap Visualizer, VR avatars (VMC), or as JSON over a WebSocket"
 PROTOCOLS = {
     "lsl": "an outlet of Lab Streaming Layer",
     "opencap": "the Live IK Stream of the OpenCap Visualizer",
-    "vmc": "bones of an avatar in the VMC protocol (OSC)",
+    "vmc": "avatar bones in the VMC protocol (OSC)",
     "websocket": "plain JSON",
 }
 PORTS = {"opencap": 8765, "vmc": 39539, "websocket": 5571}
@@ -26,12 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     protocols = parser.add_subparsers(dest="protocol", metavar="|".join(PROTOCOLS), required=True)
     for name, text in PROTOCOLS.items():
-        child = protocols.add_parser(name, help=text, description=f"Pass the stream on: {text}.")
+        child = protocols.add_parser(name, help=text, description=f"Forward the stream: {text}.")
         child.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
-        child.add_argument("--count", type=positive_int, metavar="N", help="end after so many samples")
+        child.add_argument("--count", type=positive_int, metavar="N", help="exit after N samples")
         add_key_options(child)
         child.add_argument(
-            "--allow-network", action="store_true", help="let other computers have it, unencrypted"
+            "--allow-network", action="store_true", help="allow access from other computers, unencrypted"
         )
         if name in PORTS:
             child.add_argument("--host", default="127.0.0.1", metavar="ADDR", help="default: %(default)s")
@@ -42,17 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 action="append",
                 default=[],
                 metavar="https://SITE",
-                help="a web site whose pages may connect; pages from this computer may",
+                help="further web site whose pages may connect",
             )
         if name == "websocket":
-            child.add_argument("--poses", action="store_true", help="bodies and markers, too")
+            child.add_argument("--poses", action="store_true", help="also send bodies and markers")
         if name == "lsl":
-            child.add_argument("--markers", action="store_true", help="markers, too")
-            child.add_argument("--name", default="kinecast", help="of the LSL stream; default: %(default)s")
+            child.add_argument("--markers", action="store_true", help="also send markers")
+            child.add_argument(
+                "--name", default="kinecast", help="name of the LSL stream; default: %(default)s"
+            )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pass samples on until told to stop."""
+    """Forward samples until stopped."""
     from realtime.bridges.runner import run_bridge
     from realtime.client import subscribe
     from realtime.commands.session import ended_by_sigterm
@@ -73,15 +75,15 @@ def run(args: argparse.Namespace) -> int:
         finally:
             bridge.close()
             refused = sum(subscription.refused.values())
-            print(f"{subscription.missed} samples missed on the way, {refused} bad messages left out")
+            print(f"{subscription.missed} samples lost on the way, {refused} invalid messages omitted")
     return 0
 
 
 def open_bridge(args: argparse.Namespace) -> Bridge:
-    """The bridge that the options ask for.
+    """Open the bridge that the options describe.
 
     Raises:
-        BridgeError: its package is not installed, or its address cannot be used.
+        BridgeError: a package is not installed, or an address cannot be used.
     """
     from realtime.errors import BridgeError
 
@@ -120,5 +122,7 @@ def _origin(text: str) -> str:
     from realtime.errors import BridgeError
 
     if not re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?", text):
-        raise BridgeError(f"{text!r} is not the origin of a web site; write it as https://example.org")
+        raise BridgeError(
+            f"{text!r} is not the origin of a web site; accepted: an origin such as https://example.org"
+        )
     return text

@@ -1,4 +1,4 @@
-"""`kinecast doctor`: what works on this computer, and how to get what does not."""
+"""`kinecast doctor`: check what works on this computer, and how to install what does not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 
-HELP = "show what works on this computer and how to get what does not"
+HELP = "check what works on this computer and how to install what does not"
 
 REQUIRED = ("numpy", "numba", "opencv-python", "openvino", "pyzmq", "msgspec")
 EXTRAS = {
@@ -32,7 +32,7 @@ ALTERNATIVES = {
 
 
 class Level(StrEnum):
-    """How much a finding matters."""
+    """Severity of a finding."""
 
     OK = "ok"
     NOTE = "--"
@@ -60,13 +60,15 @@ def run(args: argparse.Namespace) -> int:
             problems += finding.level is Level.PROBLEM
             print(f"{finding.level.value}  {finding.subject:<14}{finding.text}", flush=True)
     print(
-        "kinecast can track here." if not problems else f"{problems} to put right before kinecast can track."
+        "kinecast can track here."
+        if not problems
+        else f"{problems} problems to solve before kinecast can track."
     )
     return 1 if problems else 0
 
 
 def check_python() -> Iterator[Finding]:
-    """Interpreter and system."""
+    """Check interpreter and operating system."""
     yield Finding(Level.OK, "Python", f"{platform.python_version()} on {platform.platform()}")
 
 
@@ -87,7 +89,7 @@ def check_processor() -> Iterator[Finding]:
 
 
 def check_packages() -> Iterator[Finding]:
-    """Versions of what kinecast is built on, and the optional packages."""
+    """Check versions of required and optional packages."""
     for name in REQUIRED:
         found = installed_version(name)
         yield (
@@ -102,7 +104,7 @@ def check_packages() -> Iterator[Finding]:
 
 
 def check_runtimes() -> Iterator[Finding]:
-    """What networks can run on, and what keeps the others from it."""
+    """Check which runtimes can be used for networks, and why others cannot."""
     from engines.runtimes.available import Runtime, backends
 
     for backend in backends():
@@ -117,7 +119,7 @@ def check_runtimes() -> Iterator[Finding]:
 
 
 def check_direct() -> Iterator[Finding]:
-    """What the direct network would run on now."""
+    """Check which runtime the direct network would use."""
     from engines.building.folder import default_engines_dir, describe, found_engines
     from engines.errors import EngineError
     from engines.shipped import shipped_direct_path
@@ -126,7 +128,7 @@ def check_direct() -> Iterator[Finding]:
     path = shipped_direct_path()
     if not path.exists():
         yield Finding(
-            Level.NOTE, "direct", f"{path} is missing: install kinecast again, or name one by --model-path"
+            Level.NOTE, "direct", f"{path} is missing: reinstall kinecast, or give one with --model-path"
         )
         return
     usable = []
@@ -140,22 +142,22 @@ def check_direct() -> Iterator[Finding]:
         yield Finding(Level.OK, "direct", f"runs on {describe(fastest)}, {fastest.speed.p50_ms:.1f} ms")
     else:
         advice = f"faster: kinecast engines build {path}"
-        yield Finding(Level.OK, "direct", f"runs on OpenVINO in fp32 as it is; {advice}")
+        yield Finding(Level.OK, "direct", f"runs on OpenVINO in fp32; {advice}")
 
 
 def check_assets() -> Iterator[Finding]:
-    """Networks that the default estimator needs."""
+    """Check the networks of the default estimator."""
     from engines.assets import find
     from realtime.commands.assets import NEEDED
 
     for name in NEEDED:
         path = find(name)
-        text = str(path) if path else f"fetched when first needed, or now: kinecast assets fetch {name}"
+        text = str(path) if path else f"downloaded when first needed, or now: kinecast assets fetch {name}"
         yield Finding(Level.OK if path else Level.NOTE, "asset", f"{name}: {text}")
 
 
 def check_cameras() -> Iterator[Finding]:
-    """Cameras that this computer shows."""
+    """Check the cameras of this computer."""
     from realtime.sources.cameras import list_cameras
 
     cameras = list_cameras()
@@ -166,7 +168,7 @@ def check_cameras() -> Iterator[Finding]:
 
 
 def check_display() -> Iterator[Finding]:
-    """Whether a window can be opened."""
+    """Check whether a window can be opened."""
     from realtime.overlay.window import display_problem
 
     problem = display_problem()
@@ -175,7 +177,7 @@ def check_display() -> Iterator[Finding]:
 
 
 def installed_version(name: str) -> str:
-    """Version of a distribution or of one that stands in for it; empty if there is none."""
+    """Version of a distribution or of an alternative to it; empty if none is installed."""
     for candidate in (name, *ALTERNATIVES.get(name, ())):
         try:
             found = version(candidate)

@@ -1,4 +1,4 @@
-"""`kinecast latency`: glass to glass, by a window that flashes in front of the camera."""
+"""`kinecast latency`: glass-to-glass latency, measured with a window that flashes in front of the camera."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from realtime.bench.latency import GlassToGlass
     from realtime.pipeline.stats import PipelineStats
 
-HELP = "measure the delay from the camera's lens to the overlay on the screen"
+HELP = "measure the delay from the camera to the overlay on the screen"
 DEFAULT_FLASHES = 40
 MEASURED = (
     ("glass to glass", "total_ms"),
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from realtime.bench.flasher import DEFAULT_INTERVAL_S
 
     parser.description = (
-        f"{HELP}: a window flashes (less than 3 times a second), the camera watches it. Point the camera at "
-        "the screen, or hold up a mirror."
+        f"{HELP}: a window flashes (less than 3 times a second) and the camera records it. Point the camera "
+        "at the screen, or use a mirror."
     )
     parser.add_argument("--source", default="0", help="camera number or URL; default: 0")
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size asked of a camera")
-    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size requested from a camera")
+    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="frame rate requested from a camera")
     parser.add_argument(
         "--flashes", type=positive_int, default=DEFAULT_FLASHES, metavar="N", help="default: %(default)s"
     )
@@ -44,17 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_float,
         default=DEFAULT_INTERVAL_S,
         metavar="S",
-        help="mean time between changes; longer than the delay. Default: %(default)s",
+        help="mean time between changes, longer than the delay; default: %(default)s",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     parser.add_argument(
-        "--trace", type=Path, metavar="FILE.json", help="write each step, for ui.perfetto.dev"
+        "--trace", type=Path, metavar="FILE.json", help="write a trace of every step, for ui.perfetto.dev"
     )
     add_estimator_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Flash, watch, tell."""
+    """Flash the window, record it with the camera, and print the results."""
     from realtime.bench.flasher import SHORTEST_INTERVAL_S, Flasher, FlashWatcher
     from realtime.bench.latency import MIN_FLASHES, measure
     from realtime.errors import RealtimeError
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         )
     check_can_write(args.json)
     if problem := display_problem():
-        raise RealtimeError(f"{problem}; latency is measured with a window that the camera watches")
+        raise RealtimeError(f"{problem}; the latency measurement needs a window in view of the camera")
     options = RunOptions(
         source=args.source,
         camera=camera_options(args),
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     trace, window = session.trace_to(args.trace), Window()
     with session.opened(session.source_of(options)) as source:
         if not source.is_live:
-            raise RealtimeError(f"{source.description} is no camera; latency is measured live: --source 0")
+            raise RealtimeError(f"{source.description} is not a camera; use a live camera: --source 0")
         estimator = session.build_estimator(options, source)
         watcher = FlashWatcher(session.build_overlay(DrawingOptions(), estimator))
         pipeline = Pipeline(source, estimator, sink=watcher, trace=trace)
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tell(found: GlassToGlass, stats: PipelineStats, path: Path | None) -> None:
-    """Print the figures, and write what was asked for."""
+    """Print the results, and write the files that were requested."""
     from realtime.bench.latency import spread_ms
     from realtime.recording.summary import format_stats
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from realtime.client import Subscription
     from realtime.stream.angle_sample import AngleSample
 
-HELP = "print the joint angles that a running tracker publishes"
+HELP = "print the joint angles of a running tracker"
 HINT_AFTER_S = 3.0
 SHOWN_BY_DEFAULT = (
     "hip_flexion_r",
@@ -33,14 +33,16 @@ SHOWN_AT_MOST = 6
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_subscriber_options(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: all angles, in degrees")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object per line with all angles in degrees"
+    )
     parser.add_argument(
         "--show", type=names, metavar="NAMES", help="coordinates to print, separated by commas"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print samples until told to stop."""
+    """Print samples until stopped."""
     from realtime.client import subscribe
 
     with subscribe(args.connect, keys=client_keys(args)) as subscription:
@@ -59,20 +61,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def samples(subscription: Subscription, address: str, timeout_s: float | None) -> Iterator[AngleSample]:
-    """Samples as they come; says so once if none does.
+    """Iterate over samples; prints a hint once if none arrives.
 
     Raises:
-        StreamError: none came within `timeout_s`.
+        StreamError: no sample arrived within `timeout_s`.
     """
     from realtime.errors import StreamError
 
     first_wait_s = HINT_AFTER_S if timeout_s is None else timeout_s
     sample = subscription.receive(first_wait_s)
-    hint = f"nothing heard from {address} for {first_wait_s:g} s; is `kinecast live` running there?"
+    hint = f"nothing received from {address} for {first_wait_s:g} s; is `kinecast live` running there?"
     if sample is None and timeout_s is not None:
         raise StreamError(hint)
     if sample is None:
-        print(f"kinecast: {hint} Still listening.", file=sys.stderr)
+        print(f"kinecast: {hint} Still waiting.", file=sys.stderr)
     while True:
         if sample is not None:
             yield sample
@@ -82,7 +84,7 @@ def samples(subscription: Subscription, address: str, timeout_s: float | None) -
 
 
 def choose(asked: tuple[str, ...] | None, existing: tuple[str, ...]) -> tuple[str, ...]:
-    """Which coordinates to print."""
+    """The coordinates to print."""
     if asked is not None:
         check_coordinates(asked, existing)
         return asked
@@ -90,7 +92,7 @@ def choose(asked: tuple[str, ...] | None, existing: tuple[str, ...]) -> tuple[st
 
 
 def format_sample(sample: AngleSample, shown: tuple[str, ...]) -> str:
-    """One line for people."""
+    """A sample as one line of text."""
     parts = [f"{sample.frame_id:>7}  {sample.status.value:<8}  {sample.age_ms:6.1f} ms"]
     for name in shown:
         value = sample[name]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.slot import LatestSlot
     from realtime.pipeline.stats import PipelineStats
+    from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Image, Outputs
-    from realtime.recording.summary import JointRanges
     from realtime.sample import Estimator
     from realtime.sources.source import FrameSource
 
@@ -85,7 +85,8 @@ def track(options: LiveOptions) -> int:
     from realtime.errors import RecordingError
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
-    from realtime.recording.summary import JointRanges, write_report
+    from realtime.recording.joint_ranges import JointRanges
+    from realtime.recording.summary import write_report
 
     run, out = options.run, options.run.out
     if options.record_video and out is None:

@@ -1,4 +1,4 @@
-"""`kinecast record`: write what a running tracker publishes, without touching the tracker."""
+"""`kinecast record`: record the stream of a running tracker from a separate process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from realtime.commands.arguments import add_subscriber_options, client_keys, positive_float
 
 if TYPE_CHECKING:
-    from realtime.recording.stream_report import StreamReport
+    from realtime.recording.summary import StreamReport
     from realtime.stream.angle_sample import AngleSample
 
-HELP = "record the angles and markers that a running tracker publishes"
+HELP = "record the angles and markers of a running tracker"
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,14 @@ logger = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_subscriber_options(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for what is written")
-    parser.add_argument("--duration", type=positive_float, metavar="S", help="end after S seconds of samples")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the recording")
+    parser.add_argument(
+        "--duration", type=positive_float, metavar="S", help="exit after S seconds of samples"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record until told to stop."""
+    """Record until stopped."""
     from realtime.client import subscribe
     from realtime.commands.listen import samples
     from realtime.commands.session import ended_by_sigterm
@@ -40,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
         heard = islice(samples(subscription, args.connect, args.timeout), args.count)
         report = record(until(heard, args.duration), args.out)
     if report is None:
-        print("no samples; nothing was written")
+        print("no samples received; nothing was written")
         return 0
     print(f"\n{report.ranges.as_table()}\n")
-    print(f"{report.n_samples} samples recorded, {report.n_missed} missed on the way; written to {args.out}")
+    print(f"{report.n_samples} samples recorded, {report.n_missed} lost on the way; written to {args.out}")
     return 0
 
 
@@ -59,20 +61,19 @@ def until(heard: Iterator[AngleSample], duration_s: float | None) -> Iterator[An
 
 
 def record(heard: Iterator[AngleSample], out: Path) -> StreamReport | None:
-    """Write samples until there are no more, or Ctrl-C.
+    """Write samples until the stream ends or Ctrl-C is pressed.
 
     Returns:
-        What was written; None if nothing was heard.
+        Report on the recording; None if no sample arrived.
 
     Raises:
-        RecordingError: the folder cannot be written; what was written before stays.
+        RecordingError: the folder cannot be written; earlier samples are kept.
         StreamError: the tracker has stopped and a time limit was given.
     """
     from tqdm import tqdm
 
     from realtime.recording.recorder import Recorder
-    from realtime.recording.stream_report import StreamReport
-    from realtime.recording.summary import write_report
+    from realtime.recording.summary import StreamReport, write_report
 
     recorder: Recorder | None = None
     report: StreamReport | None = None

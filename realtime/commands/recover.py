@@ -14,12 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make what only a clean end makes; what is there stays as it is."""
+    """Write the files that a clean end writes; existing ones stay unchanged."""
     from realtime.recording.finish import MOT_NAME, TRC_NAME, finish_recording
     from realtime.recording.log import LOG_NAME, StreamLog
     from realtime.recording.recorder import LOSSLESS_NAME, STO_NAME, VIDEO_NAME
-    from realtime.recording.stream_report import StreamReport
-    from realtime.recording.summary import REPORT_NAME, write_report
+    from realtime.recording.summary import REPORT_NAME, StreamReport, write_report
 
     folder: Path = args.recording
     n_samples = finish_recording(folder)
@@ -32,9 +31,7 @@ def run(args: argparse.Namespace) -> int:
         write_report(folder, {"command": "recover", **report.as_dict()})
         made.append(REPORT_NAME)
         if (folder / VIDEO_NAME).exists():
-            again = (
-                f"; kinecast replay {folder} --retrack makes one again" * (folder / LOSSLESS_NAME).exists()
-            )
+            again = f"; kinecast replay {folder} --retrack draws it again" * (folder / LOSSLESS_NAME).exists()
             print(f"{VIDEO_NAME} cannot be played if the process was killed{again}")
-    print(f"{n_samples} samples; {STO_NAME} is whole; made from {LOG_NAME}: {', '.join(made)}")
+    print(f"{n_samples} samples; {STO_NAME} is complete; written from {LOG_NAME}: {', '.join(made)}")
     return 0

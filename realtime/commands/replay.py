@@ -118,8 +118,9 @@ def track(options: RunOptions, source: FrameSource, *, realtime: bool) -> int:
     """
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.pipeline.slot import SlotPolicy
+    from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Outputs
-    from realtime.recording.summary import JointRanges, write_report
+    from realtime.recording.summary import write_report
 
     out = options.out
     assert out is not None

@@ -1,4 +1,4 @@
-"""`kinecast report`: a recording as a page to read, print and send."""
+"""`kinecast report`: an HTML page about a recording."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from pathlib import Path
 
 from realtime.commands.arguments import check_can_write
 
-HELP = "make a page with curves, ranges and symmetry from a recording"
+HELP = "write an HTML page with curves, ranges of motion and symmetry of a recording"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument(
-        "recording", type=Path, metavar="REC", help="folder that `--out` of another command named"
-    )
+    parser.add_argument("recording", type=Path, metavar="REC", help="folder of the recording")
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="default: report.html in that folder")
-    parser.add_argument(
-        "--no-pictures", action="store_true", help="leave out the frames of the overlay video"
-    )
+    parser.add_argument("--no-pictures", action="store_true", help="omit frames of the overlay video")
 
 
 def run(args: argparse.Namespace) -> int:

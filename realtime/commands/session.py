@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from realtime.pipeline.pipeline import SampleSender
     from realtime.pipeline.stats import PipelineStats
     from realtime.pipeline.trace import Trace
+    from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.recorder import Recorder
-    from realtime.recording.summary import JointRanges
     from realtime.sample import Drawing, Estimator
     from realtime.sources.source import FrameSource
     from realtime.stream.security import ServerKeys

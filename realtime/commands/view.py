@@ -1,4 +1,4 @@
-"""`kinecast view`: the streamed skeleton in a window, in a process of its own."""
+"""`kinecast view`: the streamed skeleton in a 3D window, in a separate process."""
 
 from __future__ import annotations
 
@@ -21,42 +21,46 @@ from realtime.stream.publisher import DEFAULT_ADDRESS
 if TYPE_CHECKING:
     from realtime.viewer.body import MeshMaker
 
-HELP = "show the skeleton that a running tracker publishes, in 3D"
+HELP = "show the skeleton of a running tracker in 3D"
 TITLE = "kinecast view"
 NICENESS = 5
-"""Where the viewer draws in software, the tracker on the same processor comes first."""
+"""Lowered priority, so that rendering in software does not slow a tracker on the same processor."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    from realtime.viewer.keys import KEYS
+    from realtime.viewer.hud import KEYS
 
     parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
     add_key_options(parser)
     parser.add_argument(
-        "--show", type=names, metavar="NAMES", help="coordinates to read out, separated by commas"
+        "--show", type=names, metavar="NAMES", help="coordinates to show as numbers, separated by commas"
     )
     parser.add_argument(
         "--trails",
         type=names,
         metavar="BODIES",
-        help="bodies whose joints leave trails; default: hands, toes",
+        help="bodies whose joints leave trails; default: hands and toes",
     )
     parser.add_argument(
         "--ghost",
         metavar="ADDR|DIR|FILE",
-        help="compare with another stream, with a recording, or with a .mot or .sto file",
+        help="second figure: another stream, a recording, or a .mot or .sto file",
     )
     parser.add_argument(
-        "--geometry", type=Path, metavar="DIR", help="folder of the meshes (.vtp, .stl, .obj) of --skeleton"
+        "--geometry", type=Path, metavar="DIR", help="folder with the meshes (.vtp, .stl, .obj) of --skeleton"
     )
     parser.add_argument(
-        "--skeleton", type=Path, metavar="FILE.osim", help="model of --geometry, and of a file as --ghost"
+        "--skeleton", type=Path, metavar="FILE.osim", help="model for --geometry and for a file as --ghost"
     )
     parser.add_argument("--size", type=size_px, default=(1280, 720), metavar="WxH", help="default: 1280x720")
-    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture and end")
+    parser.add_argument("--screenshot", type=Path, metavar="FILE", help="save an image and exit")
     parser.add_argument(
-        "--after", type=positive_float, default=5.0, metavar="S", help="of --screenshot; default: %(default)s"
+        "--after",
+        type=positive_float,
+        default=5.0,
+        metavar="S",
+        help="delay of --screenshot; default: %(default)s",
     )
     listed = "; ".join(f"{key}: {does}" for key, does in KEYS)
     parser.epilog = f"Keys and mouse: {listed}."
@@ -66,9 +70,9 @@ def run(args: argparse.Namespace) -> int:
     """Show the stream until the window is closed."""
     from realtime.client import subscribe
     from realtime.viewer.ghost import open_ghost
-    from realtime.viewer.scene import Scene
+    from realtime.viewer.scene import ViewerScene
     from realtime.viewer.viewer import Viewer
-    from realtime.viewer.window import Window
+    from realtime.viewer.window import ViewerWindow
 
     _check(args)
     if hasattr(os, "nice"):
@@ -76,16 +80,16 @@ def run(args: argparse.Namespace) -> int:
     make_meshes = _meshes(args)
     keys = client_keys(args)
     ghost = None if args.ghost is None else open_ghost(args.ghost, args.skeleton, keys)
-    window: Window | None = None
+    window: ViewerWindow | None = None
     try:
         with subscribe(args.connect, poses=True, keys=keys) as stream:
-            window = Window(TITLE, args.size)
+            window = ViewerWindow(TITLE, args.size)
             viewer = Viewer(
                 window,
                 stream,
                 address=args.connect,
                 coordinates=args.show,
-                scene=Scene(args.trails, make_meshes),
+                scene=ViewerScene(args.trails, make_meshes),
                 ghost=ghost,
             )
             viewer.run(until_s=None if args.screenshot is None else time.monotonic() + args.after)
@@ -103,17 +107,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what can be refused before a window opens."""
+    """Check the options before a window opens."""
     from realtime.errors import RealtimeError
     from realtime.viewer.window import screen_problem
 
     problem = screen_problem()
     if problem and args.screenshot is None:
         raise RealtimeError(
-            f"{problem}; a picture can be had without one: kinecast view --screenshot FILE.png"
+            f"{problem}; to save an image without a screen: kinecast view --screenshot FILE.png"
         )
     if args.geometry is not None and args.skeleton is None:
-        raise RealtimeError("--geometry has the meshes of a model; name it, too: --skeleton FILE.osim")
+        raise RealtimeError("--geometry holds the meshes of a model; give the model: --skeleton FILE.osim")
     check_can_write(args.screenshot)
 
 

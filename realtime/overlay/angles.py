@@ -1,4 +1,4 @@
-"""The panel of chosen angles: values of the right and left side and how they moved of late."""
+"""The panel of chosen angles: values of the right and left side and their recent history."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class Row:
 
 
 class Coordinates(Protocol):
-    """What a panel needs of a skeleton; the model in a stream's `meta` has it, too."""
+    """The part of a skeleton that a panel needs; the model in a stream's `meta` has it, too."""
 
     @property
     def name(self) -> str:
-        """Of the model."""
+        """Name of the model."""
 
     @property
     def coordinate_names(self) -> Sequence[str]:
-        """In the order of q."""
+        """Names of the coordinates in the order of q."""
 
     @property
     def is_rotational(self) -> Sequence[bool] | NDArray[np.bool_]:
@@ -74,14 +74,14 @@ class Coordinates(Protocol):
 
 
 def choose_rows(skeleton: Coordinates, names: Sequence[str] | None) -> list[Row]:
-    """Rows for the asked coordinates; right and left of a pair share one.
+    """Rows for the chosen coordinates; right and left of a pair share one row.
 
     Args:
-        skeleton: what there is to choose from.
-        names: coordinates by name, or by name without the side for both; None: the usual ones.
+        skeleton: Skeleton whose coordinates are shown.
+        names: Names of coordinates, without the side for both sides; None for the default ones.
 
     Raises:
-        SkeletonError: a name that the skeleton does not have, with those that it has.
+        SkeletonError: a name is unknown; the text lists the known ones.
     """
     known = skeleton.coordinate_names
     chosen = [n for n in DEFAULT_COORDINATES if n in known or f"{n}_r" in known] if names is None else names
@@ -100,7 +100,7 @@ def choose_rows(skeleton: Coordinates, names: Sequence[str] | None) -> list[Row]
 
 
 class AnglePanel:
-    """Draws the rows and remembers the last seconds of their coordinates."""
+    """Draws the rows and stores the last seconds of their coordinates."""
 
     def __init__(self, rows: list[Row], typeface: Typeface) -> None:
         self._rows = rows
@@ -110,11 +110,11 @@ class AnglePanel:
         self._drawn_for = (0, 0.0)
 
     def remember(self, sample: PoseSample) -> None:
-        """Add a sample to the traces; a stamp that goes back starts them afresh."""
+        """Add a sample to the curves; a time stamp that goes back clears them."""
         self._history.remember(sample)
 
     def draw(self, image: Image, sample: PoseSample, top_px: int, unit_px: float, spare_px: int = 0) -> None:
-        """Draw at the left edge of `image`, as many rows as fit below `top_px` and above `spare_px`."""
+        """Draw at the left edge of `image` as many rows as fit below `top_px` and above `spare_px`."""
         margin, pad, row_px = (round(v * unit_px) for v in (PAD_PX, PAD_PX, ROW_PX))
         room_px = image.shape[0] - spare_px - top_px - (0 if spare_px else margin) - pad
         rows = self._rows[: max(0, room_px // row_px)]
@@ -133,7 +133,7 @@ class AnglePanel:
             column = own.stop
 
     def picture(self, sample: PoseSample, unit_px: float) -> Image:
-        """The panel alone, opaque, with every row. Shape: (height, width, 3)."""
+        """An image of the panel alone, opaque, with every row. Shape: (height, width, 3)."""
         margin = round(PAD_PX * unit_px)
         size_px = (
             len(self._rows) * round(ROW_PX * unit_px) + 3 * margin,
@@ -144,7 +144,7 @@ class AnglePanel:
         return image[: size_px[0] - 2 * margin, margin : size_px[1] - margin]
 
     def _prepare(self, n_rows: int, unit_px: float) -> Panel:
-        """The panel with its labels and base lines, which stay until the picture's size changes."""
+        """The panel with its labels and base lines, kept until the size of the image changes."""
         if self._panel is None or self._drawn_for != (n_rows, unit_px):
             pad, row_px = round(PAD_PX * unit_px), round(ROW_PX * unit_px)
             width, height = round(WIDTH_PX * unit_px), n_rows * row_px + pad
@@ -202,7 +202,7 @@ def _draw_traces(
 def _row(skeleton: Coordinates, stem: str, members: list[str]) -> Row:
     label = _LABELS.get(stem) or stem.replace("_angle", "").replace("_", " ").capitalize()
     members = sorted(members, key=lambda name: side_of(name) == "l")
-    # A lone coordinate of one side keeps the side in its label.
+    # A coordinate shown for one side only has the side in its label.
     if len(members) == 1 and members[0] != stem:
         label += {"r": " right", "l": " left"}[side_of(members[0])]
     colours = tuple(side_colour(side_of(name)) if name != stem else WHITE for name in members)
@@ -211,7 +211,7 @@ def _row(skeleton: Coordinates, stem: str, members: list[str]) -> Row:
 
 
 def _faded(colour: Colour, trust: float) -> Colour:
-    """Less trusted values fade, but stay legible."""
+    """The colour for a confidence: values of low confidence fade but stay legible."""
     return blend(colour, FAINT, 0.7 * (1.0 - trust))
 
 

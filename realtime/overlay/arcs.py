@@ -1,4 +1,4 @@
-"""Arcs at the joints: each chosen angle as the sweep from where it would be zero to where it is."""
+"""Arcs at the joints: each chosen angle as a sector from its zero direction to its present one."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 RADIUS_M = 0.16
 OPACITY = 0.4
 LEAST_RAD = 0.03
-"""Smaller angles have no arc that one could see."""
+"""Smaller angles have no visible arc."""
 SHORTEST_M = 0.09
-"""A joint nearer than this does not show where a body points."""
+"""Shortest distance to a joint that shows the direction of a body."""
 LEAST_ACROSS = 0.35
-"""Sine of the angle between segment and axis from which a turn shows as a sweep, not as a twist."""
+"""Smallest sine of the angle between segment and axis at which a rotation shows as a sector, not a twist."""
 POINTS = 16
-"""Of an arc."""
+"""Number of points of an arc."""
 _SWEEP = np.linspace(1.0, 0.0, POINTS)
 
 
 @dataclass(frozen=True, slots=True)
 class _Joint:
-    """A coordinate with an arc."""
+    """A coordinate that is drawn as an arc."""
 
     coordinate: int
     body: int
-    """The first body that the coordinate moves."""
+    """First body that the coordinate moves."""
     pointer: int
-    """The arc is swept by the line to this body's joint, or to the marker `pointer - n_bodies`."""
+    """Body to whose joint the rotating line points; n_bodies + k for marker k."""
     colour: Colour
 
 
 class JointArcs:
-    """Draws the arcs of chosen coordinates. Twists about a segment's own axis have none.
+    """Draws the arcs of chosen coordinates, except twists about a segment's own axis.
 
     Args:
-        skeleton: which bodies coordinates move.
-        camera: projects.
-        coordinates: indices of angles in q.
+        skeleton: Skeleton of the samples.
+        camera: Camera that projects onto the image.
+        coordinates: Indices of the coordinates in q.
     """
 
     def __init__(self, skeleton: Skeleton, camera: CameraCalibration, coordinates: list[int]) -> None:
@@ -65,7 +65,7 @@ class JointArcs:
         self._T = np.empty((len(joints), skeleton.n_bodies, 4, 4))
 
     def draw(self, image: Image, sample: PoseSample, unit_px: float, *, mirrored: bool) -> None:
-        """Draw onto `image`, which is already mirrored if `mirrored`; nothing where the pose is undefined."""
+        """Draw onto `image`, which is already mirrored if `mirrored`; nothing if the pose is undefined."""
         if not len(self._colours) or not np.isfinite(sample.q).all():
             return
         if not np.isfinite(sample.scale_factors).all():
@@ -79,13 +79,13 @@ class JointArcs:
             _draw_arc(image, uv_px[k], self._colours[k], trust, unit_px)
 
     def arcs(self, sample: PoseSample) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Each joint and its arc from the zero direction to the present one, and whether there is one to see.
+        """Each joint with its arc from the zero direction to the present one, and whether it is visible.
 
         Args:
-            sample: defined everywhere.
+            sample: Sample without undefined values.
 
         Returns:
-            In ground, shape (n_joints, 1 + POINTS, 3), and shape (n_joints,).
+            Points in ground, shape (n_joints, 1 + POINTS, 3), and visibility, shape (n_joints,).
         """
         centres = joint_centres(self._skeleton, sample.T_ground_body, sample.scale_factors)
         axis, angle = self._turns(sample)
@@ -95,18 +95,18 @@ class JointArcs:
         across = _cross(axis, away)
         shown = (angle >= LEAST_RAD) & (np.sqrt((across**2).sum(axis=1)) >= LEAST_ACROSS * length)
         radius = (np.minimum(RADIUS_M, 0.45 * length) / length)[:, None, None]
-        # Rodrigues' formula, from minus the angle to none.
+        # Rodrigues: R(a) v = cos a (v - (k.v) k) + sin a (k x v) + (k.v) k, from a = -angle to 0.
         turn = -angle[:, None, None] * _SWEEP[None, :, None]
         along = (axis * away).sum(axis=1)[:, None, None] * axis[:, None]
         swept = np.cos(turn) * (away[:, None] - along) + np.sin(turn) * across[:, None] + along
         return np.concatenate([centre[:, None], centre[:, None] + radius * swept], axis=1), shown
 
     def _turns(self, sample: PoseSample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """How each coordinate has turned its body since it was zero, were all others as they are.
+        """Rotation of each coordinate's body relative to the same pose with that coordinate at zero.
 
         Returns:
-            Unit axes in ground, zero for a coordinate that turns nothing, such as a dependent one. Shape:
-            (n_joints, 3). Angles from 0 to pi. Shape: (n_joints,).
+            Unit axes in ground, zero for a coordinate without effect, such as a dependent one, shape
+            (n_joints, 3), and angles from 0 to pi, shape (n_joints,).
         """
         tree, scale = self._skeleton.tree, np.ascontiguousarray(sample.scale_factors)
         q = sample.q.copy()
@@ -123,12 +123,12 @@ class JointArcs:
 
 
 def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cross products of rows; `np.cross` takes ten times as long for a few. Shape: (n, 3)."""
+    """Cross products of rows; `np.cross` takes ten times as long for a few rows. Shape: (n, 3)."""
     return a[:, (1, 2, 0)] * b[:, (2, 0, 1)] - a[:, (2, 0, 1)] * b[:, (1, 2, 0)]
 
 
 def _joint_of(skeleton: Skeleton, coordinate: int) -> _Joint | None:
-    """The body that a coordinate turns first, and what shows where it points; None for lengths."""
+    """First body that a coordinate rotates and the point that shows its direction; None for lengths."""
     if not skeleton.is_rotational[coordinate]:
         return None
     tree = skeleton.tree
@@ -143,7 +143,7 @@ def _joint_of(skeleton: Skeleton, coordinate: int) -> _Joint | None:
 
 
 def _pointer(skeleton: Skeleton, body: int) -> int | None:
-    """The nearest joint along the midline or limb that is far enough away, else the farthest marker."""
+    """Nearest joint along the midline or limb that is far enough away, else the farthest marker."""
     parents, M = skeleton.tree.parent, skeleton.tree.M_parent_joint
     reach, here = np.zeros(3), body
     while True:
@@ -151,7 +151,7 @@ def _pointer(skeleton: Skeleton, body: int) -> int | None:
         if not children:
             break
         names = [skeleton.body_names[child] for child in children]
-        # The trunk points to the neck, not to a shoulder.
+        # The direction of the trunk is that of the neck, not of a shoulder.
         child = next((c for c, n in zip(children, names, strict=True) if not side_of(n)), children[0])
         reach = reach + M[child].sum(axis=1)
         if np.linalg.norm(reach) >= SHORTEST_M:
@@ -165,13 +165,13 @@ def _pointer(skeleton: Skeleton, body: int) -> int | None:
 
 
 def _draw_arc(image: Image, uv_px: NDArray[np.float64], colour: Colour, trust: float, unit_px: float) -> None:
-    """A translucent sector with a line along its edge, and a fainter one where the angle would be zero."""
+    """Draw a translucent sector with a line along its edge and a thinner one in the zero direction."""
     trust = trust if trust > 0.0 else 0.0
     height, width = image.shape[:2]
     margin = 4.0 * unit_px
     (left, top), (right, bottom) = uv_px.min(axis=0).tolist(), uv_px.max(axis=0).tolist()
     if right - left > width or bottom - top > height:
-        return  # as near as that nobody stands
+        return  # larger than the image: not a plausible person
     x0, y0 = max(0, int(left - margin)), max(0, int(top - margin))
     part = image[y0 : max(0, int(bottom + margin)), x0 : max(0, int(right + margin))]
     if not part.size:

@@ -1,4 +1,4 @@
-"""Draws the floor that a camera's calibration says, to be checked against the picture."""
+"""Drawing of the calibrated floor as a grid, to be checked against the image."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Array = NDArray[np.float64]
 
 SPACING_M = 0.5
 REACH_M, WIDTH_M = 8.0, 4.0
-"""How far the grid goes ahead of the camera, and to either side."""
+"""Extent of the grid ahead of the camera, and to either side."""
 STEP_M = 0.1
-"""Lines are drawn in pieces of this length, for lenses bend them."""
+"""Length of the pieces in which lines are drawn, because lens distortion bends them."""
 NEAREST_M = 0.3
 GRID_BGR, AXIS_BGR = (200, 220, 120), (80, 160, 255)
 
 
 def draw_floor_grid(image: Image, camera: CameraCalibration) -> None:
-    """Draw squares of half a metre on the floor, in place; the line ahead of the camera is marked.
+    """Draw a grid of 0.5 m squares on the floor, in place; the line ahead of the camera is highlighted.
 
     Args:
-        image: BGR, not mirrored. Shape: (height, width, 3).
-        camera: With a floor.
+        image: BGR image, not mirrored. Shape: (height, width, 3).
+        camera: Camera with a calibrated floor.
 
     Raises:
         FloorError: the camera's floor was not measured.
@@ -43,14 +43,14 @@ def draw_floor_grid(image: Image, camera: CameraCalibration) -> None:
 
 
 def require_floor(camera: CameraCalibration) -> None:
-    """Refuse a camera whose floor is not known.
+    """Check that a camera's floor was calibrated.
 
     Raises:
-        FloorError: saying what to do.
+        FloorError: the floor was not calibrated; the text says what to do.
     """
     if not camera.has_floor:
         raise FloorError(
-            "this camera's floor was not measured; do: kinecast calibrate floor, and give the result to "
+            "this camera's floor was not measured; run: kinecast calibrate floor, and pass the result as "
             "--camera-file"
         )
 
@@ -58,7 +58,7 @@ def require_floor(camera: CameraCalibration) -> None:
 def grid_lines(camera: CameraCalibration) -> list[Array]:
     """Points along lines on the floor, ahead of the camera and along ground's axes. Shape of each: (n, 3)."""
     T = camera.T_ground_cam
-    # Ground's axis that is nearest to where the camera looks, and the other one.
+    # The axis of ground nearest to the camera's viewing direction, and the other one.
     ahead, aside = (0, 2) if abs(T[0, 2]) >= abs(T[2, 2]) else (2, 0)
     origin = np.zeros(3)
     origin[[0, 2]] = np.round(T[[0, 2], 3] / SPACING_M) * SPACING_M
@@ -95,11 +95,11 @@ def _pieces(
 
 
 class FloorDrawing:
-    """An overlay over the floor's grid.
+    """An overlay drawn over the floor's grid.
 
     Args:
-        camera: With a floor.
-        over: What is drawn on top.
+        camera: Camera with a calibrated floor.
+        over: Overlay drawn on top.
 
     Raises:
         FloorError: the camera's floor was not measured.
@@ -110,7 +110,7 @@ class FloorDrawing:
         self._camera, self._over = camera, over
 
     def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:
-        """A new picture with the grid and everything else drawn on it."""
+        """A new image with the grid and the overlay drawn on it."""
         ground = image.copy()
         draw_floor_grid(ground, self._camera)
         return self._over.draw(ground, sample, stats)

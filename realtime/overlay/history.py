@@ -15,11 +15,11 @@ _MAX_POINTS = 48
 
 
 class History:
-    """A ring of values. Remembers nothing longer than it is asked for.
+    """A ring buffer of the last seconds of some coordinates.
 
     Args:
-        columns: indices of the coordinates in q.
-        span_s: how far back it reaches.
+        columns: Indices of the coordinates in q.
+        span_s: Length of the history.
     """
 
     def __init__(self, columns: Sequence[int], span_s: float) -> None:
@@ -31,7 +31,7 @@ class History:
         self._count = 0
 
     def remember(self, sample: PoseSample) -> None:
-        """Add a sample; a stamp that goes back starts afresh."""
+        """Add a sample; a time stamp that goes back clears the history."""
         if self._count and sample.t_capture_ns <= self._t_ns[(self._count - 1) % self._size]:
             self._count = 0
         slot = self._count % self._size
@@ -42,21 +42,21 @@ class History:
     def recent(
         self, now_ns: int, max_points: int = _MAX_POINTS
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """The last seconds, oldest first.
+        """The values of the last seconds, oldest first.
 
         Args:
-            now_ns: where they end.
-            max_points: about how many to give at most.
+            now_ns: End of the time span.
+            max_points: Approximate limit of the number of points.
 
         Returns:
-            Where each lies in the span, from 0 to 1, shape (n,), and its values, shape (n, n_columns).
+            Time of each within the span, from 0 to 1, shape (n,), and its values, shape (n, n_columns).
         """
         n = min(self._count, self._size)
         order = np.arange(self._count - n, self._count) % self._size
         shares = 1.0 - (now_ns - self._t_ns[order]) * 1e-9 / self._span_s
         order, shares = order[shares >= 0.0], shares[shares >= 0.0]
         step = -(-len(order) // max_points) or 1
-        # Counted from the first sample ever, so that the points drawn move with time and do not flicker.
+        # Counted from the first sample of all, so that the points drawn move with time and do not flicker.
         phase = -(self._count - len(order)) % step
         kept = np.union1d(np.arange(phase, len(order), step), np.arange(len(order))[-1:])
         return np.asarray(shares[kept], dtype=np.float64), self._values[order[kept]]

@@ -1,4 +1,4 @@
-"""The picture a person looks at: the video with skeleton, angles, and how the run is doing."""
+"""The overlay: the video with skeleton, angles and the state of the run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from calib.skeleton import Skeleton
 
 DESIGN_SIZE_PX = (640, 480)
-"""The picture size that all lengths are designed for; others scale them."""
+"""Image size for which all lengths are designed; they scale with the actual size."""
 MARGIN_PX = 12
 PILL_PX = 26
 
@@ -31,26 +31,26 @@ _STATUS: dict[Status, tuple[str, Colour]] = {
 }
 _BANNER = {
     Status.TRACKING: "",
-    Status.WARM_UP: "Getting to know you: keep head and feet in view",
+    Status.WARM_UP: "Measuring body size: keep head and feet in view",
     Status.LOST: "Nobody in view",
 }
 
 
 class Overlay:
-    """Draws samples over their pictures. Remembers only the traces of the last seconds.
+    """Draws samples over their frames; stores only the curves of the last seconds.
 
     Args:
-        skeleton: what the samples mean.
-        camera: projects the skeleton onto the picture.
-        coordinates: names of the coordinates to show, or names without the side ("knee_angle") for both
-            sides; None for the usual ones, an empty sequence for none.
-        mirror: show the picture as a mirror would. Writing stays readable, and right stays right.
-        markers: also draw the model's markers.
-        plots: names of coordinates, as in `coordinates`, to plot over the last seconds; empty for no plot.
-        arcs: whether shown angles are drawn as arcs at their joints.
+        skeleton: Skeleton of the samples.
+        camera: Camera that projects the skeleton onto the image.
+        coordinates: Names of the coordinates to show, without the side ("knee_angle") for both sides; None
+            for the default ones, an empty sequence for none.
+        mirror: Whether to mirror the image. Text stays readable, and right stays right.
+        markers: Whether to draw the model's markers, too.
+        plots: Names of coordinates, as in `coordinates`, to plot over the last seconds; empty for no plot.
+        arcs: Whether to draw the shown angles as arcs at their joints.
 
     Raises:
-        SkeletonError: an unknown coordinate, with those that there are.
+        SkeletonError: a coordinate is unknown; the text lists the known ones.
     """
 
     def __init__(
@@ -77,12 +77,12 @@ class Overlay:
         self._pills: dict[tuple[int, int], Panel] = {}
 
     def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:
-        """A new picture: `image` with everything drawn on it.
+        """A new image with everything drawn on it.
 
         Args:
-            image: the frame, BGR, not mirrored; left as it is. Shape: (height, width, 3).
-            sample: the estimate of this frame.
-            stats: how the run is doing; None where nobody counts.
+            image: BGR frame, not mirrored; left unchanged. Shape: (height, width, 3).
+            sample: Estimate of this frame.
+            stats: Statistics of the run, if known.
         """
         stats = stats or LiveStats()
         shown = np.asarray(cv2.flip(image, 1), dtype=np.uint8) if self._mirror else image.copy()
@@ -118,12 +118,12 @@ class Overlay:
         top: bool,
         dot: Colour | None = None,
     ) -> None:
-        """A line of text on a rounded panel; `place` from 0, left edge, to 1, right edge."""
+        """Draw a line of text on a rounded panel; `place` is from 0, left edge, to 1, right edge."""
         size_px, pad_px, gap_px = 13.0 * unit_px, 12.0 * unit_px, 12.0 * unit_px
         widths = [self._typeface.width_px(text, size_px, 500) for text, _ in parts]
         lead_px = 16.0 * unit_px if dot is not None else 0.0
         needed = lead_px + sum(widths) + gap_px * (len(parts) - 1) + 2 * pad_px
-        # In steps, so that a changing digit does not make a new panel of a new size each time.
+        # In steps, so that a changing digit does not need a panel of a new size each time.
         width = round(-(-needed // (8 * unit_px)) * 8 * unit_px)
         height, margin = round(PILL_PX * unit_px), round(MARGIN_PX * unit_px)
         if width > image.shape[1] or height + margin > image.shape[0]:
@@ -146,7 +146,7 @@ class Overlay:
 
 
 def _counts(stats: LiveStats) -> list[tuple[str, Colour]]:
-    """What is known of speed and losses."""
+    """Speed and losses, as far as known."""
     parts: list[tuple[str, Colour]] = []
     if stats.fps is not None and np.isfinite(stats.fps):
         parts.append((f"{stats.fps:.0f} fps", WHITE))

@@ -27,13 +27,13 @@ class TimePlot:
     """Draws curves in one frame of axes: degrees, or metres where only lengths are chosen.
 
     Args:
-        rows: coordinates, right and left of a pair together.
-        typeface: writes.
+        rows: Rows of coordinates, right and left of a pair together.
+        typeface: Typeface of the labels.
     """
 
     def __init__(self, rows: Sequence[Row], typeface: Typeface) -> None:
         chosen = [(row, k) for row in rows for k in range(len(row.coordinates))]
-        # Lengths and angles share no axis: the first one's unit counts.
+        # Lengths and angles cannot share an axis: the unit of the first coordinate decides.
         self._in_degrees = chosen[0][0].in_degrees if chosen else True
         chosen = [(row, k) for row, k in chosen if row.in_degrees == self._in_degrees]
         self._labels = [_label(row, k) for row, k in chosen]
@@ -44,15 +44,15 @@ class TimePlot:
         self._panels: dict[tuple[int, int], Panel] = {}
 
     def height_px(self, unit_px: float) -> int:
-        """What it takes of the picture's height, the margin below it included; 0 with nothing to plot."""
+        """Height of the plot including the margin below it; 0 if there is nothing to plot."""
         return round((HEIGHT_PX + MARGIN_PX) * unit_px) if self._columns else 0
 
     def remember(self, sample: PoseSample) -> None:
-        """Add a sample; a stamp that goes back starts afresh."""
+        """Add a sample; a time stamp that goes back clears the curves."""
         self._history.remember(sample)
 
     def draw(self, image: Image, sample: PoseSample, unit_px: float) -> None:
-        """Draw in the left lower corner of `image`, if there is room for it."""
+        """Draw in the lower left corner of `image` if there is room."""
         width, height, margin = (round(v * unit_px) for v in (WIDTH_PX, HEIGHT_PX, MARGIN_PX))
         if not self._columns or width + 2 * margin > image.shape[1] or height + 5 * margin > image.shape[0]:
             return
@@ -98,7 +98,7 @@ class TimePlot:
             self._typeface.draw(part, text, (x, part.shape[0] - 5 * unit_px), MUTED, size_px)
 
     def _draw_legend(self, part: Image, unit_px: float) -> None:
-        """Names in the colours of their curves, as many as fit."""
+        """Draw as many names as fit, in the colours of their curves."""
         x, size_px = MARGIN_PX * unit_px, 11.0 * unit_px
         for label, colour in zip(self._labels, self._colours, strict=True):
             width = self._typeface.width_px(label, size_px, 500)
@@ -110,11 +110,11 @@ class TimePlot:
 
 
 def axis_of(values: NDArray[np.float64], least_span: float) -> tuple[float, float, float]:
-    """Ends and step of an axis on round numbers that holds all defined values.
+    """Ends and step of an axis with round numbers that contains all defined values.
 
     Args:
-        values: of any shape; NaN counts for nothing.
-        least_span: a level curve must not look like noise.
+        values: Values of any shape; NaN is ignored.
+        least_span: Smallest length of the axis, so that noise on a constant value stays small.
     """
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
@@ -126,12 +126,12 @@ def axis_of(values: NDArray[np.float64], least_span: float) -> tuple[float, floa
 
 
 def _label(row: Row, k: int) -> str:
-    """With the side, where the row has both."""
+    """The row's label, with the side if the row has both sides."""
     return row.label + (" right", " left")[k] if len(row.coordinates) > 1 else row.label
 
 
 def _distinct(colours: Sequence[Colour]) -> list[Colour]:
-    """The colours, with another for each that came before."""
+    """The colours, with repeated ones replaced."""
     spare = [*_FURTHER, WHITE, RIGHT, LEFT]
     out: list[Colour] = []
     for colour in colours:

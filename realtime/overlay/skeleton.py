@@ -1,4 +1,4 @@
-"""Which lines make a drawn skeleton, and drawing them over the person."""
+"""The lines of a drawn skeleton, and drawing them over the person."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ MARKER_PX = 1.6
 FAINTEST = 0.2
 """Opacity of a limb with confidence 0."""
 TRUSTED = 0.7
-"""Confidence from which a limb is opaque."""
+"""Confidence above which a limb is opaque."""
 GUESSED = 0.35
-"""Confidence below which a limb is dashed: it is a guess, such as legs outside the picture."""
+"""Confidence below which a limb is dashed: it is a guess, such as legs outside the image."""
 DASH_PX, GAP_PX = 9.0, 11.0
 MAX_DASHES = 60
 SAME_JOINT_M = 0.07
-"""Joints that are closer, as in elbow and ankle, move the limb together."""
+"""Joints closer than this, as in elbow and ankle, are treated as one for the limb's confidence."""
 
 Point = tuple[int, int]
-"""Place in a picture, in OpenCV's fixed-point units."""
+"""Position in an image, in OpenCV's fixed-point units."""
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A line between two points: joints first, then the tips of the last bodies."""
+class LimbLine:
+    """A line between two points. Points are the joints, then the tips of the last bodies."""
 
     start: int
     end: int
     side: str
     body: int
-    """The body whose coordinates' confidence it shows."""
+    """Body whose coordinates' confidence the line shows."""
 
 
 class SkeletonDrawing:
-    """Draws a skeleton's pose: limbs in the colour of their side, near ones over far ones."""
+    """Draws a skeleton's pose with limbs in the colour of their side, near ones over far ones."""
 
     def __init__(self, skeleton: Skeleton, camera: CameraCalibration) -> None:
         self._skeleton = skeleton
@@ -64,14 +64,14 @@ class SkeletonDrawing:
     def draw(
         self, image: Image, sample: PoseSample, unit_px: float, *, mirrored: bool, markers: bool
     ) -> None:
-        """Draw onto `image`; nothing where the pose is undefined.
+        """Draw onto `image`; nothing if the pose is undefined.
 
         Args:
-            image: written to; already mirrored if `mirrored`. Shape: (height, width, 3).
-            sample: the pose.
-            unit_px: size of a design pixel.
-            mirrored: the picture is shown as a mirror would.
-            markers: also draw the markers.
+            image: Image to draw on; already mirrored if `mirrored`. Shape: (height, width, 3).
+            sample: Sample with the pose.
+            unit_px: Size of a design pixel.
+            mirrored: Whether the image is mirrored.
+            markers: Whether to draw the markers, too.
         """
         points = self._points(sample)
         uv_px = to_picture(self._camera, points, image, mirrored=mirrored)
@@ -94,9 +94,9 @@ class SkeletonDrawing:
         return np.concatenate([centres, sample.markers_m[[marker for _, marker in self._tips]]])
 
     def _confidence(self, sample: PoseSample) -> list[float]:
-        """Confidence of each body's best known coordinate; 1 for bodies without any.
+        """Confidence of each body's best known coordinate; 1 for bodies without coordinates.
 
-        Turns about a limb's own axis are known badly, and hardly move the limb in the picture.
+        Twists about a limb's own axis are uncertain but hardly move the limb in the image.
         """
         c = sample.confidence.tolist()
         return [max(c[k] for k in own) if own else 1.0 for own in self._coordinates]
@@ -113,16 +113,16 @@ class SkeletonDrawing:
 def to_picture(
     camera: CameraCalibration, points: NDArray[np.float64], image: Image, *, mirrored: bool
 ) -> NDArray[np.float64]:
-    """Pixels of points in ground on the shown picture, whose size may differ from the camera's.
+    """Project points in ground to the shown image, whose size may differ from the camera's.
 
     Args:
-        camera: projects.
-        points: Shape: (n, 3).
-        image: the shown picture.
-        mirrored: whether it is shown as a mirror would.
+        camera: Camera calibration.
+        points: Points in ground, in m. Shape: (n, 3).
+        image: The shown image.
+        mirrored: Whether it is mirrored.
 
     Returns:
-        NaN behind the camera. Shape: (n, 2).
+        Pixel coordinates; NaN behind the camera. Shape: (n, 2).
     """
     height, width = image.shape[:2]
     k = camera.intrinsics
@@ -132,15 +132,15 @@ def to_picture(
     return uv_px
 
 
-def skeleton_segments(skeleton: Skeleton, tip_bodies: list[int]) -> list[Segment]:
-    """Lines from joint to joint, as a person would draw them.
+def skeleton_segments(skeleton: Skeleton, tip_bodies: list[int]) -> list[LimbLine]:
+    """Lines from joint to joint, in the form in which skeletons are usually drawn.
 
-    Shoulders hang on the neck and hips on the spine, rather than on the joint below: where a midline body
-    carries a right and a left one, these start at its midline child. Kneecaps are left out.
+    Shoulders are joined to the neck, and hips to the spine, not to the joint below: the left and right
+    children of a midline body start at its midline child. Patellae are left out.
 
     Args:
-        skeleton: names and parents.
-        tip_bodies: bodies that end in a tip, the point n_bodies + k for the k-th of them.
+        skeleton: Skeleton with names and parents.
+        tip_bodies: Bodies that end in a tip; the tip of the k-th is point n_bodies + k.
     """
     names, parents = skeleton.body_names, skeleton.tree.parent
     segments = []
@@ -151,11 +151,11 @@ def skeleton_segments(skeleton: Skeleton, tip_bodies: list[int]) -> list[Segment
         if not side_of(names[parent]) and side_of(names[body]):
             hub = _midline_child(skeleton, parent)
             start = parent if hub is None else hub
-        segments.append(Segment(start, body, side_of(names[parent]), parent))
+        segments.append(LimbLine(start, body, side_of(names[parent]), parent))
     roots = [body for body, parent in enumerate(parents.tolist()) if parent < 0]
     segments += [s for root in roots for s in _across(skeleton, root)]
     for k, body in enumerate(tip_bodies):
-        segments.append(Segment(body, skeleton.n_bodies + k, side_of(names[body]), body))
+        segments.append(LimbLine(body, skeleton.n_bodies + k, side_of(names[body]), body))
     return segments
 
 
@@ -165,17 +165,17 @@ def _midline_child(skeleton: Skeleton, parent: int) -> int | None:
     return midline[0] if midline else None
 
 
-def _across(skeleton: Skeleton, root: int) -> list[Segment]:
+def _across(skeleton: Skeleton, root: int) -> list[LimbLine]:
     """The line from the right to the left child of the root, which closes the pelvis."""
     names = skeleton.body_names
     children = np.flatnonzero(skeleton.tree.parent == root).tolist()
     right = {stem_of(names[child]): child for child in children if side_of(names[child]) == "r"}
     left = {stem_of(names[child]): child for child in children if side_of(names[child]) == "l"}
-    return [Segment(right[stem], left[stem], "", root) for stem in right if stem in left]
+    return [LimbLine(right[stem], left[stem], "", root) for stem in right if stem in left]
 
 
 def _tip_markers(skeleton: Skeleton) -> list[tuple[int, int]]:
-    """Each last body that has markers, with the marker farthest from its joint: toe, finger, crown."""
+    """Each last body with markers, and the marker farthest from its joint: toe, finger tip, top of head."""
     parents, tree = skeleton.tree.parent.tolist(), skeleton.tree
     tips = []
     for body, name in enumerate(skeleton.body_names):
@@ -188,10 +188,9 @@ def _tip_markers(skeleton: Skeleton) -> list[tuple[int, int]]:
 
 
 def _moved_by(skeleton: Skeleton) -> list[list[int]]:
-    """Of each body, the coordinates of its own joint, and of joints that all but coincide with it.
+    """Coordinates of each body's own joint, and of joints that nearly coincide with it.
 
-    The forearm turns about its own axis a finger's breadth from the elbow: what is known of the elbow tells
-    where the forearm is.
+    The axis of pronation passes close to the elbow, so the elbow's angle determines where the forearm is.
     """
     centres_m = neutral_joint_centres(skeleton, skeleton.q_default)
     moved_by: list[list[int]] = []
@@ -204,7 +203,7 @@ def _moved_by(skeleton: Skeleton) -> list[list[int]]:
 
 
 def _places(uv_px: NDArray[np.float64]) -> list[Point | None]:
-    """Where OpenCV is to draw, in its fixed-point units; None for undefined points."""
+    """Points in OpenCV's fixed-point units; None for undefined ones."""
     defined = np.isfinite(uv_px)
     places = fixed(np.where(defined, uv_px, 0.0)).tolist()
     return [(x, y) if whole.all() else None for (x, y), whole in zip(places, defined, strict=True)]
@@ -214,7 +213,7 @@ def _places(uv_px: NDArray[np.float64]) -> list[Point | None]:
 def _faded(
     image: Image, points: tuple[Point, ...], margin_px: float, trust: float
 ) -> Iterator[tuple[Image, tuple[Point, ...]]]:
-    """A canvas around some points, and the points on it; drawings there show as far as they are trusted."""
+    """A canvas around some points, and the points on it; drawings there fade with falling confidence."""
     opacity = FAINTEST + (1.0 - FAINTEST) * (trust / TRUSTED if trust > 0.0 else 0.0)
     if opacity >= 1.0:
         yield image, points
@@ -224,7 +223,7 @@ def _faded(
     x0, y0 = max(0, min(xs) - margin), max(0, min(ys) - margin)
     part = image[y0 : max(0, max(ys) + margin), x0 : max(0, max(xs) + margin)]
     if not part.size:
-        yield image, points  # out of the picture: OpenCV clips it
+        yield image, points  # outside the image: OpenCV clips it
         return
     canvas = part.copy()
     yield canvas, tuple((x - (x0 << SHIFT), y - (y0 << SHIFT)) for x, y in points)
@@ -241,7 +240,7 @@ def _draw_limb(image: Image, ends: tuple[Point, Point], side: str, trust: float,
 
 
 def _dashes(start: Point, end: Point, unit_px: float) -> list[tuple[Point, Point]]:
-    """Pieces of a line, the first and the last at its ends; gaps leave room for the pieces' round caps."""
+    """Dashes of a line, the first and the last at its ends, with gaps wide enough for round caps."""
     (x0, y0), (x1, y1) = start, end
     length_px = float(np.hypot(x1 - x0, y1 - y0)) / (1 << SHIFT)
     dash_px, gap_px = DASH_PX * unit_px, GAP_PX * unit_px

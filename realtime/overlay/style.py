@@ -24,7 +24,7 @@ ALARM: Colour = (104, 104, 246)
 
 PANEL_OPACITY = 0.8
 SHIFT = 4
-"""Fractional bits of the coordinates that are handed to OpenCV: lines are placed to 1/16 px."""
+"""Fractional bits of coordinates passed to OpenCV: lines are drawn to 1/16 px."""
 
 _FAR_PX = 8000.0
 _HERSHEY_CAP_PX = 21.0
@@ -32,7 +32,7 @@ _WITHOUT_UNICODE = str.maketrans({"\N{DEGREE SIGN}": "", "\N{EN DASH}": "-"})
 
 
 def side_colour(side: str) -> Colour:
-    """Warm for the right, cool for the left, pale for the midline."""
+    """The colour of a side: warm for the right, cool for the left, pale for the midline."""
     return {"r": RIGHT, "l": LEFT}.get(side, MIDLINE)
 
 
@@ -43,18 +43,18 @@ def blend(colour: Colour, towards: Colour, share: float) -> Colour:
 
 
 def fixed(xy_px: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Pixels in OpenCV's fixed-point units, far ones pulled in so that they do not overflow."""
+    """Pixels in OpenCV's fixed-point units, clipped so that distant points do not overflow."""
     return np.rint(np.clip(xy_px, -_FAR_PX, _FAR_PX) * (1 << SHIFT)).astype(np.int32)
 
 
 def polyline(image: Image, xy_px: NDArray[np.float64], colour: Colour, thickness_px: float) -> None:
-    """Draw an open line through points, finite all of them. Shape: (n, 2)."""
+    """Draw an open line through finite points. Shape: (n, 2)."""
     thickness = max(1, round(thickness_px))
     cv2.polylines(image, [fixed(xy_px)], False, colour, thickness, cv2.LINE_AA, SHIFT)
 
 
 class Typeface:
-    """Text in OpenCV's TrueType face, or in its stroke font before OpenCV 5 (which lacks non-ASCII signs)."""
+    """Text in OpenCV's TrueType face, or before OpenCV 5 in its stroke font, which lacks non-ASCII signs."""
 
     def __init__(self) -> None:
         self._face: Any = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
@@ -71,12 +71,12 @@ class Typeface:
         """Write `text` from the left end of its baseline.
 
         Args:
-            image: written to. Shape: (height, width, 3).
-            text: one line.
-            xy_px: left end of the baseline.
-            colour: of the letters.
-            size_px: height of a line.
-            weight: from 200, thin, to 800, heavy.
+            image: Image to draw on. Shape: (height, width, 3).
+            text: One line of text.
+            xy_px: Left end of the baseline.
+            colour: Text colour.
+            size_px: Line height.
+            weight: Font weight from 200 (thin) to 800 (heavy).
         """
         x, y = round(xy_px[0]), round(xy_px[1])
         if self._face is not None:
@@ -87,7 +87,7 @@ class Typeface:
         cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
 
     def width_px(self, text: str, size_px: float, weight: int = 400) -> int:
-        """How far `text` reaches."""
+        """Width of `text`."""
         if self._face is not None:
             box = cv2.getTextSize((4096, 4096), text, (0, 0), self._face, round(size_px), weight)
             return int(box[2])
@@ -98,7 +98,7 @@ class Typeface:
 
 
 class Panel:
-    """A translucent rounded panel with writing that stays, laid over a picture in two passes of OpenCV."""
+    """A translucent rounded panel with constant text, blended onto an image in two passes of OpenCV."""
 
     def __init__(self, width_px: int, height_px: int, radius_px: int, opacity: float = PANEL_OPACITY) -> None:
         coverage = np.zeros((4 * height_px, 4 * width_px), np.uint8)
@@ -115,14 +115,14 @@ class Panel:
         return width, height
 
     def ink(self, coverage: Image, colour: Colour) -> None:
-        """Add a drawing that stays. `coverage` is 255 where it is. Shape: (height, width)."""
+        """Add a constant drawing. `coverage` is 255 where it is opaque. Shape: (height, width)."""
         share = coverage.astype(np.float32) / 255.0
         self._alpha += (1.0 - self._alpha) * share
         self._colour += (np.array(colour, np.float32) - self._colour) * share[..., None]
         self._layers = None
 
     def lay(self, image: Image, x_px: int, y_px: int) -> Image:
-        """Lay the panel over `image`, which it must fit into; returns that part of the image."""
+        """Blend the panel onto `image`, into which it must fit; returns that part of the image."""
         if self._layers is None:
             through = np.repeat(np.rint(255.0 * (1.0 - self._alpha))[..., None], 3, axis=2)
             self._layers = through.astype(np.uint8), np.rint(self._colour).astype(np.uint8)

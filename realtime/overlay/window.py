@@ -1,4 +1,4 @@
-"""The window on the main thread, where there is a screen to open one on."""
+"""The window that shows the overlay, on the main thread, if there is a screen."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWi
 
 
 def display_problem() -> str | None:
-    """Why no window can be opened here; None if one can.
+    """Reason why no window can be opened here; None if one can.
 
-    On Linux a screen that cannot be reached makes the window library end the whole process, so a child
+    On Linux, the window library ends the whole process if the screen cannot be reached, so a child
     process tries first.
     """
     quiet_qt()
@@ -31,7 +31,7 @@ def display_problem() -> str | None:
                 [sys.executable, "-c", _PROBE], capture_output=True, timeout=PROBE_TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired:
-            return "the screen does not answer"
+            return "the screen does not respond"
         if probe.returncode:
             return "the screen cannot be reached, or this OpenCV is built without windows"
         return None
@@ -44,12 +44,12 @@ def display_problem() -> str | None:
 
 
 def quiet_qt() -> None:
-    """Keep the window library from writing about fonts that kinecast does not use."""
+    """Suppress the window library's warnings about fonts that kinecast does not use."""
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
 
 
 class Window:
-    """Shows pictures; every call belongs to the main thread."""
+    """Shows images; every call must come from the main thread."""
 
     def __init__(self) -> None:
         self._is_shown = False
@@ -57,11 +57,11 @@ class Window:
 
     @property
     def is_shown(self) -> bool:
-        """Whether it was opened, and not closed since."""
+        """Whether the window has been opened and not been closed since."""
         return self._is_shown
 
     def open(self, width_px: int, height_px: int) -> None:
-        """Show an empty window; before tracking starts, because a window library takes long to load."""
+        """Show an empty window; call it before tracking starts, because the window library loads slowly."""
         quiet_qt()
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
         cv2.resizeWindow(TITLE, width_px, height_px)
@@ -70,17 +70,17 @@ class Window:
         cv2.waitKey(1)
 
     def show(self, image: MatLike) -> None:
-        """Replace the picture of an open window."""
+        """Replace the image of an open window."""
         cv2.imshow(TITLE, image)
 
     def set_note(self, note: str) -> None:
-        """Tell something in the title, such as that the camera is gone: then no new picture can tell it."""
+        """Show a note in the title, such as that the camera is gone and no new images arrive."""
         if self._is_shown and note != self._note:
             cv2.setWindowTitle(TITLE, f"{TITLE} - {note}" if note else TITLE)
             self._note = note
 
     def is_open(self) -> bool:
-        """Let the window react; False once the user has closed it or pressed q or Esc."""
+        """Process the window's events; False once the user has closed it or pressed q or Esc."""
         if not self._is_shown:
             return True
         if cv2.waitKey(1) & 0xFF in _ENDING_KEYS:

@@ -1,4 +1,4 @@
-"""What can only be made from all samples of a recording: the files at an even rate."""
+"""The files of a recording that need all of its samples: `angles.mot` and `markers.trc` at an even rate."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from calib.errors import StorageError
 from calib.tables.storage import MarkerTable, coordinate_table, write_mot, write_trc
 from realtime.errors import RecordingError
 from realtime.recording.log import LOG_NAME, StreamLog
-from realtime.recording.resampling import even_times, resample
 
 MOT_NAME, TRC_NAME = "angles.mot", "markers.trc"
 
 
 def finish_recording(folder: Path) -> int:
-    """Make `angles.mot` and `markers.trc` from a recording's log.
+    """Write `angles.mot` and `markers.trc` from a recording's log.
 
-    Done by `Recorder.close`; here for recordings whose process was killed. Doing it again changes nothing.
+    `Recorder.close` calls it; call it for recordings whose process was killed. Repeating it changes nothing.
 
     Returns:
-        How many samples the recording has.
+        Number of samples of the recording.
 
     Raises:
-        RecordingError: there is no log, or the files cannot be written.
+        RecordingError: the folder holds no log, or the files cannot be written.
     """
     folder = Path(folder)
     log = StreamLog(folder / LOG_NAME)
@@ -42,7 +41,7 @@ def finish_recording(folder: Path) -> int:
         write_mot(folder / MOT_NAME, coordinate_table(tuple(model.coordinate_names), is_angle, even_s, q))
         write_trc(folder / TRC_NAME, MarkerTable(tuple(model.marker_names), even_s, markers_m))
     except StorageError as error:
-        hint = f"{LOG_NAME} has everything: make room, then: kinecast recover {folder}"
+        hint = f"{LOG_NAME} holds all samples: free disk space, then run: kinecast recover {folder}"
         raise RecordingError(f"{error}; {hint}") from error
     return len(all_rows)
 
@@ -64,3 +63,60 @@ def _tracked(rows: NDArray[np.float64], n_q: int) -> NDArray[np.float64]:
     """Rows from the first to the last in which any coordinate is known."""
     known = np.flatnonzero(np.isfinite(rows[:, 1 : 1 + n_q]).any(axis=1))
     return rows[known[0] : known[-1] + 1] if len(known) else rows[:0]
+
+
+MAX_BRIDGED_S = 0.2
+"""Gaps up to this long are interpolated linearly; longer ones stay undefined."""
+
+
+def even_times(time_s: NDArray[np.float64], rate_hz: float | None) -> tuple[NDArray[np.float64], float]:
+    """Even times from the first sample to the last, and their rate.
+
+    Args:
+        time_s: Increasing times of the samples. Shape: (n,).
+        rate_hz: Wanted rate; None takes the median rate of the samples.
+    """
+    if rate_hz is None:
+        steps_s = np.diff(time_s)
+        rate_hz = round(1.0 / float(np.median(steps_s)), 2) if len(steps_s) else 1.0
+    if not len(time_s):
+        return np.empty(0), rate_hz
+    n = int((time_s[-1] - time_s[0]) * rate_hz + 1e-6) + 1
+    return time_s[0] + np.arange(n) / rate_hz, rate_hz
+
+
+def resample(
+    time_s: NDArray[np.float64],
+    values: NDArray[np.float64],
+    even_s: NDArray[np.float64],
+    is_angle: NDArray[np.bool_] | None = None,
+) -> NDArray[np.float64]:
+    """Interpolate linearly at even times between neighbours at most `MAX_BRIDGED_S` apart.
+
+    Args:
+        time_s: Increasing times of the samples. Shape: (n,).
+        values: Values; NaN where undefined. Shape: (n, k).
+        even_s: Times to interpolate at, within those of the samples. Shape: (m,).
+        is_angle: Columns in rad, interpolated along the shorter arc. Shape: (k,).
+
+    Returns:
+        Interpolated values; NaN where no samples are near enough. Shape: (m, k).
+    """
+    out = np.full((len(even_s), values.shape[1]), np.nan)
+    for column in range(values.shape[1]):
+        defined = np.isfinite(values[:, column])
+        t, v = time_s[defined], values[defined, column]
+        if not len(t):
+            continue
+        if is_angle is not None and is_angle[column]:
+            v = np.unwrap(v)
+        after = np.searchsorted(t, even_s).clip(0, len(t) - 1)
+        before = np.where(t[after] > even_s, after - 1, after).clip(0)
+        near = (t[after] - t[before] <= _bridge_s(time_s)) & (t[0] <= even_s) & (even_s <= t[-1])
+        out[near, column] = np.interp(even_s[near], t, v)
+    return out
+
+
+def _bridge_s(time_s: NDArray[np.float64]) -> float:
+    """Longest gap to interpolate; adjacent samples are always joined, however low their rate."""
+    return max(MAX_BRIDGED_S, 1.5 * float(np.median(np.diff(time_s)))) if len(time_s) > 1 else MAX_BRIDGED_S

@@ -1,8 +1,15 @@
-"""Lossless pictures: HuffYUV, version 2, for BGR pictures of 8 bits, which FFmpeg and OpenCV decode.
+"""Lossless image compression: HuffYUV version 2 for 8-bit BGR images, which FFmpeg and OpenCV decode.
 
-The format is that of B. Rudiak-Gould's HuffYUV 2.1 (2000), as FFmpeg reads it: from the bottom row to the
-top; each row as the difference from the row below, then from the pixel before; blue and red as differences
-from green; Huffman codes, most significant bit first, in little-endian words of 32 bits.
+The format is that of B. Rudiak-Gould's HuffYUV 2.1 (2000) as FFmpeg reads it. With p[y, x, c] the value of
+channel c in row y (0 at the top) and column x, all arithmetic modulo 256, and the pixels numbered k from the
+bottom row to the top and from left to right:
+
+    d[k, c] = p[y, x, c] - p[y + 1, x, c]      difference from the row below (0 below the bottom row)
+    r[k, c] = d[k, c] - d[k - 1, c]            difference from the pixel before
+    stored:   r[k, G],  r[k, B] - r[k, G],  r[k, R] - r[k, G]
+
+Each stored value is written as a Huffman code of its channel, most significant bit first, in little-endian
+32-bit words. The first pixel is stored as it is.
 """
 
 from __future__ import annotations
@@ -19,16 +26,16 @@ _DECORRELATE = 0x40
 _PROGRESSIVE = 0x20
 _LONGEST_CODE = 31
 _LONGEST_RUN = 255
-"""Of equal lengths in the stored tables."""
+"""Longest run of equal lengths in the stored tables."""
 _RARE = 1e-5
-"""Share given to values that the first picture does not have."""
+"""Share given to values that do not occur in the first image."""
 
 
 class HuffyuvEncoder:
-    """Compresses pictures of one size; the codes fit the first picture and stay.
+    """Compresses images of one size; the Huffman codes are made for the first image and stay the same.
 
     Args:
-        first: picture that the codes are made for. Shape: (height, width, 3).
+        first: Image that the codes are made for. Shape: (height, width, 3).
     """
 
     def __init__(self, first: NDArray[np.uint8]) -> None:
@@ -42,22 +49,22 @@ class HuffyuvEncoder:
 
     @property
     def extradata(self) -> bytes:
-        """What a decoder must know: goes behind the BITMAPINFOHEADER of the container."""
+        """Code tables for the decoder, to be stored after the container's BITMAPINFOHEADER."""
         head = bytes([_PREDICT_PLANE | _DECORRELATE, 24, _PROGRESSIVE, 0])
         return head + b"".join(_stored(lengths) for lengths in self._lengths)
 
     def encode(self, picture: NDArray[np.uint8]) -> memoryview:
-        """One picture, compressed; valid until the next call.
+        """Compress one image; the result is valid until the next call.
 
         Args:
-            picture: BGR. Shape: (height, width, 3).
+            picture: BGR image. Shape: (height, width, 3).
         """
         n_words = _encode(_readonly(picture), self._codes, self._lengths, self._words)
         return self._words[:n_words].data.cast("B")
 
 
 def _readonly(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same in memory; the kernels are compiled for this one kind of array."""
+    """A contiguous read-only view: the kernels are compiled for this one kind of array."""
     view = np.ascontiguousarray(picture).view()
     view.flags.writeable = False
     return view
@@ -67,7 +74,7 @@ def code_lengths(counts: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Lengths of the Huffman codes of 256 values, none above 31 bits.
 
     Args:
-        counts: above 0. Shape: (256,).
+        counts: Positive number of occurrences of each value. Shape: (256,).
     """
     floor = 0.0
     while True:
@@ -85,7 +92,7 @@ def code_lengths(counts: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def canonical_codes(lengths: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """The codes that belong to lengths: the longest first, counting up from 0. Shape: (256,)."""
+    """Canonical codes for the lengths: longest first, counting up from 0. Shape: (256,)."""
     codes = np.zeros(len(lengths), dtype=np.uint32)
     code = 0
     for length in range(_LONGEST_CODE, 0, -1):
@@ -97,7 +104,7 @@ def canonical_codes(lengths: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 
 def _stored(lengths: NDArray[np.uint8]) -> bytes:
-    """Runs of equal lengths: three bits of run and five of length, or a length and a byte of run."""
+    """Run-length code of the lengths: 3 bits of run and 5 of length, or a length and a byte of run."""
     stored, k = bytearray(), 0
     while k < len(lengths):
         run = 1
@@ -110,7 +117,7 @@ def _stored(lengths: NDArray[np.uint8]) -> bytes:
 
 @njit(cache=True, nogil=True)
 def _count(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How often each value is stored for blue, green and red. Shape: (3, 256)."""
+    """Number of times each value is stored for blue, green and red. Shape: (3, 256)."""
     counts = np.zeros((3, 256), dtype=np.int64)
     height, width = picture.shape[:2]
     before = np.zeros(3, dtype=np.uint8)
@@ -125,7 +132,7 @@ def _count(picture: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 @njit(cache=True, nogil=True, inline="always")
 def _predict(picture, y, x, before, residual):  # type: ignore[no-untyped-def]
-    """What is stored of one pixel; `before` is the difference of the pixel before, and becomes this one's."""
+    """Write one pixel's stored values to `residual`; `before` holds d[k - 1] and becomes d[k]."""
     below = min(y + 1, picture.shape[0] - 1)
     is_bottom = y == picture.shape[0] - 1
     for channel in range(3):
@@ -138,7 +145,7 @@ def _predict(picture, y, x, before, residual):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _encode(picture, codes, lengths, words):  # type: ignore[no-untyped-def]
-    """Fill `words`; how many were used."""
+    """Fill `words` with the codes of all pixels; returns the number of words used."""
     height, width = picture.shape[:2]
     before = np.zeros(3, dtype=np.uint8)
     residual = np.zeros(3, dtype=np.uint8)

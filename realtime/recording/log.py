@@ -1,7 +1,7 @@
-"""The log of a recording: every message of its stream, one after the other.
+"""The log of a recording: all messages of its stream in order.
 
-The file is a sequence of msgpack `bin` objects, so any msgpack library reads it; each holds one message as it
-goes over the wire, topic and all. `meta` comes first; a sample is its `pose`, if known, then its `angles`.
+The file is a sequence of msgpack `bin` objects, which any msgpack library reads. Each holds one message as
+sent by the publisher, with its topic. `meta` comes first; a sample is a `pose`, if known, then its `angles`.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from realtime.stream.messages import Angles, Message, Meta, Pose, encode
 
 LOG_NAME = "stream.msgpack"
 _LENGTH_BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
-"""First byte of a msgpack `bin` object -> how many bytes its length takes."""
+"""First byte of a msgpack `bin` object -> number of bytes of its length."""
 
 
 class LogWriter(RowFile):
-    """Appends messages; all of one call, or none."""
+    """Appends messages: all of one call, or none."""
 
     def add(self, *messages: Message) -> None:
         """Append messages.
 
         Raises:
-            OSError: they do not fit.
+            OSError: the messages do not fit.
         """
         self.append(b"".join(msgspec.msgpack.encode(encode(message)) for message in messages))
 
 
 class StreamLog:
-    """Reads a log from its beginning; what a killed writer left of its last message is ignored.
+    """Reads a log from its beginning; an incomplete last message, left by a killed writer, is ignored.
 
     Args:
-        path: of the log.
+        path: Path of the log.
 
     Raises:
-        RecordingError: it cannot be read, or does not begin with a `meta` message.
+        RecordingError: the file cannot be read or does not begin with a `meta` message.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.n_damaged = 0
-        """Messages that could not be read, so far."""
+        """Number of messages so far that could not be read."""
         self.meta = _first_meta(path)
-        """What the recorded stream says about itself."""
+        """Description of the recorded stream."""
 
     def messages(self) -> Iterator[Message]:
-        """All messages of the recorded model, from the beginning.
+        """Iterate over all messages of the recorded model from the beginning.
 
         Raises:
             RecordingError: the file cannot be read.
@@ -74,7 +74,7 @@ class StreamLog:
                 self.n_damaged += 1
 
     def samples(self) -> Iterator[tuple[Angles, Pose | None]]:
-        """All samples, from the beginning, each with its pose if that is known.
+        """Iterate over all samples from the beginning, each with its pose if that is known.
 
         Raises:
             RecordingError: the file cannot be read.
@@ -93,7 +93,7 @@ def _first_meta(path: Path) -> Meta:
     except MessageError:
         message = None
     if not isinstance(message, Meta):
-        raise RecordingError(f"{path}: not the log of a recording, or cut before its first sample")
+        raise RecordingError(f"{path}: not the log of a recording, or it ends before the first sample")
     return message
 
 
@@ -112,7 +112,7 @@ def _frames(path: Path) -> Iterator[bytes]:
 
 
 def _next_frame(file: BinaryIO) -> bytes | None:
-    """The content of the next `bin` object; None at the end, and where there is no whole one."""
+    """The content of the next `bin` object; None at the end and at an incomplete one."""
     kind = file.read(1)
     n_bytes = _LENGTH_BYTES.get(kind[0]) if kind else None
     if n_bytes is None:

@@ -1,7 +1,7 @@
-"""The video of a recording: every picture as the estimator saw it, bit by bit, also after a kill.
+"""The lossless video of a recording: every frame bit by bit as the estimator saw it, also after a kill.
 
-OpenCV's writer would hold back the last quarter of a megabyte, tell nobody when the disk is full, cut odd
-sizes, and stamp pictures at an even rate. Its reader reads what is written here.
+OpenCV's writer would buffer the last quarter of a megabyte, not report a full disk, cut odd sizes, and write
+time stamps at an even rate. Its reader reads the files written here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from realtime.recording.matroska import MatroskaFile
 
 
 class LosslessVideo:
-    """Writes pictures of one size with their true times, as HuffYUV in Matroska.
+    """Writes images of one size with their true times, as HuffYUV in Matroska.
 
     Args:
-        path: created, or replaced.
-        first: the first picture, for its size and its colours; `write` is to be called with it, too.
-        rate_hz: nominal rate, for players.
+        path: Path of the video; created, or replaced.
+        first: The first image, which determines size and codes; it must also be passed to `write`.
+        rate_hz: Nominal frame rate, for players.
 
     Raises:
         OSError: the file cannot be written.
@@ -36,18 +36,18 @@ class LosslessVideo:
         self._file = MatroskaFile(path, FOURCC, self._encoder.extradata, size_px, rate_hz)
 
     def write(self, image: NDArray[np.uint8], t_ns: int) -> None:
-        """Add a picture.
+        """Add an image.
 
         Args:
-            image: BGR. Shape: (height, width, 3).
-            t_ns: since the first.
+            image: BGR image. Shape: (height, width, 3).
+            t_ns: Time since the first image.
 
         Raises:
-            RecordingError: it has another size than the first.
-            OSError: it does not fit; the video is as before.
+            RecordingError: the image differs in size from the first.
+            OSError: the image does not fit; the video is unchanged.
         """
         if image.shape != self._shape:
-            raise RecordingError(f"{self.path}: a picture of {image.shape} follows others of {self._shape}")
+            raise RecordingError(f"{self.path}: an image of {image.shape} follows others of {self._shape}")
         self._file.add(self._encoder.encode(image), t_ns)
 
     def close(self) -> None:
@@ -56,6 +56,6 @@ class LosslessVideo:
 
 
 def warm_up() -> None:
-    """Compile now what would otherwise hold up the first pictures after an installation."""
+    """Compile the encoder now, which would otherwise delay the first images after an installation."""
     first = np.zeros((2, 2, 3), dtype=np.uint8)
     HuffyuvEncoder(first).encode(first)

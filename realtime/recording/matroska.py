@@ -1,7 +1,7 @@
-"""Matroska videos that grow picture by picture and play at any moment, also after the writer was killed.
+"""Matroska videos that grow frame by frame and can be played at any moment, also after the writer was killed.
 
-Of the format (RFC 9559) as little as players need: one track of pictures that depend on no other, each in a
-cluster of its own with its true time in ns. The segment's length is "unknown", as in live streams.
+Only the part of the format (RFC 9559) that players need: one track of independent frames, each in its own
+cluster with its true time in ns. The segment's length is "unknown", as in live streams.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _FIRST_TRACK, _NO_OFFSET, _KEY_PICTURE = b"\x81", b"\x00\x00", b"\x80"
 
 
 class MatroskaFile(RowFile):
-    """Appends compressed pictures to a new file; each is in the system's hands when `add` returns.
+    """Appends compressed frames to a new file; each is with the operating system when `add` returns.
 
     Args:
-        path: created, or emptied if it exists.
-        fourcc: of the pictures' codec, as in AVI files.
-        extradata: what the codec's decoder must know.
-        size_px: width and height.
-        rate_hz: nominal rate, for players; the true times are with the pictures.
+        path: Path of the video; created, or emptied if it exists.
+        fourcc: Code of the codec, as in AVI files.
+        extradata: Data that the codec's decoder needs.
+        size_px: Width and height.
+        rate_hz: Nominal frame rate, for players; frames carry their true times.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class MatroskaFile(RowFile):
         self.append(_header(fourcc, extradata, size_px, rate_hz))
 
     def add(self, picture: bytes | memoryview, t_ns: int) -> None:
-        """Append a compressed picture.
+        """Append a compressed frame.
 
         Args:
-            picture: as its codec made it.
-            t_ns: since the first, 0 or more.
+            picture: Frame as compressed by the codec.
+            t_ns: Time since the first frame, 0 or more.
 
         Raises:
-            OSError: it does not fit; the file is as before.
+            OSError: the frame does not fit; the file is unchanged.
         """
         block = _FIRST_TRACK + _NO_OFFSET + _KEY_PICTURE + bytes(picture)
         self.append(_element(_CLUSTER, _integer(0xE7, t_ns) + _element(0xA3, block)))

@@ -1,4 +1,4 @@
-"""What becomes of estimated frames: a recording, joint ranges, pictures for files and for the window."""
+"""Outputs of a run: the recording, joint ranges, and images for the video file and the window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from realtime.errors import RecordingError
 from realtime.pipeline.slot import LatestSlot, SlotPolicy
 from realtime.pipeline.workers import SlotWorker
-from realtime.recording.summary import JointRanges
+from realtime.recording.joint_ranges import JointRanges
 from realtime.sample import Drawing, Frame, LiveStats, PoseSample
 
 logger = logging.getLogger(__name__)
@@ -21,30 +21,30 @@ Image = NDArray[np.uint8]
 
 
 class PictureRecorder(Protocol):
-    """What this module needs of a recorder's pictures; what comes after their end is ignored.
+    """Interface to a recorder's videos; images after their end are ignored.
 
-    Both raise RecordingError or OSError where a picture cannot be written.
+    Both methods raise RecordingError or OSError where an image cannot be written.
     """
 
     def write_image(self, frame_id: int, t_capture_ns: int, image: Image) -> None:
-        """Add what the camera gave."""
+        """Add a frame of the camera."""
 
     def write_overlay(self, t_capture_ns: int, picture: Image) -> None:
-        """Add the overlay's picture."""
+        """Add an overlay image."""
 
 
 class SampleRecorder(Protocol):
-    """What this module needs of a recorder."""
+    """Interface to a recorder."""
 
     @property
     def pictures(self) -> PictureRecorder:
-        """Written to by threads of their own."""
+        """The recorder's videos, written by threads of their own."""
 
     def write(self, sample: PoseSample) -> None:
         """Add one sample.
 
         Raises:
-            RecordingError: it cannot be written; what was written before stays.
+            RecordingError: the sample cannot be written; earlier samples are kept.
         """
 
     def close(self) -> None:
@@ -55,22 +55,21 @@ _Item = tuple[Frame, PoseSample, LiveStats]
 
 
 class Outputs:
-    """The pipeline's sink: records samples at once; keeps, draws and shows pictures in threads of their own.
+    """The pipeline's sink: records samples at once, and draws, shows and stores images in other threads.
 
-    A sample is safe on the disk however long the pictures of earlier ones take, and the camera's pictures
-    however long drawing takes.
+    Writing a sample never waits for images, and storing the camera's frames never waits for drawing.
 
     Args:
-        ranges: counts every sample.
-        recorder: None records nothing.
-        recorded: draws the pictures of the recording; None records none.
-        keeps_video: whether the source's own pictures are recorded, too.
-        shown: draws the pictures of the window; the same object as `recorded` is drawn once.
-        pictures: where the window's pictures are left; None for no window.
-        must_record: whether a recording that fails ends the run.
-        policy: WAIT draws and keeps every picture; LATEST leaves out the oldest of those that wait.
-        depth: how many frames may wait to be drawn.
-        video_depth: how many frames may wait to be kept.
+        ranges: Joint ranges, to which every sample is added.
+        recorder: Recorder; None records nothing.
+        recorded: Overlay drawn for the recording; None records none.
+        keeps_video: Whether to record the source's frames, too.
+        shown: Overlay drawn for the window; if it is the same object as `recorded`, it is drawn once.
+        pictures: Slot that receives the window's images; None for no window.
+        must_record: Whether a failed recording ends the run.
+        policy: Policy for waiting frames: WAIT draws and stores every frame, LATEST drops the oldest.
+        depth: Number of frames that may wait to be drawn.
+        video_depth: Number of frames that may wait to be stored.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class Outputs:
         self._failing = threading.Lock()
         self._error: RecordingError | None = None
         self.failure = ""
-        """Why recording ended early; empty while it goes well."""
+        """Reason why recording ended early; empty if it has not."""
         self._drawing: SlotWorker[_Item] | None = None
         self._filming: SlotWorker[Frame] | None = None
         if self._recorded is not None or self._shown is not None:
@@ -107,12 +106,12 @@ class Outputs:
 
     @property
     def n_undrawn(self) -> int:
-        """Frames that were not drawn for lack of time."""
+        """Number of frames not drawn for lack of time."""
         return 0 if self._drawing is None else self._drawing.n_dropped
 
     @property
     def n_unfilmed(self) -> int:
-        """Frames that the source's video lacks for lack of time."""
+        """Number of frames missing in the recorded video for lack of time."""
         return 0 if self._filming is None else self._filming.n_dropped
 
     def write(self, frame: Frame, sample: PoseSample, stats: LiveStats) -> None:
@@ -140,7 +139,7 @@ class Outputs:
         """Finish the recording.
 
         Raises:
-            RecordingError: it could not be finished and `must_record` is set.
+            RecordingError: the recording could not be finished and `must_record` is set.
             BaseException: drawing failed.
         """
         workers = [worker for worker in (self._filming, self._drawing) if worker is not None]
@@ -161,7 +160,7 @@ class Outputs:
             self._fail(error)
 
     def _fail(self, error: RecordingError) -> None:
-        """Recording is over; said once, whichever file it was."""
+        """End the recording; reported once, whichever file failed."""
         with self._failing:
             if self.failure:
                 return
@@ -177,7 +176,7 @@ class Outputs:
             raise error
 
     def _film(self, frame: Frame) -> None:
-        """In the thread that keeps the camera's pictures."""
+        """Store a camera frame; runs in the thread for the video."""
         assert self._files is not None
         if self.failure:
             return
@@ -187,7 +186,7 @@ class Outputs:
             self._fail(_stopped(error))
 
     def _draw(self, item: _Item) -> None:
-        """In the thread that draws."""
+        """Draw a frame; runs in the thread for drawing."""
         frame, sample, stats = item
         picture = None
         if self._recorded is not None and self._files is not None and not self.failure:
@@ -203,4 +202,4 @@ class Outputs:
 
 
 def _stopped(error: Exception) -> RecordingError:
-    return RecordingError(f"recording has stopped; what was recorded before is kept: {error}")
+    return RecordingError(f"recording has stopped; earlier samples are kept: {error}")

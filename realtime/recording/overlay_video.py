@@ -1,4 +1,4 @@
-"""The overlay video: a constant frame rate that keeps to the samples' true times."""
+"""The overlay video: a constant frame rate that follows the samples' true times."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from realtime.errors import RecordingError
 
 MAX_REPEATED_S = 5.0
-"""A longer silence of the source is cut short in the video; the angles' times are not affected."""
+"""Longer pauses of the source are shortened in the video; the times of the angles are not affected."""
 
 
 class VideoFile:
     """Writes an mp4 (MPEG-4 Part 2, which every OpenCV build has) at one rate.
 
-    OpenCV cannot stamp frames. Each picture therefore goes to the video frame nearest its time: a picture
-    is repeated while the next is late, and left out where two fall on one frame. A source at a steady
-    `rate_hz` is written one to one.
+    OpenCV cannot write time stamps. Each image is therefore assigned to the video frame nearest its time: an
+    image is repeated while the next is late, and omitted where two fall on the same video frame. A source at
+    a steady `rate_hz` is written one to one.
 
     Args:
-        path: created, or replaced.
-        rate_hz: frames a second.
-        size_px: width and height; an odd last column or row is left out, as the codec wants even sizes.
+        path: Path of the video; created, or replaced.
+        rate_hz: Frame rate.
+        size_px: Width and height; an odd last column or row is cut off because the codec needs even sizes.
 
     Raises:
         RecordingError: the video cannot be created.
@@ -38,9 +38,9 @@ class VideoFile:
         self._offset = 0
         self._last: NDArray[np.uint8] | None = None
         self.repeated = 0
-        """Pictures that were written again to fill the time."""
+        """Number of repeated images."""
         self.left_out = 0
-        """Pictures that came too close to the one before."""
+        """Number of omitted images, which came too soon after the one before."""
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         self._writer = cv2.VideoWriter(str(path), fourcc, rate_hz, self._size_px)
         if not self._writer.isOpened():
@@ -48,14 +48,14 @@ class VideoFile:
             raise RecordingError(f"{path}: cannot write a video of {width}x{height} at {rate_hz:g} fps")
 
     def write(self, image: NDArray[np.uint8], time_s: float) -> None:
-        """Add a picture.
+        """Add an image.
 
         Args:
-            image: BGR; another size than the first is scaled to it. Shape: (height, width, 3).
-            time_s: since the first, increasing.
+            image: BGR image; scaled if its size differs from the first. Shape: (height, width, 3).
+            time_s: Time since the first image, increasing.
         """
-        place = round(time_s * self._rate_hz) - self._offset
-        missing = place - self._next
+        index = round(time_s * self._rate_hz) - self._offset
+        missing = index - self._next
         if missing < 0:
             self.left_out += 1
             return
@@ -72,7 +72,7 @@ class VideoFile:
         self._next += missing + 1
 
     def close(self) -> None:
-        """Write the index, without which players refuse the file; may be called twice."""
+        """Write the index that players need; may be called twice."""
         self._writer.release()
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The pictures of a recording: the overlay's, and on request the camera's own, without loss."""
+"""The videos of a recording: the overlay and, on request, the camera's frames without loss."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DEFAULT_VIDEO_HZ = 30.0
 
 
 class RecordedPictures:
-    """Writes `overlay.mp4`, and `video.mkv` with the number and time of each of its frames in `video.csv`.
+    """Writes `overlay.mp4`, and `video.mkv` with the number and time of each frame in `video.csv`.
 
-    Files are made when the first picture for them comes. Each of the two may be written by a thread of its
-    own; `close` may come from any, and what is written after it is ignored.
+    A file is created with its first image. Each of the two videos may be written by its own thread; `close`
+    may be called from any thread, and images written after it are ignored.
 
     Args:
-        folder: of the recording.
-        rate_hz: nominal rate of the frames; None takes 30.
+        folder: Folder of the recording.
+        rate_hz: Nominal frame rate; None takes 30.
     """
 
     def __init__(self, folder: Path, rate_hz: float | None) -> None:
@@ -38,16 +38,16 @@ class RecordedPictures:
         self._video: tuple[LosslessVideo, RowFile, int] | None = None
 
     def write_image(self, frame_id: int, t_capture_ns: int, image: NDArray[np.uint8]) -> None:
-        """Add what the camera gave.
+        """Add a frame of the camera.
 
         Args:
-            frame_id: of the source's frame.
-            t_capture_ns: its stamp.
-            image: BGR. Shape: (height, width, 3).
+            frame_id: Number of the source's frame.
+            t_capture_ns: Time of capture.
+            image: BGR image. Shape: (height, width, 3).
 
         Raises:
-            RecordingError: it has another size than the first.
-            OSError: it does not fit.
+            RecordingError: the image differs in size from the first.
+            OSError: the image does not fit on the disk.
         """
         with self._using_video:
             if not self._is_open:
@@ -58,15 +58,15 @@ class RecordedPictures:
                 video = LosslessVideo(self._folder / LOSSLESS_NAME, image, self._rate_hz)
                 self._video = video, frames, t_capture_ns
             video, frames, first_ns = self._video
-            # A killed process may leave a picture without its row, never a row without its picture.
+            # A killed process may leave an image without its row, never a row without its image.
             video.write(image, t_capture_ns - first_ns)
             frames.append(b"%d,%d\n" % (frame_id, t_capture_ns - first_ns))
 
     def write_overlay(self, t_capture_ns: int, picture: NDArray[np.uint8]) -> None:
-        """Add the overlay's picture of a frame.
+        """Add the overlay image of a frame.
 
         Raises:
-            RecordingError: the video cannot be made.
+            RecordingError: the video cannot be created.
         """
         with self._using_overlay:
             if not self._is_open:
@@ -90,7 +90,7 @@ class RecordedPictures:
 
 
 def read_frames_table(folder: Path) -> list[tuple[int, int]]:
-    """Number, and time in ns since the first, of each frame of `video.mkv`.
+    """Number and time, in ns since the first, of each frame of `video.mkv`.
 
     Raises:
         RecordingError: the table is missing or damaged.
@@ -103,4 +103,4 @@ def read_frames_table(folder: Path) -> list[tuple[int, int]]:
         rows = [tuple(int(cell) for cell in line.split(b",")) for line in lines]
         return [(frame_id, time_ns) for frame_id, time_ns in rows]
     except (OSError, ValueError) as error:
-        raise RecordingError(f"{path}: not the frames of a recording's video ({error})") from error
+        raise RecordingError(f"{path}: not the frame table of a recording's video ({error})") from error

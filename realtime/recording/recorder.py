@@ -1,4 +1,4 @@
-"""Records samples into a folder of files that OpenSim and spreadsheets read."""
+"""Recording of samples into a folder of files that OpenSim and spreadsheets read."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class _GrowingFiles:
-    """What is written row by row."""
+    """Files that are written row by row."""
 
     sto: StoWriter
     csv: RowFile
     log: LogWriter
     session: str
-    """Of the newest `meta` in the log."""
+    """Session of the newest `meta` in the log."""
 
     def close(self) -> None:
         for file in (self.sto, self.csv, self.log):
@@ -74,31 +74,31 @@ class _GrowingFiles:
 
 
 class Recorder:
-    """Writes samples as they come, and what can only be made from all of them at the end.
+    """Writes samples as they come, and the files that need all of them at the end.
 
-    During the run grow `angles.sto` (true times), `angles.csv` (with confidences), `stream.msgpack`
-    (everything, see `realtime.recording.log`), and, if pictures are given, `overlay.mp4` and `video.mkv`.
-    Each row is in the system's hands when `write` returns, so a killed process loses none; `overlay.mp4`
-    alone needs a clean end. `close` makes from the log `angles.mot` and `markers.trc` at an even rate;
-    after a kill, `finish_recording` does the same. `camera.json` holds the camera, `session.json` the run's
-    options. An earlier recording is replaced when the first sample comes, not before: a run that fails to
-    start costs nothing.
+    `angles.sto` (true times), `angles.csv` (with confidences), `stream.msgpack` (all messages, see
+    `realtime.recording.log`) and, if there are images, `overlay.mp4` and `video.mkv` grow during the run.
+    Each row is with the operating system when `write` returns, so a killed process loses none; only
+    `overlay.mp4` needs a clean end. `close` writes `angles.mot` and `markers.trc` at an even rate from the
+    log; after a kill, `finish_recording` does the same. `camera.json` holds the camera, `session.json` the
+    run's options. An earlier recording is replaced only when the first sample comes, so a run that fails to
+    start does not destroy it.
 
-    Angles are in degrees, lengths in m, times in s from the first sample. Undefined values are NaN; the
-    even files bridge short gaps and begin and end with tracked rows.
+    Angles are in degrees, lengths in m, times in s since the first sample. Undefined values are NaN; in the
+    files at an even rate, short gaps are interpolated, and the first and last row are tracked ones.
 
     Args:
-        folder: made if needed.
-        model: the skeleton; for a stream that is heard, its `meta`.
-        camera: for `camera.json`, which `load_camera` reads; None takes that of the `meta`, if any.
-        rate_hz: nominal rate of the samples, used for the videos and the even files; None takes that of the
-            `meta`, or else the stamps', and 30 for the videos.
-        replace: whether an earlier recording in the folder may be replaced.
-        about: written to `session.json`; None writes none.
+        folder: Folder of the recording; created if needed.
+        model: Skeleton of the samples, or the `meta` of a received stream.
+        camera: Camera for `camera.json`, which `load_camera` reads; None takes that of the `meta`, if any.
+        rate_hz: Nominal sample rate, used for videos and files at an even rate; None takes that of the
+            `meta`, else the median of the time stamps, and 30 for videos.
+        replace: Whether an earlier recording in the folder may be replaced.
+        about: Content of `session.json`; None writes none.
 
     Raises:
         RecordingError: the folder cannot be written, holds a recording and `replace` is False, or holds
-            files with a recording's names that are none.
+            other files with a recording's names.
     """
 
     def __init__(
@@ -113,11 +113,11 @@ class Recorder:
     ) -> None:
         self.folder = Path(folder)
         self.error: RecordingError | None = None
-        """Why recording stopped early; None while it goes well."""
+        """Error that stopped the recording early, if any."""
         self.n_samples = 0
-        """Samples written."""
+        """Number of samples written."""
         self.n_refused = 0
-        """Samples left out because their stamp was not after the one before."""
+        """Number of samples left out because their time stamp did not increase."""
         self._skeleton = None if isinstance(model, Meta) else model
         if isinstance(model, Meta):
             self.meta = model
@@ -130,18 +130,18 @@ class Recorder:
         self._last_ns = 0
         self._files: _GrowingFiles | None = None
         self.pictures = RecordedPictures(self.folder, self.meta.rate_hz)
-        """Takes the pictures of the samples, also from other threads, once the first sample is written."""
+        """Videos of the recording; accepts images, from any thread, once the first sample is written."""
         self._is_open = True
         _check_folder(self.folder, replace=replace)
 
     def write(self, sample: PoseSample, picture: NDArray[np.uint8] | None = None) -> None:
-        """Add one sample of a skeleton, and the overlay's picture of it if it is at hand already.
+        """Add one sample of a skeleton, and its overlay image if there is one already.
 
         Raises:
-            RecordingError: it could not be written. Recording is then over and further calls do nothing; all
-                earlier samples are kept.
+            RecordingError: the sample could not be written. Recording is then over and further calls do
+                nothing; earlier samples are kept.
         """
-        assert self._skeleton is not None, "a heard stream is recorded with write_messages"
+        assert self._skeleton is not None, "a received stream is recorded with write_messages"
         envelope = Envelope(self.meta.session, self.n_samples, time.perf_counter_ns())
         angles = angles_of(sample, envelope, root_of(self._skeleton))
         self.write_messages(angles, pose_of(sample, envelope, self._skeleton))
@@ -149,15 +149,15 @@ class Recorder:
             self.pictures.write_overlay(sample.t_capture_ns, picture)
 
     def write_messages(self, angles: Angles, pose: Pose | None, *, meta: Meta | None = None) -> None:
-        """Add one sample as a stream has it.
+        """Add one sample in the form of its messages.
 
         Args:
-            angles: of the sample.
-            pose: of the same sample; None where it is not known.
-            meta: newest of a heard stream, which may have begun a new session.
+            angles: Coordinates of the sample.
+            pose: Bodies and markers of the same sample, if known.
+            meta: Newest description of a received stream, which may have begun a new session.
 
         Raises:
-            RecordingError: as `write`.
+            RecordingError: as for `write`.
         """
         if not self._is_open or self.error is not None:
             return
@@ -181,10 +181,10 @@ class Recorder:
         self._last_ns = angles.t_capture_ns
 
     def close(self) -> None:
-        """Finish the files, if there was any sample; may be called twice.
+        """Finish the files if there was any sample; may be called twice.
 
         Raises:
-            RecordingError: the even files could not be written; `finish_recording` can try again.
+            RecordingError: a file at an even rate could not be written; `finish_recording` can try again.
         """
         if not self._is_open:
             return
@@ -231,10 +231,10 @@ class Recorder:
 
 
 def _check_folder(folder: Path, *, replace: bool) -> None:
-    """Make sure that a recording can go there, without touching what is there.
+    """Check that a recording can be written to a folder, without changing the folder.
 
     Raises:
-        RecordingError: it cannot.
+        RecordingError: no recording can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -254,14 +254,14 @@ def _check_folder(folder: Path, *, replace: bool) -> None:
         )
     if not {STO_NAME, LOG_NAME}.intersection(present):
         raise RecordingError(
-            f"{folder} holds {present[0]}, but no recording; choose another folder, so that it stays"
+            f"{folder} holds {present[0]} but no recording; choose another folder to keep that file"
         )
     if not replace:
-        raise RecordingError(f"{folder} holds a recording already; choose another folder")
+        raise RecordingError(f"{folder} already holds a recording; choose another folder")
 
 
 def read_session(folder: Path) -> Session:
-    """The options that a recording was made with.
+    """Read the options with which a recording was made.
 
     Raises:
         RecordingError: `session.json` is missing, damaged or holds no options.
@@ -270,14 +270,14 @@ def read_session(folder: Path) -> Session:
     try:
         session = msgspec.json.decode(path.read_bytes(), type=Session, dec_hook=lambda kind, text: kind(text))
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path}: does not tell how the recording was made ({error})") from error
+        raise RecordingError(f"{path}: the options of the recording cannot be read ({error})") from error
     if session.options is None and session.words is None:
-        raise RecordingError(f"{path}: does not tell how the recording was made (it holds no options)")
+        raise RecordingError(f"{path}: the options of the recording cannot be read (it holds none)")
     return session
 
 
 def recorded_options(options: TrackingOptions) -> object:
-    """Options as `session.json` holds them."""
+    """Options in the form stored in `session.json`."""
     return msgspec.to_builtins(options, enc_hook=str)
 
 

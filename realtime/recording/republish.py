@@ -1,4 +1,4 @@
-"""Sends a recorded stream again."""
+"""Publication of a recorded stream."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from pathlib import Path
 from msgspec import structs
 
 from realtime.recording.log import LOG_NAME, StreamLog
-from realtime.stream import security as curve
-from realtime.stream.message_publisher import MessagePublisher
 from realtime.stream.messages import Angles, Encoding, Pose
+from realtime.stream.publisher import MessagePublisher
+from realtime.stream.security import ServerKeys
 
 TICK_S = 0.05
-"""How often new subscribers are greeted while nothing is due."""
+"""Interval for greeting new subscribers while no sample is due."""
 SETTLING_TICKS = 6
-"""Subscriptions of one subscriber arrive one by one."""
+"""Ticks to wait after the first subscription, because those of one subscriber arrive one by one."""
 QUEUE = 1000
-"""Where this process was held up, what is due leaves at once."""
+"""Queue length: after a delay of this process, all samples that are due leave at once."""
 
 
 class Republisher:
-    """Publishes the samples of a recording as a session of their own: same values, new stamps.
+    """Publishes the samples of a recording as a new session: same values, new time stamps.
 
     Args:
-        folder: a recording, finished or not.
-        address: where to publish.
-        realtime: at the recorded times; else as fast as the slowest subscriber takes them, without loss.
-        encoding: of the messages.
-        keys: as for any publisher.
+        folder: Folder of a recording, finished or not.
+        address: Address to bind.
+        realtime: Whether to keep the recorded times; otherwise samples are sent without loss, as fast as the
+            slowest subscriber takes them.
+        encoding: Encoding of the messages.
+        keys: CURVE keys and allow-list, as for `Publisher`.
 
     Raises:
-        RecordingError: there is no recording.
+        RecordingError: the folder holds no recording.
         StreamError: the address cannot be used.
     """
 
@@ -44,13 +45,13 @@ class Republisher:
         *,
         realtime: bool,
         encoding: Encoding = "msgpack",
-        keys: curve.ServerKeys | None = None,
+        keys: ServerKeys | None = None,
     ) -> None:
         self._log = StreamLog(folder / LOG_NAME)
         self._realtime = realtime
         stamps_ns = [angles.t_capture_ns for angles, _ in self._log.samples()]
         self.n_samples = len(stamps_ns)
-        """Of the recording."""
+        """Number of samples of the recording."""
         self._first_ns, self._last_ns = (stamps_ns[0], stamps_ns[-1]) if stamps_ns else (0, 0)
         source = f"recording of {self._log.meta.source or folder}"
         meta = structs.replace(self._log.meta, session=str(uuid.uuid4()), source=source[:1024])
@@ -61,7 +62,7 @@ class Republisher:
         """Where subscribers connect."""
 
     def wait(self) -> None:
-        """Return once somebody has subscribed to the angles, and had time for the other topics."""
+        """Wait until somebody has subscribed to the angles and had time to subscribe to other topics."""
         self._publisher.tick()
         n_settled = 0
         while n_settled < SETTLING_TICKS:
@@ -73,13 +74,13 @@ class Republisher:
         """Send the samples.
 
         Args:
-            on_sample: called after each.
-            n_most: end after so many.
+            on_sample: Callback after each sample.
+            n_most: Largest number of samples; None sends all.
 
         Returns:
-            How many were sent.
+            The number of samples sent.
         """
-        # Fast or not, no sample claims to be captured after it was sent.
+        # At any speed, no sample may claim to be captured after it was sent.
         shift_ns = time.perf_counter_ns() - (self._first_ns if self._realtime else self._last_ns)
         for n_sent, (angles, pose) in enumerate(self._log.samples()):
             if n_sent == n_most:
@@ -92,7 +93,7 @@ class Republisher:
         return self.n_samples
 
     def close(self) -> None:
-        """Let the last messages leave."""
+        """Send the last messages and close the socket."""
         self._publisher.close()
 
     def __enter__(self) -> Republisher:

@@ -1,4 +1,4 @@
-"""Files that grow row by row and stay whole: what a recording keeps even if the process is killed."""
+"""Files that grow row by row and stay intact even if the process is killed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from realtime.stream.messages import Model
 
 
 class RowFile:
-    """Appends whole rows, each handed to the system at once.
+    """Appends whole rows, each passed to the operating system at once.
 
-    What was appended survives the death of the process, and a row that could only be written in part (a
-    full disk) is taken back, so the file always ends with a whole row.
+    Appended rows survive a killed process, and a row that could only be written in part (on a full disk) is
+    removed again, so the file always ends with a whole row.
 
     Args:
-        path: created, or emptied if it exists.
+        path: Path of the file; created, or emptied if it exists.
 
     Raises:
-        OSError: it cannot be created.
+        OSError: the file cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +31,7 @@ class RowFile:
         """Append one row.
 
         Raises:
-            OSError: it does not fit; the file is as before.
+            OSError: the row does not fit; the file is unchanged.
         """
         written = 0
         try:
@@ -50,7 +50,7 @@ class RowFile:
 
 
 def csv_header(model: Model) -> bytes:
-    """First line of angles.csv: units are part of the names, confidences follow the coordinates."""
+    """Header of angles.csv: column names include units; confidences follow the coordinates."""
     units = ("deg" if is_angle else "m" for is_angle in model.is_rotational)
     columns = [f"{name}_{unit}" for name, unit in zip(model.coordinate_names, units, strict=True)]
     columns += [f"{name}_confidence" for name in model.coordinate_names]

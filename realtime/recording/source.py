@@ -1,4 +1,4 @@
-"""The video of a recording as a source: the very pictures, numbers and times that the run had."""
+"""The video of a recording as a source, with the frames, frame numbers and times of the recorded run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def is_recording(folder: Path) -> bool:
 
 
 class RecordedVideo:
-    """The pictures of `video.mkv` with their numbers and times of `video.csv`.
+    """Reads the frames of `video.mkv` with their numbers and times from `video.csv`.
 
-    Estimates of these frames are bit-identical to those of the run that was recorded, given the same
-    estimator with the same options, unless that run had no time to record some frames, which it says.
+    Estimates from these frames are bit-identical to those of the recorded run, given the same estimator with
+    the same options, unless that run had no time to record some of its frames (which it reports).
 
     Args:
-        folder: a recording, finished or not.
+        folder: Folder of a recording, finished or not.
 
     Raises:
-        RecordingError: it holds no log.
+        RecordingError: the folder holds no log.
     """
 
     is_live = False
@@ -49,18 +49,18 @@ class RecordedVideo:
         self._start_ns: int | None = None
 
     def open(self) -> None:
-        """Open the video and learn its size.
+        """Open the video and read its size.
 
         Raises:
-            SourceError: the recording has no video, or it cannot be read.
+            SourceError: the recording has no video, or the video cannot be read.
             RecordingError: the table of its frames cannot be read.
         """
         self.close()
         quiet_opencv()
         if not self._path.is_file():
             raise SourceError(
-                f"{self._path}: no such file: this recording was made without --record-video, and can be "
-                "republished (--publish ADDR), but not tracked again"
+                f"{self._path}: no such file: this recording was made without --record-video; it can be "
+                "republished (--publish ADDR) but not tracked again"
             )
         capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
@@ -73,7 +73,7 @@ class RecordedVideo:
         self._interrupted, self._start_ns = False, None
 
     def read(self) -> Frame | None:
-        """The next frame; stamps are the recorded ones, moved so that the first is now."""
+        """The next frame; time stamps are the recorded ones, shifted so that the first is now."""
         row = None if self._interrupted or self._capture is None else next(self._rows, None)
         if row is None or self._capture is None:
             return None

@@ -1,4 +1,4 @@
-"""What a run leaves for people: the range of each joint, a table, and report.json."""
+"""Summary of a run: statistics as text, and report.json."""
 
 from __future__ import annotations
 
@@ -10,96 +10,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from calib.coordinates import mirrored_name, side_of, stem_of
 from realtime.errors import RecordingError
-from realtime.sample import PoseSample, Status
+from realtime.pipeline.durations import DurationTracker
+from realtime.pipeline.stats import RunHistory
+from realtime.recording.joint_ranges import JointRanges
+from realtime.sample import Status
+from realtime.stream.messages import Angles, Meta
 
 if TYPE_CHECKING:
-    from calib.skeleton import Skeleton
     from realtime.pipeline.durations import Percentiles
     from realtime.pipeline.stats import PipelineStats
-    from realtime.stream.messages import Model
 
 REPORT_NAME = "report.json"
 VERSIONS_OF = ("kinecast", "numpy", "numba", "opencv-python", "openvino")
 
 
-class JointRanges:
-    """Smallest, mean and largest value of each coordinate over the tracked frames, in constant memory."""
-
-    def __init__(self, skeleton: Skeleton | Model) -> None:
-        self._skeleton = skeleton
-        n_q = len(skeleton.coordinate_names)
-        self._lowest, self._highest = np.full(n_q, np.inf), np.full(n_q, -np.inf)
-        self._sum, self._count = np.zeros(n_q), np.zeros(n_q, dtype=np.int64)
-
-    def add(self, sample: PoseSample) -> None:
-        """Count one sample, unless nobody was tracked."""
-        self.add_coordinates(sample.status, sample.q)
-
-    def add_coordinates(self, status: Status, q: NDArray[np.float64]) -> None:
-        """Count one sample of which no more is known, unless nobody was tracked."""
-        if status is Status.LOST:
-            return
-        np.fmin(self._lowest, q, out=self._lowest)
-        np.fmax(self._highest, q, out=self._highest)
-        defined = np.isfinite(q)
-        self._sum[defined] += q[defined]
-        self._count += defined
-
-    def as_dict(self) -> dict[str, dict[str, float]]:
-        """Coordinate -> min, mean, max, range in deg or m; only those that were ever known."""
-        ranges = {}
-        for k, name in enumerate(self._skeleton.coordinate_names):
-            if not self._count[k]:
-                continue
-            unit = np.degrees(1.0) if self._skeleton.is_rotational[k] else 1.0
-            lowest, highest = unit * self._lowest[k], unit * self._highest[k]
-            mean = unit * self._sum[k] / self._count[k]
-            values = {"min": lowest, "mean": mean, "max": highest, "range": highest - lowest}
-            ranges[name] = {key: round(float(value), 3) for key, value in values.items()}
-        return ranges
-
-    def as_table(self) -> str:
-        """The joints that can move, in degrees, right and left side by side."""
-        ranges = self.as_dict()
-        names = [
-            name
-            for k, name in enumerate(self._skeleton.coordinate_names)
-            if name in ranges and self._skeleton.is_rotational[k] and not self._is_locked(k)
-        ]
-        if not names:
-            return "nobody was tracked: there are no joint angles to show"
-        width = max(len(stem_of(name)) for name in names)
-        lines = [f"{'joint angles (deg)':<{width}}  {'right, or trunk':^23}  {'left':^23}".rstrip()]
-        lines.append(f"{'':<{width}}  {'min':>7} {'mean':>7} {'max':>7}  {'min':>7} {'mean':>7} {'max':>7}")
-        for name in names:
-            if side_of(name) == "l" and mirrored_name(name) in names:
-                continue
-            pair = [name, mirrored_name(name)] if side_of(name) == "r" else [name]
-            cells = [_cells(ranges[other]) for other in pair if other in ranges]
-            lines.append("  ".join([f"{stem_of(name):<{width}}", *cells]))
-        return "\n".join(lines)
-
-    def _is_locked(self, k: int) -> bool:
-        """A stream's model does not tell: then what has not moved."""
-        locked = getattr(self._skeleton, "is_locked", None)
-        return bool(locked[k]) if locked is not None else bool(self._lowest[k] == self._highest[k])
-
-
 def format_stats(stats: PipelineStats, *, is_recorded: bool) -> str:
-    """How the run went, in two or three lines."""
+    """Statistics of a run in two or three lines."""
     rate = f" ({stats.fps:.1f} fps)" if math.isfinite(stats.fps) else ""
     lines = [
         f"{stats.frames} frames in {stats.elapsed_s:.1f} s{rate}, "
         f"{stats.lost_frames} without a person, {stats.dropped_frames} dropped"
     ]
     if is_recorded and stats.unwritten_frames:
-        lines[0] += f", {stats.unwritten_frames} not recorded for lack of time"
+        lines[0] += f", {stats.unwritten_frames} not recorded (disk too slow)"
     if stats.latency.count:
-        start = "captured" if stats.latency_from == "capture" else "taken up"
+        start = "captured" if stats.latency_from == "capture" else "handed over"
         lines.append(f"latency, {start} to published: {format_percentiles(stats.latency)}")
         stages = (f"{name} {stage.p50_ms:.1f}" for name, stage in stats.stages.items())
         lines.append(f"median of each stage (ms): {', '.join(stages)}")
@@ -107,7 +44,7 @@ def format_stats(stats: PipelineStats, *, is_recorded: bool) -> str:
 
 
 def format_percentiles(duration: Percentiles) -> str:
-    """One line."""
+    """Percentiles in one line."""
     return (
         f"p50 {duration.p50_ms:.1f}, p95 {duration.p95_ms:.1f}, p99 {duration.p99_ms:.1f}, "
         f"max {duration.max_ms:.1f} ms"
@@ -118,7 +55,7 @@ def write_report(folder: Path, content: dict[str, object]) -> Path:
     """Write report.json.
 
     Raises:
-        RecordingError: it cannot be written.
+        RecordingError: the file cannot be written.
     """
     path = folder / REPORT_NAME
     content = content | {"platform": platform.platform(), "versions": installed_versions()}
@@ -130,7 +67,7 @@ def write_report(folder: Path, content: dict[str, object]) -> Path:
 
 
 def installed_versions() -> dict[str, str]:
-    """Of what decides the numbers."""
+    """Versions of Python and of the packages that affect the results."""
     found = {"python": platform.python_version()}
     for name in VERSIONS_OF:
         try:
@@ -140,5 +77,50 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
-def _cells(values: dict[str, float]) -> str:
-    return " ".join(f"{values[key]:7.1f}" for key in ("min", "mean", "max"))
+class StreamReport:
+    """Collects the content of report.json for a recorded stream, sample by sample.
+
+    Args:
+        meta: Description of the stream.
+        with_latency: Whether the publication times of the samples are the tracker's own.
+    """
+
+    def __init__(self, meta: Meta, *, with_latency: bool) -> None:
+        self.ranges = JointRanges(meta.model)
+        self._meta = meta
+        self._with_latency = with_latency
+        self.n_samples = self.n_missed = 0
+        self._n_lost = 0
+        self._latency, self._history = DurationTracker(), RunHistory()
+
+    def add(self, angles: Angles, *, n_missed: int = 0) -> None:
+        """Count one sample, and the number of samples lost before it."""
+        is_lost = angles.status is Status.LOST
+        self.n_samples += 1
+        self.n_missed += n_missed
+        self._n_lost += is_lost
+        self.ranges.add_coordinates(angles.status, np.array(angles.q))
+        if self._with_latency:
+            latency_ns = max(0, angles.t_publish_ns - angles.t_capture_ns)
+            self._latency.record(latency_ns)
+            self._history.record(angles.t_publish_ns, latency_ns, angles.frame_id, is_lost=is_lost)
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values under the same names as report.json of `live`."""
+        meta = self._meta
+        content: dict[str, object] = {
+            "source": meta.source,
+            "source_fps": meta.rate_hz,
+            "estimator": meta.estimator,
+            "skeleton": meta.model.name,
+            "skeleton_sha": meta.model.sha,
+            "smoothing_lag_s": meta.smoothing_lag_s,
+            "frames": self.n_samples,
+            "lost_frames": self._n_lost,
+            "missed_samples": self.n_missed,
+        }
+        if self._with_latency:
+            content["latency_from"] = "capture"
+            content["latency_ms"] = self._latency.percentiles().as_dict()
+            content["history"] = self._history.as_dict()
+        return content | {"joint_ranges": self.ranges.as_dict()}

@@ -1,4 +1,4 @@
-"""Reads a recording back for its report, also one whose process was killed."""
+"""Reading of a recording for its report, also of one whose process was killed."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ from realtime.sample import Status
 
 Array = NDArray[np.float64]
 
-NO_SAMPLES = "the recording ended before its first sample; there is nothing to report"
+NO_SAMPLES = "the recording ended before its first sample, so there is nothing to report"
 _UNITS = ("deg", "m")
 _STATUSES = frozenset(status.value for status in Status)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
-    """What a recording's files hold; what a file does not tell is None."""
+    """Content of a recording's files; None for what they do not contain."""
 
     folder: Path
     names: tuple[str, ...]
-    """Of the coordinates."""
+    """Names of the coordinates."""
     units: tuple[str, ...]
     """`deg` or `m` for each coordinate."""
     time_s: Array
-    """Since the first sample. Shape: (n,)."""
+    """Times since the first sample. Shape: (n,)."""
     values: Array
-    """In the units above; NaN where unknown. Shape: (n, n_q)."""
+    """Coordinates in the units above; NaN where unknown. Shape: (n, n_q)."""
     is_lost: NDArray[np.bool_]
     """Samples without a person. Shape: (n,)."""
     confidence: Array | None
-    """From 0 to 1. Shape: (n, n_q)."""
+    """Confidence of each coordinate, from 0 to 1. Shape: (n, n_q)."""
     frame_id: NDArray[np.int64] | None
-    """Of the source's frames. Shape: (n,)."""
+    """Numbers of the source's frames. Shape: (n,)."""
     run: dict[str, Any]
-    """report.json, or session.json where the recorder did not get to write that; empty without both."""
+    """Content of report.json, else of session.json (after a kill); empty without both."""
     camera: dict[str, Any]
-    """camera.json; empty where there is none."""
+    """Content of camera.json; empty without it."""
     video: Path | None
-    """The overlay video."""
+    """Path of the overlay video, if there is one."""
 
 
 def read_recording(folder: Path) -> Recording:
@@ -60,7 +60,7 @@ def read_recording(folder: Path) -> Recording:
     folder = Path(folder)
     if not folder.is_dir():
         inside = folder.name in (CSV_NAME, STO_NAME)
-        hint = f"name its folder: {folder.parent}" if inside else "name the folder that `--out` named"
+        hint = f"give its folder: {folder.parent}" if inside else "give the folder passed as `--out`"
         raise RecordingError(f"{folder} is not a folder of a recording; {hint}")
     if (folder / CSV_NAME).is_file():
         columns = _read_csv(folder / CSV_NAME)
@@ -83,10 +83,10 @@ def read_recording(folder: Path) -> Recording:
 
 
 def _read_csv(path: Path) -> dict[str, Any]:
-    """Columns of angles.csv; a last row that was cut short is left out.
+    """Columns of angles.csv; an incomplete last row is left out.
 
     Raises:
-        RecordingError: naming the line.
+        RecordingError: a line is not a sample; the text names the line.
     """
     try:
         text = path.read_text("utf-8")
@@ -122,7 +122,7 @@ def _read_csv(path: Path) -> dict[str, Any]:
 
 
 def _coordinates_of(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and units out of the first line of angles.csv."""
+    """Names and units from the first line of angles.csv."""
     n_q = (len(header) - 3) // 2
     pairs = [column.rpartition("_")[::2] for column in header[3 : 3 + n_q]]
     names = tuple(name for name, _ in pairs)
@@ -130,13 +130,13 @@ def _coordinates_of(path: Path, header: list[str]) -> tuple[tuple[str, ...], tup
     expected = ["frame_id", "time_s", "status", *header[3 : 3 + n_q], *(f"{n}_confidence" for n in names)]
     if not n_q or header != expected or not set(units) <= set(_UNITS):
         raise RecordingError(
-            f"{path}: its first line is not that of a recording; the file is damaged or not ours"
+            f"{path}: the first line is not that of a recording; the file is damaged or not from kinecast"
         )
     return names, units
 
 
 def _read_sto(path: Path) -> dict[str, Any]:
-    """Columns of angles.sto, which tells neither status nor confidence."""
+    """Columns of angles.sto, which contains neither status nor confidence."""
     try:
         table = read_sto(path)
     except StorageError as error:
@@ -160,7 +160,7 @@ def _is_translation(name: str) -> bool:
 
 def _increasing(path: Path, time_s: Array) -> Array:
     if not np.isfinite(time_s).all() or (np.diff(time_s) <= 0.0).any():
-        raise RecordingError(f"{path}: its times do not increase; the file has been changed or damaged")
+        raise RecordingError(f"{path}: the times do not increase; the file has been changed or damaged")
     return time_s
 
 
@@ -168,7 +168,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     """A JSON object; empty where there is no such file.
 
     Raises:
-        RecordingError: the file is there and is not one.
+        RecordingError: the file exists but does not hold a JSON object.
     """
     if not path.is_file():
         return {}

@@ -1,4 +1,4 @@
-"""HTML and SVG elements as text, in which nothing that comes from outside can be anything but text."""
+"""HTML and SVG elements as text; any text from outside is escaped."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def element(tag: str, *content: Content, **attributes: str | float | None) -> Ma
     """One element.
 
     Args:
-        tag: its name.
-        content: text, elements, or lists of them.
-        attributes: `class_` is written as `class` and `font_size` as `font-size`; None leaves one out.
+        tag: Name of the element.
+        content: Text, elements, or lists of them.
+        attributes: Attributes; `class_` is written as `class`, `font_size` as `font-size`; None omits one.
     """
     written = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
@@ -44,7 +44,7 @@ def join(content: Content) -> Markup:
 
 
 def table(caption: str, head: Iterable[str], rows: Iterable[Iterable[Content]]) -> Markup:
-    """A table whose first column names the rows."""
+    """A table whose first column holds the names of the rows."""
     heads = element("tr", [element("th", name, scope="col") for name in head])
     body = []
     for row in rows:

@@ -1,7 +1,8 @@
-"""The numbers of a report: ranges of motion, symmetry, losses."""
+"""Measures of a report (ranges of motion, symmetry, losses), and titles and groups of coordinates."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,9 @@ from realtime.report.data import Recording
 Array = NDArray[np.float64]
 
 STILL_RANGE = {"deg": 0.05, "m": 5e-4}
-"""A coordinate that moves less has not moved."""
+"""A coordinate with a smaller range has not moved."""
 LEAST_COMPARED_DEG = 2.0
-"""Ratios of smaller ranges would compare noise."""
+"""Smallest range of which ratios are formed; those of smaller ones would compare noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,41 +31,41 @@ class MotionRange:
     mean: float
     highest: float
     middle: float
-    """Between the 5th and the 95th percentile: without the rare extremes."""
+    """Range from the 5th to the 95th percentile, without rare extremes."""
     confidence: float
-    """Median; NaN where it was not recorded."""
+    """Median confidence; NaN if it was not recorded."""
 
     @property
     def range(self) -> float:
-        """From the lowest to the highest."""
+        """Difference between the highest and the lowest value."""
         return self.highest - self.lowest
 
     @property
     def is_still(self) -> bool:
-        """Whether it has not moved."""
+        """Whether the coordinate has not moved."""
         return self.range < STILL_RANGE[self.unit]
 
 
 @dataclass(frozen=True, slots=True)
 class Symmetry:
-    """How far the two sides of one joint move, rare extremes left out, in deg."""
+    """Ranges of motion of the two sides of one joint, without rare extremes, in deg."""
 
     stem: str
     right: float
     left: float
     mean_difference: float
-    """Mean of the right side - mean of the left side."""
+    """Mean of the right side minus mean of the left side."""
 
     @property
     def difference(self) -> float:
-        """How much further the right side moves."""
+        """Range of the right side minus range of the left side."""
         return self.right - self.left
 
     @property
     def index_percent(self) -> float:
-        """100 |R - L| / ((R + L) / 2): 0 where both sides move as far (Robinson et al. 1987).
+        """Symmetry index 100 |R - L| / ((R + L) / 2), 0 for equal ranges (Robinson et al. 1987).
 
-        NaN where both ranges are too small to compare.
+        NaN if both ranges are too small to compare.
         """
         if max(self.right, self.left) < LEAST_COMPARED_DEG:
             return np.nan
@@ -73,23 +74,23 @@ class Symmetry:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What did not come through; None where the files do not tell."""
+    """Frames and samples that were lost; None if the files do not contain the number."""
 
     samples: int
     lost: int
     dropped: int | None
-    """Frames of the source between the first and the last sample that have no sample."""
+    """Number of the source's frames between the first and the last sample that have no sample."""
     longest_gap_s: float
     """Longest time between two samples."""
 
 
 def side_word(name: str) -> str:
-    """`right`, `left`, or empty for the midline."""
+    """Side of a coordinate: `right`, `left`, or empty for the midline."""
     return {"r": "right", "l": "left"}.get(side_of(name), "")
 
 
 def motion_ranges(recording: Recording) -> dict[str, MotionRange]:
-    """Coordinate -> its range, for all that were ever known."""
+    """Coordinate -> its range, for all coordinates that were ever known."""
     tracked = ~recording.is_lost
     ranges = {}
     for k, name in enumerate(recording.names):
@@ -114,7 +115,7 @@ def motion_ranges(recording: Recording) -> dict[str, MotionRange]:
 
 
 def symmetries(ranges: dict[str, MotionRange]) -> list[Symmetry]:
-    """One for each joint angle that both sides have and that moved on either."""
+    """Symmetry of each joint angle that exists on both sides and moved on either."""
     found = []
     for name, right in ranges.items():
         left = ranges.get(mirrored_name(name))
@@ -127,7 +128,7 @@ def symmetries(ranges: dict[str, MotionRange]) -> list[Symmetry]:
 
 
 def losses(recording: Recording) -> Losses:
-    """Count what is missing."""
+    """Count missing frames and samples."""
     dropped = None
     if recording.frame_id is not None:
         dropped = int(np.maximum(np.diff(recording.frame_id) - 1, 0).sum())
@@ -136,13 +137,13 @@ def losses(recording: Recording) -> Losses:
 
 
 def deviation_deg(recording: Recording, name: str) -> Array | None:
-    """What the estimator thinks that it may be off by, one standard deviation.
+    """Standard deviation of a coordinate as estimated from its confidence.
 
-    A confidence is 1 - (variance left) / (variance among postures), so what is left is
-    spread sqrt(1 - confidence), with the spread among postures from the table of priors.
+    Confidence is defined as c = 1 - s^2 / S^2, with s the posterior standard deviation and S that of the
+    prior over postures, so s = S sqrt(1 - c). S is taken from the table of priors.
 
     Returns:
-        None where no confidence was recorded, or for a translation. Shape: (n,).
+        Standard deviation in deg, shape (n,); None for a translation, or if no confidence was recorded.
     """
     k = recording.names.index(name)
     if recording.confidence is None or recording.units[k] != "deg":
@@ -153,3 +154,46 @@ def deviation_deg(recording: Recording, name: str) -> Array | None:
         spread_deg = float(np.degrees(FREE_COORDINATE_SIGMA_RAD))
     deviation = spread_deg * np.sqrt(np.clip(1.0 - recording.confidence[:, k], 0.0, 1.0))
     return np.asarray(np.where(np.isfinite(recording.values[:, k]), deviation, np.nan))
+
+
+TITLES = {
+    "pelvis_tx": "Pelvis position, forward",
+    "pelvis_ty": "Pelvis position, up",
+    "pelvis_tz": "Pelvis position, to the right",
+    "knee_angle": "Knee flexion",
+    "ankle_angle": "Ankle dorsiflexion",
+    "mtp_angle": "Toe angle",
+    "arm_flex": "Arm flexion",
+    "arm_add": "Arm adduction",
+    "arm_rot": "Arm rotation",
+    "elbow_flex": "Elbow flexion",
+    "pro_sup": "Forearm pronation",
+    "wrist_flex": "Wrist flexion",
+    "wrist_dev": "Wrist deviation",
+}
+"""Titles of coordinates whose names do not read as a title."""
+
+GROUPS = {
+    "Legs": ("hip", "knee", "ankle", "subtalar", "mtp"),
+    "Pelvis": ("pelvis",),
+    "Trunk and neck": ("lumbar", "neck"),
+    "Arms": ("arm", "elbow", "pro", "wrist"),
+}
+"""Group -> first words of the coordinates' names."""
+OTHERS = "Other coordinates"
+
+
+def title_of(name: str) -> str:
+    """Title of a coordinate, without its side."""
+    stem = stem_of(name)
+    return TITLES.get(stem, stem.replace("_", " ").capitalize())
+
+
+def grouped(names: Iterable[str]) -> dict[str, list[str]]:
+    """Stems of coordinates by group, each once, in order."""
+    groups: dict[str, list[str]] = {group: [] for group in (*GROUPS, OTHERS)}
+    for stem in dict.fromkeys(stem_of(name) for name in names):
+        first = stem.partition("_")[0]
+        group = next((group for group, words in GROUPS.items() if first in words), OTHERS)
+        groups[group].append(stem)
+    return {group: stems for group, stems in groups.items() if stems}

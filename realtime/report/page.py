@@ -1,37 +1,43 @@
-"""A recording as one HTML page that needs nothing else: no network, no script."""
+"""The report of a recording: one HTML page without scripts or access to the network."""
 
 from __future__ import annotations
 
+import base64
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element
 from realtime.report.measures import losses, motion_ranges, symmetries
-from realtime.report.report_pictures import Picture, pictures_of
 from realtime.report.run import origin_section, source_name, timing_section
 from realtime.report.sections import curves_section, ranges_section, symmetry_section
 
 NOTICE = (
     "Not a medical device: for research and education, not for diagnosis, treatment or any decision about a "
-    "person's health. Angles come from one camera and can be several degrees off; hidden limbs are guessed."
+    "person's health. Angles are estimated from one camera and can be wrong by several degrees; those of "
+    "hidden limbs are guesses."
 )
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""Tells browsers to fetch nothing."""
+"""Content security policy that lets browsers fetch nothing."""
 
 
 def write_html_report(recording: Recording, path: Path, *, pictures: bool = True) -> None:
     """Write the report.
 
     Args:
-        recording: what to tell.
-        path: the file, replaced if it exists.
-        pictures: whether frames of the overlay video go into it.
+        recording: Recording to report.
+        path: Path of the page; replaced if it exists.
+        pictures: Whether to include frames of the overlay video.
 
     Raises:
-        RecordingError: it cannot be written.
+        RecordingError: the page cannot be written.
     """
     page = report_page(recording, pictures=pictures)
     try:
@@ -41,7 +47,7 @@ def write_html_report(recording: Recording, path: Path, *, pictures: bool = True
 
 
 def report_page(recording: Recording, *, pictures: bool = True) -> str:
-    """The whole page as text."""
+    """The page as text."""
     ranges = motion_ranges(recording)
     lost = losses(recording)
     title = f"Movement of {recording.folder.resolve().name}"
@@ -56,7 +62,7 @@ def report_page(recording: Recording, *, pictures: bool = True) -> str:
         body += ranges_section(ranges)
         body += symmetry_section(symmetries(ranges))
     else:
-        body.append(element("p", "Nobody was tracked: there are no joint angles to show.", class_="notice"))
+        body.append(element("p", "Nobody was tracked, so there are no joint angles.", class_="notice"))
     body += timing_section(recording, lost)
     body += origin_section(recording)
     head = element(
@@ -78,7 +84,7 @@ def _subtitle(recording: Recording) -> Markup:
     run = recording.run
     about = [text for text in (source_name(run), str(run.get("estimator") or "")) if text]
     newest_s = max(file.stat().st_mtime for file in recording.folder.glob("angles.*"))
-    about.append(f"recorded until {datetime.fromtimestamp(newest_s).astimezone():%Y-%m-%d %H:%M %Z}")
+    about.append(f"recording ended {datetime.fromtimestamp(newest_s).astimezone():%Y-%m-%d %H:%M %Z}")
     return element("p", ", ".join(about), class_="quiet")
 
 
@@ -101,7 +107,7 @@ def _facts(recording: Recording) -> Markup:
     return element("dl", pairs, class_="facts")
 
 
-def _pictures_section(pictures: list[Picture]) -> list[Content]:
+def _pictures_section(pictures: list[EmbeddedFrame]) -> list[Content]:
     if not pictures:
         return []
     figures = [
@@ -119,3 +125,56 @@ def _pictures_section(pictures: list[Picture]) -> list[Content]:
         for picture in pictures
     ]
     return [element("h2", "Pictures"), element("div", figures, class_="grid")]
+
+
+N_PICTURES = 3
+WIDEST_PX = 560
+QUALITY = 78
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedFrame:
+    """One frame of the overlay video, embedded in the page."""
+
+    time_s: float
+    width_px: int
+    height_px: int
+    uri: str
+    """The JPEG file as a data URI."""
+
+
+def pictures_of(video: Path, tracked_s: NDArray[np.float64]) -> list[EmbeddedFrame]:
+    """Frames spread evenly over the times at which a person was tracked.
+
+    Args:
+        video: Path of the video. One without index, as a killed process leaves it, gives no frames.
+        tracked_s: Times of tracked samples since the first sample. Shape: (n,).
+
+    Returns:
+        Frames in order of time: fewer for a short video, none if it cannot be read.
+    """
+    if not len(tracked_s):
+        return []
+    indices = np.linspace(0, len(tracked_s) - 1, N_PICTURES + 2).round().astype(np.int64)[1:-1]
+    capture = cv2.VideoCapture(str(video))
+    try:
+        rate_hz, found = capture.get(cv2.CAP_PROP_FPS), []
+        if not capture.isOpened() or not rate_hz > 0.0:
+            return []
+        for frame in sorted({round(float(tracked_s[k]) * rate_hz) for k in indices}):
+            capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
+            is_read, image = capture.read()
+            if is_read:
+                found.append(_embed(np.asarray(image, dtype=np.uint8), frame / rate_hz))
+        return found
+    finally:
+        capture.release()
+
+
+def _embed(image: NDArray[np.uint8], time_s: float) -> EmbeddedFrame:
+    height, width = image.shape[:2]
+    scale = min(1.0, WIDEST_PX / width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    smaller = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    data = cv2.imencode(".jpg", smaller, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
+    return EmbeddedFrame(time_s, *size, f"data:image/jpeg;base64,{base64.b64encode(data).decode()}")

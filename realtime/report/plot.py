@@ -1,4 +1,4 @@
-"""Line plots over time as inline SVG: no script, no fonts, colours from the page's style sheet."""
+"""Line plots over time as inline SVG, without scripts or fonts; the page's style sheet sets the colours."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Array = NDArray[np.float64]
 
 WIDTH, HEIGHT = 400.0, 190.0
 LEFT, RIGHT, TOP, BOTTOM = 38.0, 8.0, 8.0, 32.0
-"""Margins for the labels."""
+"""Margins of the plot for its labels."""
 MOST_POINTS = 400
-"""Longer curves are drawn as the extremes of so many steps, so that no peak is lost."""
+"""Number of steps in which longer curves are drawn by their extremes, so that no peak is lost."""
 LEAST_CONTRAST = 1e-6
-"""Smaller changes, relative to the values, are rounding."""
+"""Relative changes below this are rounding errors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,16 +27,16 @@ class Curve:
     """One line of a plot."""
 
     style: str
-    """Class of the style sheet: `right`, `left` or `single`."""
+    """Class in the style sheet: `right`, `left` or `single`."""
     values: Array
-    """NaN leaves a gap. Shape: (n,)."""
+    """Values; NaN leaves a gap. Shape: (n,)."""
     deviation: Array | None = None
-    """Half width of the band around it. Shape: (n,)."""
+    """Half width of the band around the curve. Shape: (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """From time and value to the drawing's units."""
+    """Conversion of times and values to the drawing's units."""
 
     start_s: float
     end_s: float
@@ -64,15 +64,15 @@ def plot(
     """Curves over a common time.
 
     Args:
-        title: read out by screen readers.
-        description: what can be seen, in words.
-        time_s: Shape: (n,).
-        curves: at least one value of which is known.
-        unit: of the values.
-        shaded: spans of time in s that are greyed.
+        title: Title for screen readers.
+        description: Content of the plot in words.
+        time_s: Times of the values. Shape: (n,).
+        curves: Curves with at least one known value.
+        unit: Unit of the values.
+        shaded: Time spans in s that are shaded grey.
 
     Returns:
-        An `svg` element that takes the width that it is given.
+        An `svg` element that fills the available width.
     """
     axes = _fit(time_s, curves)
     spans = [_span(axes, start_s, end_s) for start_s, end_s in shaded]
@@ -102,16 +102,16 @@ def ticks(lowest: float, highest: float, most: int) -> list[float]:
 
 
 def known_runs(values: Array) -> Iterator[slice]:
-    """Stretches without NaN."""
+    """Runs of values without NaN."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], np.isfinite(values), [False]]).astype(np.int8)))
     for start, end in edges.reshape(-1, 2).tolist():
         yield slice(start, end)
 
 
 def thinned(time_s: Array, low: Array, high: Array) -> tuple[Array, Array, Array]:
-    """Few enough points to draw: each step's time, smallest `low` and largest `high`.
+    """Reduce the number of points: each step's time, smallest `low` and largest `high`.
 
-    Steps are NaN where nothing is known, and short curves are returned as they are.
+    Steps without known values are NaN, and short curves are returned unchanged.
     """
     n_steps = math.ceil(len(time_s) / math.ceil(len(time_s) / MOST_POINTS))
     if n_steps == len(time_s):

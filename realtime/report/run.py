@@ -1,4 +1,4 @@
-"""The parts of a report about the recording itself: latency, losses, what it was made with."""
+"""The parts of a report about the recording itself: latency, losses, and how it was recorded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from realtime.report.plot import Curve, plot
 Array = NDArray[np.float64]
 
 LATENCY_TEXT = {
-    "capture": "From the frame's stamp, between grab and retrieve, to its publication.",
-    "hand-over": "From when the estimator took the frame up: frames came from a file, ahead of their time.",
+    "capture": "From the capture of a frame (between grab and retrieve) to the publication of its sample.",
+    "hand-over": "From the hand-over of a frame to the estimator, because frames were read from a file.",
 }
 PERCENTILES = ("p50", "p95", "p99", "max")
-TOLD = {
+SHOWN_FIELDS = {
     "command": "Command",
     "source": "Source",
     "estimator": "Estimator",
@@ -30,11 +30,11 @@ TOLD = {
     "smoothing_lag_s": "Mean delay from smoothing (s)",
     "platform": "Computer",
 }
-"""Fields of report.json that are shown as they are."""
+"""Fields of report.json that are shown unchanged, with their titles."""
 
 
 def timing_section(recording: Recording, lost: Losses) -> list[Content]:
-    """Latency and losses: in numbers, and over the recording."""
+    """Latency and losses, as numbers and over time."""
     run = recording.run
     figures = [_intervals(recording), *_latency_figures(run.get("history"))]
     parts: list[Content] = [
@@ -48,16 +48,16 @@ def timing_section(recording: Recording, lost: Losses) -> list[Content]:
         parts.append(table("Durations in ms", ("Stage", *PERCENTILES), stages))
     else:
         parts.append(
-            element("p", "Latency is not known: the recording did not come to its end.", class_="quiet")
+            element("p", "Latency is unknown because the recording was interrupted.", class_="quiet")
         )
     return parts
 
 
 def origin_section(recording: Recording) -> list[Content]:
-    """What it was recorded with."""
+    """How the recording was made."""
     run, camera = recording.run, recording.camera
     shown = {**run, "source": source_name(run)}
-    rows: list[tuple[str, str]] = [(words, str(shown[key])) for key, words in TOLD.items() if shown.get(key)]
+    rows = [(title, str(shown[key])) for key, title in SHOWN_FIELDS.items() if shown.get(key)]
     versions = run.get("versions")
     if isinstance(versions, dict):
         rows.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
@@ -66,7 +66,7 @@ def origin_section(recording: Recording) -> list[Content]:
     rows.append(("Folder", recording.folder.resolve().name))
     parts: list[Content] = [element("h2", "How it was recorded")]
     if "frames" not in run:
-        text = "There is no report.json: the recording did not come to its end."
+        text = "There is no report.json because the recording was interrupted."
         parts.append(element("p", text, class_="quiet"))
     body = [element("tr", element("th", name, scope="row"), element("td", text)) for name, text in rows]
     parts.append(element("table", element("tbody", body), class_="words"))
@@ -74,13 +74,13 @@ def origin_section(recording: Recording) -> list[Content]:
 
 
 def source_name(run: dict[str, Any]) -> str:
-    """The source without the folders above it: the page is for others, who need not know them."""
+    """The source without the folders above it, which are private."""
     source = str(run.get("source") or "")
     return source if "://" in source else re.split(r"[/\\]", source.rstrip("/\\"))[-1]
 
 
 def describe_camera(camera: dict[str, Any]) -> str:
-    """One line about camera.json."""
+    """Description of camera.json in one line."""
     focal = camera.get("fx")
     parts = [f"{camera.get('width_px')} x {camera.get('height_px')} px"]
     if isinstance(focal, int | float):
@@ -88,7 +88,9 @@ def describe_camera(camera: dict[str, Any]) -> str:
     rms = camera.get("rms_px")
     known = isinstance(rms, int | float)
     parts.append(
-        f"calibrated, {rms:.2f} px off" if known else "assumed, not calibrated: angles of the pelvis suffer"
+        f"calibrated, reprojection error {rms:.2f} px"
+        if known
+        else "assumed, not calibrated: angles of the pelvis are less accurate"
     )
     return ", ".join(parts)
 
@@ -103,7 +105,7 @@ def _loss_rows(run: dict[str, Any], lost: Losses) -> list[tuple[str, str]]:
         rows.insert(2, ("Frames dropped between them", f"{lost.dropped}"))
     unwritten = run.get("unwritten_frames")
     if isinstance(unwritten, int):
-        rows.append(("Estimated but not recorded for lack of time", f"{unwritten}"))
+        rows.append(("Estimated but not recorded (disk too slow)", f"{unwritten}"))
     missed = run.get("missed_samples")
     if isinstance(missed, int):
         rows.append(("Published but missed by the recorder", f"{missed}"))
@@ -131,7 +133,7 @@ def _intervals(recording: Recording) -> list[Markup]:
 
 
 def _latency_figures(history: object) -> list[Markup]:
-    """Latency and losses over the run, from `RunHistory`; nothing where report.json has none."""
+    """Plots of latency and losses over the run, from `RunHistory`; none if report.json has no history."""
     if not isinstance(history, dict):
         return []
     try:
@@ -144,7 +146,7 @@ def _latency_figures(history: object) -> list[Markup]:
     if len(time_s) < 2 or not len(time_s) == len(max_ms) == len(losses) or np.isnan(mean_ms).all():
         return []
     words = (
-        f"solid: mean of each {step_s:g} s of the run; dashed: longest, at most {np.nanmax(max_ms):.1f} ms"
+        f"solid: mean of each {step_s:g} s of the run; dashed: maximum, at most {np.nanmax(max_ms):.1f} ms"
     )
     curves = [Curve("right", mean_ms), Curve("left", max_ms)]
     figures = [_figure("Latency", words, time_s, curves, "ms")]

@@ -10,32 +10,30 @@ import numpy as np
 from calib.coordinates import stem_of
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element, table
-from realtime.report.measures import MotionRange, Symmetry, deviation_deg, side_word
+from realtime.report.measures import MotionRange, Symmetry, deviation_deg, grouped, side_word, title_of
 from realtime.report.plot import Curve, known_runs, plot
-from realtime.report.report_words import grouped, title_of
 
 UNIT_SIGN = {"deg": "°", "m": " m"}
 BAND_TEXT = (
-    "The band is the estimator's own idea of its error, one standard deviation either way: the usual spread "
-    "of the angle among people and postures times the root of 1 - confidence. It knows nothing of a camera "
-    "that is not level or of a person taken for another. Where the band is wide the angle is habit more than "
-    "measurement. Grey: nobody was tracked."
+    "The band shows the estimator's own uncertainty, plus and minus one standard deviation: the standard "
+    "deviation of the angle among people and postures times the square root of 1 - confidence. It does not "
+    "include errors such as a tilted camera or a mix-up of two people. Where the band is wide, the angle is "
+    "mostly a typical value and hardly measured. Grey: nobody was tracked."
 )
 RANGES_TEXT = (
-    "Over the frames in which the person was tracked. “Range” is highest - lowest, and one bad frame is "
-    "enough to widen it; “middle 90 %” leaves out the lowest and the highest twentieth. “Confidence” is the "
-    "median."
+    "Over the frames in which the person was tracked. “Range” is highest minus lowest, which a single bad "
+    "frame can widen; “middle 90 %” omits the lowest and the highest 5 %. “Confidence” is the median."
 )
 SYMMETRY_TEXT = (
-    "R and L are how far the two sides move, as “middle 90 %” above, so that one bad frame does not decide. "
-    "The symmetry index is 100 |R - L| / ((R + L) / 2): 0 % where both sides move as far, 200 % where one "
-    "does not move. It is left out where neither side moves 2°. Seen from one side the far limb is guessed "
-    "more than measured, and a difference may be the camera's."
+    "R and L are the ranges of motion of the two sides (“middle 90 %” as above, which a single bad frame "
+    "does not change). The symmetry index is 100 |R - L| / ((R + L) / 2): 0 % for equal ranges, 200 % if one "
+    "side does not move. It is omitted if neither side moves by 2°. If the person is seen from one side, the "
+    "far limb is less certain, and a difference may be due to the view."
 )
 
 
 def curves_section(recording: Recording, ranges: dict[str, MotionRange]) -> list[Content]:
-    """A plot for each joint, right and left together."""
+    """A plot for each joint angle, right and left together."""
     moving = [name for name, motion in ranges.items() if not motion.is_still]
     parts: list[Content] = [
         element("h2", "Movement over time"),
@@ -48,7 +46,7 @@ def curves_section(recording: Recording, ranges: dict[str, MotionRange]) -> list
         parts += [element("h3", group), element("div", figures, class_="grid")]
     still = [name for name, motion in ranges.items() if motion.is_still]
     if still:
-        parts.append(element("p", f"Did not move: {', '.join(still)}.", class_="quiet"))
+        parts.append(element("p", f"Coordinates that did not move: {', '.join(still)}.", class_="quiet"))
     return parts
 
 
@@ -65,7 +63,7 @@ def ranges_section(ranges: dict[str, MotionRange]) -> list[Content]:
 
 
 def symmetry_section(symmetries: Iterable[Symmetry]) -> list[Content]:
-    """Right and left compared, with the definition."""
+    """Comparison of right and left, with the definition of the index."""
     rows = [
         (
             _named(sides.stem),
@@ -114,7 +112,7 @@ def _figure(
 
 
 def _both_sides(stem: str) -> tuple[str, str, str]:
-    """What a coordinate may be called: right, left, or without a side."""
+    """Possible names of a coordinate: right, left, or without a side."""
     return f"{stem}_r", f"{stem}_l", stem
 
 

@@ -1,4 +1,4 @@
-"""What a subscriber gets: one sample of the stream that knows the names of its coordinates."""
+"""The sample that a subscriber receives, with access by coordinate name."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from realtime.stream.messages import Angles, Meta, Pose
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AngleSample:
-    """One sample of the stream, which knows the names of its coordinates."""
+    """One sample of the stream, indexed by coordinate name: `sample["knee_angle_r"]` in degrees."""
 
     message: Angles
     meta: Meta
     pose: Pose | None
     """Bodies and markers; None unless subscribed with `poses=True` and received."""
     missed: int
-    """Samples lost on the way between the previous sample and this one."""
+    """Number of samples lost between the previous sample and this one."""
     t_receive_ns: int
-    """When it was taken from the socket, on this process's `time.perf_counter_ns`."""
+    """Time of reception, on this process's `time.perf_counter_ns`."""
     clock_offset_ns: int
-    """Add it to the publisher's stamps to get this process's `time.perf_counter_ns`."""
+    """Offset from the publisher's time stamps to this process's `time.perf_counter_ns`."""
     _index: dict[str, int] = field(repr=False)
 
     def __getitem__(self, name: str) -> float:
@@ -38,47 +38,42 @@ class AngleSample:
         return math.degrees(value) if self.meta.model.units[k] == "rad" else value
 
     def keys(self) -> KeysView[str]:
-        """Names of the coordinates; with it, `dict(sample)` works."""
+        """Names of the coordinates; makes `dict(sample)` work."""
         return self._index.keys()
 
     def confidence_of(self, name: str) -> float:
-        """From 0, undefined, to 1."""
+        """Confidence of a coordinate, from 0 (undefined) to 1."""
         return self.message.confidence[self._at(name)]
 
     @property
     def seq(self) -> int:
-        """Counts the samples of the publisher's run."""
+        """Number of the sample within the publisher's run."""
         return self.message.seq
 
     @property
     def frame_id(self) -> int:
-        """Counts the source's frames."""
+        """Number of the source's frame."""
         return self.message.frame_id
 
     @property
     def t_capture_ns(self) -> int:
-        """When the frame was taken, on the publisher's clock."""
+        """Time of capture on the publisher's clock."""
         return self.message.t_capture_ns
 
     @property
     def t_wall_ns(self) -> int:
-        """When the frame was taken, in ns since 1970-01-01 UTC."""
+        """Time of capture in ns since 1970-01-01 UTC."""
         return self.message.t_capture_ns + self.meta.wall_offset_ns
 
     @property
     def status(self) -> Status:
-        """Whether the coordinates can be used."""
+        """Tracking status: whether the coordinates can be used."""
         return self.message.status
 
     @property
     def age_ms(self) -> float:
-        """From capture to reception; exact on one machine, else as good as both wall clocks agree."""
+        """Time from capture to reception; exact on one machine, else as good as the two wall clocks agree."""
         return (self.t_receive_ns - self.clock_offset_ns - self.message.t_capture_ns) * 1e-6
-
-    @property
-    def transit_ms(self) -> float:
-        """From publication to reception, as exact as `age_ms`."""
-        return (self.t_receive_ns - self.clock_offset_ns - self.message.t_publish_ns) * 1e-6
 
     @property
     def q_rad(self) -> NDArray[np.float64]:
@@ -87,7 +82,7 @@ class AngleSample:
 
     @property
     def qdot_rad_s(self) -> NDArray[np.float64]:
-        """Speeds in rad/s and m/s. Shape: (n_q,)."""
+        """Generalized speeds in rad/s and m/s. Shape: (n_q,)."""
         return np.array(self.message.qdot)
 
     @property
@@ -96,7 +91,7 @@ class AngleSample:
         return np.array(self.message.confidence)
 
     def as_record(self) -> dict[str, Any]:
-        """Flat and ready for JSON: degrees and m under the coordinates' names, None where undefined."""
+        """A flat dict for JSON: degrees and m under the coordinates' names, None where undefined."""
         message = self.message
         record: dict[str, Any] = {
             "session": message.session,
@@ -114,7 +109,7 @@ class AngleSample:
         return record
 
     def pose_sample(self) -> PoseSample:
-        """What the tracker had, for drawing and recording; NaN for what was not sent."""
+        """The tracker's sample, for drawing and recording; NaN for what was not sent."""
         model, pose = self.meta.model, self.pose
         T = np.full((len(model.body_names), 4, 4), np.nan)
         markers_m = np.full((len(model.marker_names), 3), np.nan)

@@ -1,4 +1,4 @@
-"""Reading the stream: frames from anywhere in, whole and valid messages out, or a counted refusal."""
+"""Decoding and validation of messages; invalid ones are refused and counted."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from realtime.errors import StreamError
 from realtime.stream.messages import SCHEMA, TOPICS, Angles, Message, Meta, Model, Pose
 
 MAX_MESSAGE_BYTES = 1 << 20
-"""Longer messages are refused unread; a pose of a 58-body model takes about 10 kB."""
+"""Longer messages are refused without decoding; a pose of a 58-body model takes about 10 kB."""
 
 _DECODERS = {topic.encode(): msgspec.msgpack.Decoder(kind) for topic, kind in TOPICS.items()}
 _LONGEST_TOPIC = max(map(len, TOPICS))
 
 
 class MessageError(StreamError):
-    """A message that cannot be accepted; `reason` is the counter it falls under."""
+    """A message that cannot be accepted; `reason` is the counter under which it falls."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -29,10 +29,10 @@ class MessageError(StreamError):
 
 
 def decode(frame: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
-    """Read one frame and check everything that can be checked without the stream's `meta`.
+    """Decode one frame and check everything that can be checked without the stream's `meta`.
 
     Raises:
-        MessageError: (a StreamError) for any frame that is not a whole, valid message of this schema.
+        MessageError: (a StreamError) the frame is not a whole, valid message of this schema.
     """
     if len(frame) > max_bytes:
         raise MessageError("oversized", f"message of {len(frame)} bytes; accepted: at most {max_bytes}")
@@ -52,7 +52,7 @@ def decode(frame: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
 
 
 class Decoder:
-    """Decodes a subscriber's frames, checks them against the stream's `meta`, and counts what it refuses."""
+    """Decodes a subscriber's frames, checks them against the stream's `meta`, and counts refused ones."""
 
     def __init__(self, max_bytes: int = MAX_MESSAGE_BYTES) -> None:
         self.max_bytes = max_bytes
@@ -85,7 +85,7 @@ def check_lengths(message: Message, model: Model) -> None:
     """Refuse a message whose arrays do not have the lengths of `model`.
 
     Raises:
-        MessageError: naming the field and both lengths.
+        MessageError: a length differs; the text names the field and both lengths.
     """
     if isinstance(message, Angles):
         _check_length("q", len(message.q), len(model.coordinate_names), model)
@@ -120,7 +120,7 @@ def _undefined_to_nan(value: Any) -> Any:
 
 
 def _refuse_other_schema(body: bytes) -> None:
-    """A body of another schema may fail anywhere; tell its reader the true cause."""
+    """Raise for a body of another schema version, which may fail to decode anywhere."""
     decode_body = msgspec.json.decode if body[:1] == b"{" else msgspec.msgpack.decode
     try:
         found = decode_body(body, type=_Schema).schema
@@ -150,7 +150,7 @@ def _check_angles(angles: Angles) -> None:
         _check_not_infinite("q, qdot and position", values)
     if any(value < 0.0 or value > 1.0 for value in angles.foot_contact):
         _malformed("foot_contact outside 0 to 1")
-    if math.isfinite(sum(q)):  # nothing undefined: the common case, which each of many readers pays for
+    if math.isfinite(sum(q)):  # the common case: nothing is undefined
         return
     if any(math.isnan(value) and trust > 0.0 for value, trust in zip(q, confidence, strict=True)):
         _malformed("confidence above 0 where q is NaN")

@@ -1,8 +1,8 @@
 """Files of CURVE keys, in the format of ZeroMQ's own tools (`zmq.auth`, czmq's zcert).
 
-A pair is two files: `NAME.key` holds the public key and may be handed on, `NAME.key_secret` both keys and
-stays with its owner. A publisher's folder holds its own pair, called `server`, and the folder `clients`
-with the public keys of those who may subscribe.
+A key pair is two files: `NAME.key` holds the public key and may be shared; `NAME.key_secret` holds both keys
+and must stay private. A publisher's folder holds its own pair, named `server`, and a folder `clients` with
+the public keys of the clients that may subscribe.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ _NAME = re.compile(r"[\w-][\w.-]{0,63}")
 
 
 def make_pair(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a new pair of keys; the secret file is readable by its owner alone.
+    """Make a new key pair; only its owner can read the secret file.
 
     Args:
-        folder: made if needed, closed to other users.
-        name: of the files, without suffix.
+        folder: Folder of the files; created if needed, without access for other users.
+        name: Name of the files without suffix.
 
     Returns:
         The public and the secret file.
 
     Raises:
-        StreamError: the name is not one, a file is there already, or the folder cannot be written.
+        StreamError: the name is invalid, a file exists already, or the folder cannot be written.
     """
     if not _NAME.fullmatch(name):
-        raise StreamError(f"{name!r} cannot name a key; accepted: up to 64 letters, digits, -, _ and .")
+        raise StreamError(f"{name!r} is not a valid key name; accepted: up to 64 letters, digits, -, _ and .")
     require_curve()
     public, secret = (key.decode() for key in zmq.curve_keypair())
     public_path, secret_path = folder / f"{name}.key", folder / f"{name}.key_secret"
     for path in (public_path, secret_path):
         if path.exists():
-            raise StreamError(f"{path} is there already; a new key would lock out who has the old one")
+            raise StreamError(f"{path} exists already; a new key would lock out clients of the old one")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(secret_path, _certificate(public, secret), mode=0o600)
@@ -54,10 +54,10 @@ def make_pair(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def allow(folder: Path, public_path: Path) -> Path:
-    """Put a client's public key on the allow-list of the publisher's keys in `folder`.
+    """Add a client's public key to the allow-list of the publisher's keys in `folder`.
 
     Raises:
-        StreamError: there is no key in the file, or the list cannot be written.
+        StreamError: the file holds no key, or the allow-list cannot be written.
     """
     public, _ = _read(public_path)
     listed = folder / CLIENTS_FOLDER / f"{public_path.stem}.key"
@@ -65,17 +65,17 @@ def allow(folder: Path, public_path: Path) -> Path:
         listed.parent.mkdir(mode=0o700, exist_ok=True)
         _write(listed, _certificate(public), mode=0o644)
     except FileExistsError as error:
-        raise StreamError(f"{listed} is there already; remove it first to replace this client") from error
+        raise StreamError(f"{listed} exists already; remove it first to replace this client") from error
     except OSError as error:
         raise StreamError(f"{listed}: cannot be written ({error.strerror})") from error
     return listed
 
 
 def load_server_keys(folder: Path) -> ServerKeys:
-    """Keys and allow-list of a publisher.
+    """Load the keys and the allow-list of a publisher.
 
     Raises:
-        StreamError: there are none, or others can read the secret.
+        StreamError: there are no keys, or other users can read the secret key.
     """
     path = folder / f"{SERVER_NAME}.key_secret"
     if not path.is_file():
@@ -86,31 +86,31 @@ def load_server_keys(folder: Path) -> ServerKeys:
 
 
 def load_client_keys(secret_path: Path, server_path: Path | None = None) -> ClientKeys:
-    """Keys of a subscriber.
+    """Load the keys of a subscriber.
 
     Args:
-        secret_path: its own `NAME.key_secret`.
-        server_path: the publisher's public key; None takes `server.key` beside the secret file.
+        secret_path: The subscriber's own `NAME.key_secret`.
+        server_path: The publisher's public key; None takes `server.key` beside the secret file.
 
     Raises:
-        StreamError: a file is missing or holds no key, or others can read the secret.
+        StreamError: a file is missing or holds no key, or other users can read the secret key.
     """
     public, secret = _read_secret(secret_path)
     return ClientKeys(public, secret, _read(server_path or secret_path.parent / f"{SERVER_NAME}.key")[0])
 
 
 def require_curve() -> None:
-    """Refuse to go on with a libzmq that cannot encrypt.
+    """Check that libzmq can encrypt.
 
     Raises:
-        StreamError: it cannot.
+        StreamError: libzmq is built without CURVE.
     """
     if not zmq.has("curve"):
         raise StreamError("this libzmq is built without CURVE; install pyzmq from PyPI: pip install pyzmq")
 
 
 def _certificate(public: str, secret: str | None = None) -> str:
-    kind = "Public key: may be handed on." if secret is None else "SECRET key: stays with its owner."
+    kind = "Public key: may be shared." if secret is None else "SECRET key: keep it private."
     lines = [f"#   kinecast, ZeroMQ CURVE. {kind}", "", "metadata", "curve", f'    public-key = "{public}"']
     if secret is not None:
         lines.append(f'    secret-key = "{secret}"')
@@ -118,7 +118,7 @@ def _certificate(public: str, secret: str | None = None) -> str:
 
 
 def _write(path: Path, text: str, *, mode: int) -> None:
-    """A new file that never was readable by more than `mode` says."""
+    """Write a new file that at no time has more permissions than `mode`."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)
 
@@ -128,7 +128,7 @@ def _read(path: Path) -> tuple[str, str | None]:
         public, secret = zmq.auth.load_certificate(path)
         return public.decode("ascii"), None if secret is None else secret.decode("ascii")
     except OSError as error:
-        raise StreamError(f"{path}: no such file of a key, or not readable") from error
+        raise StreamError(f"{path}: no such key file, or it cannot be read") from error
     except ValueError as error:
         raise StreamError(f"{path}: holds no key; accepted: a file made by `kinecast keys`") from error
 
@@ -136,7 +136,7 @@ def _read(path: Path) -> tuple[str, str | None]:
 def _read_secret(path: Path) -> tuple[str, str]:
     public, secret = _read(path)
     if secret is None:
-        raise StreamError(f"{path}: holds a public key alone; name the file that ends with .key_secret")
+        raise StreamError(f"{path}: holds only a public key; name the file that ends with .key_secret")
     if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise StreamError(f"{path}: other users can read this secret key; close it with: chmod 600 {path}")
     return public, secret

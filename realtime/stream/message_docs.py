@@ -1,4 +1,7 @@
-"""Tables of docs/messages.md, made from messages: `python -m realtime.stream.message_docs` renews them."""
+"""Tables of docs/messages.md, generated from the message classes.
+
+`python -m realtime.stream.message_docs` writes them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _PARTS = {Header: "Every message", Model: "Model", Camera: "Camera"}
 
 
 def tables() -> str:
-    """Everything of the page from its first table on."""
+    """The part of the page from its first table on."""
     parts = [_section(_PARTS[Header], Header, [])]
     inherited = [field.name for field in msgspec.structs.fields(Header)]
     for topic, kind in TOPICS.items():
@@ -28,7 +31,7 @@ def tables() -> str:
 
 
 def field_texts(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """What the source says below each field of a message."""
+    """The docstring below each field of a message."""
     (definition,) = ast.parse(inspect.getsource(kind)).body
     assert isinstance(definition, ast.ClassDef)
     return dict(_documented(definition.body))

@@ -2,7 +2,7 @@
 
 A message is one ZeroMQ frame: an ASCII topic, one space, a body. The body is msgpack (a map with field
 names) or, on request, JSON; JSON begins with `{`, which no msgpack map does, so a reader tells them apart
-by the first byte. Units are SI: rad and m, and ns of the publisher's monotonic clock. In arrays the undefined
+by by the first byte. Units are SI: rad, m, and ns of the publisher's monotonic clock. In arrays, an undefined
 is NaN with confidence 0 (`null` in JSON); a single value that is not known is nil (`null`).
 """
 
@@ -16,7 +16,7 @@ import msgspec
 from realtime.sample import Status
 
 SCHEMA = 1
-"""Raised when a field changes its meaning or goes; new fields leave it as it is."""
+"""Version of the format. It increases when a field is removed or changes meaning, not when one is added."""
 
 Encoding = Literal["msgpack", "json"]
 
@@ -34,37 +34,37 @@ Vectors4 = Annotated[list[Vector4], msgspec.Meta(max_length=4096)]
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
-    """What every message begins with."""
+    """Fields that every message has."""
 
     schema: Count
     """Version of the format."""
     session: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     """UUID of one run of the publisher."""
     t_publish_ns: Count
-    """When it was sent, on the publisher's monotonic clock."""
+    """Time of publication on the publisher's monotonic clock."""
 
 
 class Angles(Header, frozen=True, kw_only=True):
     """Topic `angles`: the coordinates of one frame, in the order of `meta.model.coordinate_names`."""
 
     seq: Count
-    """Counts samples of the session from 0; a gap means that samples were lost on the way."""
+    """Number of the sample within the session, from 0. A gap means that samples were lost on the way."""
     frame_id: Count
-    """Counts the source's frames; a gap means that the tracker skipped frames."""
+    """Number of the source's frame. A gap means that the tracker skipped frames."""
     t_capture_ns: Count
-    """When the frame was taken, on the publisher's monotonic clock."""
+    """Time of capture of the frame on the publisher's monotonic clock."""
     status: Status
-    """`tracking`; `warm_up`: not to be relied on yet; `lost`: nobody in view."""
+    """`tracking`; `warm_up`: the values are not reliable yet; `lost`: nobody is in view."""
     q: Reals
-    """Coordinates in rad and m; NaN where unknown."""
+    """Generalized coordinates in rad and m; NaN where unknown."""
     qdot: Reals
-    """Their speeds in rad/s and m/s; NaN where unknown. As many as `q`."""
+    """Generalized speeds in rad/s and m/s; NaN where unknown. Same length as `q`."""
     confidence: Shares
-    """From 0 to 1; 0 where `q` is NaN. As many as `q`."""
+    """Confidence of each coordinate, from 0 to 1; 0 where `q` is NaN. Same length as `q`."""
     pelvis_position_m: Vector3
-    """Origin of the pelvis, or of the model's first body if it has none, in ground."""
+    """Origin of the pelvis in ground, or of the first body of a model without a pelvis."""
     foot_contact: Vector2 = (math.nan, math.nan)
-    """Probability that the right and the left foot rest on the floor; NaN where not known."""
+    """Probability that the right and the left foot are in contact with the floor; NaN where unknown."""
 
 
 class Pose(Header, frozen=True, kw_only=True):
@@ -81,32 +81,32 @@ class Pose(Header, frozen=True, kw_only=True):
     body_rotation_wxyz: Vectors4
     """Unit quaternion of `R_ground_body`."""
     joint_centre_m: Vectors3
-    """Centre of the joint that carries each body, in ground."""
+    """Centre of the joint between each body and its parent, in ground."""
     marker_m: Vectors3
-    """Markers in ground, in the order of `meta.model.marker_names`."""
+    """Position of each marker in ground, in the order of `meta.model.marker_names`."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """The skeleton that the numbers belong to."""
+    """The skeletal model to which the values refer."""
 
     name: Name
-    """Of the model."""
+    """Name of the model."""
     sha: Name
-    """Hash of its content: two models with the same hash mean the same."""
+    """Hash of the model's content: models with the same hash are the same."""
     coordinate_names: Names
-    """In the order of `q`."""
+    """Names of the coordinates, in the order of `q`."""
     units: Annotated[list[Literal["rad", "m"]], msgspec.Meta(max_length=4096)]
-    """Of each coordinate."""
+    """Unit of each coordinate."""
     q_lower: Reals
     """Lower limit of each coordinate; NaN where there is none."""
     q_upper: Reals
     """Upper limit of each coordinate; NaN where there is none."""
     body_names: Names
-    """In the order of the bodies of `pose`."""
+    """Names of the bodies, in the order of `pose`."""
     body_parents: Annotated[list[Annotated[int, msgspec.Meta(ge=-1, le=4095)]], msgspec.Meta(max_length=4096)]
-    """Index of each body's parent, always smaller than its own; -1 is ground."""
+    """Index of each body's parent, always smaller than the body's own index; -1 is ground."""
     marker_names: Names
-    """In the order of the markers of `pose`."""
+    """Names of the markers, in the order of `pose`."""
 
     @property
     def is_rotational(self) -> list[bool]:
@@ -115,66 +115,66 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Camera(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenCV pinhole parameters and where the camera stands."""
+    """OpenCV pinhole parameters and the camera's pose."""
 
     width_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-    """Of the pictures."""
+    """Image width."""
     height_px: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-    """Of the pictures."""
+    """Image height."""
     fx: float
     """Focal length along x, in px."""
     fy: float
     """Focal length along y, in px."""
     cx: float
-    """Principal point, in px from the left."""
+    """Principal point along x, in px from the left."""
     cy: float
-    """Principal point, in px from the top."""
+    """Principal point along y, in px from the top."""
     distortion: Reals
-    """OpenCV's coefficients k1, k2, p1, p2, k3, ...; none for a camera without distortion."""
+    """OpenCV's distortion coefficients k1, k2, p1, p2, k3, ...; empty for a camera without distortion."""
     T_ground_cam: tuple[Vector4, Vector4, Vector4, Vector4]
-    """Rows of the 4 x 4 matrix from the camera's coordinates (X right, Y down, Z forward, in m) to ground."""
+    """Rows of the 4 x 4 transform from camera (X right, Y down, Z forward, in m) to ground."""
     rms_px: float | None = None
-    """Reprojection error of the calibration; nil where the camera is assumed."""
+    """RMS reprojection error of the calibration; nil where the camera is assumed."""
 
 
 class Meta(Header, frozen=True, kw_only=True):
-    """Topic `meta`: sent to each new subscriber and once a second."""
+    """Topic `meta`: description of the stream, sent to each new subscriber and once a second."""
 
     wall_offset_ns: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-    """Add it to a stamp to get ns since 1970-01-01 UTC on the publisher's wall clock."""
+    """Offset from a time stamp to ns since 1970-01-01 UTC on the publisher's wall clock."""
     model: Model
-    """What the numbers of `angles` and `pose` belong to."""
+    """Skeletal model to which `angles` and `pose` refer."""
     camera: Camera | None = None
-    """Through which the person is seen."""
+    """Camera that watches the person."""
     source: Text = ""
-    """What is watched, such as "camera 0"."""
+    """Name of the source, such as "camera 0"."""
     estimator: Text = ""
     """Name of the estimator."""
     smoothing_lag_s: float | None = None
-    """Mean delay that smoothing adds."""
+    """Mean delay added by smoothing."""
     rate_hz: float | None = None
-    """Nominal rate of the source."""
+    """Nominal frame rate of the source."""
     versions: Annotated[dict[Name, Text], msgspec.Meta(max_length=64)] = {}
-    """Further names and versions."""
+    """Versions of software and models, by name."""
 
 
 class StatusMessage(Header, frozen=True, kw_only=True):
-    """Topic `status`: heartbeat, once a second even while no frame arrives."""
+    """Topic `status`: heartbeat, sent once a second even while no frame arrives."""
 
     seq: Count
-    """Samples sent so far in this session."""
+    """Number of samples sent so far in this session."""
     status: Status
-    """Of the newest sample; `warm_up` before the first."""
+    """Status of the newest sample; `warm_up` before the first."""
     fps: float | None = None
-    """Samples a second."""
+    """Samples per second."""
     latency_ms: float | None = None
-    """Capture to publication of a typical sample."""
+    """Typical time from capture to publication."""
     dropped_frames: Count = 0
-    """Frames that were captured but never estimated, in this session."""
+    """Number of frames captured but not estimated in this session."""
     lost_frames: Count = 0
-    """Samples without a person, in this session."""
+    """Number of samples without a person in this session."""
     note: Text = ""
-    """For people, such as "camera 0 is gone, trying again"."""
+    """Note for people, such as "camera 0 is gone, trying again"."""
 
 
 Message = Angles | Pose | Meta | StatusMessage
@@ -190,13 +190,13 @@ _encode_json = msgspec.json.Encoder().encode
 
 
 def encode(message: Message, encoding: Encoding = "msgpack") -> bytes:
-    """The one frame that carries `message`."""
+    """Encode a message as one ZeroMQ frame."""
     body = _encode_json(message) if encoding == "json" else _encode_msgpack(message)
     return _PREFIXES[type(message)] + body
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the bodies, under `$defs`; `topics` maps each topic to its body."""
+    """JSON Schema (2020-12) of the message bodies, under `$defs`; `topics` maps each topic to its body."""
     schemas, definitions = msgspec.json.schema_components(TOPICS.values())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,11 +1,14 @@
-"""CURVE keys of a stream that leaves this machine.
+"""Access to the stream: checks of its address, and CURVE keys where it leaves this machine.
 
-CURVE encrypts and proves the server to its clients; only together with an allow-list of client keys does
-it also prove the clients to the server (zmq_curve(7), and `ironhouse` in the ZeroMQ guide).
+libzmq wraps port numbers above 65535, so addresses are checked here. CURVE encrypts and authenticates the
+server; only together with an allow-list of client keys does it also authenticate the clients
+(zmq_curve(7), and `ironhouse` in the ZeroMQ guide).
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,13 +20,55 @@ from realtime.errors import StreamError
 if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator
 
+ACCEPTED_ADDRESSES = (
+    "tcp://127.0.0.1:PORT, tcp://[::1]:PORT or tcp://localhost:PORT, with a PORT from 1 to 65535"
+)
+_ADDRESS = re.compile(r"tcp://(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[\w.*-]+):(?P<port>\*|\d{1,5})")
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Host, without brackets, and port of an address; port `*` lets the system choose.
+
+    Raises:
+        StreamError: the address does not have the form tcp://HOST:PORT.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None or (match["port"] != "*" and not 1 <= int(match["port"]) <= 65535):
+        raise StreamError(f"{address!r} is not a stream address; accepted: {ACCEPTED_ADDRESSES}")
+    return match["host"].strip("[]"), match["port"]
+
+
+def require_local(address: str) -> None:
+    """Refuse an address that other machines can reach.
+
+    Raises:
+        StreamError: the address is malformed or not a loopback address.
+    """
+    host, _ = split_address(address)
+    if not _is_loopback(host):
+        raise StreamError(
+            f"{address} can be reached from other computers; accepted without keys: {ACCEPTED_ADDRESSES}; "
+            "any other address needs CURVE keys with an allow-list of clients, because joint angles are "
+            "personal data"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 _KEY_LENGTH = 40
 _DOMAIN = "kinecast"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerKeys:
-    """What a publisher needs: its own pair and the public keys of those who may subscribe (Z85 text)."""
+    """Keys of a publisher: its own pair and the public keys of allowed clients (Z85 text)."""
 
     public: str
     secret: str
@@ -36,7 +81,7 @@ class ServerKeys:
 
 @dataclass(frozen=True, slots=True)
 class ClientKeys:
-    """What a subscriber needs: its own pair and the publisher's public key (Z85 text)."""
+    """Keys of a subscriber: its own pair and the publisher's public key (Z85 text)."""
 
     public: str
     secret: str
@@ -48,7 +93,7 @@ class ClientKeys:
 
 
 def serve(socket: zmq.Socket[bytes], keys: ServerKeys) -> ThreadAuthenticator:
-    """Make `socket` demand an allowed key from its peers; call before bind, stop what it returns after.
+    """Make `socket` require an allowed key from its peers; call it before bind and stop the result after.
 
     One context can have one authenticator, so the socket needs a context of its own.
     """
@@ -57,7 +102,7 @@ def serve(socket: zmq.Socket[bytes], keys: ServerKeys) -> ThreadAuthenticator:
     authenticator = ThreadAuthenticator(socket.context)
     authenticator.start()
     authenticator.configure_curve_callback(_DOMAIN, _AllowList(keys.allowed_clients))
-    # Without these two, libzmq lets everyone in while no authenticator answers.
+    # Without these two, libzmq accepts everyone while no authenticator answers.
     socket.zap_domain = _DOMAIN.encode()
     socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
     socket.curve_server = True
@@ -67,14 +112,14 @@ def serve(socket: zmq.Socket[bytes], keys: ServerKeys) -> ThreadAuthenticator:
 
 
 def join(socket: zmq.Socket[bytes], keys: ClientKeys) -> None:
-    """Make `socket` talk CURVE to the server of `keys`; call before connect."""
+    """Make `socket` use CURVE with the server of `keys`; call it before connect."""
     socket.curve_serverkey = keys.server_public.encode()
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()
 
 
 class _AllowList:
-    """Answers the authenticator's question about each new peer."""
+    """Decides for the authenticator whether a new peer may connect."""
 
     def __init__(self, allowed: frozenset[str]) -> None:
         self._allowed = frozenset(key.encode() for key in allowed)

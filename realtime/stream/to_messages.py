@@ -1,4 +1,4 @@
-"""From the tracker's types to the messages of the stream."""
+"""Conversion of the tracker's samples, skeleton and camera to the messages of the stream."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What all messages sent for one sample share."""
+    """Fields that all messages sent for one sample share."""
 
     session: str
     seq: int
@@ -29,12 +29,12 @@ class Envelope:
 
 
 def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
-    """Coordinates of a sample; what is not finite becomes NaN with confidence 0.
+    """The `angles` message of a sample; values that are not finite become NaN with confidence 0.
 
     Args:
-        sample: from the estimator.
-        envelope: of this sample.
-        root: index of the body whose position is told.
+        sample: Estimated sample.
+        envelope: Fields shared by the sample's messages.
+        root: Index of the body whose position the message holds.
     """
     defined = np.isfinite(sample.q)
     x, y, z = _finite_or_nan(sample.T_ground_body[root, :3, 3]).tolist()
@@ -56,7 +56,7 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
 
 
 def pose_of(sample: PoseSample, envelope: Envelope, skeleton: Skeleton) -> Pose:
-    """Bodies, joints and markers of a sample."""
+    """The `pose` message of a sample: bodies, joints and markers."""
     T = _finite_or_nan(sample.T_ground_body)
     return Pose(
         schema=SCHEMA,
@@ -73,7 +73,7 @@ def pose_of(sample: PoseSample, envelope: Envelope, skeleton: Skeleton) -> Pose:
 
 
 def heartbeat_of(status: Status, stats: LiveStats, envelope: Envelope) -> StatusMessage:
-    """How the run is doing."""
+    """The `status` message of a run."""
     return StatusMessage(
         schema=SCHEMA,
         session=envelope.session,
@@ -89,7 +89,7 @@ def heartbeat_of(status: Status, stats: LiveStats, envelope: Envelope) -> Status
 
 
 def root_of(skeleton: Skeleton) -> int:
-    """Index of the body whose position is told with the angles: the pelvis, or else the first."""
+    """Index of the body whose position `angles` holds: the pelvis, or else the first body."""
     return skeleton.body_names.index("pelvis") if "pelvis" in skeleton.body_names else 0
 
 
@@ -119,7 +119,7 @@ def meta_of(
     rate_hz: float | None = None,
     versions: dict[str, str] | None = None,
 ) -> Meta:
-    """What a stream says about itself, as of now."""
+    """The `meta` message of a stream, with current time stamps."""
     now_ns = time.perf_counter_ns()
     return Meta(
         schema=SCHEMA,
@@ -137,7 +137,7 @@ def meta_of(
 
 
 def camera_of(camera: CameraCalibration) -> Camera:
-    """The message's form of a camera."""
+    """A camera calibration as part of `meta`."""
     k, T = camera.intrinsics, camera.T_ground_cam
     return Camera(
         width_px=k.width_px,

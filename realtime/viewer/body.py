@@ -1,4 +1,4 @@
-"""A body on the screen: keeps its meshes while the subject stays the same, and moves them."""
+"""A figure on the screen: keeps its meshes while the subject stays the same, and moves them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calib.coordinates import side_of
 from realtime.viewer.anatomy import Anatomy, drawable
 from realtime.viewer.bones import bones_of
-from realtime.viewer.figure import Figure, body_colours
+from realtime.viewer.figure import FigureMesh, body_colours
 from realtime.viewer.posture import Posture
 from realtime.viewer.shapes import Mesh
 
@@ -18,20 +18,20 @@ Array = NDArray[np.float64]
 MeshMaker = Callable[[Posture, Anatomy], Sequence[Mesh]]
 
 TOLERANCE_M = 0.004
-"""Meshes are made anew when a joint has moved in its body by more."""
+"""Displacement of a joint within its body above which meshes are rebuilt."""
 _REST_NS = 500_000_000
 
 
 def parametric_bones(posture: Posture, anatomy: Anatomy) -> Sequence[Mesh]:
-    """The bones that come with the viewer."""
+    """Bones of the viewer itself, scaled to the subject."""
     return bones_of(anatomy)
 
 
 class DrawnBody:
-    """The figure of one stream, of whatever model and size it turns out to be.
+    """The figure of one stream, of any model and size.
 
     Args:
-        make_meshes: a mesh for each body of a posture.
+        make_meshes: Function that makes a mesh for each body of a posture.
     """
 
     def __init__(self, make_meshes: MeshMaker = parametric_bones) -> None:
@@ -39,16 +39,16 @@ class DrawnBody:
         self._anatomy: Anatomy | None = None
         self._made_ns = 0
         self._generation = 0
-        self.figure: Figure | None = None
+        self.figure: FigureMesh | None = None
         self.posture: Posture | None = None
         self.vertices: Array = np.zeros((0, 3))
-        """In ground. Shape: (n_vertices, 3)."""
+        """In ground, in m. Shape: (n_vertices, 3)."""
         self.normals: Array = np.zeros((0, 3))
-        """In ground. Shape: (n_vertices, 3)."""
+        """In ground, in m. Shape: (n_vertices, 3)."""
 
     @property
     def generation(self) -> int:
-        """Counts how often the meshes were made."""
+        """Number of times that the meshes were built."""
         return self._generation
 
     @property
@@ -57,14 +57,15 @@ class DrawnBody:
         return self.posture is not None and len(self.vertices) > 0
 
     def show(self, posture: Posture) -> None:
-        """Take the next posture; one without any defined body hides the figure."""
+        """Show the next posture; one without any defined body hides the figure."""
         if not drawable(posture.T_ground_body).any():
             self.hide()
             return
         anatomy = posture.anatomy()
         if self._is_due(anatomy, posture.t_ns):
             meshes = self._make_meshes(posture, anatomy)
-            self.figure = Figure(meshes, body_colours([side_of(name) for name in posture.body_names]))
+            colours = body_colours([side_of(name) for name in posture.body_names])
+            self.figure = FigureMesh(meshes, colours)
             self._anatomy, self._made_ns = anatomy, posture.t_ns
             self._generation += 1
         assert self.figure is not None
@@ -72,12 +73,12 @@ class DrawnBody:
         self.vertices, self.normals = self.figure.place(posture.T_ground_body)
 
     def hide(self) -> None:
-        """Draw nothing until the next posture."""
+        """Hide the figure until the next posture."""
         self.posture = None
         self.vertices = self.normals = np.zeros((0, 3))
 
     def colours(self, R_view: Array) -> Array:
-        """Shaded colours of the vertices, paler where the posture is not trusted. Shape: (n_vertices, 3)."""
+        """Shaded colours of the vertices, paler at low confidence. Shape: (n_vertices, 3)."""
         if self.figure is None or self.posture is None:
             return np.zeros((0, 3))
         return self.figure.shade(self.normals, R_view, self.posture.confidence)
@@ -92,7 +93,7 @@ class DrawnBody:
 
     @property
     def lowest_m(self) -> float:
-        """Height of the lowest vertex; NaN where there is none."""
+        """Height of the lowest vertex; NaN without vertices."""
         return float(self.vertices[:, 1].min()) if len(self.vertices) else float("nan")
 
     def _is_due(self, anatomy: Anatomy, t_ns: int) -> bool:

@@ -1,4 +1,4 @@
-"""Bones of a subject: each body's shape, stretched between the subject's own joints."""
+"""Bones of a subject: the shape of each body, scaled to the subject's joints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from realtime.viewer.shapes import EMPTY, MIRROR, Mesh, ellipsoid, merge, tube
 Vector = NDArray[np.float64]
 
 STRETCH = (0.4, 2.5)
-"""Least and greatest size of a bone, compared with an adult's; joints farther apart are not believed."""
+"""Smallest and largest plausible size of a bone relative to an adult's; others are rejected."""
 _SHORTEST_M = 0.01
 _ASKEW = np.array([0.3, 0.1, 0.2])
 
@@ -35,14 +35,14 @@ _NEXT = {
     "humerus": "ulna",
     "neck": "head",
 }
-"""Bodies that reach from their own joint to that of another."""
+"""Bodies that extend from their own joint to that of a child."""
 _REACH: dict[str, tuple[float, float, float]] = {
     "femur": (0.0, -0.429, 0.0), "tibia": (0.0, -0.43, 0.0), "talus": (-0.05, -0.043, 0.008),
     "calcn": (0.18, -0.003, 0.002), "humerus": (0.013, -0.286, -0.01), "neck": (0.022, 0.104, 0.0),
 }  # fmt: skip
-"""Where that joint is in the shapes, right side."""
+"""Position of that joint in the shapes of the right side."""
 _TIPS = {"head": 0.154, "hand": 0.187, "toes": 0.077}
-"""How far the tip is from the joint in the shapes."""
+"""Distance of the tip from the joint in the shapes."""
 _FOREARM_M, _FOOT_M = 0.268, 0.18
 _HIP_M, _HIP_HEIGHT_M, _LUMBAR_HEIGHT_M = np.array([-0.055, -0.077, 0.086]), 0.077, 0.161
 _NECK_M, _SHOULDER_M = np.array([-0.013, 0.403, 0.0]), np.array([0.009, 0.32, 0.175])
@@ -52,7 +52,7 @@ def bones_of(anatomy: Anatomy) -> list[Mesh]:
     """A mesh for each body, in its frame, in m.
 
     Bodies with the usual OpenSim names (`femur_r`, `torso`, ...) get their bones, others a plain bone from
-    joint to joint. Right and left mirror each other. Bodies of which nothing is known are empty.
+    joint to joint. Right and left mirror each other. The meshes of unknown bodies are empty.
     """
     return [_bone(anatomy, k) for k in range(len(anatomy.body_names))]
 
@@ -82,13 +82,13 @@ def _shape(stem: str) -> Mesh:
 
 
 def _placed(stem: str, side: str, origin: Vector, size: float, R: Vector | None = None) -> Mesh:
-    """A shape of some size, turned by R, with its origin moved."""
+    """A shape scaled by a size, rotated by R and moved to an origin."""
     matrix = size * (np.eye(3) if R is None else R) @ (MIRROR if side == "l" else np.eye(3))
     return _shape(stem).mapped(matrix, origin)
 
 
 def _segment(anatomy: Anatomy, stem: str, side: str, origin: Vector) -> Mesh | None:
-    """A bone from its own joint to the next one; None where that is unknown."""
+    """A bone from its own joint to the next one; None if that is unknown."""
     end = anatomy.joint_to(_NEXT[stem] + (f"_{side}" if side else ""))
     if end is None:
         return None
@@ -103,7 +103,7 @@ def _segment(anatomy: Anatomy, stem: str, side: str, origin: Vector) -> Mesh | N
 
 
 def _size(anatomy: Anatomy, stem: str, side: str, body: int) -> float:
-    """How a body without a further joint compares with an adult's: from its tip, else from its neighbour."""
+    """Relative size of a body without a child: from its tip, else from its neighbour."""
     size = float("nan")
     if stem in _TIPS:
         size = float(np.linalg.norm(anatomy.tip_m[body] - anatomy.own_joint_m[body])) / _TIPS[stem]
@@ -136,7 +136,7 @@ def _neighbours_size(anatomy: Anatomy, stem: str, side: str) -> float:
 
 
 def _pelvis(anatomy: Anatomy) -> Mesh | None:
-    """As wide as the hips are apart, as high as the lumbar joint is above them."""
+    """The pelvis, scaled to the distance of the hips and the height of the lumbar joint above them."""
     right, left = anatomy.joint_to("femur_r"), anatomy.joint_to("femur_l")
     if right is None or left is None:
         return None
@@ -150,7 +150,7 @@ def _pelvis(anatomy: Anatomy) -> Mesh | None:
 
 
 def _torso(anatomy: Anatomy, origin: Vector) -> Mesh:
-    """As high as neck or shoulders are, as wide as the shoulders; with a head where no body has one."""
+    """The torso, scaled to neck and shoulders; with a head if no body has one."""
     scale = _torso_scale(anatomy, origin)
     parts = [_shape("torso").mapped(np.diag(scale), origin)]
     if anatomy.index("neck") is None and anatomy.index("head") is None:
@@ -162,7 +162,7 @@ def _torso(anatomy: Anatomy, origin: Vector) -> Mesh:
 
 
 def _torso_scale(anatomy: Anatomy, origin: Vector) -> Vector:
-    """Of depth, height and width."""
+    """Scale factors of the torso's depth, height and width."""
     right, left = anatomy.joint_to("humerus_r"), anatomy.joint_to("humerus_l")
     neck = anatomy.joint_to("neck")
     wide = high = float("nan")
@@ -179,7 +179,7 @@ def _torso_scale(anatomy: Anatomy, origin: Vector) -> Vector:
 
 
 def _plain(anatomy: Anatomy, body: int, origin: Vector) -> Mesh:
-    """Thick at the joints, thin between; a small ball for a body that leads nowhere."""
+    """A plain bone, thick at the joints and thin between; a small ball for a body without children."""
     ends = [anatomy.joint_in_parent_m[child] for child in anatomy.children(body)]
     parts = []
     for end in ends:
@@ -195,7 +195,10 @@ def _plain(anatomy: Anatomy, body: int, origin: Vector) -> Mesh:
 
 
 def _turn(start: Vector, end: Vector) -> Vector:
-    """The least rotation that takes one direction to another (Rodrigues). Shape: (3, 3)."""
+    """The smallest rotation from one direction to another. Shape: (3, 3).
+
+    R = I + K + K^2 / (1 + c), with unit vectors a and b, c = a . b and K the cross-product matrix of a x b.
+    """
     a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
     v, c = np.cross(a, b), float(a @ b)
     if c < -0.999999:  # half a turn, about any axis across

@@ -1,4 +1,4 @@
-"""The drawn body: meshes that move with their bodies, shaded here so that the window need not."""
+"""The drawn figure: meshes that move with their bodies, with shading computed here, not by the window."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from realtime.viewer.shapes import Mesh, merge, vertex_normals
 Array = NDArray[np.float64]
 
 AMBIENT, FROM_ABOVE, FROM_VIEWER = 0.34, 0.26, 0.46
-"""Shares of the light: everywhere, from the sky, from beside the viewer."""
+"""Shares of ambient light, light from above, and light from beside the viewer."""
 _KEY = np.array([-0.45, 0.5, 0.74])
-"""Where the viewer's lamp stands: left of them, above, behind."""
+"""Direction of the viewer's lamp: left, above and behind."""
 DOTS = 7000
 DOUBTFUL = np.array([0.33, 0.36, 0.4])
-"""Colour of what is not trusted at all."""
+"""Colour at confidence 0."""
 
 
-class Figure:
-    """Meshes of bodies as one mesh, for one pose after another.
+class FigureMesh:
+    """Meshes of bodies merged into one mesh, which is posed repeatedly.
 
     Args:
-        meshes: one for each body, in its frame.
-        colours: of each body, from 0 to 1. Shape: (n_bodies, 3).
+        meshes: Mesh of each body, in its frame.
+        colours: Colour of each body, from 0 to 1. Shape: (n_bodies, 3).
     """
 
     def __init__(self, meshes: Sequence[Mesh], colours: Array) -> None:
@@ -45,18 +45,18 @@ class Figure:
         self._dots = _scattered(whole)
 
     def place(self, T_ground_body: Array) -> tuple[Array, Array]:
-        """Vertices and normals in ground; those of undefined bodies all lie in one point, unseen.
+        """Vertices and normals in ground; those of undefined bodies collapse to one invisible point.
 
         Args:
-            T_ground_body: Shape: (n_bodies, 4, 4).
+            T_ground_body: Poses of the bodies. Shape: (n_bodies, 4, 4).
 
         Returns:
-            Shapes: (n_vertices, 3) each.
+            Vertices and normals. Shapes: (n_vertices, 3) each.
         """
         shown = drawable(T_ground_body)
         R = np.where(shown[:, None, None], T_ground_body[:, :3, :3], 0.0)
         t = T_ground_body[:, :3, 3]
-        # Hidden ones go where the others are: a far point would enlarge the scene.
+        # Hidden bodies collapse near the others, because a distant point would enlarge the scene.
         t = np.where(shown[:, None], t, t[shown].mean(axis=0) if shown.any() else 0.0)
         vertices, normals = np.empty_like(self._vertices), np.empty_like(self._normals)
         start = 0
@@ -68,20 +68,21 @@ class Figure:
         return vertices, normals
 
     def dots(self, vertices: Array) -> Array:
-        """Points spread evenly over the placed surface, through which one can see. Shape: (DOTS, 3)."""
+        """Points spread evenly over the posed surface, for a see-through figure. Shape: (DOTS, 3)."""
         triangle, weights = self._dots
         return np.einsum("nk,nkd->nd", weights, vertices[triangle])
 
     def shade(self, normals: Array, R_view: Array, confidence: Array | None = None) -> Array:
-        """Colours of the vertices, from 0 to 1.
+        """Shaded colours of the vertices, from 0 to 1: colour * (ambient + diffuse light).
 
         Args:
-            normals: in ground. Shape: (n_vertices, 3).
-            R_view: rows are the viewer's right, up and backward directions in ground. Shape: (3, 3).
-            confidence: of each body, from 0 to 1; None trusts all. Shape: (n_bodies,).
+            normals: Normals in ground. Shape: (n_vertices, 3).
+            R_view: Rotation whose rows are the viewer's right, up and backward directions in ground.
+                Shape: (3, 3).
+            confidence: Confidence of each body, from 0 to 1; None for full confidence. Shape: (n_bodies,).
 
         Returns:
-            Shape: (n_vertices, 3).
+            Colours. Shape: (n_vertices, 3).
         """
         lamp = _KEY @ R_view
         lamp /= np.linalg.norm(lamp)
@@ -94,7 +95,7 @@ class Figure:
 
 
 def _scattered(mesh: Mesh) -> tuple[NDArray[np.int32], Array]:
-    """Vertices of random triangles, large ones more often, and random places in them."""
+    """Random triangles, chosen in proportion to area, and random barycentric coordinates in them."""
     a, b, c = (mesh.vertices[mesh.triangles[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     if not area.sum() > 0.0:
@@ -117,7 +118,7 @@ TINT_SHARE = 0.38
 
 
 def body_colours(sides: Sequence[str]) -> Array:
-    """Ivory, warmer on the right and cooler on the left, as the overlay has it. Shape: (n_bodies, 3)."""
+    """Ivory, warmer on the right and cooler on the left, as in the overlay. Shape: (n_bodies, 3)."""
     tints = {"r": RIGHT_TINT, "l": LEFT_TINT}
     return np.array(
         [IVORY + TINT_SHARE * (tints[side] - IVORY) if side in tints else IVORY for side in sides]

@@ -1,4 +1,4 @@
-"""A second figure to compare with: another stream, or a recorded motion played over and over."""
+"""A second figure for comparison: another stream, or a recorded motion in a loop."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 RECORDED_NAMES = ("angles.sto", "angles.mot")
-"""Looked for in a folder without a log, in this order."""
+"""Files looked for in a folder without a log, in this order."""
 PAUSE_S = 0.7
-"""Between the end of a recording and its next beginning."""
+"""Pause between the end of a recording and its restart."""
 LONGEST = 100_000
-"""Samples of a recording; a quarter of an hour at 120 Hz."""
+"""Largest number of samples of a recording; about a quarter of an hour at 120 Hz."""
 SIZING_S = 1.0
-"""How often it takes over the first figure's size."""
+"""Interval at which it takes over the first figure's size."""
 
 
 class Ghost(Protocol):
-    """Where the second figure comes from."""
+    """Source of the second figure."""
 
     label: str
 
     def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
-        """Where it is now; None where it is not.
+        """Its present posture; None if there is none.
 
         Args:
-            now_s: on any clock that runs evenly.
-            beside: the first figure, whose size a recording takes over.
+            now_s: Time on any monotonic clock.
+            beside: Posture of the first figure, whose size a recording takes over.
         """
 
     def restart(self) -> None:
         """Play a recording from its beginning."""
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release resources."""
 
 
 class StreamedGhost:
@@ -69,7 +69,7 @@ class StreamedGhost:
         self._heard_s = 0.0
 
     def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
-        """The newest; None once the stream has been silent for a while."""
+        """The newest posture; None once the stream has been silent for a while."""
         sample = self._subscription.receive(0.0)
         if sample is not None:
             self._posture, self._heard_s = posture_of(sample), now_s
@@ -78,28 +78,28 @@ class StreamedGhost:
         return self._posture
 
     def restart(self) -> None:
-        """A stream cannot."""
+        """A stream cannot be restarted."""
 
     def close(self) -> None:
-        """Leave the stream."""
+        """End the subscription."""
         self._subscription.close()
 
 
 class _Loop:
-    """Which row of a recording it is time for, over and over."""
+    """Playback of a recording in a loop."""
 
     def __init__(self, time_s: Array) -> None:
         self._time_s = time_s - time_s[0]
         self._start_s: float | None = None
 
     def row(self, now_s: float) -> int:
-        """The last row that has come by now."""
+        """Index of the row for the present time."""
         self._start_s = now_s if self._start_s is None else self._start_s
         at_s = (now_s - self._start_s) % (self._time_s[-1] + PAUSE_S)
         return max(0, int(np.searchsorted(self._time_s, at_s, side="right")) - 1)
 
     def restart(self) -> None:
-        """Play from the beginning."""
+        """Restart playback."""
         self._start_s = None
 
     def close(self) -> None:
@@ -107,13 +107,13 @@ class _Loop:
 
 
 class LoggedGhost(_Loop):
-    """A recorded stream in a loop, at its own pace: the very bodies that it had, of whatever model.
+    """A recorded stream in a loop at its own pace, with the recorded bodies of any model.
 
     Args:
-        folder: that kinecast recorded into.
+        folder: Folder of the recording.
 
     Raises:
-        RealtimeError: its log cannot be read, or holds no pose.
+        RealtimeError: the log cannot be read or holds no poses.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -137,7 +137,7 @@ class LoggedGhost(_Loop):
         super().__init__(np.array(self._t_ns, dtype=np.float64) * 1e-9)
 
     def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
-        """Where the recorded person is by now."""
+        """The recorded posture at the present time."""
         k = self.row(now_s)
         n = len(self._names)
         p, wxyz, centres, rest = np.split(self._rows[k].astype(np.float64), [3 * n, 7 * n, 10 * n])
@@ -157,7 +157,7 @@ class LoggedGhost(_Loop):
 
 
 def _flat(angles: Angles, pose: Pose, n: int, markers: list[int]) -> NDArray[np.float32]:
-    """What is kept of a sample, as one row: a long recording has many."""
+    """The stored part of a sample as one compact row, because a long recording has many."""
     parts = (
         pose.body_position_m[:n],
         pose.body_rotation_wxyz[:n],
@@ -170,14 +170,14 @@ def _flat(angles: Angles, pose: Pose, n: int, markers: list[int]) -> NDArray[np.
 
 
 class RecordedGhost(_Loop):
-    """Coordinates of a file on a model's skeleton, in a loop, at the pace they were recorded.
+    """Coordinates of a file on a model's skeleton, in a loop at the recorded pace.
 
     Args:
-        file: a `.mot` or `.sto` file.
-        skeleton: the model whose coordinates they are.
+        file: Path of a `.mot` or `.sto` file.
+        skeleton: Skeleton of the coordinates.
 
     Raises:
-        RealtimeError: it is no such file, or shares no coordinate with the model.
+        RealtimeError: the file cannot be read, or shares no coordinate with the model.
     """
 
     def __init__(self, file: Path, skeleton: Skeleton) -> None:
@@ -192,8 +192,8 @@ class RecordedGhost(_Loop):
         is_given = np.array([name in table.names for name in skeleton.coordinate_names])
         if not is_given.any() or not len(q):
             raise RealtimeError(
-                f"{file}: no row, or no coordinate of the skeleton {skeleton.name}; it has "
-                f"{', '.join(table.names[:8])}; name its model: --skeleton FILE.osim"
+                f"{file}: no rows, or no coordinate of the skeleton {skeleton.name}; it has "
+                f"{', '.join(table.names[:8])}; give its model: --skeleton FILE.osim"
             )
         q[:, ~is_given] = skeleton.q_default[~is_given]
         super().__init__(table.time_s)
@@ -202,7 +202,7 @@ class RecordedGhost(_Loop):
         self._sized_s = -SIZING_S
 
     def posture(self, now_s: float, beside: Posture | None) -> Posture | None:
-        """Where the recorded person is by now; None where they were lost."""
+        """The recorded posture at the present time; None where the person was lost."""
         from calib.kinematics import body_transforms, joint_centres
 
         row = self.row(now_s)
@@ -223,15 +223,15 @@ class RecordedGhost(_Loop):
 
 
 def open_ghost(source: str, skeleton_path: Path | None, keys: ClientKeys | None = None) -> Ghost:
-    """The ghost that a user names.
+    """Open the ghost that the user chose.
 
     Args:
-        source: address of a stream, folder of a recording, `.mot` or `.sto` file.
-        skeleton_path: model of such a file; None for kinecast's own.
-        keys: for a stream that demands CURVE.
+        source: Address of a stream, folder of a recording, or path of a `.mot` or `.sto` file.
+        skeleton_path: Model of such a file; None for kinecast's own.
+        keys: Keys for a stream that requires CURVE.
 
     Raises:
-        RealtimeError: there is no such thing.
+        RealtimeError: the source does not exist or cannot be read.
         OsimError: the model cannot be read.
     """
     if "://" in source:
@@ -250,11 +250,11 @@ def _recorded_file(path: Path) -> Path:
             if (path / name).is_file():
                 return path / name
         raise RealtimeError(
-            f"{path}: holds none of {', '.join(RECORDED_NAMES)}; record one: kinecast record --out"
+            f"{path}: holds none of {', '.join(RECORDED_NAMES)}; record one with: kinecast record --out DIR"
         )
     if not path.is_file():
         raise RealtimeError(
-            f"{path}: no such recording; accepted: a folder that kinecast recorded into, a .mot or .sto "
+            f"{path}: no such recording; accepted: the folder of a recording, a .mot or .sto "
             "file, or the address of a stream"
         )
     return path

@@ -1,4 +1,4 @@
-"""Writing that stays in place on the screen: panels drawn by OpenCV, hung before the viewer's eye."""
+"""Text at a fixed position on the screen: panels drawn by OpenCV, placed in front of the viewpoint."""
 
 from __future__ import annotations
 
@@ -9,32 +9,41 @@ from numpy.typing import NDArray
 
 from realtime.overlay.style import INK, MUTED, WHITE, Colour, Image, Typeface
 
+KEYS = (
+    ("1 2 3", "front, side, above"), ("4", "as the camera"), ("F", "follow"), ("T", "trails"),
+    ("C", "camera"), ("G", "ghost"), ("A", "ghost on the figure"), ("B", "ghost from the start"),
+    ("P", "angles"), ("S", "save picture"), ("K", "this list"), ("Q", "end"),
+    ("drag", "turn"), ("Ctrl+drag", "shift"), ("wheel", "nearer, farther"),
+)  # fmt: skip
+"""Keys, or groups of keys, with their effects; then the mouse."""
+
+
 Array = NDArray[np.float64]
 
 NEAR_M, DEPTH_M = 0.05, 0.06
-"""The window shows nothing nearer than the first; panels hang at the second."""
+"""Distance of the near plane, and of the panels behind it."""
 RADIUS_PX = 9.0
 _CORNER_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """How the window looks at ground, in OpenCV's convention."""
+class Viewpoint:
+    """Viewpoint of the window: a pinhole camera in OpenCV's convention."""
 
     width_px: int
     height_px: int
     matrix: Array
     """Camera matrix. Shape: (3, 3)."""
     T_cam_ground: Array
-    """Shape: (4, 4)."""
+    """Transform from ground to camera. Shape: (4, 4)."""
 
     @property
     def R_view(self) -> Array:
         """Rows: right, up and backward in ground. Shape: (3, 3)."""
         return np.asarray(self.T_cam_ground[:3, :3] * np.array([[1.0], [-1.0], [-1.0]]))
 
-    def equals(self, other: View | None) -> bool:
-        """Whether nothing has changed."""
+    def equals(self, other: Viewpoint | None) -> bool:
+        """Whether the other viewpoint is the same."""
         return (
             other is not None
             and (self.width_px, self.height_px) == (other.width_px, other.height_px)
@@ -43,14 +52,14 @@ class View:
         )
 
     def in_ground(self, xy_px: Array, depth_m: float) -> Array:
-        """Where points of the screen lie at a depth.
+        """Positions in ground of points on the screen at a given depth.
 
         Args:
-            xy_px: edges of pixels are whole numbers. Shape: (n, 2).
-            depth_m: before the eye.
+            xy_px: Points on the screen; edges of pixels are whole numbers. Shape: (n, 2).
+            depth_m: Distance from the viewpoint along its axis.
 
         Returns:
-            Shape: (n, 3).
+            Positions in m. Shape: (n, 3).
         """
         focal = np.array([self.matrix[0, 0], self.matrix[1, 1]])
         centre = np.array([self.matrix[0, 2], self.matrix[1, 2]]) + 0.5
@@ -70,18 +79,18 @@ def outline(width_px: float, height_px: float, radius_px: float) -> Array:
 
 
 def fan(n: int) -> NDArray[np.int32]:
-    """Triangles of a convex outline, seen from before the screen. Shape: (n - 2, 3)."""
+    """Triangles of a convex outline, facing the viewer. Shape: (n - 2, 3)."""
     k = np.arange(1, n - 1)
     return np.stack([np.zeros(n - 2, dtype=int), k + 1, k], axis=1).astype(np.int32)
 
 
 class TextPanel:
-    """Lines of text on a panel as large as they need.
+    """Lines of text on a panel of the size that they need.
 
     Args:
-        typeface: writes.
-        size_px: of the letters.
-        column_px: what the first piece of a line takes at least, so that the others stand in a column.
+        typeface: Typeface of the text.
+        size_px: Text height.
+        column_px: Smallest width of the first piece of a line, so that the others form a column.
     """
 
     def __init__(self, typeface: Typeface, size_px: float, column_px: float = 0.0) -> None:
@@ -92,11 +101,11 @@ class TextPanel:
         self._image: Image = np.zeros((1, 1, 3), np.uint8)
 
     def draw(self, lines: list[list[tuple[str, Colour]]], dot: Colour | None = None) -> tuple[Image, bool]:
-        """The panel's picture, and whether it differs from the one before.
+        """The panel's image, and whether it differs from the previous one.
 
         Args:
-            lines: each of pieces in their colours, set side by side.
-            dot: colour of a dot before the first line.
+            lines: Lines of pieces of text with their colours, set side by side.
+            dot: Colour of a dot before the first line.
         """
         content = (lines, dot)
         if content == self._content:
@@ -106,7 +115,7 @@ class TextPanel:
         lead = 1.2 * size if dot is not None else 0.0
         advances = [[self._advance_px(text, k == 0) for k, (text, _) in enumerate(line)] for line in lines]
         widths = [lead + sum(row) + gap * (len(row) - 1) for row in advances]
-        # In steps, so that a changing digit does not make the panel tremble.
+        # In steps, so that a changing digit does not make the panel flicker.
         width = int(-(-(max(widths, default=0.0) + 2 * pad) // 8) * 8)
         row = 1.55 * size
         image = np.full((round(row * len(lines) + 0.9 * pad), width, 3), INK, np.uint8)

@@ -1,4 +1,4 @@
-"""The meshes that a user's model hangs on its bodies, in place of the viewer's own bones."""
+"""Meshes attached to the bodies of a user's model, in place of the viewer's own bones."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ logger = logging.getLogger(__name__)
 
 SUFFIXES = (".vtp", ".stl", ".obj")
 FINEST = 60_000
-"""Triangles of all meshes together; finer ones are thinned, for software rendering's sake."""
+"""Largest total number of triangles; finer meshes are simplified for rendering in software."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attachment:
-    """A mesh file on a body."""
+    """A mesh file attached to a body."""
 
     body: str
     file: str
     matrix: NDArray[np.float64]
-    """File to body, without the body's scale factors. Shape: (3, 3)."""
+    """Linear map from file to body, without the body's scale factors. Shape: (3, 3)."""
     offset_m: NDArray[np.float64]
-    """Shape: (3,)."""
+    """Translation from file to body. Shape: (3,)."""
 
 
 class ModelMeshes:
     """Makes meshes for postures of a model; a `MeshMaker`.
 
     Args:
-        model_path: an `.osim` file of OpenSim 3 or 4.
-        folder: of its mesh files.
+        model_path: Path of an `.osim` file of OpenSim 3 or 4.
+        folder: Folder of its mesh files.
 
     Raises:
         OsimError: the model cannot be read.
@@ -59,7 +59,7 @@ class ModelMeshes:
         found = {name: path for name, path in files.items() if path is not None}
         if not found:
             raise RealtimeError(
-                f"{folder}: none of the {len(files)} meshes of {model_path.name} is here, such as "
+                f"{folder}: holds none of the {len(files)} meshes of {model_path.name}, such as "
                 f"{', '.join(list(files)[:3]) or 'any'}; give the Geometry folder that comes with the model"
             )
         missing = sorted(set(files) - set(found))
@@ -89,7 +89,7 @@ class ModelMeshes:
 
 
 def read_attachments(model_path: Path) -> list[Attachment]:
-    """Which mesh files hang on which bodies of an `.osim` file.
+    """Read which mesh files are attached to which bodies of an `.osim` file.
 
     Raises:
         OsimError: the file cannot be read or is malformed.
@@ -105,7 +105,7 @@ def read_attachments(model_path: Path) -> list[Attachment]:
 
 
 def _new(source: Source, model: Element) -> Iterator[Attachment]:
-    """OpenSim 4: meshes hang on bodies and on frames that are fixed to them."""
+    """OpenSim 4: meshes are attached to bodies and to frames fixed to them."""
     frames = Frames(source, model)
     for body in model.iterfind("BodySet/objects/Body"):
         yield from _meshes_on(source, body, source.name(body), np.eye(3), np.zeros(3))
@@ -132,7 +132,7 @@ def _meshes_on(
 
 
 def _old(source: Source, model: Element) -> Iterator[Attachment]:
-    """OpenSim 3: a body's visible object has pieces of geometry; both have a transform and scale factors."""
+    """OpenSim 3: a body's visible object has geometries; both have a transform and scale factors."""
     for body in model.iterfind("BodySet/objects/Body"):
         visible = body.find("VisibleObject")
         if visible is None:
@@ -157,7 +157,7 @@ def _transform(source: Source, element: Element) -> tuple[NDArray[np.float64], N
 
 
 def rotation(xyz_rad: tuple[float, float, float]) -> NDArray[np.float64]:
-    """OpenSim's body-fixed turns about X, then Y, then Z. Shape: (3, 3)."""
+    """Rotation matrix R = Rx Ry Rz of OpenSim's body-fixed X-Y-Z angles. Shape: (3, 3)."""
     (cx, cy, cz), (sx, sy, sz) = np.cos(xyz_rad), np.sin(xyz_rad)
     X = np.array([[1.0, 0.0, 0.0], [0.0, cx, -sx], [0.0, sx, cx]])
     Y = np.array([[cy, 0.0, sy], [0.0, 1.0, 0.0], [-sy, 0.0, cy]])
@@ -166,7 +166,7 @@ def rotation(xyz_rad: tuple[float, float, float]) -> NDArray[np.float64]:
 
 
 def _find(folder: Path, file: str) -> Path | None:
-    """The file in the folder, under its bare name; a model's own paths lead nowhere on another computer."""
+    """The file of that name in the folder; the model's own paths are not valid on another computer."""
     name = PureWindowsPath(file).name
     path = folder / name
     if name.lower().endswith(SUFFIXES) and path.is_file():
@@ -175,7 +175,7 @@ def _find(folder: Path, file: str) -> Path | None:
 
 
 def _thinned(mesh: Mesh, share: float) -> Mesh:
-    """The mesh with about a share of its triangles, by quadric error metrics."""
+    """The mesh simplified to about a share of its triangles, by quadric error metrics."""
     from realtime.viewer.window import import_open3d
 
     o3d = import_open3d()

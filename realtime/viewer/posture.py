@@ -1,4 +1,4 @@
-"""One pose of one body, wherever it came from: the live stream, a second one, or a recording."""
+"""One posture, from the live stream, a second stream, or a recording."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from realtime.viewer.anatomy import Anatomy, anatomy_of
 
 Array = NDArray[np.float64]
 MAX_BODIES = 200
-"""Bodies beyond are not drawn: no person has as many, but a damaged message may."""
+"""Largest number of bodies drawn; a damaged message may have more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Posture:
-    """Where the bodies are; NaN where nobody is."""
+    """Poses of the bodies; NaN without a person."""
 
     t_ns: int
     body_names: tuple[str, ...]
-    """Parents before children."""
+    """Names of the bodies, parents before children."""
     parents: tuple[int, ...]
     """Index of each body's parent; -1 is ground."""
     T_ground_body: Array
-    """In m. Shape: (n_bodies, 4, 4)."""
+    """Poses of the bodies, in m. Shape: (n_bodies, 4, 4)."""
     joint_centres_m: Array
-    """Of the joint that carries each body, in ground. Shape: (n_bodies, 3)."""
+    """Centre of the joint between each body and its parent, in ground. Shape: (n_bodies, 3)."""
     markers_m: dict[str, Array]
-    """In ground, by name. Shapes: (3,)."""
+    """Positions of markers in ground, by name. Shapes: (3,)."""
     confidence: Array
-    """Of each body, from 0 to 1. Shape: (n_bodies,)."""
+    """Confidence of each body, from 0 to 1. Shape: (n_bodies,)."""
 
     @property
     def root_m(self) -> Array:
@@ -48,7 +48,7 @@ class Posture:
         )
 
     def put_on(self, other: Posture) -> Posture:
-        """The same with its root where the other's is, and turned about the vertical to face as that does."""
+        """The posture moved to the other's root and turned about the vertical to the other's heading."""
         angle = _heading_rad(other) - _heading_rad(self)
         if not (np.isfinite(angle) and np.isfinite(other.root_m).all()):
             return self
@@ -64,13 +64,13 @@ class Posture:
 
 
 def _heading_rad(posture: Posture) -> float:
-    """Where the root's X axis points, about the vertical from ground's X towards its Z."""
+    """Heading of the root's X axis, about the vertical from ground's X towards its Z."""
     x, _, z = posture.T_ground_body[0, :3, 0]
     return float(np.arctan2(z, x))
 
 
 def posture_of(sample: AngleSample) -> Posture:
-    """The pose of a streamed sample; all NaN for a lost person, and where the stream sent none."""
+    """The posture of a streamed sample; all NaN for a lost person or a sample without pose."""
     model = sample.meta.model
     n = min(len(model.body_names), MAX_BODIES)
     pose, received = sample.pose_sample(), sample.pose
@@ -98,19 +98,19 @@ _MOVED_BY = {
     "neck": ("neck_",), "head": ("neck_",), "humerus": ("arm_",), "ulna": ("elbow_",),
     "radius": ("elbow_", "pro_"), "hand": ("elbow_", "wrist_"),
 }  # fmt: skip
-"""Coordinates, by how their names begin, that tell how far a body's pose is to be trusted."""
+"""Body -> prefixes of the coordinates whose confidence applies to the body's pose."""
 
 
 def body_confidence(body_names: Sequence[str], coordinate_names: Sequence[str], confidence: Array) -> Array:
-    """Confidence of the best known coordinate that moves each body, 1 where none is known to.
+    """Confidence of the best known coordinate that moves each body; 1 without such a coordinate.
 
     Args:
-        body_names: with OpenSim's usual names.
-        coordinate_names: with OpenSim's usual names.
-        confidence: of each coordinate. Shape: (n_q,).
+        body_names: Usual OpenSim names of the bodies.
+        coordinate_names: Usual OpenSim names of the coordinates.
+        confidence: Confidence of each coordinate. Shape: (n_q,).
 
     Returns:
-        Shape: (n_bodies,).
+        Confidence of each body. Shape: (n_bodies,).
     """
     out = np.ones(len(body_names))
     for k, own in enumerate(coordinates_of_bodies(body_names, coordinate_names)):

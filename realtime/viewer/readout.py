@@ -1,4 +1,4 @@
-"""What the viewer writes: the state of stream and tracker, and the chosen angles."""
+"""The viewer's text: the state of stream and tracker, and the chosen angles."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from realtime.stream.messages import StatusMessage
 from realtime.viewer.hud import plain
 
 GREATEST = 1e4
-"""Larger coordinates, in rad and m, mean nothing and would fill the screen with digits."""
+"""Larger coordinates, in rad and m, are meaningless and would fill the screen with digits."""
 
 Line = list[tuple[str, Colour]]
 """Pieces of text in their colours."""
 
 _STATUS: dict[Status, tuple[str, Colour]] = {
     Status.TRACKING: ("Tracking", GOOD),
-    Status.WARM_UP: ("Getting to know you", CAUTION),
+    Status.WARM_UP: ("Measuring body size", CAUTION),
     Status.LOST: ("Nobody in view", ALARM),
 }
 
 
 class AngleReadout:
-    """The overlay's panel of angles for whatever model a stream has.
+    """The overlay's panel of angles for a stream of any model.
 
     Args:
-        typeface: writes.
-        coordinates: to show, as in the overlay; None for the usual ones.
-        unit_px: size of a design pixel.
+        typeface: Typeface of the text.
+        coordinates: Names of coordinates to show, as in the overlay; None for the default ones.
+        unit_px: Size of a design pixel.
     """
 
     def __init__(self, typeface: Typeface, coordinates: Sequence[str] | None, unit_px: float) -> None:
@@ -45,7 +45,7 @@ class AngleReadout:
         self._pose: PoseSample | None = None
 
     def remember(self, sample: AngleSample) -> str:
-        """Take the next sample; returns a complaint about the chosen coordinates, mostly an empty one."""
+        """Add the next sample; returns a message about unknown coordinates, usually an empty one."""
         complaint, names = "", tuple(sample.keys())
         if self._panel is None or names != self._names:
             model = sample.meta.model
@@ -59,7 +59,7 @@ class AngleReadout:
         return complaint
 
     def picture(self) -> Image | None:
-        """The panel at the newest sample; None where there is nothing to show. Shape: (height, width, 3)."""
+        """Image of the panel at the newest sample; None if it is empty. Shape: (height, width, 3)."""
         if self._panel is None or self._pose is None or not self._n_rows:
             return None
         return self._panel.picture(self._pose, self._unit_px)
@@ -68,13 +68,13 @@ class AngleReadout:
 def state_lines(
     sample: AngleSample | None, heartbeat: StatusMessage | None, address: str, drawn_hz: float
 ) -> tuple[list[Line], Colour]:
-    """What to write about stream and tracker, and the colour of the dot before it.
+    """Text about the state of stream and tracker, and the colour of the dot before it.
 
     Args:
-        sample: the newest; None while there is no stream.
-        heartbeat: the newest, if any.
-        address: of the stream.
-        drawn_hz: pictures a second.
+        sample: Newest sample; None while there is no stream.
+        heartbeat: Newest heartbeat, if any.
+        address: Address of the stream.
+        drawn_hz: Redraws per second.
     """
     where: Line = [(address, MUTED)]
     if sample is None:
@@ -94,11 +94,11 @@ def state_lines(
 
 
 def legible(pose: PoseSample) -> PoseSample:
-    """The sample without coordinates that are too large to mean anything."""
+    """The sample without coordinates that are too large to be meaningful."""
     with np.errstate(invalid="ignore"):
         return replace(pose, q=np.where(np.abs(pose.q) < GREATEST, pose.q, np.nan))
 
 
 def printable(text: str, longest: int) -> str:
-    """The beginning of a text from the stream, without what no typeface draws."""
+    """The beginning of a text from the stream, without characters that cannot be drawn."""
     return "".join(c if c.isprintable() else "?" for c in text[:longest])

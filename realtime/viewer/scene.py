@@ -1,4 +1,4 @@
-"""What the viewer shows, without a window: samples in; figures, trails, floor and state out."""
+"""The viewer's scene without its window: figures, trails, floor and state from samples."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from realtime.stream.messages import Camera, Meta
 from realtime.viewer.anatomy import drawable
 from realtime.viewer.body import DrawnBody, MeshMaker, parametric_bones
 from realtime.viewer.posture import MAX_BODIES, Posture, posture_of
-from realtime.viewer.scenery import NO_LINES, Floor, Lines, Trails, camera_frustum, ground_grid, shadow
+from realtime.viewer.scenery import (
+    NO_LINES,
+    FloorHeight,
+    LineSet,
+    Trails,
+    camera_frustum,
+    ground_grid,
+    shadow,
+)
 
 Array = NDArray[np.float64]
 
 SILENCE_S = 2.0
-"""A stream that has sent no sample for so long is waited for."""
+"""Time without a sample after which the stream counts as silent."""
 UNKNOWN_FLOOR_M = -0.9
-"""Height of the grid before anybody has stood on the floor: below a pelvis at ground's origin."""
+"""Height of the grid while the floor is unknown: below a pelvis at ground's origin."""
 GHOST_COLOUR = np.array([0.62, 0.55, 0.95])
 SHADOW_COLOUR = np.array([0.07, 0.083, 0.103])
 _TRAIL_COLOURS = np.array(
@@ -30,12 +38,12 @@ NOWHERE = (float("nan"),) * 3
 DEFAULT_TRAILS = ("hand_r", "hand_l", "toes_r", "toes_l")
 
 
-class Scene:
+class ViewerScene:
     """The state behind the window.
 
     Args:
-        trails: bodies whose joint centres leave trails; None for hands and toes, as far as there are any.
-        make_meshes: a mesh for each body.
+        trails: Names of bodies whose joint centres leave trails; None for hands and toes.
+        make_meshes: Function that makes a mesh for each body.
     """
 
     def __init__(
@@ -44,10 +52,10 @@ class Scene:
         self.body = DrawnBody(make_meshes)
         self.ghost = DrawnBody()
         self.sample: AngleSample | None = None
-        """The newest; None before the first."""
-        self.floor = Floor()
+        """Newest sample; None before the first."""
+        self.floor = FloorHeight()
         self.is_ghost_on_figure = True
-        """Whether the ghost is moved onto the figure's pelvis and turned to face as it does."""
+        """Whether the ghost is moved to the figure's pelvis and turned to its heading."""
         self._names = DEFAULT_TRAILS if trails is None else tuple(trails)
         self._meta: Meta | None = None
         self._trail_bodies: list[int] = []
@@ -59,8 +67,8 @@ class Scene:
         """Show the next sample of the stream.
 
         Args:
-            sample: of any session and model.
-            now_s: on any clock that runs evenly.
+            sample: Sample of any session and model.
+            now_s: Time on any monotonic clock.
         """
         self.trace(sample)
         elapsed_s = min(max(now_s - self._taken_s, 0.0), 1.0)
@@ -70,7 +78,7 @@ class Scene:
         self.floor.see(self.camera, self.body.lowest_m, elapsed_s)
 
     def trace(self, sample: AngleSample) -> None:
-        """Add a sample to the trails; for those that come faster than they are drawn."""
+        """Add a sample to the trails only, for samples that arrive faster than they are drawn."""
         if self._meta is None or sample.meta.model != self._meta.model:
             self._meet(sample.meta)
         self._meta = sample.meta
@@ -89,7 +97,7 @@ class Scene:
         self.ghost.show(posture)
 
     def wait(self, now_s: float) -> bool:
-        """Whether the stream is silent; the figure goes with it."""
+        """Whether the stream is silent; then the figure is hidden."""
         if now_s - self._taken_s <= SILENCE_S:
             return False
         self.body.hide()
@@ -98,12 +106,12 @@ class Scene:
 
     @property
     def camera(self) -> Camera | None:
-        """Of the newest sample's stream."""
+        """Camera of the newest sample's stream, if any."""
         return None if self._meta is None else self._meta.camera
 
     @property
     def status(self) -> Status | None:
-        """Of the newest sample."""
+        """Status of the newest sample."""
         return None if self.sample is None else self.sample.status
 
     @property
@@ -112,13 +120,13 @@ class Scene:
         return self.sample is not None and self.sample.pose is not None
 
     def centre_m(self) -> Array | None:
-        """Middle of the figure; None where nobody is. Shape: (3,)."""
+        """Middle of the figure; None if it is hidden. Shape: (3,)."""
         if not self.body.is_visible:
             return None
         low, high = self.body.vertices.min(axis=0), self.body.vertices.max(axis=0)
         return np.asarray(0.5 * (low + high))
 
-    def ground(self) -> Lines:
+    def ground(self) -> LineSet:
         """The floor's grid, near the figure."""
         height = self.floor.height_m if np.isfinite(self.floor.height_m) else UNKNOWN_FLOOR_M
         centre = self.centre_m()
@@ -126,12 +134,12 @@ class Scene:
             self._last_place = centre[[0, 2]]
         return ground_grid(self._last_place, height)
 
-    def frustum(self) -> Lines:
-        """The camera; nothing where the stream does not tell it."""
+    def frustum(self) -> LineSet:
+        """The camera's frustum; empty if the stream has no camera."""
         return NO_LINES if self.camera is None else camera_frustum(self.camera)
 
-    def trails(self) -> Lines:
-        """Where the chosen joints went."""
+    def trails(self) -> LineSet:
+        """Trails of the chosen joints."""
         return self._trails.lines()
 
     def shadow(self) -> tuple[Array, NDArray[np.int32]]:
@@ -142,7 +150,7 @@ class Scene:
         return shadow(body.vertices, body.normals, body.figure.triangles, self.floor.height_m)
 
     def _meet(self, meta: Meta) -> None:
-        """Another model: find the trails' bodies in it."""
+        """Find the trails' bodies in a new model."""
         names = meta.model.body_names[:MAX_BODIES]
         self._trail_bodies = [names.index(name) for name in self._names if name in names]
         colours = np.resize(_TRAIL_COLOURS, (len(self._trail_bodies), 3))

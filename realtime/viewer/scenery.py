@@ -1,4 +1,4 @@
-"""What stands around the figure: floor, camera, trails, and the figure's shadow; lines and numpy only."""
+"""Surroundings of the figure: floor, camera, trails and shadow, as lines and triangles; numpy only."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ GRID_COLOUR, GRID_AXIS_COLOUR = (0.24, 0.27, 0.31), (0.36, 0.4, 0.45)
 X_COLOUR, Y_COLOUR, Z_COLOUR = (0.9, 0.36, 0.33), (0.42, 0.78, 0.4), (0.38, 0.56, 0.96)
 CAMERA_COLOUR = (0.95, 0.78, 0.36)
 FRUSTUM_M = 0.45
-"""How far before the camera its picture is drawn."""
+"""Distance from the camera at which its image plane is drawn."""
 AXIS_M = 0.25
 TRAIL_S = 2.0
 _MAX_TRAIL = 600
 _LEAST_ORTHONORMAL = 1e-2
 _LIGHT_FALL = np.array([-0.18, -1.0, 0.12])
-"""How far light goes along X and Z as it falls one metre."""
+"""Direction of the light: displacement along X and Z per metre of fall."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lines:
+class LineSet:
     """Straight lines in ground."""
 
     points: Array
-    """In m. Shape: (n_points, 3)."""
+    """End points in m. Shape: (n_points, 3)."""
     pairs: NDArray[np.int32]
-    """Points that each line joins. Shape: (n_lines, 2)."""
+    """Indices of the two points of each line. Shape: (n_lines, 2)."""
     colours: Array
-    """From 0 to 1, of each line. Shape: (n_lines, 3)."""
+    """Colour of each line, from 0 to 1. Shape: (n_lines, 3)."""
 
 
-NO_LINES = Lines(np.zeros((0, 3)), np.zeros((0, 2), np.int32), np.zeros((0, 3)))
+NO_LINES = LineSet(np.zeros((0, 3)), np.zeros((0, 2), np.int32), np.zeros((0, 3)))
 
 
-def _lines(ends: Array, colours: Array) -> Lines:
+def _lines(ends: Array, colours: Array) -> LineSet:
     """Lines between points of their own. Shapes: (n, 2, 3) and (n, 3)."""
     n = len(ends)
-    return Lines(ends.reshape(-1, 3), np.arange(2 * n, dtype=np.int32).reshape(n, 2), colours)
+    return LineSet(ends.reshape(-1, 3), np.arange(2 * n, dtype=np.int32).reshape(n, 2), colours)
 
 
-def ground_grid(centre_m: Array, height_m: float) -> Lines:
-    """Lines half a metre apart around a place, and ground's axes: X red, Y green, Z blue.
+def ground_grid(centre_m: Array, height_m: float) -> LineSet:
+    """Lines half a metre apart around a position, and ground's axes: X red, Y green, Z blue.
 
     Args:
-        centre_m: x and z of the middle; lines keep to whole steps of ground. Shape: (2,).
-        height_m: of the floor.
+        centre_m: X and Z of the middle, rounded to whole steps. Shape: (2,).
+        height_m: Height of the floor.
     """
     middle = np.round(np.asarray(centre_m) / GRID_STEP_M) * GRID_STEP_M
     at = np.arange(-GRID_HALF_M, GRID_HALF_M + 1e-9, GRID_STEP_M)
@@ -74,10 +74,10 @@ def ground_grid(centre_m: Array, height_m: float) -> Lines:
     return _lines(ends, colours)
 
 
-def camera_frustum(camera: Camera) -> Lines:
-    """The camera as a pyramid from its centre to the edges of its picture, the picture's top marked.
+def camera_frustum(camera: Camera) -> LineSet:
+    """The camera as a pyramid from its centre to the edges of its image, with the top marked.
 
-    Distortion is left out. A camera whose numbers make no pyramid is not drawn.
+    Distortion is ignored. A camera with invalid parameters is not drawn.
     """
     T = np.array(camera.T_ground_cam)
     R = T[:3, :3]
@@ -96,14 +96,14 @@ def camera_frustum(camera: Camera) -> Lines:
     pairs = np.array(
         [[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7]], np.int32
     )
-    return Lines(points, pairs, np.tile(CAMERA_COLOUR, (len(pairs), 1)))
+    return LineSet(points, pairs, np.tile(CAMERA_COLOUR, (len(pairs), 1)))
 
 
 class Trails:
-    """Where chosen points went during the last seconds; older parts are dimmer.
+    """Paths of chosen points during the last seconds; older parts are dimmer.
 
     Args:
-        colours: of each point. Shape: (n, 3).
+        colours: Colour of each point. Shape: (n, 3).
     """
 
     def __init__(self, colours: Array) -> None:
@@ -111,11 +111,11 @@ class Trails:
         self._kept: deque[tuple[int, Array]] = deque(maxlen=_MAX_TRAIL)
 
     def add(self, t_ns: int, points: Array) -> None:
-        """Take the points of one sample; a stamp that goes back starts afresh.
+        """Add the points of one sample; a time stamp that goes back clears the trails.
 
         Args:
-            t_ns: when.
-            points: NaN where undefined. Shape: (n, 3).
+            t_ns: Time of the sample.
+            points: Points; NaN where undefined. Shape: (n, 3).
         """
         if self._kept and t_ns <= self._kept[-1][0]:
             self._kept.clear()
@@ -125,10 +125,10 @@ class Trails:
             self._kept.popleft()
 
     def clear(self) -> None:
-        """Start afresh."""
+        """Remove all points."""
         self._kept.clear()
 
-    def lines(self) -> Lines:
+    def lines(self) -> LineSet:
         """Lines from sample to sample, with gaps where a point was undefined."""
         if len(self._kept) < 2 or not len(self._colours):
             return NO_LINES
@@ -141,24 +141,24 @@ class Trails:
         return _lines(ends[known], colours[known])
 
 
-class Floor:
-    """How high the floor is: ground's zero for a camera that was put there, else under the lowest foot.
+class FloorHeight:
+    """Height of the floor: zero for a camera with a calibrated pose, else below the lowest foot.
 
-    Without calibration ground's origin lies in the camera, so the floor is taken to be where the figure has
-    been lowest; a figure that then stays higher pulls it up slowly.
+    Without calibration, ground's origin is in the camera, so the floor is assumed at the lowest point that
+    the figure has reached; if the figure then stays higher, the floor rises slowly.
     """
 
     def __init__(self) -> None:
         self.height_m = float("nan")
-        """NaN while nobody knows."""
+        """Height in ground; NaN while unknown."""
 
     def see(self, camera: Camera | None, lowest_m: float, elapsed_s: float) -> None:
-        """Take note of one sample.
+        """Update the height with one sample.
 
         Args:
-            camera: of the stream.
-            lowest_m: height of the figure's lowest point.
-            elapsed_s: since the sample before.
+            camera: Camera of the stream.
+            lowest_m: Height of the figure's lowest point.
+            elapsed_s: Time since the sample before.
         """
         if camera is not None and camera.T_ground_cam[1][3] != 0.0:
             self.height_m = 0.0
@@ -175,13 +175,14 @@ def shadow(
     """A figure's shadow on the floor.
 
     Args:
-        vertices: of the figure, in ground. Shape: (n, 3).
-        normals: of its vertices. Shape: (n, 3).
-        triangles: Shape: (n_triangles, 3).
-        height_m: of the floor.
+        vertices: Vertices of the figure, in ground. Shape: (n, 3).
+        normals: Normals of the vertices. Shape: (n, 3).
+        triangles: Indices of vertices. Shape: (n_triangles, 3).
+        height_m: Height of the floor.
 
     Returns:
-        The vertices laid on the floor, and the triangles that face the light: the others cover the same.
+        The vertices projected to the floor, and the triangles that face the light; the others cover the same
+        area.
     """
     above = np.maximum(vertices[:, 1:2] - height_m, 0.0)
     flat = vertices + above * _LIGHT_FALL

@@ -1,4 +1,4 @@
-"""Closed surfaces that bones are made of: lofts, tubes and ellipsoids; numpy only."""
+"""Closed surfaces for bones: lofts, tubes and ellipsoids; numpy only."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ Floats = Sequence[float] | Sequence[Sequence[float]] | NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mesh:
-    """Triangles with outward normals by the right-hand rule."""
+    """A triangle mesh with outward normals by the right-hand rule."""
 
     vertices: NDArray[np.float64]
-    """In m. Shape: (n_vertices, 3)."""
+    """Vertices in m. Shape: (n_vertices, 3)."""
     triangles: NDArray[np.int32]
     """Indices of vertices. Shape: (n_triangles, 3)."""
     brightness: NDArray[np.float64]
-    """Factor on the colour of each vertex, below 1 in hollows. Shape: (n_vertices,)."""
+    """Factor on the colour of each vertex, below 1 in concave parts. Shape: (n_vertices,)."""
 
     def mapped(self, matrix: NDArray[np.float64], offset: Floats = (0.0, 0.0, 0.0)) -> Mesh:
-        """The mesh under `p -> matrix @ p + offset`; a mirroring matrix leaves normals outward.
+        """The mesh mapped by `p -> matrix @ p + offset`; normals stay outward if the matrix mirrors.
 
         Args:
-            matrix: Shape: (3, 3).
-            offset: in m. Shape: (3,).
+            matrix: Linear map. Shape: (3, 3).
+            offset: Translation in m. Shape: (3,).
         """
         flipped = self.triangles[:, ::-1] if np.linalg.det(matrix) < 0.0 else self.triangles
         return Mesh(self.vertices @ matrix.T + np.asarray(offset), flipped, self.brightness)
 
     def dimmed(self, brightness: float) -> Mesh:
-        """The mesh with every vertex as bright."""
+        """The mesh with the same brightness for every vertex."""
         return Mesh(self.vertices, self.triangles, np.full(len(self.vertices), brightness))
 
 
 EMPTY = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int32), np.zeros(0))
 MIRROR = np.diag([1.0, 1.0, -1.0])
-"""From the right side of the body to the left: Z points right."""
+"""Mirror map from the right side of the body to the left: Z points right."""
 
 
 def merge(meshes: Iterable[Mesh]) -> Mesh:
-    """All of them as one."""
+    """Merge meshes into one."""
     parts = [EMPTY, *meshes]
     starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
     return Mesh(
@@ -65,13 +65,13 @@ def both_sides(right: Mesh) -> Mesh:
 
 
 def loft(centres: Floats, across: Floats, through: Floats, sides: int = 8) -> Mesh:
-    """A closed surface through ellipses, with a point in the middle of each end.
+    """A closed surface through ellipses, with a vertex in the middle of each end.
 
     Args:
-        centres: of the ellipses. Shape: (n, 3).
-        across: first half-axis of each. Shape: (n, 3).
-        through: second half-axis of each; `across x through` points along the loft. Shape: (n, 3).
-        sides: points of an ellipse.
+        centres: Centres of the ellipses. Shape: (n, 3).
+        across: First semi-axis of each ellipse. Shape: (n, 3).
+        through: Second semi-axis of each; `across x through` points along the loft. Shape: (n, 3).
+        sides: Number of points of an ellipse.
     """
     c, u, v = (np.asarray(values, dtype=np.float64) for values in (centres, across, through))
     n = len(c)
@@ -97,10 +97,10 @@ def tube(points: Floats, radii: Floats, sides: int = 8, wide: Sequence[float] = 
     """A tube along points.
 
     Args:
-        points: in m, no two successive ones equal. Shape: (n, 3).
-        radii: in m, one of each point, or two: along `wide` and across it. Shape: (n,) or (n, 2).
-        sides: points around it.
-        wide: direction of the first radius, as far as it is perpendicular to the tube.
+        points: Points in m, no two successive ones equal. Shape: (n, 3).
+        radii: Radius in m at each point, or two radii, along `wide` and across. Shape: (n,) or (n, 2).
+        sides: Number of points around the tube.
+        wide: Direction of the first radius, projected perpendicular to the tube.
     """
     p = np.asarray(points, dtype=np.float64)
     r = np.asarray(radii, dtype=np.float64)
@@ -120,10 +120,10 @@ def ellipsoid(centre: Floats, radii: Floats, rings: int = 6, sides: int = 10) ->
     """An ellipsoid along the axes.
 
     Args:
-        centre: in m. Shape: (3,).
-        radii: in m, along x, y and z. Shape: (3,).
-        rings: between the poles, which lie along y.
-        sides: points of a ring.
+        centre: Centre in m. Shape: (3,).
+        radii: Radii in m along x, y and z. Shape: (3,).
+        rings: Number of rings between the poles, which lie along y.
+        sides: Number of points of a ring.
     """
     middle = np.asarray(centre, dtype=np.float64)
     a, b, c = np.asarray(radii, dtype=np.float64).tolist()
@@ -142,11 +142,11 @@ def ellipsoid(centre: Floats, radii: Floats, rings: int = 6, sides: int = 10) ->
 
 
 def curve(points: Floats, n: int) -> NDArray[np.float64]:
-    """`n` points on a smooth curve through `points` (Catmull and Rom 1974), columns of any number.
+    """`n` points on a smooth curve through `points` (Catmull and Rom 1974), in any dimension.
 
     Args:
-        points: at least two. Shape: (k, d).
-        n: how many, the ends included.
+        points: At least two points. Shape: (k, d).
+        n: Number of points, including the ends.
     """
     p = np.asarray(points, dtype=np.float64)
     padded = np.concatenate([2.0 * p[:1] - p[1:2], p, 2.0 * p[-1:] - p[-2:-1]])
@@ -160,11 +160,11 @@ def curve(points: Floats, n: int) -> NDArray[np.float64]:
 
 
 def vertex_normals(vertices: NDArray[np.float64], triangles: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Unit normals of vertices, weighted by the triangles' areas; zero where there is none.
+    """Unit normals of vertices, weighted by the triangles' areas; zero without a triangle.
 
     Args:
-        vertices: Shape: (n_vertices, 3).
-        triangles: Shape: (n_triangles, 3).
+        vertices: Vertices. Shape: (n_vertices, 3).
+        triangles: Indices of vertices. Shape: (n_triangles, 3).
     """
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     of_face = np.cross(b - a, c - a)

@@ -1,4 +1,4 @@
-"""The subject's scale factors, worked back from where the stream says that joints and markers lie."""
+"""The subject's scale factors, estimated from the positions of joints and markers in the stream."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ if TYPE_CHECKING:
     from calib.skeleton import Skeleton
 
 RANGE = (0.3, 3.0)
-"""Factors outside are not believed."""
+"""Plausible range of scale factors; others are rejected."""
 _PRIOR_M = 0.02
-"""An axis along which a body's points reach no farther than about this takes the body's overall size."""
+"""Extent of a body's points along an axis below which its factor is close to the body's overall one."""
 
 
 def scale_factors_of(skeleton: Skeleton, posture: Posture) -> NDArray[np.float64]:
-    """Scale factors of the model's bodies along x, y, z: ridge regression towards one factor a body.
+    """Scale factors of the model's bodies along x, y, z, by ridge regression.
 
-    The stream does not tell them, but each point fixed in a body lies at M @ scale_factors, and M is in the
-    model. Points of joints that translate (such as Rajagopal's knees) are used as if they did not.
+    The stream does not contain them, but each point p fixed in a body lies at p = M s, with the scale factors
+    s and M from the model. Minimised is |A s - b|^2 + r |s - s0 1|^2, where A and b stack the M and p of a
+    body, s0 is the best single factor, and r = `_PRIOR_M`^2. Points of joints that translate (such as
+    Rajagopal's knees) are treated as fixed.
 
     Args:
-        skeleton: the model, not scaled.
-        posture: of the stream; bodies and markers are matched by name.
+        skeleton: Unscaled skeleton of the model.
+        posture: Posture from the stream; bodies and markers are matched by name.
 
     Returns:
-        1 where nothing is known. Shape: (n_bodies, 3).
+        Scale factors; 1 where unknown. Shape: (n_bodies, 3).
     """
     factors = np.ones((skeleton.n_bodies, 3))
     place = {name: k for k, name in enumerate(posture.body_names)}
@@ -48,7 +50,7 @@ def scale_factors_of(skeleton: Skeleton, posture: Posture) -> NDArray[np.float64
 def _fixed_points(
     skeleton: Skeleton, posture: Posture, body: int, place: dict[str, int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points fixed in a body: per scale factor, and in ground. Shapes: (n, 3, 3) and (n, 3)."""
+    """Points fixed in a body: their M, and positions in ground. Shapes: (n, 3, 3) and (n, 3)."""
     tree = skeleton.tree
     M, p = [tree.M_body_joint[body]], [posture.joint_centres_m[place[skeleton.body_names[body]]]]
     for child in np.flatnonzero(tree.parent == body).tolist():

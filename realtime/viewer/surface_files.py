@@ -1,4 +1,4 @@
-"""Readers of `.stl` and `.obj` surfaces; only their triangles matter here."""
+"""Readers of `.stl` and `.obj` surfaces; only triangles are read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_surface(path: Path) -> Mesh:
     """Read a `.vtp`, `.stl` or `.obj` file.
 
     Raises:
-        RealtimeError: it cannot be read, is malformed, or holds no surface.
+        RealtimeError: the file cannot be read, is malformed, or holds no surface.
     """
     suffix = path.suffix.lower()
     if suffix == ".vtp":
@@ -40,7 +40,7 @@ def read_surface(path: Path) -> Mesh:
 
 
 def _stl(data: bytes) -> Mesh:
-    """Binary where the length says so: some binary files begin with "solid", too."""
+    """Read an STL file, as binary if its length fits: some binary files begin with "solid", too."""
     n = int.from_bytes(data[80:84], "little")
     if len(data) == _STL_HEADER_BYTES + n * _FACET.itemsize and n:
         corners = np.frombuffer(data, _FACET, n, _STL_HEADER_BYTES)["corners"].astype(np.float64)
@@ -53,13 +53,13 @@ def _stl(data: bytes) -> Mesh:
 
 
 def _shared(corners: NDArray[np.float64]) -> Mesh:
-    """Triangles from corners, three each; equal corners become one vertex, so that it has one normal."""
+    """Mesh of triangles with three corners each; equal corners share a vertex, and thus a normal."""
     vertices, index = np.unique(corners, axis=0, return_inverse=True)
     return Mesh(vertices, index.reshape(-1, 3).astype(np.int32), np.ones(len(vertices)))
 
 
 def _obj(text: str) -> Mesh:
-    """Vertices and faces, polygons cut into fans; negative indices count from the last vertex so far."""
+    """Read vertices and faces; polygons become fans, negative indices count back from the last vertex."""
     vertices: list[tuple[float, ...]] = []
     triangles: list[tuple[int, int, int]] = []
     for line in text.splitlines():

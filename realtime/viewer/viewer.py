@@ -1,4 +1,4 @@
-"""The viewer's loop: newest samples in, pictures and writing on the screen, keys obeyed."""
+"""The viewer's loop: takes the newest samples, draws figures and text, and handles keys."""
 
 from __future__ import annotations
 
@@ -18,37 +18,36 @@ from realtime.overlay.angles import PAD_PX
 from realtime.overlay.style import MUTED, WHITE, Colour, Typeface
 from realtime.stream.angle_sample import AngleSample
 from realtime.viewer.ghost import Ghost
-from realtime.viewer.hud import TextPanel
-from realtime.viewer.keys import KEYS
+from realtime.viewer.hud import KEYS, TextPanel
 from realtime.viewer.readout import AngleReadout, state_lines
-from realtime.viewer.scene import GHOST_COLOUR, SHADOW_COLOUR, Scene
+from realtime.viewer.scene import GHOST_COLOUR, SHADOW_COLOUR, ViewerScene
 from realtime.viewer.scenery import NO_LINES
-from realtime.viewer.window import FAR_M, Window
+from realtime.viewer.window import FAR_M, ViewerWindow
 
 FRAME_S = 1.0 / 60.0
 PANEL_S = 1.0 / 15.0
-"""Writing changes no more often: nobody reads faster."""
+"""Interval between updates of text, which nobody reads faster."""
 SCENERY_S = 0.25
 ZOOM = 0.33
 FOLLOW_S = 0.4
-"""Time constant of the eye that follows the figure."""
+"""Time constant with which the viewpoint follows the figure."""
 CATCH_UP_S = 0.02
-"""Time that one turn of the loop may spend on samples that came since the last."""
+"""Longest time that one pass of the loop spends on samples received since the last pass."""
 MOST_SAMPLES = 10_000
-"""So that a turn ends even under a flood."""
+"""Largest number of samples per pass, so that a pass ends even under a flood."""
 LEAST_MOVE_M = 2e-4
-"""Smaller ones are not worth another picture."""
+"""Movements of the viewpoint below this do not cause a redraw."""
 
 GHOST_TEXT: Colour = (242, 170, 182)
 FRONTS = {
     "1": np.array([1.0, 0.12, 0.28]), "2": np.array([0.05, 0.1, 1.0]), "3": np.array([0.12, 1.0, 0.0]),
 }  # fmt: skip
-"""From where the numbered keys look at the figure, in ground's axes."""
+"""Viewing directions of the numbered keys, in ground's axes."""
 
 
 @dataclass(slots=True)
 class Shown:
-    """What the keys switch on and off."""
+    """Parts of the view that keys switch on and off."""
 
     is_following: bool = True
     trails: bool = True
@@ -60,43 +59,43 @@ class Shown:
 
 @dataclass(slots=True)
 class Clocks:
-    """When things were last done, in s."""
+    """Times of the last updates, in s."""
 
     panels: float = -1.0
     scenery: float = -1.0
     frame: float = -1.0
     drawn: deque[float] = field(default_factory=lambda: deque(maxlen=200))
-    """The last pictures."""
+    """Times of the last redraws."""
 
 
 class Viewer:
-    """Draws a subscription until the window is closed.
+    """Draws the samples of a subscription until the window is closed.
 
     Args:
-        window: to draw in.
-        stream: subscribed with poses.
-        address: of the stream, for people.
-        coordinates: to show, as in the overlay; None for the usual ones.
-        scene: what is drawn.
-        ghost: a second figure.
-        folder: where the key for it saves pictures.
+        window: Window to draw in.
+        stream: Subscription with poses.
+        address: Address of the stream, shown to people.
+        coordinates: Names of coordinates to show, as in the overlay; None for the default ones.
+        scene: Scene to draw.
+        ghost: Second figure, if any.
+        folder: Folder in which the save key writes images.
     """
 
     def __init__(
         self,
-        window: Window,
+        window: ViewerWindow,
         stream: Subscription,
         *,
         address: str,
         coordinates: Sequence[str] | None = None,
-        scene: Scene | None = None,
+        scene: ViewerScene | None = None,
         ghost: Ghost | None = None,
         folder: Path = Path(),
     ) -> None:
-        self.scene = scene or Scene()
+        self.scene = scene or ViewerScene()
         self.shown = Shown()
         self.message = ""
-        """What the last key did, for people."""
+        """Message about the effect of the last key."""
         self._window, self._stream, self._ghost = window, stream, ghost
         self._address, self._folder = address, folder
         typeface = Typeface()
@@ -120,7 +119,7 @@ class Viewer:
                 time.sleep(spare_s)
 
     def step(self) -> bool:
-        """One turn: take the newest sample, draw what changed; False once the window is closed."""
+        """One pass: take the newest sample and draw what changed; False once the window is closed."""
         now_s = time.monotonic()
         elapsed_s, self._clocks.frame = now_s - self._clocks.frame, now_s
         sample = self._newest(now_s)
@@ -150,18 +149,18 @@ class Viewer:
         return self._window.tick(redraw=is_changed)
 
     def described(self) -> str:
-        """One line on what was shown."""
+        """Description of what was shown, in one line."""
         sample = self.scene.sample
         what = "no stream" if sample is None else f"{sample.meta.model.name}, {sample.status.value}"
-        return f"{what}; drawn {self.fps:.0f} times a second"
+        return f"{what}; drawn at {self.fps:.0f} fps"
 
     @property
     def fps(self) -> float:
-        """Pictures drawn in the last two seconds, by the second."""
+        """Redraws per second, over the last two seconds."""
         return sum(self._clocks.frame - drawn < 2.0 for drawn in self._clocks.drawn) / 2.0
 
     def _newest(self, now_s: float) -> AngleSample | None:
-        """The newest sample; curves and trails take those before it, too, as far as there is time."""
+        """The newest sample; earlier ones are added to curves and trails if there is time."""
         sample: AngleSample | None = None
         for _ in range(MOST_SAMPLES):
             newer = self._stream.receive(0.0)
@@ -179,12 +178,12 @@ class Viewer:
         self.message = self._readout.remember(sample) or self.message
 
     def _follow(self, elapsed_s: float) -> bool:
-        """Keep the figure in the middle, smoothly; whether the eye moved."""
+        """Keep the figure in the middle, smoothly; returns whether the viewpoint moved."""
         centre = self.scene.centre_m() if self.shown.is_following else None
         if centre is None:
             return False
         away = centre - self._target
-        if np.linalg.norm(away) > 1.5:  # first seen, or another place: no flight through the room
+        if np.linalg.norm(away) > 1.5:  # first sample or a jump: no slow flight through the room
             self._target = centre
         else:
             away *= 1.0 - np.exp(-elapsed_s / FOLLOW_S)
@@ -210,7 +209,7 @@ class Viewer:
         self._window.show_lines("camera", self.scene.frustum() if self.shown.camera else NO_LINES)
 
     def _draw_panels(self, is_silent: bool) -> bool:
-        """Write what has changed; whether anything had."""
+        """Update text that has changed; returns whether any had."""
         lines, dot = state_lines(
             None if is_silent else self.scene.sample, self._stream.status, self._address, self.fps
         )
@@ -228,7 +227,7 @@ class Viewer:
     def _notes(self) -> list[list[tuple[str, Colour]]]:
         notes = []
         if self._ghost is not None:
-            state = "" if self.scene.ghost.is_visible else " (not there)" if self.shown.ghost else " (off)"
+            state = "" if self.scene.ghost.is_visible else " (not visible)" if self.shown.ghost else " (off)"
             notes.append([(f"ghost {self._ghost.label[:50]}{state}", GHOST_TEXT)])
         if self.message:
             notes.append([(self.message[:100], WHITE)])
@@ -252,7 +251,7 @@ class Viewer:
     def _look_from_camera(self) -> None:
         camera = self.scene.camera
         if camera is None:
-            self.message = "this stream tells no camera"
+            self.message = "this stream has no camera"
             return
         T = np.array(camera.T_ground_cam)
         front = T[:3, 3] - self._target

@@ -34,7 +34,7 @@ _RAW_APPENDED = re.compile(rb"(<AppendedData[^>]*encoding\s*=\s*[\"']raw[\"'][^>
 
 
 def read_vtp(path: Path) -> Mesh:
-    """The surface in a file, polygons cut into triangles; strips are taken, lines and points left out.
+    """Read the surface in a file: polygons and strips as triangles, without lines and points.
 
     Raises:
         RealtimeError: the file cannot be read, is malformed, or holds no surface.
@@ -54,7 +54,7 @@ class _Reader:
     def read(self) -> Mesh:
         root = self._parse()
         if root.tag != "VTKFile" or root.get("type") != "PolyData":
-            self._fail("it is no VTKFile of type PolyData")
+            self._fail("it is not a VTKFile of type PolyData")
         self.order = ">" if root.get("byte_order") == "BigEndian" else "<"
         self.header = "u8" if root.get("header_type") == "UInt64" else "u4"
         compressor = root.get("compressor")
@@ -68,7 +68,7 @@ class _Reader:
                 self._fail(f"{len(points)} coordinates of points, or some that are not finite")
             found = np.concatenate([self._polygons(piece), self._strips(piece)])
             if len(found) and not (0 <= found.min() and found.max() < len(points) // 3):
-                self._fail("a polygon names a point that is not there")
+                self._fail("a polygon refers to a missing point")
             vertices.append(points.reshape(-1, 3))
             triangles.append((found + start).astype(np.int32))
             start += len(points) // 3
@@ -101,7 +101,7 @@ class _Reader:
         return root
 
     def _polygons(self, piece: Element) -> NDArray[np.int64]:
-        """Polygons as fans of triangles."""
+        """Polygons split into fans of triangles."""
         connectivity, offsets = self._cells(piece, "Polys")
         starts = np.concatenate([[0], offsets[:-1]]) if len(offsets) else offsets
         n_triangles = np.maximum(offsets - starts - 2, 0)
@@ -113,7 +113,7 @@ class _Reader:
         ).reshape(-1, 3)
 
     def _strips(self, piece: Element) -> NDArray[np.int64]:
-        """Strips of triangles, every other one turned."""
+        """Triangles of strips, with every other one flipped."""
         connectivity, offsets = self._cells(piece, "Strips")
         triangles = [np.zeros((0, 3), np.int64)]
         start = 0
@@ -157,7 +157,7 @@ class _Reader:
             self._fail(f"{what}: {error}")
 
     def _unpack(self, data: bytes, *, is_base64: bool) -> bytes:
-        """The bytes of an array, which a header of sizes precedes."""
+        """The bytes of an array that follows a header of sizes."""
         word = np.dtype(self.order + self.header)
         if not self.is_compressed:
             head = _decoded(data, word.itemsize) if is_base64 else data[: word.itemsize]

@@ -1,8 +1,8 @@
-"""The only module that talks to Open3D: a window with meshes, lines and panels, on the main thread.
+"""The only module that uses Open3D: a window with meshes, lines and panels, on the main thread.
 
-Open3D's older `Visualizer` is used: it draws with plain OpenGL, also in software, where the newer one demands
-Vulkan. It knows no writing, so panels are textured meshes that follow the eye. Nothing is lit by Open3D:
-colours arrive shaded, and meshes without normals are drawn in the colours they have.
+It uses Open3D's older `Visualizer`, which draws with plain OpenGL, also in software; the newer one needs
+Vulkan. The older one has no text, so panels are textured meshes that follow the viewpoint. Open3D does no
+lighting: colours are shaded beforehand, and meshes without normals are drawn in their own colours.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from numpy.typing import NDArray
 
 from realtime.errors import RealtimeError
 from realtime.overlay.style import Image
-from realtime.viewer.hud import DEPTH_M, NEAR_M, RADIUS_PX, View, fan, outline
-from realtime.viewer.scenery import Lines
+from realtime.viewer.hud import DEPTH_M, NEAR_M, RADIUS_PX, Viewpoint, fan, outline
+from realtime.viewer.scenery import LineSet
 
 Array = NDArray[np.float64]
 
 FAR_M = 80.0
 BACKGROUND = np.array([0.125, 0.145, 0.175])
 MARGIN = 0.018
-"""Between panels and the window's edge, in heights of the window."""
+"""Margin between panels and the window's edge, in window heights."""
 EXTENT_M = 2.0
-"""Half the size of the scene that Open3D thinks it shows: its zoom and speed of turning follow from it."""
+"""Half the size of the scene as declared to Open3D, which determines its zoom and speed of rotation."""
 
 
 def import_open3d() -> Any:
-    """The open3d package.
+    """Import the open3d package.
 
     Raises:
-        RealtimeError: it is not installed, or cannot be loaded here.
+        RealtimeError: the package is not installed or cannot be loaded here.
     """
     try:
         import open3d
@@ -52,30 +52,30 @@ def import_open3d() -> Any:
 
 
 def screen_problem() -> str | None:
-    """Why no window can be shown here; None if one may."""
+    """Reason why no window can be shown here; None if one may be possible."""
     if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         return "no screen here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Panel:
-    """A picture on the screen."""
+class ScreenPanel:
+    """An image at a fixed position on the screen."""
 
     image: Image
     place: tuple[float, float]
     below_px: float
 
 
-class Window:
-    """Shows what it is given under names; every call belongs to the main thread.
+class ViewerWindow:
+    """Shows named meshes, lines, points and panels; every call must come from the main thread.
 
     Args:
-        title: of the window.
-        size_px: width and height.
+        title: Title of the window.
+        size_px: Width and height.
 
     Raises:
-        RealtimeError: there is no Open3D, or it cannot open a window here.
+        RealtimeError: Open3D is missing, or cannot open a window here.
     """
 
     def __init__(self, title: str, size_px: tuple[int, int]) -> None:
@@ -95,27 +95,27 @@ class Window:
         options.point_size = 2.0
         self._control = self._vis.get_view_control()
         self._shown: dict[str, Any] = {}
-        self._panels: dict[str, Panel] = {}
+        self._panels: dict[str, ScreenPanel] = {}
         self._actions: dict[str, Callable[[], None]] = {}
-        self._last_view: View | None = None
+        self._last_view: Viewpoint | None = None
         self._is_open = True
         self._frame_extent()
 
     @property
-    def view(self) -> View:
-        """How the window looks at ground now."""
+    def view(self) -> Viewpoint:
+        """The current viewpoint."""
         parameters = self._control.convert_to_pinhole_camera_parameters()
         k = parameters.intrinsic
-        return View(
+        return Viewpoint(
             k.width, k.height, np.array(k.intrinsic_matrix), np.array(parameters.extrinsic, dtype=np.float64)
         )
 
     def look(self, at_m: Array, front: Array | None = None, zoom: float | None = None) -> None:
-        """Turn the eye to a point, from the direction `front`; what is None stays. Shapes: (3,)."""
+        """Look at a point from the direction `front`; None keeps direction or zoom. Shapes: (3,)."""
         if front is not None:
             front = np.asarray(front) / np.linalg.norm(front)
             up = np.array([0.0, 1.0, 0.0] if abs(front[1]) < 0.95 else [-1.0, 0.0, 0.0])
-            up -= (up @ front) * front  # Open3D does not make it so, and tells a skew view then
+            up -= (up @ front) * front  # Open3D does not orthogonalise, and would report a skewed view
             self._control.set_front(front)
             self._control.set_up(up / np.linalg.norm(up))
         self._control.set_lookat(np.asarray(at_m, dtype=np.float64))
@@ -133,17 +133,17 @@ class Window:
         self._vis.register_key_callback(ord(key), pressed)
 
     def press(self, key: str) -> None:
-        """Do what a key does."""
+        """Perform the action of a key."""
         self._actions[key]()
 
     def show_mesh(self, name: str, vertices: Array, colours: Array, triangles: NDArray[np.int32]) -> None:
-        """Draw triangles in the colours of their vertices; no vertices remove them.
+        """Draw a mesh in the colours of its vertices; without vertices, remove it.
 
         Args:
-            name: replaces what had it.
-            vertices: in m. Shape: (n, 3).
-            colours: from 0 to 1. Shape: (n, 3).
-            triangles: indices of vertices. Shape: (n_triangles, 3).
+            name: Name of the mesh; an earlier one of that name is replaced.
+            vertices: Vertices in m. Shape: (n, 3).
+            colours: Colours of the vertices, from 0 to 1. Shape: (n, 3).
+            triangles: Indices of vertices. Shape: (n_triangles, 3).
         """
         u = self._o3d.utility
         mesh = self._shown.get(name) if len(vertices) else None
@@ -155,8 +155,8 @@ class Window:
             mesh.triangles = u.Vector3iVector(triangles)
         self._replace(name, mesh)
 
-    def show_lines(self, name: str, lines: Lines) -> None:
-        """Draw lines; none remove them."""
+    def show_lines(self, name: str, lines: LineSet) -> None:
+        """Draw lines; an empty set removes them."""
         u = self._o3d.utility
         shown = self._shown.get(name) if len(lines.pairs) else None
         if shown is None and len(lines.pairs):
@@ -168,7 +168,7 @@ class Window:
         self._replace(name, shown)
 
     def show_points(self, name: str, points: Array, colour: Array) -> None:
-        """Draw dots of one colour; none remove them. Shapes: (n, 3) and (3,)."""
+        """Draw points of one colour; an empty array removes them. Shapes: (n, 3) and (3,)."""
         u = self._o3d.utility
         shown = self._shown.get(name) if len(points) else None
         if shown is None and len(points):
@@ -181,20 +181,20 @@ class Window:
     def show_panel(
         self, name: str, image: Image | None, place: tuple[float, float] = (0.0, 0.0), below_px: float = 0.0
     ) -> None:
-        """Hang a picture on the screen; None removes it.
+        """Show an image on the screen; None removes it.
 
         Args:
-            name: replaces what had it.
-            image: BGR. Shape: (height, width, 3).
-            place: from 0 to 1 across and down: 0, 0 is the left top corner.
-            below_px: how much lower.
+            name: Name of the panel; an earlier one of that name is replaced.
+            image: BGR image. Shape: (height, width, 3).
+            place: Position from 0 to 1 across and down; 0, 0 is the top left corner.
+            below_px: Additional distance from the top.
         """
         if image is None:
             self._panels.pop(name, None)
             self._replace(name, None)
             return
         known = self._panels.get(name)
-        panel = self._panels[name] = Panel(image, place, below_px)
+        panel = self._panels[name] = ScreenPanel(image, place, below_px)
         shown = self._shown.get(name) or self._o3d.geometry.TriangleMesh()
         height, width = image.shape[:2]
         if known is None or known.image.shape != image.shape:
@@ -210,7 +210,7 @@ class Window:
         self._replace(name, shown)
 
     def tick(self, *, redraw: bool) -> bool:
-        """Draw if there is something new, and take what the user did; False once the window is closed."""
+        """Redraw if needed and process the user's input; False once the window is closed."""
         view = self.view
         if not view.equals(self._last_view):
             for name, panel in self._panels.items():
@@ -223,16 +223,16 @@ class Window:
         return self._is_open
 
     def picture(self) -> Image:
-        """What the window shows, BGR. Shape: (height, width, 3)."""
+        """The window's content as a BGR image. Shape: (height, width, 3)."""
         self.tick(redraw=True)
         shown = np.asarray(self._vis.capture_screen_float_buffer(True))
         return np.ascontiguousarray(np.rint(255.0 * shown[..., ::-1]).astype(np.uint8))
 
     def save(self, path: Path) -> None:
-        """Write what the window shows.
+        """Write the window's content as an image.
 
         Raises:
-            RealtimeError: the file cannot be written, or its name does not end like a picture's.
+            RealtimeError: the file cannot be written, or its name lacks the suffix of an image.
         """
         try:
             written = cv2.imwrite(str(path), self.picture())
@@ -240,7 +240,7 @@ class Window:
             written = False
         if not written:
             raise RealtimeError(
-                f"{path}: the picture cannot be written; name a .png or .jpg file in your folder"
+                f"{path}: the image cannot be written; give a .png or .jpg file in a folder of yours"
             )
 
     def end(self) -> None:
@@ -252,7 +252,7 @@ class Window:
         self._vis.destroy_window()
 
     def _replace(self, name: str, geometry: Any) -> None:
-        """Show, update or remove what has this name."""
+        """Show, update or remove the geometry of a name."""
         known = self._shown.get(name)
         if geometry is None:
             if known is not None:
@@ -263,17 +263,17 @@ class Window:
         else:
             self._vis.update_geometry(geometry)
 
-    def _hang(self, mesh: Any, panel: Panel, view: View) -> None:
+    def _hang(self, mesh: Any, panel: ScreenPanel, view: Viewpoint) -> None:
         height, width = panel.image.shape[:2]
         margin = MARGIN * view.height_px
         room = np.array([view.width_px - width, view.height_px - height]) - 2.0 * margin
-        # Whole pixels: writing stays sharp.
+        # Whole pixels, so that text stays sharp.
         at = np.round(margin + np.array(panel.place) * room + (0.0, panel.below_px))
         corners = outline(width, height, RADIUS_PX) + at
         mesh.vertices = self._o3d.utility.Vector3dVector(view.in_ground(corners, DEPTH_M))
 
     def _frame_extent(self) -> None:
-        """Tell Open3D the size of the scene once, so that what comes and goes does not move the eye."""
+        """Set the size of the scene once, so that later geometry does not move the viewpoint."""
         box = self._o3d.geometry.LineSet()
         corners = EXTENT_M * np.array([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
         box.points = self._o3d.utility.Vector3dVector(corners)

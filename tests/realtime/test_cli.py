@@ -154,7 +154,7 @@ def test_a_reader_that_leaves_is_not_an_error_to_talk_about():
         (["replay", "synthetic", "--out", "x"], "synthetic has no end; add --frames N"),
         (["replay", "0", "--out", "x"], "camera 0 is live"),
         (["replay", "clip.mp4"], "add --out DIR"),
-        (["listen", "--timeout", "0.2", "--connect", "tcp://127.0.0.1:5999"], "nothing heard from tcp://127.0.0.1:5999"),
+        (["listen", "--timeout", "0.2", "--connect", "tcp://127.0.0.1:5999"], "nothing received from tcp://127.0.0.1:5999"),
         (["listen", "--connect", "nonsense"], "nonsense"),
         (["assets", "fetch", "no_such_asset"], "no_such_asset"),
     ],

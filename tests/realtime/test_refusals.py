@@ -155,7 +155,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         (["--out", "clip.mp4"], r"clip\.mp4: cannot record here \(File exists\)"),
         (["--out", "clip.mp4/out"], r"clip\.mp4/out: cannot record here \(Not a directory\)"),
         (["--out", "foreign"], r"foreign holds overlay\.mp4, but no recording; choose another folder"),
-        (["--out", "out", "--publish", "tcp://127.0.0.1:80000"], "is not an address of a stream; accepted"),
+        (["--out", "out", "--publish", "tcp://127.0.0.1:80000"], "is not a stream address; accepted"),
     ],
 )
 def test_outputs_that_cannot_be(folder: Path, words: list[str], said: str, capsys) -> None:

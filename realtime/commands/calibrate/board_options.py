@@ -1,4 +1,4 @@
-"""Options that describe a calibration board, for the commands that look for one."""
+"""Options that describe a calibration board."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def corners(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,3})x(\d{1,3})", text)
     if match is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of inner corners; write 5x8 for 5 across and 8 down"
+            f"{text!r} is not a number of inner corners; accepted: columns x rows, such as 5x8"
         )
     return int(match[1]), int(match[2])
 
@@ -32,9 +32,9 @@ def add_board_options(
     """Declare the options.
 
     Args:
-        parser: of the command.
-        square_m: default for the side of the squares; None: it must be given, as measured on the print...
-        is_required: ...unless the command also works without a board.
+        parser: Parser of the command.
+        square_m: Default side of the squares; None to require it, as measured on the print.
+        is_required: Whether the command needs a board.
     """
     group = parser.add_argument_group("board")
     group.add_argument("--board", choices=BOARD_KINDS, default="charuco", help="default: %(default)s")
@@ -51,13 +51,15 @@ def add_board_options(
         required=is_required and square_m is None,
         default=square_m,
         metavar="M",
-        help="side of a square as measured on the print" + (f"; default: {square_m}" if square_m else ""),
+        help="side of a square, measured on the print" + (f"; default: {square_m}" if square_m else ""),
     )
     group.add_argument(
         "--marker-m", type=positive_float, metavar="M", help="side of a ChArUco marker; default: 0.7 squares"
     )
     group.add_argument(
-        "--dictionary", metavar="NAME", help="of a ChArUco board's markers, such as 5X5_100; default: 4X4_250"
+        "--dictionary",
+        metavar="NAME",
+        help="dictionary of a ChArUco board, such as 5X5_100; default: 4X4_250",
     )
 
 

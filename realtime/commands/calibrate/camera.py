@@ -1,4 +1,4 @@
-"""`kinecast calibrate camera`: focal length, centre and distortion from views of a board."""
+"""`kinecast calibrate camera`: focal length, principal point and distortion from views of a board."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ if TYPE_CHECKING:
     from realtime.calibration.camera_session import BoardSession, Image
     from realtime.sources.source import FrameSource
 
-HELP = "measure a camera with a printed board"
+HELP = "calibrate a camera with a printed board"
 LOOKS_PER_S = 6.0
-"""How often a video is looked at."""
+"""Frames per second of a video in which the board is looked for."""
 
 logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    sources = parser.add_argument_group("pictures, one of").add_mutually_exclusive_group(required=True)
-    sources.add_argument("--images", metavar="DIR", help="a folder of pictures")
+    sources = parser.add_argument_group("source, one of").add_mutually_exclusive_group(required=True)
+    sources.add_argument("--images", metavar="DIR", help="a folder of images")
     sources.add_argument("--video", metavar="FILE", help="a video in which the board is moved slowly")
-    sources.add_argument(
-        "--source", metavar="N", help="a camera's number or URL, with guidance on the screen"
+    sources.add_argument("--source", metavar="N", help="camera number or URL, with guidance on the screen")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FILE.json", help="output, for --camera-file"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --camera-file")
-    parser.add_argument("--name", help="the camera's name; default: as the computer calls it")
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
-    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera")
+    parser.add_argument("--name", help="name of the camera; default: the device's name")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size requested from a camera")
+    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="frame rate requested from a camera")
     parser.add_argument("--no-window", "--headless", action="store_true", help="guidance as text only")
     add_board_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Collect views, measure, write, tell."""
+    """Collect views, fit the camera, and write and print the result."""
     from calib.boards.camera_fit import fit_intrinsics
     from realtime.calibration.camera_session import collect_pictures, collect_video, describe_fit, save_fit
     from realtime.sources.cameras import device_name
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _collect_live(source: FrameSource, board: Board, *, with_window: bool) -> BoardSession:
-    """Guide the person in a window, or by text where there is none."""
+    """Guide the person in a window, or by text without a window."""
     from realtime.calibration.board_picture import draw_guidance
     from realtime.calibration.camera_session import collect_live
     from realtime.overlay.style import Typeface
@@ -73,7 +73,7 @@ def _collect_live(source: FrameSource, board: Board, *, with_window: bool) -> Bo
 
     problem = display_problem() if with_window else None
     if problem:
-        logger.warning("%s; going on without a window", problem)
+        logger.warning("%s; continuing without a window", problem)
     window, typeface = Window(), Typeface()
     source.open()
     try:

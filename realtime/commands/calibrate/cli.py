@@ -1,4 +1,4 @@
-"""`kinecast calibrate`: what is known before the first frame. Subcommands are modules of their own."""
+"""`kinecast calibrate`: measurement of camera, floor and person. Each subcommand is a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kinecast calibrate floor`: where the camera stands over the floor, and which way is up."""
+"""`kinecast calibrate floor`: height and orientation of the camera relative to the floor."""
 
 from __future__ import annotations
 
@@ -19,53 +19,61 @@ if TYPE_CHECKING:
     from realtime.sample import Frame
     from realtime.sources.source import FrameSource
 
-HELP = "measure where the camera stands over the floor"
+HELP = "measure the camera's height and tilt above the floor"
 DEFAULT_SQUARE_M = 0.028
-"""As `kinecast calibrate board` prints it."""
+"""Default of `kinecast calibrate board`."""
 DURATION_S = 20.0
 LOOKS_PER_S = 4.0
-"""How often a board is looked for."""
+"""Frames per second in which the board is looked for."""
 MAX_VIEWS = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    sources = parser.add_argument_group("pictures, one of").add_mutually_exclusive_group(required=True)
-    sources.add_argument("--images", metavar="DIR", help="a folder of pictures")
+    sources = parser.add_argument_group("source, one of").add_mutually_exclusive_group(required=True)
+    sources.add_argument("--images", metavar="DIR", help="a folder of images")
     sources.add_argument("--video", metavar="FILE", help="a video; the camera must not move")
-    sources.add_argument("--source", metavar="N", help="a camera's number or URL")
+    sources.add_argument("--source", metavar="N", help="camera number or URL")
     parser.add_argument(
         "--by",
         choices=("person", "board"),
         default="person",
-        help="a person who stands and walks to the camera and away, or a board lying on the floor; "
+        help="a person who stands, then walks to the camera and away, or a board lying on the floor; "
         "default: %(default)s",
     )
     parser.add_argument("--height", type=height_m, metavar="M", help="the person's stature in metres")
-    parser.add_argument("--thickness-m", type=float, default=0.0, metavar="M", help="of the board")
+    parser.add_argument("--thickness-m", type=float, default=0.0, metavar="M", help="thickness of the board")
     add_camera_options(parser)
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --camera-file")
     parser.add_argument(
-        "--picture", type=Path, metavar="FILE.png", help="write a picture with the floor's grid"
+        "--out", required=True, type=Path, metavar="FILE.json", help="output, for --camera-file"
     )
     parser.add_argument(
-        "--duration", type=positive_float, default=DURATION_S, metavar="S", help="of a camera"
+        "--picture", type=Path, metavar="FILE.png", help="write an image with the floor's grid"
     )
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
-    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera, or of pictures")
-    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument(
+        "--duration",
+        type=positive_float,
+        default=DURATION_S,
+        metavar="S",
+        help="duration with a camera; default: %(default)g",
+    )
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size requested from a camera")
+    parser.add_argument(
+        "--rate", type=rate_hz, metavar="HZ", help="frame rate requested from a camera, or of images"
+    )
+    parser.add_argument("--offline", action="store_true", help="do not use the network")
     add_board_options(parser, square_m=DEFAULT_SQUARE_M)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, measure, write, tell."""
+    """Collect observations, fit the floor, and write and print the result."""
     from calib.camera_file import save_camera
     from realtime.errors import RealtimeError
     from realtime.sources.parse import parse_source
 
     if args.by == "person" and args.height is None:
         raise RealtimeError(
-            "the floor is measured by a person's size; give it: --height 1.75 (or use a board: --by board)"
+            "the floor is measured by the person's stature; give it with --height 1.75 (or use --by board)"
         )
     for path in (args.out, args.picture):
         check_can_write(path)
@@ -89,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _frames(source: FrameSource, duration_s: float) -> Iterator[Frame]:
-    """Frames until the end, and not for longer than asked of a camera."""
+    """Frames until the end of the source, from a camera for the given duration."""
     from tqdm import tqdm
 
     first_ns = None
@@ -105,7 +113,7 @@ def _frames(source: FrameSource, duration_s: float) -> Iterator[Frame]:
 def _by_board(
     args: argparse.Namespace, source: FrameSource, camera: CameraCalibration
 ) -> tuple[FloorFit, Frame | None]:
-    """From a board that lies on the floor; also a frame that shows it."""
+    """Fit the floor to a board lying on it; also returns a frame that shows the board."""
     import numpy as np
 
     from calib.boards.board import BoardFinder, board_pose
@@ -115,7 +123,7 @@ def _by_board(
     finder = BoardFinder(board)
     poses, shown, next_ns = [], None, None
     for frame in _frames(source, args.duration):
-        # A folder's pictures are all looked at.
+        # All images of a folder are used.
         if next_ns is not None and frame.t_capture_ns < next_ns and not args.images:
             continue
         next_ns = frame.t_capture_ns + int(1e9 / LOOKS_PER_S)
@@ -131,7 +139,7 @@ def _by_board(
 def _by_person(
     args: argparse.Namespace, source: FrameSource, camera: CameraCalibration
 ) -> tuple[FloorFit, Frame | None]:
-    """From a person who stands or walks about; also a frame that shows them."""
+    """Fit the floor to a person who stands or walks; also returns a frame that shows them."""
     from calib.boards.floor import floor_from_person
     from engines.assets import fetch
     from engines.blazepose.tracker import BlazePose
@@ -151,7 +159,7 @@ def _by_person(
 
 
 def _details(fit: FloorFit, by: str) -> dict[str, object]:
-    """For the file, for people."""
+    """Details of the measurement for the camera file."""
     import math
 
     values = {
@@ -175,7 +183,7 @@ def _describe(fit: FloorFit, by: str) -> str:
     if sure == sure:
         text += f"; pitch +-{sure:.1f} deg, height +-{fit.height_sigma_m:.2f} m"
     if by == "person" and sure > 2.0:
-        text += ". Walking towards the camera and away would tell the pitch better"
+        text += ". Walking towards the camera and away gives a more accurate pitch"
     return text
 
 
@@ -193,4 +201,4 @@ def _write_picture(path: Path, frame: Frame | None, camera: CameraCalibration) -
     except cv2.error:
         is_written = False
     if not is_written:
-        raise RealtimeError(f"{path}: cannot write the picture; give a name that ends in .png or .jpg")
+        raise RealtimeError(f"{path}: cannot write the image; accepted: a name that ends in .png or .jpg")

@@ -1,4 +1,4 @@
-"""`kinecast calibrate subject`: how large this person's bodies are, and how they stand."""
+"""`kinecast calibrate subject`: a person's scale factors and neutral stance."""
 
 from __future__ import annotations
 
@@ -25,41 +25,45 @@ GUIDE = (
     (15.0, "squat twice, slowly"),
     (21.0, "raise both arms sideways and lower them"),
 )
-"""When to tell what, in s."""
+"""Instructions with their times in s."""
 DURATION_S = 25.0
 SEXES = ("female", "male")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    sources = parser.add_argument_group("pictures, one of").add_mutually_exclusive_group(required=True)
-    sources.add_argument("--source", metavar="N", help="a camera's number or URL; says what to do, 25 s long")
+    sources = parser.add_argument_group("source, one of").add_mutually_exclusive_group(required=True)
+    sources.add_argument("--source", metavar="N", help="camera number or URL; prints instructions for 25 s")
     sources.add_argument(
-        "--video", metavar="FILE", help="a video of the person: a quiet stance, slow movements"
+        "--video", metavar="FILE", help="a video of the person standing still, then moving slowly"
     )
-    sources.add_argument("--images", metavar="DIR", help="a folder of pictures of the person")
+    sources.add_argument("--images", metavar="DIR", help="a folder of images of the person")
     parser.add_argument(
         "--height", type=height_m, required=True, metavar="M", help="stature in metres, without shoes"
     )
-    parser.add_argument(
-        "--sex", choices=SEXES, help="hips and shoulders are as far apart as sex and stature make likely"
-    )
+    parser.add_argument("--sex", choices=SEXES, help="improves the estimated widths of hips and shoulders")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="for --subject")
     parser.add_argument(
-        "--osim", type=Path, metavar="FILE.osim", help="the scaled model; default: beside --out"
+        "--osim", type=Path, metavar="FILE.osim", help="output: the scaled model; default: beside --out"
     )
     parser.add_argument("--skeleton", type=Path, metavar="FILE.osim", help="default: kinecast's own skeleton")
     add_camera_options(parser)
     parser.add_argument(
-        "--duration", type=positive_float, default=DURATION_S, metavar="S", help="of a camera"
+        "--duration",
+        type=positive_float,
+        default=DURATION_S,
+        metavar="S",
+        help="duration with a camera; default: %(default)g",
     )
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of a camera")
-    parser.add_argument("--rate", type=rate_hz, metavar="HZ", help="rate asked of a camera, or of pictures")
-    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size requested from a camera")
+    parser.add_argument(
+        "--rate", type=rate_hz, metavar="HZ", help="frame rate requested from a camera, or of images"
+    )
+    parser.add_argument("--offline", action="store_true", help="do not use the network")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look, measure, write, tell."""
+    """Observe the person, and write and print the measurements."""
     from calib.scaling import write_scaled_osim
     from calib.skeleton import default_skeleton_path
     from calib.subject import save_subject
@@ -93,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _observe(args: argparse.Namespace, source: FrameSource, observer: SubjectObserver) -> None:
-    """Show the observer every frame; tell a person before a camera what to do."""
+    """Pass every frame to the observer; print instructions for a person in front of a camera."""
     from tqdm import tqdm
 
     guide = list(GUIDE) if source.is_live else []
@@ -111,8 +115,8 @@ def _observe(args: argparse.Namespace, source: FrameSource, observer: SubjectObs
 
 
 def describe(subject: Subject, skeleton: Skeleton, n_still: int) -> str:
-    """What was found, for people."""
-    from realtime.calibration.subject_lengths import segment_lengths_of
+    """Description of the measurements."""
+    from realtime.calibration.subject_meter import segment_lengths_of
 
     lines = [f"from {subject.n_frames} frames of somebody {subject.height_m:.2f} m tall:"]
     for segment in segment_lengths_of(subject, skeleton):
@@ -120,10 +124,10 @@ def describe(subject: Subject, skeleton: Skeleton, n_still: int) -> str:
     known = [k for k in range(skeleton.n_q) if math.isfinite(subject.neutral_offsets[k])]
     if not known:
         lines.append(
-            f"  no neutral stance: {n_still} frames of standing still; stand for 3 s to have offsets measured"
+            f"  no neutral stance: {n_still} frames of standing still; stand still for 3 s to measure offsets"
         )
         return "\n".join(lines)
-    lines.append(f"neutral stance, {n_still} frames, in deg (taken off only with --apply-offsets):")
+    lines.append(f"neutral stance, {n_still} frames, in deg (subtracted only with --apply-offsets):")
     for k in known:
         offset, spread = (math.degrees(a[k]) for a in (subject.neutral_offsets, subject.neutral_spread))
         lines.append(f"  {skeleton.coordinate_names[k]:<18}{offset:+6.1f}  +-{spread:.1f}")

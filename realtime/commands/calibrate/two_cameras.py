@@ -1,4 +1,4 @@
-"""`kinecast calibrate two-cameras`: where a second camera stands as seen from the first."""
+"""`kinecast calibrate two-cameras`: pose of a second camera relative to the first."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from calib.camera import CameraCalibration
     from realtime.sources.source import FrameSource
 
-HELP = "relate two cameras, by a board or by a person whom both see"
+HELP = "measure the relative pose of two cameras with a board or a person that both see"
 NETWORKS = ("pose_landmark_full", "pose_detection")
 
 
 def offset(text: str) -> int:
-    """A number of frames, also negative."""
+    """A number of frames, possibly negative."""
     if not re.fullmatch(r"[+-]?\d{1,6}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of frames, such as 12 or -3")
     return int(text)
@@ -39,13 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{letter}",
             required=True,
             metavar="SOURCE",
-            help=f"{which}: camera, video or folder of pictures",
+            help=f"{which} source: camera, video or folder of images",
         )
         parser.add_argument(
             f"--camera-{letter}", required=True, type=Path, metavar="FILE.json",
-            help="its file of kinecast calibrate camera",
+            help="its calibration by kinecast calibrate camera",
         )  # fmt: skip
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="both cameras, placed")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="FILE.json", help="output: both cameras with their poses"
+    )
     parser.add_argument(
         "--height", type=height_m, metavar="M", help="use a person of this stature instead of a board"
     )
@@ -56,21 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="frames by which the second recording began earlier",
     )
-    parser.add_argument("--frames", type=positive_int, metavar="N", help="end after N frames")
-    parser.add_argument("--size", type=size_px, metavar="WxH", help="picture size asked of cameras")
-    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument("--frames", type=positive_int, metavar="N", help="stop after N frames")
+    parser.add_argument("--size", type=size_px, metavar="WxH", help="image size requested from cameras")
+    parser.add_argument("--offline", action="store_true", help="do not use the network")
     add_board_options(parser, is_required=False)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Collect what both see, relate the cameras, write, tell."""
+    """Collect simultaneous observations, fit the relative pose, and write and print the result."""
     from calib.boards.two_cameras import place_pair, save_pair
     from realtime.errors import RealtimeError
     from realtime.sources.cameras import device_name
     from realtime.sources.parse import parse_source
 
     if (args.height is None) == (args.square_m is None):
-        raise RealtimeError("say by what: --square-m M for a board, or --height M for a person's stature")
+        raise RealtimeError("choose one: --square-m M for a board, or --height M for a person's stature")
     check_can_write(args.out)
     with ExitStack() as stack:
         sources, cameras = [], []
@@ -95,8 +97,8 @@ def run(args: argparse.Namespace) -> int:
     apart_m = float(np.linalg.norm(fit.T_a_b[:3, 3]))
     turn_deg = float(np.degrees(np.arccos(np.clip((np.trace(fit.T_a_b[:3, :3]) - 1.0) / 2.0, -1.0, 1.0))))
     print(
-        f"cameras {apart_m:.3f} m apart, turned by {turn_deg:.1f} deg; {fit.rms_px:.2f} px off, from "
-        f"{fit.n_used} {by['what']}, {fit.n_rejected} left out"
+        f"cameras {apart_m:.3f} m apart, rotated by {turn_deg:.1f} deg; reprojection error "
+        f"{fit.rms_px:.2f} px, from {fit.n_used} {by['what']}, {fit.n_rejected} left out"
     )
     print(f"written to {args.out}")
     return 0

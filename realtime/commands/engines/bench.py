@@ -1,4 +1,4 @@
-"""`kinecast engines bench`: every runtime and precision of this machine side by side, nothing kept."""
+"""`kinecast engines bench`: time a network in every runtime and precision of this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from realtime.commands.arguments import check_can_write, positive_int
 from realtime.commands.engines.options import add_source_options, outcomes_of, source_of
 
-HELP = "time a network in every runtime and precision of this machine, by turns; nothing is kept"
+HELP = "time a network in every runtime and precision of this machine, without keeping engines"
 N_DEFAULT = 200
 
 
@@ -18,13 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     add_source_options(parser)
     parser.add_argument(
-        "--n", type=positive_int, default=N_DEFAULT, metavar="N", help="calls; default: %(default)s"
+        "--n", type=positive_int, default=N_DEFAULT, metavar="N", help="number of calls; default: %(default)s"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build in a temporary folder, then time all in turn."""
+    """Build engines in a temporary folder, then time them in turn."""
     from engines.benchmark import BenchResult, format_result, machine, time_in_turn
     from engines.building.folder import load_engine
 

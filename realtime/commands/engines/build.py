@@ -1,4 +1,4 @@
-"""`kinecast engines build`: compile a network for this machine, prove it, and keep what passes."""
+"""`kinecast engines build`: compile a network for this machine, verify it, and keep what passes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realtime.commands.engines.options import add_source_options, outcomes_of, source_of
 
-HELP = "compile a network for this machine, prove its angles, and keep what passes"
+HELP = "compile a network for this machine, verify its angles, and keep engines that pass"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,12 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="keep engines here; default: the user's cache, where live looks",
+        help="folder for engines; default: the user's cache, where kinecast live looks for them",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build, and tell what `live` will take."""
+    """Build engines, and print which one `live` will use."""
     from engines.building.folder import default_engines_dir
 
     root = args.out or default_engines_dir()
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     _, fastest = min(built, key=lambda item: item[0])
     print(f"fastest: {fastest.name}, in {fastest.folder}")
     if args.out is None:
-        print(f"used from now on: kinecast live --estimator direct --model-path {args.model}")
+        print(f"used automatically: kinecast live --estimator direct --model-path {args.model}")
     else:
-        print(f"use it: kinecast live --estimator direct --model-path {fastest.folder}")
+        print(f"use it with: kinecast live --estimator direct --model-path {fastest.folder}")
     return 0

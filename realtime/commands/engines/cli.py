@@ -1,4 +1,4 @@
-"""`kinecast engines`: the fastest right way to run a network here. Subcommands are modules of their own."""
+"""`kinecast engines`: networks compiled for this machine. Each subcommand is a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kinecast engines inspect`: what an engine is, and whether it can be used here."""
+"""`kinecast engines inspect`: describe an engine and check whether it can be used here."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engines.building.manifest import Manifest
 
-HELP = "tell what an engine is, or which were built of a network, and whether they can be used here"
+HELP = "describe an engine, or all engines of a network, and check whether they can be used here"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("path", type=Path, metavar="DIR|MODEL.onnx", help="an engine's folder, or a network")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where engines of the network are kept")
+    parser.add_argument("path", type=Path, metavar="DIR|MODEL.onnx", help="folder of an engine, or a network")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder with engines of the network")
     parser.add_argument("--json", action="store_true", help="print the manifests")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what is known.
+    """Print the description of an engine or of all engines of a network.
 
     Raises:
         EngineError: the engine cannot be used, or there is none.
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = found_engines(args.out or default_engines_dir(), load_spec(args.path).sha256)
     if not found:
-        raise EngineError(f"{args.path}: no engines; build some: kinecast engines build {args.path}")
+        raise EngineError(f"{args.path}: no engines; build some with: kinecast engines build {args.path}")
     for folder, result in found:
         if isinstance(result, EngineError):
             print(f"{folder}\n    not usable: {result}")

@@ -16,31 +16,31 @@ UNITS = ("cpu", "gpu", "cuda")
 
 
 def add_choice_options(parser: argparse._ActionsContainer) -> None:
-    """Declare which engines are meant."""
-    parser.add_argument("--runtime", choices=RUNTIMES, help="default: all that work here")
-    parser.add_argument("--precision", choices=PRECISIONS, help="default: all that pay")
+    """Declare options that select engines."""
+    parser.add_argument("--runtime", choices=RUNTIMES, help="default: all usable runtimes")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: all useful precisions")
     parser.add_argument(
-        "--unit", choices=UNITS, help="cpu, gpu (Intel's, by OpenVINO) or cuda; default: all there are"
+        "--unit", choices=UNITS, help="cpu, gpu (Intel's, through OpenVINO) or cuda; default: all available"
     )
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Declare the network and what it is proved on."""
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the network, its spec beside it")
+    """Declare options for the network and the inputs on which it is verified."""
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx", help="the network, with its spec beside it")
     parser.add_argument(
         "--inputs",
         nargs="+",
         default=(),
         metavar="FILE",
-        help="to calibrate 8 bits and compare angles on: .npz of kinecast train inputs, a video or a folder "
-        "of pictures; default: the demonstration clip",
+        help="inputs for int8 calibration and for the comparison of angles: .npz of kinecast train inputs, a "
+        "video or a folder of images; default: the demonstration clip",
     )
-    parser.add_argument("--offline", action="store_true", help="never touch the network")
+    parser.add_argument("--offline", action="store_true", help="do not download anything")
     add_choice_options(parser)
 
 
 def choice_from_options(args: argparse.Namespace) -> EngineChoice:
-    """The engines that `--runtime` and `--precision` allow."""
+    """The choice of engines by `--runtime` and `--precision`."""
     from engines.runtimes.available import Precision, Runtime
     from engines.selection import EngineChoice
 
@@ -51,7 +51,7 @@ def choice_from_options(args: argparse.Namespace) -> EngineChoice:
 
 
 def source_of(args: argparse.Namespace) -> Source:
-    """The network and inputs that the options name.
+    """The network and the inputs that the options give.
 
     Raises:
         EngineError: the network or an input cannot be read.
@@ -69,7 +69,7 @@ def source_of(args: argparse.Namespace) -> Source:
 
 
 def outcomes_of(args: argparse.Namespace, source: Source, root: Path) -> list[Outcome]:
-    """Build what the options ask for, and tell of each as it is done.
+    """Build the chosen engines, and print each result.
 
     Raises:
         EngineError: nothing could be built.
@@ -91,7 +91,7 @@ def outcomes_of(args: argparse.Namespace, source: Source, root: Path) -> list[Ou
 
 
 def format_outcome(outcome: Outcome) -> str:
-    """One line for people."""
+    """One line about an outcome."""
     if outcome.manifest is None:
         return f"--  {outcome.name:<26}{outcome.problem}"
     speed, parity = outcome.manifest.speed, outcome.manifest.parity

@@ -16,7 +16,7 @@ pytest.importorskip("onnxruntime", reason="engines are built with the extra engi
 from engines.building import build
 from engines.building import folder as engine_folder
 from realtime.bench import engines as bench_engines
-from realtime.bench.engines import MediapipePeer, Pipeline, take_turns
+from realtime.bench.engines import MediapipePeer, TimedPipeline, take_turns
 from realtime.cli import main
 from realtime.errors import RealtimeError
 from tests.support.engine_networks import pictures, write_picture_network, write_remembering_network
@@ -55,7 +55,7 @@ def test_inspect_tells_of_all_engines_and_of_one(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert engines("inspect", model) == 2
-    assert "no engines; build some: kinecast engines build" in capsys.readouterr().err
+    assert "no engines; build some with: kinecast engines build" in capsys.readouterr().err
     engines("build", model, "--inputs", tmp_path / "inputs.npz", "--unit", "cpu", "--runtime", "openvino")
     capsys.readouterr()
     assert engines("inspect", model) == 0
@@ -176,8 +176,8 @@ def test_a_python_without_mediapipe_is_refused(tmp_path: Path) -> None:
 def test_turns_are_equal_and_frames_without_a_person_do_not_count() -> None:
     seen: dict[str, list[int]] = {"a": [], "b": []}
 
-    def pipeline(name: str) -> Pipeline:
-        return Pipeline(
+    def pipeline(name: str) -> TimedPipeline:
+        return TimedPipeline(
             name, [], lambda frame: seen[name].append(frame.frame_id) is None and frame.frame_id % 4 > 0
         )
 

@@ -11,7 +11,7 @@ import pytest
 
 from engines.features.motion_metrics import Motion, save_motions
 from realtime.bench.smoothing import lag_at_equal_jitter, main, sweep
-from realtime.bench.smoothing_plot import HEIGHT, WIDTH, Place, smoothing_plot
+from realtime.bench.smoothing_plot import HEIGHT, WIDTH, LagJitterPoint, smoothing_plot
 from realtime.errors import RealtimeError
 
 
@@ -39,8 +39,8 @@ def test_stronger_filters_are_steadier_and_later(motion: Motion) -> None:
 
 
 def test_equal_jitter_lies_between_neighbours_of_the_best_curve() -> None:
-    slow = [Place("a", 90.0, 0.1), Place("b", 50.0, 0.5)]
-    quick = [Place("a", 60.0, 0.2), Place("b", 40.0, 0.4)]
+    slow = [LagJitterPoint("a", 90.0, 0.1), LagJitterPoint("b", 50.0, 0.5)]
+    quick = [LagJitterPoint("a", 60.0, 0.2), LagJitterPoint("b", 40.0, 0.4)]
     assert lag_at_equal_jitter([slow, quick], 0.3) == pytest.approx(50.0)
     assert lag_at_equal_jitter([slow, quick], 0.15) == pytest.approx(85.0)
     assert math.isnan(lag_at_equal_jitter([slow, quick], 0.6))
@@ -63,8 +63,10 @@ def test_the_table_and_the_drawing(
 
 
 def test_every_place_is_drawn_inside_and_later_ones_further_right() -> None:
-    points = [Place("here", 0.0, 0.1), Place("there", 80.0, 2.0)]
-    root = ElementTree.fromstring(smoothing_plot({"c": [Place("", 40.0, 1.0), Place("", 60.0, 0.5)]}, points))
+    points = [LagJitterPoint("here", 0.0, 0.1), LagJitterPoint("there", 80.0, 2.0)]
+    root = ElementTree.fromstring(
+        smoothing_plot({"c": [LagJitterPoint("", 40.0, 1.0), LagJitterPoint("", 60.0, 0.5)]}, points)
+    )
     circles = [(float(e.get("cx", "")), float(e.get("cy", ""))) for e in root if e.tag.endswith("circle")]
     assert len(circles) == 4
     assert all(0.0 < x < WIDTH and 0.0 < y < HEIGHT for x, y in circles)

@@ -193,5 +193,5 @@ def test_other_computers_need_an_explicit_yes(caplog: pytest.LogCaptureFixture):
         VmcBridge("192.0.2.1")
     VmcBridge("192.0.2.1", allow_network=True).close()
     assert "other computers" in caplog.text
-    with pytest.raises(BridgeError, match="not an address"):
+    with pytest.raises(BridgeError, match="not a host name or address"):
         VmcBridge("no such host.invalid")

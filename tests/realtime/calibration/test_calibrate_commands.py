@@ -50,7 +50,7 @@ def test_pictures_become_a_camera_file(folder: Path, tmp_path: Path, capsys: pyt
     out = tmp_path / "camera.json"
     assert main(["calibrate", "camera", "--images", str(folder), *OPTIONS, "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert "10 views, 0 of them left out; 1 pictures without the board" in said
+    assert "10 views, 0 of them left out; 1 images without the board" in said
     fields = json.loads(out.read_text())
     assert fields["fx"] == pytest.approx(K.fx, rel=3e-3)
     assert fields["fy"] == pytest.approx(K.fy, rel=3e-3)
@@ -147,7 +147,7 @@ def test_guidance_leaves_the_frame_alone_and_marks_the_corners(scene: BoardScene
     ("words", "said"),
     [
         (["--corners", "6x9"], "no picture, at least 5 .* check --board and --corners"),
-        (["--corners", "5by8"], "write 5x8"),
+        (["--corners", "5by8"], "such as 5x8"),
         (["--square-m", "28"], "as measured on the printed board"),
         (["--dictionary", "7X7_9"], "no dictionary 7X7_9"),
         (["--out", "nowhere/camera.json"], "cannot be written"),
@@ -261,5 +261,5 @@ def test_latency_needs_a_screen_and_a_sensible_interval(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("realtime.overlay.window.display_problem", lambda: "no screen here")
-    assert "no screen here; latency is measured with a window" in refused(capsys, "latency")
+    assert "no screen here; the latency measurement needs a window" in refused(capsys, "latency")
     assert "accepted: at least 0.35 s and 8 flashes" in refused(capsys, "latency", "--interval", "0.1")

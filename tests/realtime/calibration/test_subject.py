@@ -17,11 +17,11 @@ from calib.kinematics import body_transforms, joint_centres
 from calib.scaling import write_scaled_osim
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
 from calib.subject import Subject, load_subject, save_subject
-from realtime.calibration.subject_lengths import segment_lengths_of
 from realtime.calibration.subject_meter import (
     MIN_LOOKS,
     SubjectMeter,
     residuals,
+    segment_lengths_of,
     symmetric,
 )
 from realtime.cli import main
@@ -167,7 +167,7 @@ def test_people_out_of_the_picture_and_of_no_stature_are_refused(skeleton: Skele
     assert not meter.add(sample, hidden, np.ones((skeleton.n_bodies, 3)))
     assert not meter.add(replace(sample, status=Status.LOST), result(stick_person(), np.zeros((33, 2))),
                          np.ones((skeleton.n_bodies, 3)))  # fmt: skip
-    with pytest.raises(SubjectError, match=f"0 frames, {MIN_LOOKS}"):
+    with pytest.raises(SubjectError, match=f"0 frames, but {MIN_LOOKS}"):
         meter.result()
 
 

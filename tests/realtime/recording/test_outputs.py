@@ -14,8 +14,9 @@ import pytest
 from realtime.errors import RecordingError
 from realtime.pipeline.pipeline import Pipeline, PipelineOptions
 from realtime.pipeline.slot import LatestSlot, SlotPolicy
+from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.outputs import Outputs
-from realtime.recording.summary import JointRanges, format_stats, write_report
+from realtime.recording.summary import format_stats, write_report
 from realtime.sample import Frame, LiveStats, PoseSample, Status
 from tests.support.fakes import FakeEstimator, FakeSource
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.recording.resampling import MAX_BRIDGED_S, even_times, resample
+from realtime.recording.finish import MAX_BRIDGED_S, even_times, resample
 
 
 @given(st.integers(2, 40), st.floats(5.0, 300.0), st.integers(0, 2**32 - 1))

@@ -214,7 +214,7 @@ def test_every_option_of_a_recording_is_read_again(about: dict[str, object], tmp
 )
 def test_damaged_options_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / SESSION_NAME).write_text(text)
-    with pytest.raises(RecordingError, match="does not tell how the recording was made"):
+    with pytest.raises(RecordingError, match="the options of the recording cannot be read"):
         read_session(tmp_path)
 
 
@@ -227,7 +227,7 @@ def test_damaged_options_are_refused(text: str, tmp_path: Path) -> None:
         (["replay", "rec", "--retrack", "--out", "rec"], "rec would be replaced"),
         (["replay", "clip.mp4", "--retrack", "--out", "x"], "clip.mp4 is not a recording"),
         (["replay", "plain", "--retrack", "--out", "x"], "made without --record-video"),
-        (["replay", "silent", "--retrack", "--out", "x"], "does not tell how the recording was made"),
+        (["replay", "silent", "--retrack", "--out", "x"], "the options of the recording cannot be read"),
         (["live", "--record-video"], "add --out DIR"),
         (["recover", "plain/angles.csv"], "cannot be read"),
     ],
@@ -262,7 +262,9 @@ def test_a_killed_run_can_be_recovered_and_tracked_again(tmp_path: Path, no_netw
             last = sample
     assert not (live / "angles.mot").exists()
     assert cli.main(["recover", str(live)]) == 0
-    assert "samples; angles.sto is whole; made from stream.msgpack: angles.mot" in capsys.readouterr().out
+    assert (
+        "samples; angles.sto is complete; written from stream.msgpack: angles.mot" in capsys.readouterr().out
+    )
     assert (live / "angles.mot").exists() and (live / "report.json").exists()
     recorded = bits(live)
     assert recorded[-1][0] >= last.frame_id - 14  # 30 frames a second: half a second are 15

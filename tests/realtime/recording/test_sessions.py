@@ -129,7 +129,7 @@ def test_publishing_to_the_world_is_refused(capsys):
         "5",
     ]
     assert cli.main(words) == 2
-    assert "reached from other machines" in capsys.readouterr().err
+    assert "reached from other computers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["live", "--no-window", "--no-publish", "--source"], ["replay"]])

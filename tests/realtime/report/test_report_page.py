@@ -21,8 +21,8 @@ from realtime.pipeline.durations import Percentiles
 from realtime.pipeline.stats import MOST_STEPS, RunHistory
 from realtime.recording.recorder import Recorder
 from realtime.recording.summary import write_report
+from realtime.report.measures import title_of
 from realtime.report.plot import MOST_POINTS, known_runs, thinned, ticks
-from realtime.report.report_words import title_of
 from tests.support.browser import browser_page
 from tests.support.poses import lost_sample, sample_of
 
@@ -135,7 +135,7 @@ def test_losses_and_latency_are_told(recording: Path):
     assert frames["Samples"] == "118" and frames["without a person"].startswith("12 (10.2")
     assert frames["Frames dropped between them"] == "2"
     assert frames["Longest time between two samples"] == "67 ms"
-    assert frames["Estimated but not recorded for lack of time"] == "3"
+    assert frames["Estimated but not recorded (disk too slow)"] == "3"
     assert ["latency", "22.0", "26.0", "27.0", "28.2"] in rows_of(page, "Durations")
 
 
@@ -234,7 +234,7 @@ def test_a_killed_recording_is_told_as_far_as_it_goes(tmp_path: Path):
     (folder / "angles.csv").write_bytes(whole[:-40])  # in the middle of the last row
     page = report(folder)
     assert dict(rows_of(page, "Frames"))["Samples"] == "117"
-    assert "Latency is not known" in text_of(page)
+    assert "Latency is unknown" in text_of(page)
     (folder / "session.json").write_text('{"source": "camera 7", "estimator": "lifted"}')
     assert "camera 7" in text_of(report(folder))
 

@@ -72,20 +72,20 @@ def test_a_client_may_make_its_own_pair_and_be_allowed(keys: Path, tmp_path: Pat
     said = capsys.readouterr()
     assert secret not in said.out + said.err
     assert cli.main(["keys", str(keys), "--allow", str(own / "cleo.key")]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["keys", "KEYS"], "server.key is there already"),
-        (["keys", "KEYS", "--client", "ana"], "ana.key is there already"),
-        (["keys", "KEYS", "--client", "../ana"], "'../ana' cannot name a key"),
-        (["keys", "KEYS", "--client", ".."], "'..' cannot name a key"),
+        (["keys", "KEYS"], "server.key exists already"),
+        (["keys", "KEYS", "--client", "ana"], "ana.key exists already"),
+        (["keys", "KEYS", "--client", "../ana"], "'../ana' is not a valid key name"),
+        (["keys", "KEYS", "--client", ".."], "'..' is not a valid key name"),
         (["keys", "NONE", "--allow", "KEYS/ana.key"], "NONE holds no keys of a publisher"),
-        (["keys", "KEYS", "--allow", "gone.key"], "gone.key: no such file"),
-        (["listen", "--key", "KEYS/ana.key"], "ana.key: holds a public key alone"),
-        (["listen", "--key", "KEYS/nobody.key_secret"], "nobody.key_secret: no such file"),
+        (["keys", "KEYS", "--allow", "gone.key"], "gone.key: no such key file"),
+        (["listen", "--key", "KEYS/ana.key"], "ana.key: holds only a public key"),
+        (["listen", "--key", "KEYS/nobody.key_secret"], "nobody.key_secret: no such key file"),
         (["listen", "--server-key", "KEYS/server.key"], "add --key"),
         (["live", "--source", "synthetic", "--no-window", "--keys", "NONE"], "make them with: kinecast keys"),
     ],
@@ -95,7 +95,8 @@ def test_wrong_use_is_refused(keys: Path, words: list[str], said: str, capsys, m
     before = {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
     capsys.readouterr()
     assert cli.main([word.replace("KEYS", str(keys)) for word in words]) == 2
-    assert re.fullmatch(rf"kinecast.*{re.escape(said)}.*\n", capsys.readouterr().err)
+    # On a slow machine a note about preparations may come first.
+    assert re.fullmatch(rf"kinecast.*{re.escape(said)}.*", capsys.readouterr().err.splitlines()[-1])
     assert before == {path: path.read_bytes() for path in keys.rglob("*") if path.is_file()}
 
 
@@ -179,6 +180,6 @@ def test_keys_are_read_once(keys: Path) -> None:
 
 def test_a_pair_is_never_made_by_halves(tmp_path: Path) -> None:
     (tmp_path / "dora.key").write_text("in the way")
-    with pytest.raises(StreamError, match="is there already"):
+    with pytest.raises(StreamError, match="exists already"):
         make_pair(tmp_path, "dora")
     assert not (tmp_path / "dora.key_secret").exists()

@@ -14,11 +14,10 @@ from calib.skeleton import Skeleton, load_skeleton
 from realtime import client
 from realtime.client import subscribe
 from realtime.errors import StreamError
-from realtime.stream.address import split_address
 from realtime.stream.decoding import decode
 from realtime.stream.messages import Angles, encode
 from realtime.stream.publisher import Publisher
-from realtime.stream.security import ClientKeys, ServerKeys
+from realtime.stream.security import ClientKeys, ServerKeys, split_address
 from tests.support.poses import random_sample
 from tests.support.streams import ANY_PORT, PATIENCE_S, join
 

@@ -123,8 +123,8 @@ def test_strips_are_read_with_one_sense_of_turning(tmp_path: Path) -> None:
     ("text", "says"),
     [
         ("", "cannot be read|no element"),
-        ("<a/>", "no VTKFile"),
-        ('<VTKFile type="ImageData"/>', "no VTKFile"),
+        ("<a/>", "not a VTKFile"),
+        ('<VTKFile type="ImageData"/>', "not a VTKFile"),
         ('<VTKFile type="PolyData"><PolyData/></VTKFile>', "no polygons"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><VTKFile type="PolyData"/>', "vtp"),
         ('<VTKFile type="PolyData" compressor="vtkLZ4DataCompressor"/>', "vtkZLibDataCompressor"),
@@ -142,7 +142,7 @@ def test_what_is_no_surface_is_refused(text: str, says: str, tmp_path: Path) -> 
 
 def test_points_that_are_not_there_are_refused(tmp_path: Path) -> None:
     Writer("ascii").write(tmp_path / "a.vtp", cells=[[0, 1, 5]])
-    with pytest.raises(RealtimeError, match="point that is not there"):
+    with pytest.raises(RealtimeError, match="refers to a missing point"):
         read_vtp(tmp_path / "a.vtp")
 
 
@@ -255,7 +255,7 @@ def test_models_of_opensim_3_are_read(tmp_path: Path) -> None:
 
 def test_a_model_without_its_meshes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.osim").write_text(OLD)
-    with pytest.raises(RealtimeError, match=r"none of the 2 meshes of old\.osim is here, such as bone\.vtp"):
+    with pytest.raises(RealtimeError, match=r"none of the 2 meshes of old\.osim, such as bone\.vtp"):
         ModelMeshes(tmp_path / "old.osim", tmp_path)
     (tmp_path / "old.osim").write_text("nonsense")
     with pytest.raises(CalibError):

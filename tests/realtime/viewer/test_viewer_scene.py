@@ -26,18 +26,17 @@ from realtime.stream.messages import SCHEMA, Angles, Meta, Pose, encode
 from realtime.stream.publisher import Publisher
 from realtime.stream.to_messages import Envelope, angles_of, camera_of, model_of, pose_of
 from realtime.viewer import viewer as viewer_module
-from realtime.viewer.figure import DOUBTFUL, Figure
+from realtime.viewer.figure import DOUBTFUL, FigureMesh
 from realtime.viewer.ghost import PAUSE_S, LoggedGhost, RecordedGhost, open_ghost
-from realtime.viewer.hud import TextPanel, View, fan, outline, plain
-from realtime.viewer.keys import KEYS
+from realtime.viewer.hud import KEYS, TextPanel, Viewpoint, fan, outline, plain
 from realtime.viewer.posture import body_confidence, posture_of
 from realtime.viewer.readout import legible, printable
-from realtime.viewer.scene import SILENCE_S, Scene
+from realtime.viewer.scene import SILENCE_S, ViewerScene
 from realtime.viewer.scenery import (
     FRUSTUM_M,
     NO_LINES,
     TRAIL_S,
-    Floor,
+    FloorHeight,
     Trails,
     camera_frustum,
     ground_grid,
@@ -83,7 +82,7 @@ def streamed(
 
 
 def test_vertices_keep_their_places_in_their_bodies(skeleton: Skeleton) -> None:
-    scene = Scene()
+    scene = ViewerScene()
     samples = [random_sample(skeleton, k, t_capture_ns=k * 1000) for k in range(3)]
     in_bodies = []
     for k, sample in enumerate(samples):
@@ -99,7 +98,7 @@ def test_vertices_keep_their_places_in_their_bodies(skeleton: Skeleton) -> None:
 
 
 def test_a_subject_who_is_scaled_meanwhile_gets_new_bones(skeleton: Skeleton) -> None:
-    scene = Scene()
+    scene = ViewerScene()
     sample = random_sample(skeleton, 1, t_capture_ns=0)
     scene.take(streamed(skeleton, sample), 0.0)
     grown = replace(sample, t_capture_ns=10**9, T_ground_body=sample.T_ground_body.copy())
@@ -109,7 +108,7 @@ def test_a_subject_who_is_scaled_meanwhile_gets_new_bones(skeleton: Skeleton) ->
 
 
 def test_lost_people_silent_streams_and_missing_poses_hide_the_figure(skeleton: Skeleton) -> None:
-    scene = Scene()
+    scene = ViewerScene()
     scene.take(streamed(skeleton, random_sample(skeleton, 1)), 0.0)
     assert scene.body.is_visible and scene.centre_m() is not None and not scene.wait(0.1)
     scene.take(streamed(skeleton, lost_sample(skeleton)), 0.2)
@@ -124,7 +123,7 @@ def test_lost_people_silent_streams_and_missing_poses_hide_the_figure(skeleton: 
 
 
 def test_a_tracker_that_restarts_with_another_model_is_followed(skeleton: Skeleton) -> None:
-    scene = Scene(trails=["b", "hand_r"])
+    scene = ViewerScene(trails=["b", "hand_r"])
     scene.take(streamed(skeleton, random_sample(skeleton, 1)), 0.0)
     model = msgspec.structs.replace(
         model_of(skeleton), body_names=["a", "b"], body_parents=[-1, 0], marker_names=[]
@@ -148,7 +147,7 @@ def test_a_tracker_that_restarts_with_another_model_is_followed(skeleton: Skelet
 
 
 def test_bodies_that_are_not_known_do_not_show(skeleton: Skeleton) -> None:
-    scene = Scene()
+    scene = ViewerScene()
     sample = random_sample(skeleton, 4)
     scene.take(streamed(skeleton, sample), 0.0)
     whole = np.ptp(scene.body.vertices, axis=0)
@@ -161,11 +160,11 @@ def test_bodies_that_are_not_known_do_not_show(skeleton: Skeleton) -> None:
 
 
 def test_light_comes_from_the_viewer_and_doubt_turns_grey(skeleton: Skeleton) -> None:
-    scene = Scene()
+    scene = ViewerScene()
     sure = replace(random_sample(skeleton, 5), confidence=np.ones(skeleton.n_q))
     scene.take(streamed(skeleton, sure), 0.0)
     figure = scene.body.figure
-    assert isinstance(figure, Figure)
+    assert isinstance(figure, FigureMesh)
     R_view = np.eye(3)
     colours = scene.body.colours(R_view)
     assert colours.min() >= 0.0 and colours.max() <= 1.0
@@ -228,7 +227,7 @@ def test_the_grid_lies_on_whole_steps_under_the_figure() -> None:
 def test_the_floor_is_grounds_where_the_camera_was_placed_and_the_feets_else(
     camera: CameraCalibration,
 ) -> None:
-    floor = Floor()
+    floor = FloorHeight()
     assumed = camera_of(camera)
     for lowest in (-0.9, -1.1, float("nan"), -0.5):
         floor.see(assumed, lowest, 0.03)
@@ -244,7 +243,7 @@ def test_the_floor_is_grounds_where_the_camera_was_placed_and_the_feets_else(
 
 def test_the_shadow_covers_what_the_light_sees(skeleton: Skeleton) -> None:
     """Every lit triangle, and every vertex straight below a point along the light."""
-    scene = Scene()
+    scene = ViewerScene()
     scene.take(streamed(skeleton, random_sample(skeleton, 6)), 0.0)
     body, figure = scene.body, scene.body.figure
     assert figure is not None
@@ -274,7 +273,7 @@ def test_panels_appear_at_their_pixels(rotation: tuple[float, float, float]) -> 
     matrix = np.array([[600.0, 0.0, 639.5], [0.0, 600.0, 359.5], [0.0, 0.0, 1.0]])
     T = np.eye(4)
     T[:3, :3], T[:3, 3] = cv2.Rodrigues(np.array(rotation))[0], (0.1, -0.4, 3.0)
-    view = View(1280, 720, matrix, T)
+    view = Viewpoint(1280, 720, matrix, T)
     corners = outline(200, 80, 9.0) + np.array([31.0, 47.0])
     points = view.in_ground(corners, 0.06)
     uv_px, _ = cv2.projectPoints(points, np.array(rotation), T[:3, 3], matrix, None)
@@ -380,8 +379,8 @@ class StubWindow:
         self.meshes: dict[str, int] = {}
 
     @property
-    def view(self) -> View:
-        return View(
+    def view(self) -> Viewpoint:
+        return Viewpoint(
             800, 600, np.array([[600.0, 0.0, 399.5], [0.0, 600.0, 299.5], [0.0, 0.0, 1.0]]), np.eye(4)
         )
 
@@ -446,7 +445,7 @@ def test_every_key_that_is_listed_does_something(skeleton: Skeleton) -> None:
             window.actions[key]()
         viewer.step()
         viewer._clocks.drawn.clear()
-        assert viewer.step() and viewer.fps == 0.0 and viewer.message == "this stream tells no camera"
+        assert viewer.step() and viewer.fps == 0.0 and viewer.message == "this stream has no camera"
 
 
 def test_absurd_numbers_and_texts_do_not_reach_the_screen(skeleton: Skeleton) -> None:
@@ -478,7 +477,7 @@ def test_no_mutated_message_breaks_the_scene(skeleton: Skeleton, camera: CameraC
     from realtime.overlay.style import Typeface
 
     rng = np.random.default_rng(0)
-    decoder, scene = Decoder(), Scene()
+    decoder, scene = Decoder(), ViewerScene()
     meta = meta_of(skeleton, camera)
     good = streamed(skeleton, random_sample(skeleton, 1), meta=meta)
     assert good.pose is not None

@@ -20,7 +20,7 @@ from realtime.cli import main
 from realtime.overlay.style import INK
 from realtime.sample import PoseSample
 from realtime.stream.publisher import Publisher
-from realtime.viewer.keys import KEYS
+from realtime.viewer.hud import KEYS
 from tests.support.environment import SYSTEM_PACKAGES, missing
 from tests.support.poses import sample_of
 from tests.support.screens import virtual_screen
@@ -98,9 +98,9 @@ from pathlib import Path
 import numpy as np
 from realtime.client import subscribe
 from realtime.viewer.viewer import Viewer
-from realtime.viewer.window import Window
+from realtime.viewer.window import ViewerWindow
 
-window = Window("test", (800, 600))
+window = ViewerWindow("test", (800, 600))
 stream = subscribe(sys.argv[1], poses=True)
 folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path()
 viewer = Viewer(window, stream, address=sys.argv[1], folder=folder)
