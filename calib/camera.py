@@ -39,7 +39,12 @@ class Intrinsics:
     def from_fov(cls, width_px: int, height_px: int, fov_deg: float = DEFAULT_FOV_DEG) -> Intrinsics:
         """A distortion-free camera that sees `fov_deg` along its longer side."""
         if not 1.0 < fov_deg < 179.0:
-            raise CameraError(f"field of view {fov_deg} deg; accepted: between 1 and 179")
+            raise CameraError(
+                f"field of view {fov_deg} deg; accepted: between 1 and 179",
+                name="fov_deg",
+                value=fov_deg,
+                accepted=(1.0, 179.0),
+            )
         focal_px = 0.5 * max(width_px, height_px) / np.tan(np.radians(fov_deg) / 2.0)
         return cls(width_px, height_px, focal_px, focal_px, width_px / 2.0, height_px / 2.0)
 
@@ -65,7 +70,7 @@ class Intrinsics:
         """Pixels of points in the camera's own coordinates, distorted as the lens does.
 
         Args:
-            p_cam: Shape: (..., 3).
+            p_cam: Points in camera axes, in m. Shape: (..., 3).
 
         Returns:
             NaN behind the camera, and where the lens model folds: far outside the picture its polynomial
@@ -84,7 +89,7 @@ class Intrinsics:
         """What a pixel sees: the direction, with depth 1, of which `project` gives the pixel.
 
         Args:
-            uv_px: Shape: (..., 2).
+            uv_px: Image points. Shape: (..., 2).
 
         Returns:
             NaN for pixels that no point in front of the lens reaches. Shape: (..., 3).

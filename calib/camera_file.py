@@ -22,9 +22,9 @@ def save_camera(path: Path, camera: CameraCalibration, details: Mapping[str, obj
     """Write a calibration for `load_camera`.
 
     Args:
-        path: replaced if it exists.
-        camera: what is kept.
-        details: further fields for people, such as when and with which board; never read back.
+        path: File to write; an existing one is replaced.
+        camera: Calibration to keep.
+        details: Further fields for readers, such as the date and the board; never read back.
 
     Raises:
         CameraError: the file cannot be written.
@@ -102,8 +102,8 @@ def camera_from_dict(data: object, path: Path) -> CameraCalibration:
     """The camera that `camera_as_dict` described.
 
     Args:
-        data: as read from JSON.
-        path: of the file, for messages.
+        data: Content of the JSON file.
+        path: Path of the file, for messages.
 
     Raises:
         CameraError: it lacks a field, or a value makes no camera.

@@ -1,8 +1,27 @@
 """The exceptions of calib: what is wrong with a model, a file, a camera or a subject."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 
 class CalibError(Exception):
-    """Base of every error that calib raises about its input."""
+    """Base of every error that calib raises about its input.
+
+    Args:
+        message: Text for people: what is wrong, what is accepted, what to do.
+        name: Name of what is wrong, such as a field or an option; empty where it has none.
+        value: Value that was refused, None where there is none.
+        accepted: What would be accepted: names, or a range (lowest, highest); empty where unknown.
+    """
+
+    def __init__(
+        self, message: str, *, name: str = "", value: object = None, accepted: Iterable[object] = ()
+    ) -> None:
+        super().__init__(message)
+        self.name = name
+        self.value = value
+        self.accepted = tuple(accepted)
 
 
 class OsimError(CalibError):

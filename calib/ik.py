@@ -41,7 +41,7 @@ class InverseKinematics:
     Args:
         skeleton: The skeleton.
         station_body: Body of each station. Shape: (n,).
-        station_m: In their bodies, unscaled. Shape: (n, 3).
+        station_m: Stations in their bodies, unscaled. Shape: (n, 3).
         bounded: Which coordinates keep to `q_lower` and `q_upper`; those that the model clamps, if
             left out. Shape: (n_q,).
 
@@ -111,7 +111,7 @@ class InverseKinematics:
                 anything; symmetric and not negative. Shape: (n,) or (n, 3, 3).
             q0: Where to start. None starts from the default pose, turned and moved to the targets.
                 Shape: (n_q,).
-            q_prior: Where coordinates are drawn to, `q_default` if left out. Shape: (n_q,).
+            q_prior: Prior means, `q_default` if left out. Shape: (n_q,).
             prior_weight: How strongly, in units of a weight times m^2 / rad^2; not at all if left out.
                 Shape: (n_q,).
 

@@ -23,7 +23,7 @@ def apply_couplers(
     Args:
         tree: The skeleton's arrays.
         q: Coordinates; dependent ones are overwritten. Shape: (n_q,).
-        scale_factors: Shape: (n_bodies, 3).
+        scale_factors: Scale factors of each body along its axes. Shape: (n_bodies, 3).
         gain: Receives the slopes, 1 for independent coordinates. Shape: (n_q,).
     """
     couplers, (functions, segments, coefficients) = tree.couplers, tree.functions
@@ -97,7 +97,7 @@ def propagate(
         tree: The skeleton's arrays.
         q: Coordinates with couplers applied. Shape: (n_q,).
         gain: From `apply_couplers`. Shape: (n_q,).
-        scale_factors: Shape: (n_bodies, 3).
+        scale_factors: Scale factors of each body along its axes. Shape: (n_bodies, 3).
         T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
         twists: Receives the twists, in ground; left alone if it has no rows. Shape: (n_columns, 6).
     """
@@ -266,7 +266,7 @@ def forward_kinematics(
     Args:
         tree: The skeleton's arrays.
         q: Coordinates in rad and m. Shape: (n_q,).
-        scale_factors: Of each body along its x, y, z, as OpenSim's `Model::scale` applies them.
+        scale_factors: Factors of each body along its x, y, z, as OpenSim's `Model::scale` applies them.
             Shape: (n_bodies, 3).
         T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
     """
@@ -288,7 +288,7 @@ def station_positions(
     Args:
         T: T_ground_body. Shape: (n_bodies, 4, 4).
         station_body: Body of each station, -1 for ground. Shape: (n,).
-        station_m: In the body, already scaled. Shape: (n, 3).
+        station_m: Stations in their bodies, already scaled. Shape: (n, 3).
         out: Receives the positions in ground, in m. Shape: (n, 3).
     """
     for k in range(station_body.shape[0]):
@@ -316,9 +316,9 @@ def station_jacobian(
     Args:
         tree: The skeleton's arrays.
         q: Coordinates in rad and m. Shape: (n_q,).
-        scale_factors: Shape: (n_bodies, 3).
+        scale_factors: Scale factors of each body along its axes. Shape: (n_bodies, 3).
         station_body: Body of each station, -1 for ground. Shape: (n,).
-        station_m: In the body, already scaled. Shape: (n, 3).
+        station_m: Stations in their bodies, already scaled. Shape: (n, 3).
         T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
         out: Receives the derivatives, in m/rad and m/m. Shape: (n, 3, n_q).
     """

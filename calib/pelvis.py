@@ -14,7 +14,7 @@ def facing(R_pelvis: Array) -> tuple[Array, Array]:
     """The person's frame, and the pelvis in it.
 
     Args:
-        R_pelvis: Pelvis to ground. Shape: (n, 3, 3).
+        R_pelvis: Rotations from pelvis to ground. Shape: (n, 3, 3).
 
     Returns:
         Turn about the vertical from ground to the person's frame in rad, and tilt, list and rotation in that

@@ -119,7 +119,7 @@ def expect_proportions(
         height_m: Stature.
         looks: What upright pictures tell (`engines.features.body_proportions`), averaged; None without any.
             Shape: (n_looks,).
-        is_female: None where it is not told.
+        is_female: Sex, None if unknown.
     """
     regression = load_regressions()[
         regression_name(has_looks=looks is not None, has_sex=is_female is not None)
@@ -145,8 +145,8 @@ def set_segments(skeleton: Skeleton, per_body: Array, per_segment: Array) -> Arr
 
     Args:
         skeleton: The skeleton.
-        per_body: Such as scale factors. Shape: (n_bodies, 3).
-        per_segment: Shape: (len(SEGMENTS),).
+        per_body: Values of each body along its axes, such as scale factors. Shape: (n_bodies, 3).
+        per_segment: Values of each segment. Shape: (len(SEGMENTS),).
 
     Returns:
         Shape: (n_bodies, 3).

@@ -41,11 +41,11 @@ class RootJoint:
 
         Args:
             q: Coordinates. Shape: (n_q,).
-            T_ground_body: For these coordinates. Shape: (n_bodies, 4, 4).
-            scale_factors: Shape: (n_bodies, 3).
-            points_m: On the skeleton, in ground. Shape: (n, 3).
-            targets_m: Shape: (n, 3).
-            weights: Zero where a target is missing. Shape: (n,).
+            T_ground_body: Poses of the bodies at these coordinates. Shape: (n_bodies, 4, 4).
+            scale_factors: Scale factors of each body along its axes. Shape: (n_bodies, 3).
+            points_m: Points on the skeleton, in ground. Shape: (n, 3).
+            targets_m: Measured points, in ground. Shape: (n, 3).
+            weights: Weights, zero where a target is missing. Shape: (n,).
         """
         R, t = fit_rigid(points_m, targets_m, weights)
         T = T_ground_body[self.body]

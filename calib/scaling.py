@@ -34,7 +34,9 @@ def check_scale_factors(skeleton: Skeleton, scale_factors: NDArray[np.float64]) 
         body = int(np.flatnonzero(bad)[0])
         raise SkeletonError(
             f"scale factors of {skeleton.body_names[body]} are {factors[body].tolist()}; "
-            "accepted: positive numbers"
+            "accepted: positive numbers",
+            name=skeleton.body_names[body],
+            value=factors[body],
         )
     return factors
 
@@ -46,8 +48,8 @@ def write_scaled_osim(model_path: Path, scale_factors: NDArray[np.float64], out_
     inertias, wrap objects, and lengths of muscles and ligaments stay as they are.
 
     Args:
-        model_path: A model written by OpenSim 4.
-        scale_factors: In the order of the body names of `load_skeleton(model_path)`. Shape: (n_bodies, 3).
+        model_path: Model written by OpenSim 4.
+        scale_factors: Factors in the order of `load_skeleton(model_path).body_names`. Shape: (n_bodies, 3).
         out_path: File to write.
 
     Raises:

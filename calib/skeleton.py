@@ -93,7 +93,12 @@ def _index(names: Sequence[str], name: str, what: str, skeleton: str) -> int:
         return names.index(name)
     except ValueError:
         known = ", ".join(names) or "none"
-        raise SkeletonError(f"skeleton {skeleton!r} has no {what} {name!r}; it has: {known}") from None
+        raise SkeletonError(
+            f"skeleton {skeleton!r} has no {what} {name!r}; it has: {known}",
+            name=what,
+            value=name,
+            accepted=names,
+        ) from None
 
 
 def default_skeleton_path() -> Path:
@@ -105,7 +110,7 @@ def load_skeleton(path: Path | None = None) -> Skeleton:
     """Read a skeleton.
 
     Args:
-        path: An `.osim` file of OpenSim 3 or 4; the project's own one if left out.
+        path: `.osim` file of OpenSim 3 or 4; the project's own model if left out.
 
     Raises:
         OsimError: the file cannot be read, is malformed, or uses something unsupported.

@@ -68,7 +68,12 @@ def check_stature(height_m: float) -> float:
     """
     low, high = STATURE_RANGE_M
     if not low <= height_m <= high:
-        raise SubjectError(f"a stature of {height_m} m; accepted: {low} to {high} m, such as --height 1.75")
+        raise SubjectError(
+            f"a stature of {height_m} m; accepted: {low} to {high} m, such as --height 1.75",
+            name="height_m",
+            value=height_m,
+            accepted=STATURE_RANGE_M,
+        )
     return float(height_m)
 
 
@@ -105,7 +110,7 @@ def load_subject(path: Path, skeleton: Skeleton) -> Subject:
 
     Args:
         path: JSON file.
-        skeleton: The one that is in use.
+        skeleton: Skeleton in use.
 
     Raises:
         SubjectError: the file is missing, is no subject, or belongs to another skeleton.
@@ -174,7 +179,10 @@ def _check(subject: Subject, skeleton: Skeleton) -> None:
     factors = subject.scale_factors
     if factors.shape != (skeleton.n_bodies, 3) or not ((factors >= low) & (factors <= high)).all():
         raise SubjectError(
-            f"scale factors from {factors.min():.3g} to {factors.max():.3g}; accepted: {low} to {high}"
+            f"scale factors from {factors.min():.3g} to {factors.max():.3g}; accepted: {low} to {high}",
+            name="scale_factors",
+            value=factors,
+            accepted=FACTOR_RANGE,
         )
     offsets = subject.neutral_offsets
     if (np.abs(offsets[np.isfinite(offsets)]) > MAX_OFFSET_RAD).any():

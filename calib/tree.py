@@ -236,9 +236,9 @@ def build_tree(
     """Flatten a model that is already sorted and known to be consistent.
 
     Args:
-        joints: One for each body, in topological order.
-        couplers: In the order to compute them.
-        markers: In the model's order.
+        joints: Joints in topological order, one for each body.
+        couplers: Couplers in the order of computation.
+        markers: Markers in the model's order.
         coordinate_names: Order of the coordinates.
     """
     index = {name: k for k, name in enumerate(coordinate_names)}

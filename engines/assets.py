@@ -123,8 +123,8 @@ def find(name: str, *, cache_dir: Path | None = None) -> Path | None:
     """The cached file, or None where it is absent or damaged.
 
     Args:
-        name: A key of `ASSETS`.
-        cache_dir: Where to look instead of `default_cache_dir()`.
+        name: Key of `ASSETS`.
+        cache_dir: Folder to look in instead of `default_cache_dir()`.
 
     Raises:
         AssetError: no asset has this name.
@@ -141,9 +141,9 @@ def fetch(name: str, *, offline: bool = False, cache_dir: Path | None = None) ->
     file is moved into place in one step.
 
     Args:
-        name: A key of `ASSETS`.
-        offline: Never touch the network.
-        cache_dir: Where to keep it instead of `default_cache_dir()`.
+        name: Key of `ASSETS`.
+        offline: Whether the network must not be used.
+        cache_dir: Folder to keep it in instead of `default_cache_dir()`.
 
     Returns:
         A file whose hash is the asset's.
@@ -181,7 +181,12 @@ def fetch(name: str, *, offline: bool = False, cache_dir: Path | None = None) ->
 
 def _named(name: str) -> Asset:
     if name not in ASSETS:
-        raise AssetError(f"no asset is called {name!r}; there are {', '.join(sorted(ASSETS))}")
+        raise AssetError(
+            f"no asset is called {name!r}; accepted: {', '.join(sorted(ASSETS))}",
+            name="asset",
+            value=name,
+            accepted=sorted(ASSETS),
+        )
     return ASSETS[name]
 
 

@@ -60,7 +60,7 @@ def crop_matrix(roi: Roi, output_px: int) -> Array:
 
     Args:
         roi: The region.
-        output_px: The crop's side.
+        output_px: Side of the crop.
 
     Returns:
         Shape: (2, 3).
@@ -87,11 +87,11 @@ def crop(
     """Resample a region of a picture into an upright square, bilinearly.
 
     Args:
-        image: Shape: (height, width, 3).
-        roi: The region; it may reach outside the picture.
-        output_px: The crop's side.
-        border: What to show outside the picture.
-        out: Where to write. Shape: (output_px, output_px, 3).
+        image: BGR image. Shape: (height, width, 3).
+        roi: Region; it may reach outside the image.
+        output_px: Side of the crop.
+        border: Content outside the image.
+        out: Array to write to. Shape: (output_px, output_px, 3).
 
     Returns:
         The crop (`out` where given). Shape: (output_px, output_px, 3).
@@ -114,10 +114,10 @@ def averaged_crop(
     """Like `crop`, but large regions are averaged, as direct networks are trained, and not sampled.
 
     Args:
-        image: Shape: (height, width, 3).
+        image: BGR image. Shape: (height, width, 3).
         roi: The region.
-        scratch: Shape: (2 side, 2 side, 3).
-        out: Where to write. Shape: (side, side, 3).
+        scratch: Scratch array. Shape: (2 side, 2 side, 3).
+        out: Array to write to. Shape: (side, side, 3).
 
     Returns:
         `out`.
@@ -155,11 +155,11 @@ def to_rgb_float(
     """Scale bytes to the range a network expects and swap blue and red, without allocating.
 
     Args:
-        crop_bgr: Shape: (n, n, 3).
-        low: What 0 becomes.
-        high: What 255 becomes.
-        rgb: Scratch of the crop's shape.
-        out: Where to write. Shape: (n, n, 3).
+        crop_bgr: BGR crop. Shape: (n, n, 3).
+        low: Value that 0 is mapped to.
+        high: Value that 255 is mapped to.
+        rgb: Scratch array of the crop's shape.
+        out: Array to write to. Shape: (n, n, 3).
 
     Returns:
         `out`.

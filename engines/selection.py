@@ -46,7 +46,7 @@ def open_network(path: Path, choice: EngineChoice = FASTEST, *, n_threads: int |
     """Open a network with the runtime that is to run it.
 
     Args:
-        path: An ONNX file with its spec beside it, or the folder of one engine.
+        path: ONNX file with its spec beside it, or the folder of one engine.
         choice: Among the engines built of the file. Without any, OpenVINO runs the file as it is, or the
             runtime that was asked for.
         n_threads: CPU threads, where the file is run as it is; None leaves the choice to the runtime.

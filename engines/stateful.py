@@ -22,7 +22,7 @@ class StatefulEngine:
 
     Args:
         model_path: The network's ONNX file, its spec beside it; or an engine's folder.
-        choice: Among the engines built of it.
+        choice: Choice among the engines built of the file.
         n_threads: CPU threads, where none is built. Steps are too small to share.
 
     Raises:
@@ -59,7 +59,7 @@ class StatefulEngine:
         """Run over one frame of every sequence.
 
         Args:
-            x: The frame's vector; None: the buffer as it is. Shape: (batch, n_in), or (n_in,) if batch is 1.
+            x: Vector of the frame; None: the buffer as it is. Shape: (batch, n_in), or (n_in,) if batch is 1.
             dt_s: Time since the previous frame, 0 at the first.
             valid: Whether somebody is seen. If not, x and the output mean nothing, but time passes.
 

@@ -66,11 +66,19 @@ class Board:
     def __post_init__(self) -> None:
         low, high = CORNERS_RANGE
         if not (low <= self.columns <= high and low <= self.rows <= high):
-            raise BoardError(f"{self.columns}x{self.rows} inner corners; accepted: {low} to {high} each way")
+            raise BoardError(
+                f"{self.columns}x{self.rows} inner corners; accepted: {low} to {high} each way",
+                name="corners",
+                value=(self.columns, self.rows),
+                accepted=CORNERS_RANGE,
+            )
         if not SQUARE_RANGE_M[0] <= self.square_m <= SQUARE_RANGE_M[1]:
             raise BoardError(
                 f"squares of {self.square_m} m; accepted: {SQUARE_RANGE_M[0]} to {SQUARE_RANGE_M[1]} m, "
-                "as measured on the printed board"
+                "as measured on the printed board",
+                name="square_m",
+                value=self.square_m,
+                accepted=SQUARE_RANGE_M,
             )
         if self.kind is BoardKind.CHARUCO:
             self._check_markers()
@@ -80,10 +88,18 @@ class Board:
             object.__setattr__(self, "marker_m", MARKER_SHARE * self.square_m)
         if not 0.3 * self.square_m <= self.marker_m <= 0.9 * self.square_m:
             raise BoardError(
-                f"markers of {self.marker_m} m in squares of {self.square_m} m; accepted: 0.3 to 0.9 of them"
+                f"markers of {self.marker_m} m in squares of {self.square_m} m; accepted: 0.3 to 0.9 of them",
+                name="marker_m",
+                value=self.marker_m,
+                accepted=(0.3 * self.square_m, 0.9 * self.square_m),
             )
         if self.dictionary not in DICTIONARIES:
-            raise BoardError(f"no dictionary {self.dictionary}; accepted: {', '.join(DICTIONARIES)}")
+            raise BoardError(
+                f"no dictionary {self.dictionary}; accepted: {', '.join(DICTIONARIES)}",
+                name="dictionary",
+                value=self.dictionary,
+                accepted=DICTIONARIES,
+            )
         needed, held = (self.columns + 1) * (self.rows + 1) // 2, int(self.dictionary.partition("_")[2])
         if needed > held:
             raise BoardError(
@@ -160,8 +176,8 @@ class BoardFinder:
     """Looks for one board in one picture after another.
 
     Args:
-        board: which.
-        thorough: take up to a second for a large picture; otherwise as fast as a live view needs.
+        board: Board to look for.
+        thorough: True takes up to a second for a large image; False is as fast as a live view needs.
     """
 
     def __init__(self, board: Board, *, thorough: bool = True) -> None:
@@ -179,7 +195,7 @@ class BoardFinder:
         """The board in a picture; None if it is not there, or too little of it.
 
         Args:
-            image: BGR or grey. Shape: (height, width, 3) or (height, width).
+            image: BGR or grey image. Shape: (height, width, 3) or (height, width).
         """
         grey = image
         if image.ndim == 3:

@@ -44,8 +44,8 @@ def lay_out(board: Board, paper: str = "a4") -> Sheet:
     """Place a board on a page, turned if it fits better.
 
     Args:
-        board: what to print.
-        paper: a4, a3, letter, or fit: as large as needed.
+        board: Board to print.
+        paper: Paper size: a4, a3, letter, or fit (as large as needed).
 
     Raises:
         BoardError: it does not fit; with the squares that would.

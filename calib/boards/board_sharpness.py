@@ -22,9 +22,9 @@ def edge_width_px(image: NDArray[np.uint8], view: BoardView, board: Board) -> fl
     Motion blurs only the edges that lie across it, so rows and columns are measured apart.
 
     Args:
-        image: BGR or grey.
-        view: the board in it.
-        board: which.
+        image: BGR or grey image.
+        view: Corners of the board in the image.
+        board: Board that the image shows.
 
     Returns:
         About 1.5 for a sharp picture; infinite where no two neighbouring corners are seen.

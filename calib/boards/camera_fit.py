@@ -85,8 +85,8 @@ def fit_intrinsics(views: Sequence[BoardView], board: Board) -> IntrinsicsFit:
     the pictures is taken (Bayesian information criterion): coefficients that nothing fixes spoil the rest.
 
     Args:
-        views: of one camera with one focus and zoom, and one picture size.
-        board: what they show.
+        views: Views from one camera at one focus, zoom and image size.
+        board: Board that the views show.
 
     Raises:
         BoardError: too few views, all too similar, of different sizes, or in contradiction; with what to do.

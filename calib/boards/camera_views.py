@@ -63,10 +63,10 @@ class ViewCollector:
     """Takes the views that teach something new, until there are enough.
 
     Args:
-        board: what is shown.
-        width_px: of the pictures.
-        height_px: of the pictures.
-        needs_still: whether the board must rest; a recorded video is judged by its sharpness alone.
+        board: Board that is shown.
+        width_px: Image width.
+        height_px: Image height.
+        needs_still: Whether the board must rest; recorded video is judged by its sharpness alone.
     """
 
     def __init__(self, board: Board, width_px: int, height_px: int, *, needs_still: bool = True) -> None:
@@ -86,8 +86,8 @@ class ViewCollector:
         """Whether a picture is worth taking; call it with one picture after the other.
 
         Args:
-            image: BGR or grey.
-            view: the board in it, None where it was not found.
+            image: BGR or grey image.
+            view: Corners of the board in the image, None where it was not found.
         """
         last, self._last = self._last, view
         if view is None:

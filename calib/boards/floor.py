@@ -83,8 +83,8 @@ def place_over_floor(up_cam: Array, height_m: float) -> Array:
     X points from where the camera looks back to the camera, so that a person who faces it looks along X.
 
     Args:
-        up_cam: The vertical in the camera's directions. Shape: (3,).
-        height_m: Of the camera over the floor.
+        up_cam: Vertical direction in camera axes. Shape: (3,).
+        height_m: Height of the camera over the floor.
 
     Returns:
         T_ground_cam. Shape: (4, 4).
@@ -113,8 +113,8 @@ def floor_from_boards(Ts_cam_board: Array, thickness_m: float = 0.0) -> FloorFit
     """The floor under a board that lies on it, seen once or several times by a camera that does not move.
 
     Args:
-        Ts_cam_board: Shape: (n, 4, 4).
-        thickness_m: Of the board.
+        Ts_cam_board: Poses of the board in the camera. Shape: (n, 4, 4).
+        thickness_m: Thickness of the board.
 
     Raises:
         FloorError: there is no view, the board is seen edge-on, or it moved up or down between the views.

@@ -80,10 +80,10 @@ def pair_from_boards(
     """Relate two known cameras by a board that both see at the same moments.
 
     Args:
-        pairs: the board in camera a and, at the same moment, in camera b.
-        board: which.
-        a: of the first camera.
-        b: of the second.
+        pairs: Views of the board from camera a and, at the same moment, from camera b.
+        board: Board that the views show.
+        a: Intrinsics of the first camera.
+        b: Intrinsics of the second camera.
 
     Raises:
         BoardError: an ambiguous board, too few moments, or moments that contradict each other.

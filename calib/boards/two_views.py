@@ -59,11 +59,11 @@ def pair_from_joints(
     """Relate two known cameras by a person whom both see.
 
     Args:
-        first: the joints in camera a.
-        second: the same joints at the same moments in camera b.
-        a: of the first camera.
-        b: of the second.
-        limbs: known lengths, for the scale.
+        first: Joints seen by camera a.
+        second: The same joints at the same moments, seen by camera b.
+        a: Intrinsics of the first camera.
+        b: Intrinsics of the second camera.
+        limbs: Known lengths, which give the scale.
 
     Raises:
         CameraError: too little is seen, or it does not fix the relation; with what to do.
@@ -105,10 +105,10 @@ def triangulate(rays_a: Array, rays_b: Array, R: Array, t: Array) -> Array:
     """Points on pairs of rays, in the first camera: where the two rays pass each other most closely.
 
     Args:
-        rays_a: Shape: (n, 3).
-        rays_b: Shape: (n, 3).
-        R: first camera to second. Shape: (3, 3).
-        t: the first camera's origin in the second. Shape: (3,).
+        rays_a: Rays of the first camera. Shape: (n, 3).
+        rays_b: Rays of the second camera. Shape: (n, 3).
+        R: Rotation from the first camera to the second. Shape: (3, 3).
+        t: Origin of the first camera in the second. Shape: (3,).
 
     Returns:
         NaN for parallel rays and for points behind a camera. Shape: (n, 3).

@@ -26,7 +26,7 @@ def load_osim(path: Path) -> OsimModel:
     Muscles, geometry, masses and constraints other than enforced couplers are left out.
 
     Args:
-        path: A model written by OpenSim 3 or 4. It is not trusted: document types and entities are refused.
+        path: Model written by OpenSim 3 or 4. It is not trusted: document types and entities are refused.
 
     Raises:
         OsimError: the file cannot be read, is malformed, or uses something unsupported.

@@ -36,11 +36,11 @@ def read_joint(
     """Read one joint between two frames that are already known.
 
     Args:
-        source: The file.
+        source: File that holds the joint.
         element: The joint, e.g. `<PinJoint name="ankle_r">`.
-        parent: The frame it moves in.
-        child: The frame it moves.
-        coordinates: Its `<Coordinate>` elements.
+        parent: Frame that the joint is fixed in.
+        child: Frame that the joint moves.
+        coordinates: `<Coordinate>` elements of the joint.
 
     Raises:
         OsimError: an unknown type, or coordinates that do not fit the type.

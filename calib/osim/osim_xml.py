@@ -57,7 +57,11 @@ class Source:
             OsimError: always.
         """
         place = where if isinstance(where, str) else describe(where)
-        raise OsimError(f"{self.path}: {place}: {problem}; accepted: {accepted}")
+        raise OsimError(
+            f"{self.path}: {place}: {problem}; accepted: {accepted}",
+            name=place,
+            accepted=(accepted,),
+        )
 
     def parse(self) -> Element:
         """Read the XML without touching anything outside the file."""
@@ -100,10 +104,10 @@ class Source:
 
         Args:
             element: Parent of the element that is read.
-            tag: Its tag.
-            count: How many numbers there must be; any but none if left out.
-            default: Returned when the child is missing or empty.
-            infinite: Whether plus and minus infinity are numbers too.
+            tag: Tag of the element that is read.
+            count: Required number of values; any number but none if left out.
+            default: Value returned when the child is missing or empty.
+            infinite: Whether plus and minus infinity are accepted.
 
         Raises:
             OsimError: missing without a default, not numbers, or too many or few of them.

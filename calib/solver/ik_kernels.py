@@ -225,10 +225,10 @@ def solve(
     Args:
         tree: The skeleton's arrays.
         problem: Stations, targets, bounds and prior.
-        q: Start, and result. Free coordinates are moved into their bounds first. Shape: (n_q,).
+        q: Start, and result. Free coordinates are first moved into their bounds. Shape: (n_q,).
         work: Buffers.
-        max_iterations: How many steps to try at most.
-        step_tolerance: Converged when no coordinate moves further, in rad and m.
+        max_iterations: Largest number of steps to try.
+        step_tolerance: Largest move of a coordinate in a step that counts as converged, in rad and m.
 
     Returns:
         How many steps were tried, whether it converged, and the root mean square distance in m.

@@ -78,9 +78,9 @@ def coordinate_values(
     """A table's columns as coordinates in rad and m.
 
     Args:
-        table: Its columns may be in any order, and more or fewer than `names`.
+        table: Table whose columns may be in any order, and more or fewer than `names`.
         names: Coordinates, such as `skeleton.coordinate_names`.
-        is_rotational: Which of them are angles. Shape: (n_q,).
+        is_rotational: Whether each coordinate is an angle. Shape: (n_q,).
 
     Returns:
         NaN in the columns that the table lacks. Shape: (n_rows, n_q).
@@ -102,9 +102,9 @@ def coordinate_table(
 
     Args:
         names: Coordinates, such as `skeleton.coordinate_names`.
-        is_rotational: Which of them are angles. Shape: (n_q,).
-        time_s: Shape: (n_rows,).
-        q: Shape: (n_rows, n_q).
+        is_rotational: Whether each coordinate is an angle. Shape: (n_q,).
+        time_s: Times of the rows. Shape: (n_rows,).
+        q: Coordinates in rad and m. Shape: (n_rows, n_q).
     """
     values = np.array(q, dtype=np.float64)
     values[:, is_rotational] = np.degrees(values[:, is_rotational])
@@ -208,8 +208,8 @@ def write_mot(path: Path, table: Table, *, title: str = "Coordinates") -> None:
     """Write a `.mot` file, whole or not at all.
 
     Args:
-        path: Where to; an existing file is replaced.
-        table: Values are written as they are, with ten digits.
+        path: File to write; an existing one is replaced.
+        table: Table to write; values are written as they are, with ten digits.
         title: First line of the header.
 
     Raises:
@@ -243,9 +243,9 @@ class StoWriter:
     readers do not need it. An existing file is overwritten.
 
     Args:
-        path: Where to.
-        names: Of the columns, without time.
-        in_degrees: Whether the rotations that will follow are in degrees.
+        path: File to write.
+        names: Names of the columns, without time.
+        in_degrees: Whether rotations that follow are in degrees.
         title: First line of the header.
 
     Raises:
@@ -270,8 +270,8 @@ class StoWriter:
         """Write a row.
 
         Args:
-            time_s: A nanosecond or more after the row before.
-            values: NaN where unknown. Shape: (n_columns,).
+            time_s: Time of the row, a nanosecond or more after the row before.
+            values: Values of the row, NaN where unknown. Shape: (n_columns,).
 
         Raises:
             StorageError: a row that a reader would refuse, or a full disk.

@@ -36,7 +36,11 @@ class TextFile:
         Raises:
             StorageError: always.
         """
-        raise StorageError(f"{self.path}:{index + 1}: {problem}; accepted: {accepted}")
+        raise StorageError(
+            f"{self.path}:{index + 1}: {problem}; accepted: {accepted}",
+            name=f"{self.path}:{index + 1}",
+            accepted=(accepted,),
+        )
 
     def numbers(self, index: int, cells: Sequence[str]) -> list[float]:
         """The cells of a line as numbers; NaN for the ways of writing it and for empty cells.
@@ -71,8 +75,8 @@ class TextFile:
         """Refuse times that are missing or do not increase.
 
         Args:
-            rows: Index of the line of each time.
-            time_s: Shape: (n_rows,).
+            rows: Line index of each time.
+            time_s: Times of the rows. Shape: (n_rows,).
 
         Raises:
             StorageError: at the first such line.
@@ -157,7 +161,7 @@ def check_column_names(path: Path, names: Sequence[str], *, spaces: bool) -> Non
 
     Args:
         path: File to be written.
-        names: Of columns or markers.
+        names: Names of columns or markers.
         spaces: Whether names may contain single spaces.
 
     Raises:

@@ -63,7 +63,10 @@ class SearchRegion:
             raise EngineError(
                 f"search region {self.left:g},{self.top:g},{self.width:g},{self.height:g} is not inside the "
                 "picture; accepted: left, top, width, height from 0 to 1, width and height at least "
-                f"{MIN_SEARCHED_SHARE:g}"
+                f"{MIN_SEARCHED_SHARE:g}",
+                name="search_region",
+                value=(self.left, self.top, self.width, self.height),
+                accepted=(0.0, 1.0),
             )
 
     def slices(self, image: NDArray[np.uint8]) -> tuple[slice, slice]:
@@ -86,7 +89,7 @@ class PoseDetector:
     Args:
         model_path: `pose_detection.tflite`; None fetches it.
         n_threads: CPU threads; None leaves the choice to OpenVINO.
-        min_score: Weaker detections are ignored.
+        min_score: Score below which detections are ignored.
 
     Raises:
         AssetError: the network is neither in the cache nor to be had.
@@ -111,7 +114,7 @@ class PoseDetector:
         """The most certain person of a picture, or None.
 
         Args:
-            image: BGR. Shape: (height, width, 3).
+            image: BGR image. Shape: (height, width, 3).
         """
         height_px, width_px = image.shape[:2]
         roi = letterbox_roi(width_px, height_px)
@@ -143,7 +146,7 @@ def decode_boxes(raw: Array, anchors: Array) -> tuple[Array, Array]:
 
     Args:
         raw: Centre, size and four keypoints of each box, in input pixels from the anchor. Shape: (n, 12).
-        anchors: Shape: (n, 2).
+        anchors: Anchor centres. Shape: (n, 2).
 
     Returns:
         Left, top, right, bottom, shape (n, 4), and keypoints, shape (n, 4, 2): 0 to 1 over the input.
@@ -158,9 +161,9 @@ def merge_overlapping(scores: Array, corners: Array, keypoints: Array) -> tuple[
     """The strongest detection, averaged by score with all that overlap it: steadier than its box alone.
 
     Args:
-        scores: Shape: (n,).
-        corners: Shape: (n, 4).
-        keypoints: Shape: (n, 4, 2).
+        scores: Scores of the boxes. Shape: (n,).
+        corners: Corners of the boxes. Shape: (n, 4).
+        keypoints: Keypoints of the boxes. Shape: (n, 4, 2).
 
     Returns:
         Shapes: (4,) and (4, 2).

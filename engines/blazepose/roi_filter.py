@@ -41,7 +41,7 @@ class RoiFilter:
 
         Args:
             points_px: Centre of the circle around the body and a point on it. Shape: (2, 2).
-            dt_s: Time since the last picture; pictures without time between them pass unfiltered.
+            dt_s: Time since the last frame; at 0 points pass unfiltered.
 
         Returns:
             Shape: (2, 2).

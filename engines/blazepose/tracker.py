@@ -72,9 +72,9 @@ class BlazePose:
         landmark_model_path: `pose_landmark_full.tflite`, or `_lite` or `_heavy`; None fetches full.
         detector_model_path: `pose_detection.tflite`; None fetches it.
         n_threads: CPU threads; None leaves the choice to OpenVINO.
-        min_detection_score: Weaker detections are ignored.
-        min_presence: Below it the person is lost.
-        roi_cutoff_hz: How slowly the region follows a person at rest; see `RoiFilter`.
+        min_detection_score: Score below which detections are ignored.
+        min_presence: Score below which the person is lost.
+        roi_cutoff_hz: Cut-off frequency of the region of a person at rest; see `RoiFilter`.
 
     Raises:
         AssetError: a network is neither in the cache nor to be had.
@@ -113,8 +113,8 @@ class BlazePose:
         """Follow the person into the next picture.
 
         Args:
-            image: BGR. Shape: (height, width, 3).
-            t_capture_ns: When it was taken, on any clock; None: 1/30 s after the last.
+            image: BGR image. Shape: (height, width, 3).
+            t_capture_ns: Capture time on any clock; None means 1/30 s after the last.
 
         Returns:
             The landmarks, or None while nobody is found.
@@ -139,8 +139,8 @@ class BlazePose:
         """Look at one region without following anybody; the score tells whether it holds a person.
 
         Args:
-            image: BGR. Shape: (height, width, 3).
-            roi: Where to look.
+            image: BGR image. Shape: (height, width, 3).
+            roi: Region to look at.
 
         Returns:
             The landmarks whatever the score, or None where the region is too small to look at.
@@ -199,7 +199,7 @@ def refine_with_heatmaps(points: Array, heatmaps: NDArray[np.float32]) -> Array:
     """Replace each point by the centroid of its heatmap nearby, where the heatmap is certain enough.
 
     Args:
-        points: 0 to 1 over the heatmap. Shape: (n, 2), x and y.
+        points: Points, 0 to 1 over the heatmap. Shape: (n, 2), x and y.
         heatmaps: Logits. Shape: (rows, columns, n).
 
     Returns:

@@ -33,10 +33,10 @@ class Source:
     """A network to build engines of, and the inputs that prove them; the reference is computed once.
 
     Attributes:
-        path: Its ONNX file.
-        spec: Its spec.
+        path: ONNX file of the network.
+        spec: Spec of the network.
         calibration: Inputs to choose 8-bit ranges with.
-        comparison: Other inputs, to compare angles on.
+        comparison: Other inputs, on which angles are compared.
     """
 
     path: Path
@@ -78,10 +78,10 @@ def build_engine(source: Source, backend: Backend, precision: Precision, root: P
     """Build, prove, time and keep one engine.
 
     Args:
-        source: Of what.
-        backend: For what.
-        precision: Of its convolutions.
-        root: Where engines are kept.
+        source: Network to build an engine of.
+        backend: Runtime and unit to build for.
+        precision: Precision of the convolutions.
+        root: Folder that holds engines.
 
     Returns:
         Its folder and manifest.
@@ -232,11 +232,11 @@ def build_all(
     """Build everything worth having on this machine, or the part of it that is asked for.
 
     Args:
-        source: Of what.
-        root: Where engines are kept.
-        runtime: This one only.
-        unit: On this one only.
-        precision: In this one only, even where it is not worth having.
+        source: Network to build engines of.
+        root: Folder that holds engines.
+        runtime: Required runtime, any if None.
+        unit: Required unit, any if None.
+        precision: Required precision, accepted even where it brings no gain.
     """
     for backend in backends():
         if runtime not in (None, backend.runtime) or unit not in (None, backend.unit):

@@ -154,11 +154,11 @@ def open_file(
     """Run a network's file, without asking where it came from.
 
     Args:
-        path: As the runtime takes it; OpenVINO and ONNX Runtime also take the source itself.
-        spec: Of the network.
-        runtime: What runs it.
-        unit: On what.
-        precision: What the file was made for.
+        path: File as the runtime takes it; OpenVINO and ONNX Runtime also take the source itself.
+        spec: Spec of the network.
+        runtime: Runtime that runs it.
+        unit: Unit that it runs on.
+        precision: Precision that the file was made for.
         n_threads: CPU threads; None leaves the choice to the runtime.
 
     Raises:
@@ -207,9 +207,9 @@ def found_engines(
     """What was built of a network, the unusable with the reason.
 
     Args:
-        root: Where engines are kept.
-        source_sha256: Of the ONNX file.
-        wants: Which to look at.
+        root: Folder that holds engines.
+        source_sha256: Hash of the ONNX file.
+        wants: Filter on manifests.
     """
     parent = root / source_sha256[:16]
     found: list[tuple[Path, Manifest | EngineError]] = []

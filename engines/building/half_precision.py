@@ -64,7 +64,7 @@ def to_half_precision(content: bytes) -> bytes:
     """A network with its convolutions in half precision; inputs and outputs keep their types.
 
     Args:
-        content: Of an ONNX file.
+        content: Content of an ONNX file.
 
     Raises:
         EngineError: this is no network, or it has no convolutions: small ones without gain nothing.
@@ -97,7 +97,7 @@ class _Halver:
 
     Args:
         model: `onnx.ModelProto`.
-        body: Nodes that are to compute in half precision.
+        body: Nodes to compute in half precision.
         types: Element type of each tensor.
     """
 
@@ -203,7 +203,7 @@ def bytes_to_float_first(content: bytes) -> bytes:
     TensorRT takes bytes in, and has no other operation on them.
 
     Args:
-        content: Of an ONNX file.
+        content: Content of an ONNX file.
     """
     from onnx import TensorProto, helper
 

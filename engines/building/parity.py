@@ -37,9 +37,9 @@ def angle_changes_deg(
     """How much each angle differs, the short way round.
 
     Args:
-        spec: Whose outputs these are.
-        reference: For each of the spec's outputs, all answers. Shapes: (n, ...).
-        found: The same of another runtime.
+        spec: Spec whose outputs these are.
+        reference: All answers for each of the spec's outputs. Shapes: (n, ...).
+        found: The same answers from another runtime.
 
     Returns:
         Shape: (n, n_angles).

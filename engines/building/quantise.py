@@ -54,9 +54,9 @@ def to_int8(
     and the angles change three times as much.
 
     Args:
-        content: Of an ONNX file for one picture at a time.
-        spec: Of the network.
-        inputs: To calibrate with.
+        content: Content of an ONNX file for one image at a time.
+        spec: Spec of the network.
+        inputs: Inputs to calibrate with.
         symmetric: Whether 0 must stay 0 and biases must stay numbers, as TensorRT wants it; the angles change
             half as much again.
         seven_bit_weights: Whether weights keep to half their range, so that sums in 16 bits cannot saturate:

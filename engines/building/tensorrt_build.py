@@ -18,7 +18,7 @@ def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:
     """Compile a network in the precisions that its file says.
 
     Args:
-        network: Of an ONNX file.
+        network: Content of an ONNX file.
         timing_cache: Where to keep what was measured of kernels, so that the next build is quick. The
             edition for RTX measures nothing when it builds, and leaves the file alone.
 

@@ -21,9 +21,9 @@ def rotation_cam_crop(roi: Roi, fx: float, fy: float, cx: float, cy: float) -> A
     Args:
         roi: The region.
         fx: Focal length of the real camera across, in px.
-        fy: And down.
+        fy: Focal length of the real camera down, in px.
         cx: Principal point across, in px.
-        cy: And down.
+        cy: Principal point down, in px.
 
     Returns:
         Shape: (3, 3).
@@ -43,10 +43,10 @@ def square_about(points_px: Array, width_px: int, height_px: int, margin: float)
     """The square about what a picture shows of some points: which part of it the network looks at.
 
     Args:
-        points_px: Of a person; NaN behind the camera. Shape: (n, 2).
-        width_px: Of the picture.
-        height_px: Of the picture.
-        margin: Side over the larger extent of the points.
+        points_px: Points of a person; NaN behind the camera. Shape: (n, 2).
+        width_px: Image width.
+        height_px: Image height.
+        margin: Ratio of the side to the larger extent of the points.
 
     Returns:
         None where no point is in the picture.

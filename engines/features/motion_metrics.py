@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Motion:
+class RecordedMotion:
     """One recording: what was true, and what several estimators made of it."""
 
     names: tuple[str, ...]
@@ -64,7 +64,7 @@ class MotionScore:
         return float(np.mean(list(self.mae_deg.values())))
 
 
-def score(motions: Sequence[Motion], estimator: str) -> MotionScore:
+def score(motions: Sequence[RecordedMotion], estimator: str) -> MotionScore:
     """Compare one estimator with the truth over recordings of the same coordinates."""
     errors = [_difference(m.estimates_deg[estimator], m.truth_deg) for m in motions]
     mae_deg = np.nanmean(np.abs(np.concatenate(errors)), axis=0)
@@ -78,7 +78,7 @@ def score(motions: Sequence[Motion], estimator: str) -> MotionScore:
     )
 
 
-def jitter(motions: Sequence[Motion], estimator: str) -> float:
+def jitter(motions: Sequence[RecordedMotion], estimator: str) -> float:
     """RMS in deg of the estimate about its trend while the truth rests.
 
     Stretches of `STILL_WINDOW_S` in which a coordinate's truth is slow throughout; in each, a straight line
@@ -97,7 +97,7 @@ def jitter(motions: Sequence[Motion], estimator: str) -> float:
     return float(np.sqrt(squares / freedom)) if freedom else float("nan")
 
 
-def _still_windows(motion: Motion) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
+def _still_windows(motion: RecordedMotion) -> Iterator[tuple[slice, NDArray[np.bool_]]]:
     """Rows of each stretch, and the coordinates that rest in it."""
     steps_s = np.maximum(np.diff(motion.t_s), 1e-6)[:, None]
     speed = np.abs(np.diff(_unwrapped(motion.truth_deg), axis=0)) / steps_s
@@ -113,7 +113,7 @@ def _runs(labels: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     return zip(starts, ends, strict=True)
 
 
-def lag(motions: Sequence[Motion], estimator: str) -> float:
+def lag(motions: Sequence[RecordedMotion], estimator: str) -> float:
     """Delay in s at which the estimate's speeds match the truth's best, finer than a frame.
 
     The estimate's steps from frame to frame are correlated with the truth's over the same spans of time,
@@ -199,7 +199,7 @@ def format_scores(scores: dict[str, MotionScore]) -> str:
     return "\n".join(lines)
 
 
-def save_motions(path: Path, motions: Sequence[Motion]) -> None:
+def save_motions(path: Path, motions: Sequence[RecordedMotion]) -> None:
     """Write recordings."""
     arrays: dict[str, NDArray[np.generic]] = {}
     for k, motion in enumerate(motions):
@@ -213,7 +213,7 @@ def save_motions(path: Path, motions: Sequence[Motion]) -> None:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def load_motions(path: Path) -> list[Motion]:
+def load_motions(path: Path) -> list[RecordedMotion]:
     """Read recordings.
 
     Raises:
@@ -224,7 +224,7 @@ def load_motions(path: Path) -> list[Motion]:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError) as error:
         raise EngineError(f"{path}: not recorded motions ({error}); write them with save_motions") from error
-    motions: list[Motion] = []
+    motions: list[RecordedMotion] = []
     while f"{len(motions)}/t_s" in arrays:
         head = f"{len(motions)}/"
         estimates = {
@@ -233,7 +233,7 @@ def load_motions(path: Path) -> list[Motion]:
             if key.startswith(f"{head}estimate/")
         }
         names = tuple(arrays[f"{head}names"].tolist())
-        motions.append(Motion(names, arrays[f"{head}t_s"], arrays[f"{head}truth"], estimates))
+        motions.append(RecordedMotion(names, arrays[f"{head}t_s"], arrays[f"{head}truth"], estimates))
     if not motions:
         raise EngineError(f"{path}: holds no recorded motions; write them with save_motions")
     return motions

@@ -33,7 +33,7 @@ def temporal_features(q: Array, sigma: Array, turn_rad: Array) -> NDArray[np.flo
     Args:
         q: Coordinates in rad, the pelvis in the person's frame. Shape: (n, n_coordinates).
         sigma: Their standard deviations in rad. Shape: (n, n_coordinates).
-        turn_rad: How far the person's frame has turned since the frame before; 0 at the first. Shape: (n,).
+        turn_rad: Turn of the person's frame since the frame before; 0 at the first. Shape: (n,).
 
     Returns:
         Shape: (n, n_temporal_features(n_coordinates)).

@@ -121,8 +121,8 @@ class Buffer:
     """One tensor on the GPU, and page-locked memory beside the CPU to copy it from or to.
 
     Args:
-        shape: Of the tensor.
-        dtype: Of its elements.
+        shape: Shape of the tensor.
+        dtype: Type of its elements.
         has_host: Whether the CPU reads or writes it.
     """
 

@@ -31,10 +31,10 @@ class OnnxruntimeEngine:
     Not safe to share between threads.
 
     Args:
-        model: An ONNX file, or its content.
-        outputs: Tensor names to give, in this order; None: all but the states'.
+        model: ONNX file, or its content.
+        outputs: Names of the output tensors, in this order; None: all but the states'.
         states: Inputs that the network's own output, named with `NEXT`, feeds on the next call.
-        unit: `cpu` or `cuda`.
+        unit: Unit to run on: `cpu` or `cuda`.
         n_threads: CPU threads; None leaves the choice to ONNX Runtime (one a physical core).
 
     Raises:
@@ -98,7 +98,12 @@ def _open_session(model: Path | bytes, unit: str, n_threads: int | None) -> Any:
             f"ONNX Runtime cannot be used ({error}); install it: pip install 'kinecast[engines]'"
         ) from error
     if unit not in PROVIDERS:
-        raise EngineError(f"ONNX Runtime has no unit {unit!r} here; accepted: {', '.join(PROVIDERS)}")
+        raise EngineError(
+            f"ONNX Runtime has no unit {unit!r} here; accepted: {', '.join(PROVIDERS)}",
+            name="unit",
+            value=unit,
+            accepted=PROVIDERS,
+        )
     if PROVIDERS[unit] not in onnxruntime.get_available_providers():
         raise EngineError(
             f"this ONNX Runtime cannot use {unit}; it offers "

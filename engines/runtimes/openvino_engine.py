@@ -24,10 +24,10 @@ class OpenvinoEngine:
     Not safe to share between threads: one thread infers at a time.
 
     Args:
-        model: A file, or an `openvino.Model`.
+        model: Model file, or an `openvino.Model`.
         outputs: Tensor names to compute, in this order; branches that only others need are cut off.
             None: all of them.
-        device: An OpenVINO device name.
+        device: OpenVINO device name.
         precision: The inference precision: `f32`, `bf16` or `f16`. `f32` gives the same numbers on every CPU
             that takes the same code path; the others are faster where the CPU has instructions for them.
         n_threads: CPU threads; None leaves the choice to OpenVINO (one a physical core).
@@ -49,7 +49,12 @@ class OpenvinoEngine:
         import openvino
 
         if precision not in PRECISIONS:
-            raise EngineError(f"precision {precision!r} is unknown; choose from {', '.join(PRECISIONS)}")
+            raise EngineError(
+                f"precision {precision!r} is unknown; accepted: {', '.join(PRECISIONS)}",
+                name="precision",
+                value=precision,
+                accepted=PRECISIONS,
+            )
         core = shared_core()
         network = read_network(model) if isinstance(model, str | Path) else model
         if outputs is not None:

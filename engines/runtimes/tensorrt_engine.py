@@ -24,8 +24,8 @@ class TensorrtEngine:
     Not safe to share between threads.
 
     Args:
-        plan: What `engines.building.tensorrt_build.build_plan` made on this machine.
-        outputs: Tensor names to give, in this order.
+        plan: Plan that `engines.building.tensorrt_build.build_plan` made on this machine.
+        outputs: Names of the output tensors, in this order.
         states: Inputs that the network's own output, named with `NEXT`, feeds on the next call; they never
             leave the GPU.
 

@@ -14,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.features.motion_metrics import Array, Motion, MotionScore, format_scores, load_motions, score
+from engines.features.motion_metrics import (
+    Array,
+    MotionScore,
+    RecordedMotion,
+    format_scores,
+    load_motions,
+    score,
+)
 from realtime.bench.smoothing_plot import LagJitterPoint, smoothing_plot
 from realtime.errors import RealtimeError
 from realtime.pose.one_euro import BETA, MIN_CUTOFF_HZ, OneEuroFilter, OneEuroSettings
@@ -23,7 +30,7 @@ CUTOFFS_HZ = tuple(np.geomspace(0.1, 12.0, 12).tolist())
 BETAS = (0.0, 0.5, BETA)
 
 
-def one_euro(motion: Motion, estimate: str, *, min_cutoff_hz: float, beta: float) -> Array:
+def one_euro(motion: RecordedMotion, estimate: str, *, min_cutoff_hz: float, beta: float) -> Array:
     """An estimate of a recording, smoothed. Shape: (n, n_names)."""
     values = np.radians(motion.estimates_deg[estimate])
     n = values.shape[1]
@@ -35,18 +42,18 @@ def one_euro(motion: Motion, estimate: str, *, min_cutoff_hz: float, beta: float
 
 
 def score_one_euro(
-    motions: Sequence[Motion], estimate: str, *, min_cutoff_hz: float, beta: float
+    motions: Sequence[RecordedMotion], estimate: str, *, min_cutoff_hz: float, beta: float
 ) -> MotionScore:
     """How good an estimate is behind a One-Euro filter."""
     filtered = [
-        Motion(m.names, m.t_s, m.truth_deg,
+        RecordedMotion(m.names, m.t_s, m.truth_deg,
                {estimate: one_euro(m, estimate, min_cutoff_hz=min_cutoff_hz, beta=beta)})
         for m in motions
     ]  # fmt: skip
     return score(filtered, estimate)
 
 
-def sweep(motions: Sequence[Motion], estimate: str, beta: float) -> list[LagJitterPoint]:
+def sweep(motions: Sequence[RecordedMotion], estimate: str, beta: float) -> list[LagJitterPoint]:
     """One-Euro filters of one beta, from the strongest to the weakest, and none at last."""
     places = [
         _place(f"{cutoff_hz:.2g} Hz", score_one_euro(motions, estimate, min_cutoff_hz=cutoff_hz, beta=beta))

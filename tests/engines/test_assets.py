@@ -142,7 +142,7 @@ def test_package_that_cannot_be_had(index: Path, tmp_path: Path, monkeypatch: py
 
 
 def test_unknown_name_lists_the_known_ones(toy: Asset) -> None:
-    with pytest.raises(AssetError, match="there are toy"):
+    with pytest.raises(AssetError, match="accepted: toy"):
         fetch("tot")
 
 

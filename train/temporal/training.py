@@ -15,7 +15,7 @@ from torch import Tensor
 
 from calib.coordinates import PELVIS_ROTATIONS, SCORED_COORDINATES
 from calib.skeleton import Skeleton
-from engines.features.motion_metrics import Motion
+from engines.features.motion_metrics import RecordedMotion
 from engines.features.temporal import N_PELVIS, OutputLayout
 from train.blazepose.data import LiftData
 from train.temporal.data import Dynamics, Lift, steadied_coordinates, temporal_clips
@@ -142,7 +142,7 @@ def _line_scale(layout: OutputLayout) -> NDArray[np.float32]:
 
 def motions_of(
     networks: Mapping[str, CausalNetwork], clips: Sequence[TemporalClip], skeleton: Skeleton
-) -> list[Motion]:
+) -> list[RecordedMotion]:
     """The scored coordinates of clips: the truth, the lifter alone, and the lifter with each network.
 
     Args:
@@ -161,5 +161,5 @@ def motions_of(
         }
         estimates = {name: np.degrees(values[:, scored].astype(np.float64)) for name, values in q.items()}
         truth = np.degrees(clip.target[:, scored].astype(np.float64))
-        motions.append(Motion(STEADIED, clip.dt_s.cumsum(dtype=np.float64), truth, estimates))
+        motions.append(RecordedMotion(STEADIED, clip.dt_s.cumsum(dtype=np.float64), truth, estimates))
     return motions

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engines.errors import EngineError
 from engines.features.motion_metrics import (
-    Motion,
+    RecordedMotion,
     format_scores,
     jitter,
     lag,
@@ -33,8 +33,8 @@ def walking(t_s: np.ndarray) -> np.ndarray:
     return np.stack([turning, *knees], axis=-1)
 
 
-def motion(t_s: np.ndarray, truth: np.ndarray, estimate: np.ndarray) -> Motion:
-    return Motion(NAMES, t_s, truth, {"made": estimate})
+def motion(t_s: np.ndarray, truth: np.ndarray, estimate: np.ndarray) -> RecordedMotion:
+    return RecordedMotion(NAMES, t_s, truth, {"made": estimate})
 
 
 def stamps(fps: float, seconds: float, seed: int = 0) -> np.ndarray:

@@ -83,7 +83,7 @@ def test_description_names_runtime_precision_and_threads() -> None:
     [
         (lambda path: OpenvinoEngine(path / "none.onnx"), "no model file at .*none.onnx"),
         (lambda path: OpenvinoEngine(make_network(), outputs=("mask",)), "no output 'mask'; it has .*total"),
-        (lambda path: OpenvinoEngine(make_network(), precision="int4"), "'int4' is unknown; choose from f32"),
+        (lambda path: OpenvinoEngine(make_network(), precision="int4"), "'int4' is unknown; accepted: f32"),
         (
             lambda path: OpenvinoEngine(make_network(), device="TOASTER"),
             "cannot compile the network for TOASTER",

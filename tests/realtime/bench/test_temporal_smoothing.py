@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from engines.features.motion_metrics import Motion, save_motions
+from engines.features.motion_metrics import RecordedMotion, save_motions
 from realtime.bench.smoothing import lag_at_equal_jitter, main, sweep
 from realtime.bench.smoothing_plot import HEIGHT, WIDTH, LagJitterPoint, smoothing_plot
 from realtime.errors import RealtimeError
 
 
 @pytest.fixture(scope="module")
-def motion() -> Motion:
+def motion() -> RecordedMotion:
     """10 s of rest, 10 s of swinging; seen with noise, and with little noise but 10 ms late."""
     t_s = np.arange(0.0, 20.0, 1.0 / 30.0)
 
@@ -26,10 +26,10 @@ def motion() -> Motion:
 
     noise = np.random.default_rng(0).normal(0.0, 1.0, (len(t_s), 2))
     estimates = {"raw": truth(t_s) + noise, "net": truth(t_s - 0.01) + 0.3 * noise}
-    return Motion(("hip_flexion_r", "knee_angle_r"), t_s, truth(t_s), estimates)
+    return RecordedMotion(("hip_flexion_r", "knee_angle_r"), t_s, truth(t_s), estimates)
 
 
-def test_stronger_filters_are_steadier_and_later(motion: Motion) -> None:
+def test_stronger_filters_are_steadier_and_later(motion: RecordedMotion) -> None:
     places = sweep([motion], "raw", beta=0.0)
     jitters, lags = [p.jitter_deg for p in places], [p.lag_ms for p in places]
     assert (np.diff(jitters) > 0.0).all() and (np.diff(lags) < 0.0).all()
@@ -47,7 +47,10 @@ def test_equal_jitter_lies_between_neighbours_of_the_best_curve() -> None:
 
 
 def test_the_table_and_the_drawing(
-    motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    motion: RecordedMotion,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("realtime.bench.smoothing.CUTOFFS_HZ", (0.3, 2.0, 9.0))
     save_motions(tmp_path / "m.npz", [motion])
