@@ -112,7 +112,7 @@ class InverseKinematics:
             q0: Where to start. None starts from the default pose, turned and moved to the targets.
                 Shape: (n_q,).
             q_prior: Prior means, `q_default` if left out. Shape: (n_q,).
-            prior_weight: How strongly, in units of a weight times m^2 / rad^2; not at all if left out.
+            prior_weight: Prior weights, in units of a weight times m^2 / rad^2; zero if left out.
                 Shape: (n_q,).
 
         Raises:

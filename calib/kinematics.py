@@ -96,7 +96,7 @@ def propagate(
     Args:
         tree: The skeleton's arrays.
         q: Coordinates with couplers applied. Shape: (n_q,).
-        gain: From `apply_couplers`. Shape: (n_q,).
+        gain: Slopes from `apply_couplers`. Shape: (n_q,).
         scale_factors: Scale factors of each body along its axes. Shape: (n_bodies, 3).
         T_out: Receives T_ground_body. Shape: (n_bodies, 4, 4).
         twists: Receives the twists, in ground; left alone if it has no rows. Shape: (n_columns, 6).
