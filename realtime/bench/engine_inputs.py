@@ -32,8 +32,8 @@ def gather_inputs(names: Sequence[str], spec: ModelSpec, *, offline: bool = Fals
     Args:
         names: `.npz` files, videos, folders of pictures or clips among the assets; none: the demonstration
             clip for networks that look at pictures, noise for others.
-        spec: Of the network.
-        offline: Never touch the network.
+        spec: Specification of the network.
+        offline: Whether to forbid downloads.
 
     Raises:
         EngineError: a file does not fit the network, or a clip is not at hand.
@@ -58,9 +58,9 @@ def cut_people(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkI
     """Inputs of a direct network from the person in a video or in pictures.
 
     Args:
-        name: What is to be read.
-        spec: Of the network.
-        offline: Never touch the network.
+        name: Video, folder of images or asset to read.
+        spec: Specification of the network.
+        offline: Whether to forbid downloads.
 
     Raises:
         RealtimeError: nobody is in it, or it cannot be read.

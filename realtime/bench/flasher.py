@@ -1,4 +1,4 @@
-"""The screen's part in measuring latency: a window that flashes, and a sink that watches the camera."""
+"""Latency measurement: a window that flashes, and a sink that records the brightness of frames."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ DEFAULT_INTERVAL_S = 0.6
 SHORTEST_INTERVAL_S = 0.35
 """Less than three flashes a second: faster ones can harm people with photosensitive epilepsy (WCAG 2.3.1)."""
 SPREAD = 0.4
-"""Intervals vary by this share either way, so that flashes never keep step with the camera."""
+"""Random variation of intervals, as a share, so that flashes are not synchronous with the camera."""
 SIZE_PX = (640, 480)
 
 
 class Screen(Protocol):
-    """What this module needs of a window."""
+    """Interface to a window."""
 
     def show(self, image: MatLike) -> None:
-        """Replace the picture."""
+        """Replace the image."""
 
     def is_open(self) -> bool:
-        """Let the window draw; False once it was closed."""
+        """Process the window's events; False once it was closed."""
 
 
 class Flasher:
-    """Turns a window bright and dark at irregular times.
+    """Switches a window between bright and dark at irregular times.
 
     Args:
-        screen: an open window.
-        n_flashes: how often.
-        interval_s: mean time between two changes.
-        seed: of the times.
+        screen: Open window.
+        n_flashes: Number of changes.
+        interval_s: Mean time between two changes.
+        seed: Seed of the random times.
     """
 
     def __init__(self, screen: Screen, n_flashes: int, interval_s: float, seed: int = 0) -> None:
@@ -53,7 +53,7 @@ class Flasher:
         self._next_ns = 0
 
     def tick(self) -> bool:
-        """Change the screen if it is time; False once all is done or the window was closed."""
+        """Change the window if it is time; False once all is done or the window was closed."""
         now_ns = time.perf_counter_ns()
         if now_ns >= self._next_ns:
             if len(self.flashes) > self._n_flashes:
@@ -67,7 +67,7 @@ class Flasher:
 
 
 class FlashWatcher:
-    """A pipeline's sink that makes each picture, as a live run does, and notes how bright it was."""
+    """A pipeline's sink that draws each overlay, as a live run does, and records the frame's brightness."""
 
     def __init__(self, drawing: Drawing) -> None:
         self.looks: list[Look] = []

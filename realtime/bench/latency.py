@@ -1,8 +1,8 @@
-"""Glass to glass: how long from a change of the screen until the picture that shows it is ready.
+"""Glass-to-glass latency: time from a change of the screen until the image that shows it is ready.
 
-The screen flashes at irregular times and the camera watches it. A flash is seen in the first frame whose
-brightness has gone more than half the way; when that frame's picture was ready to be shown, minus when the
-flash was handed to the screen, is the time of the whole way: screen, camera, tracking, drawing.
+The screen flashes at irregular times and the camera records it. A flash is detected in the first frame whose
+brightness has changed by more than half. Latency is the time when that frame's overlay was ready minus the
+time when the flash was sent to the screen; it includes screen, camera, tracking and drawing.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from realtime.sample import Frame
 Array = NDArray[np.float64]
 
 CELLS = (16, 12)
-"""Columns and rows of the parts of the picture whose brightness is followed."""
+"""Columns and rows of the cells of the image whose brightness is measured."""
 MIN_CONTRAST = 10.0
-"""Grey values by which a part of the picture must change with the screen."""
+"""Smallest change of a cell's grey value with the screen."""
 MIN_FLASHES = 8
 MAX_MISSED_SHARE = 0.34
 SETTLED_SHARE = 0.4
-"""The last part of the time between two flashes: by then the picture shows the flash."""
+"""Last part of the time between two flashes, in which frames show the flash completely."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """When a new brightness was handed to the screen."""
+    """Time at which a new brightness was sent to the screen."""
 
     t_ns: int
     is_bright: bool
@@ -39,28 +39,28 @@ class Flash:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What one frame saw."""
+    """Brightness of one frame."""
 
     t_capture_ns: int
     t_done_ns: int
-    """When its picture was ready to be shown."""
+    """Time at which its overlay was ready."""
     cells: NDArray[np.float32]
-    """Brightness of the parts of the picture. Shape: (CELLS[0] * CELLS[1],)."""
+    """Brightness of the cells of the image. Shape: (CELLS[0] * CELLS[1],)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GlassToGlass:
-    """The measured delays, one for each flash that was seen. In ms."""
+    """Measured delays in ms, one for each detected flash."""
 
     total_ms: Array
-    """From the flash to the picture that shows it."""
+    """Time from the flash to the image that shows it."""
     to_capture_ms: Array
-    """The part until the frame's stamp: screen, exposure, transfer."""
+    """Part until the frame's time of capture: screen, exposure, transfer."""
     processing_ms: Array
-    """The part from there on: waiting, tracking, drawing."""
+    """Part after the time of capture: waiting, tracking, drawing."""
     n_missed: int
     contrast: float
-    """Grey values between dark and bright."""
+    """Difference of grey values between dark and bright."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -82,21 +82,21 @@ def spread_ms(values: Array) -> dict[str, float]:
 
 
 def look_at(frame: Frame, t_done_ns: int) -> Look:
-    """Reduce a frame to what is needed of it."""
+    """Reduce a frame to the brightness of its cells."""
     small = cv2.resize(frame.image, CELLS, interpolation=cv2.INTER_AREA)
     cells = np.asarray(small, dtype=np.float32).mean(axis=2).ravel()
     return Look(frame.t_capture_ns, t_done_ns, cells)
 
 
 def measure(flashes: Sequence[Flash], looks: Sequence[Look]) -> GlassToGlass:
-    """Find the flashes in what the camera saw.
+    """Detect the flashes in the camera's frames.
 
     Args:
-        flashes: in order; bright and dark by turns.
-        looks: every frame, in order.
+        flashes: Flashes in order, alternately bright and dark.
+        looks: Brightness of every frame, in order.
 
     Raises:
-        RealtimeError: too few flashes, or the camera does not see them; with what to do.
+        RealtimeError: too few flashes, or the camera does not see them; the text says what to do.
     """
     if len(flashes) < MIN_FLASHES:
         raise RealtimeError(f"{len(flashes)} flashes are too few; at least {MIN_FLASHES} are needed")

@@ -44,7 +44,7 @@ def one_euro(motion: RecordedMotion, estimate: str, *, min_cutoff_hz: float, bet
 def score_one_euro(
     motions: Sequence[RecordedMotion], estimate: str, *, min_cutoff_hz: float, beta: float
 ) -> MotionScore:
-    """How good an estimate is behind a One-Euro filter."""
+    """Score of an estimate smoothed by a One-Euro filter."""
     filtered = [
         RecordedMotion(m.names, m.t_s, m.truth_deg,
                {estimate: one_euro(m, estimate, min_cutoff_hz=min_cutoff_hz, beta=beta)})
@@ -67,8 +67,8 @@ def lag_at_equal_jitter(curves: Sequence[Sequence[LagJitterPoint]], jitter_deg: 
     """The least delay in ms at which a curve is as steady; NaN if none is.
 
     Args:
-        curves: Each from the strongest filter to the weakest.
-        jitter_deg: To reach.
+        curves: Curves, each from the strongest filter to the weakest.
+        jitter_deg: Jitter to be reached.
     """
     least = float("nan")
     for curve in curves:
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m realtime.bench.smoothing", description=__doc__)
     parser.add_argument("motions", type=Path)
     parser.add_argument("--raw", metavar="NAME", help="the estimate to smooth; default: the first")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw delay and tremor here")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write a plot of jitter over delay")
     args = parser.parse_args(arguments)
     motions = load_motions(args.motions)
     names = list(motions[0].estimates_deg)

@@ -20,7 +20,7 @@ POINT_COLOUR = "#c0392b"
 
 @dataclass(frozen=True, slots=True)
 class LagJitterPoint:
-    """Where an estimator lies."""
+    """Delay and jitter of an estimator."""
 
     name: str
     lag_ms: float
@@ -51,8 +51,8 @@ def smoothing_plot(
     """Draw filters, each over its settings, and networks.
 
     Args:
-        curves: By filter.
-        points: At least one.
+        curves: Points of each filter over its settings, by name.
+        points: Points of the networks; one or more.
 
     Returns:
         An `svg` element that can stand alone in a file.
@@ -65,7 +65,7 @@ def smoothing_plot(
         _curve(axes, name, curve, CURVE_COLOURS[k % len(CURVE_COLOURS)])
         for k, (name, curve) in enumerate(curves.items())
     ]
-    title = "Tremor at rest against delay"
+    title = "Jitter at rest against delay"
     return element(
         "svg",
         element("title", title),

@@ -1,4 +1,4 @@
-"""Subscribers for measuring the stream, in processes of their own: who count, a crowd, and stuck ones."""
+"""Subscribers for the benchmark of the stream, in their own processes: counting, crowd and stalled ones."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from realtime.stream.messages import Angles
 
 START_TIMEOUT_S = 60.0
 END_SILENCE_S = 5.0
-"""Without a sample for so long, the stream is over."""
+"""Time without a sample after which the stream has ended."""
 CROWD_PER_PROCESS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one subscriber got."""
+    """Samples received by one subscriber."""
 
     seq: list[int]
     delay_ns: list[int]
-    """From publication to having the decoded sample, on the clock that both share."""
+    """Time from publication to the decoded sample, on the common clock."""
 
 
 class Listeners:
     """Processes that subscribe as a user's program would, and report at the end.
 
     Args:
-        address: of the stream.
-        n: how many.
-        is_bare: with nothing but a ZeroMQ socket, which looks at its messages afterwards: the floor.
+        address: Address of the stream.
+        n: Number of subscribers.
+        is_bare: Whether to use plain ZeroMQ sockets and decode afterwards, as the lower limit.
     """
 
     def __init__(self, address: str, n: int, *, is_bare: bool = False) -> None:
         kind = "listen-bare" if is_bare else "listen"
         self._processes = [_start(kind, address, stdin=None) for _ in range(n)]
         self.n_ready = 0
-        """Those that have got a sample."""
+        """Number of subscribers that have received a sample."""
 
     def look_for_ready(self) -> bool:
-        """Whether all have got a sample; call it between samples.
+        """Whether all have received a sample; call it between samples.
 
         Raises:
             StreamError: one of them has ended.
@@ -61,7 +61,7 @@ class Listeners:
         return self.n_ready == len(self._processes)
 
     def reports(self) -> list[Heard]:
-        """What each got; the publisher has stopped."""
+        """Samples received by each; call it after the publisher has stopped."""
         heard = []
         for process in self._processes:
             output, _ = process.communicate(timeout=START_TIMEOUT_S)
@@ -69,19 +69,19 @@ class Listeners:
         return heard
 
     def stop(self) -> None:
-        """End those that still run."""
+        """Stop processes that still run."""
         for process in self._processes:
             process.kill()
             process.communicate()
 
 
 class Crowd:
-    """Further subscribers that come and go together; some are stuck and never read.
+    """Further subscribers that come and go together; some are stalled and never read.
 
     Args:
-        address: of the stream.
-        n: how many, the stuck ones included.
-        n_stuck: how many of them never read.
+        address: Address of the stream.
+        n: Number of subscribers, including stalled ones.
+        n_stuck: Number of stalled subscribers, which never read.
     """
 
     def __init__(self, address: str, n: int, n_stuck: int) -> None:
@@ -91,14 +91,14 @@ class Crowd:
         self._processes = [_start("crowd", address, str(a), str(b), stdin=subprocess.PIPE) for a, b in sizes]
 
     def switch(self, is_on: bool) -> None:
-        """Let them come or go."""
+        """Connect or disconnect all of them."""
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.write("on\n" if is_on else "off\n")
             process.stdin.flush()
 
     def stop(self) -> None:
-        """End them."""
+        """Stop the processes."""
         for process in self._processes:
             process.kill()
             process.communicate()
@@ -147,7 +147,7 @@ def _report(seq: list[int], delay_ns: list[int]) -> None:
 
 
 def _crowd(address: str, n_reading: int, n_stuck: int) -> None:
-    """Obey "on" and "off"; read what comes without looking at it."""
+    """Handle "on" and "off" from stdin; read messages without decoding them."""
     poller, sockets = zmq.Poller(), []
     poller.register(sys.stdin.fileno(), zmq.POLLIN)
     while True:

@@ -145,7 +145,7 @@ def curve(points: Floats, n: int) -> NDArray[np.float64]:
     """`n` points on a smooth curve through `points` (Catmull and Rom 1974), in any dimension.
 
     Args:
-        points: At least two points. Shape: (k, d).
+        points: Two or more points. Shape: (k, d).
         n: Number of points, including the ends.
     """
     p = np.asarray(points, dtype=np.float64)
