@@ -90,7 +90,7 @@ def open_reference(trial: Trial, skeleton: Skeleton, matching: Matching) -> Refe
     Args:
         trial: The video, and what is known about it.
         skeleton: Skeleton of the estimator.
-        matching: How the two are brought together.
+        matching: Options for matching the two in time.
 
     Raises:
         StorageError: the reference cannot be read.
@@ -124,7 +124,7 @@ def evaluate_trial(
         trial: The video, and what is known about it.
         reference: The trial's reference, from `open_reference`.
         open_estimator: Gives the estimator for the opened video.
-        matching: How the two are brought together.
+        matching: Options for matching the two in time.
 
     Raises:
         RealtimeError: the video cannot be read, or too few frames can be compared.

@@ -115,7 +115,7 @@ def standing_scores(comparison: Comparison, standing_s: tuple[float, float] | No
 
     Args:
         comparison: Estimate and reference.
-        standing_s: From and to; None looks for the first still standing seconds of the reference.
+        standing_s: Start and end of a stance; None: the first still standing seconds.
     """
     found = standing_s or find_standing(comparison)
     if found is None:

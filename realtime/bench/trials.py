@@ -70,7 +70,7 @@ def evaluate_trials(
         trials: One or more.
         skeleton: The estimator's skeleton.
         open_estimator: Gives the estimator for an opened video.
-        matching: How estimate and reference are brought together.
+        matching: Options for matching estimate and reference in time.
         report: Called with each trial's scores as soon as they are known.
 
     Raises:

@@ -15,7 +15,13 @@ HELP = "write labelled pictures and clips of synthetic people as WebDataset shar
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="goes on with what is there")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="output folder; an interrupted run continues there",
+    )
     parser.add_argument("--images", type=positive_int, metavar="N", help="single pictures")
     parser.add_argument("--clips", type=positive_int, metavar="N", help="clips of four seconds")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
@@ -34,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="people and motions kept for evaluation; alone it makes the set that networks are compared on",
     )  # fmt: skip
     parser.add_argument(
-        "--backgrounds", type=Path, metavar="DIR", help="with .hdr panoramas; default: procedural ones alone"
+        "--backgrounds",
+        type=Path,
+        metavar="DIR",
+        help="folder of .hdr panoramas; default: procedural ones alone",
     )
     parser.add_argument(
         "--motions", default="procedural", metavar="SOURCE",
