@@ -186,7 +186,7 @@ def camera_file(path: Path, **changes: object) -> Path:
 def test_a_calibration_of_another_size_is_refused_unless_it_may_be_scaled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    from realtime.commands.options import camera_for
+    from realtime.estimators.build import load_camera_for
 
     larger = camera_file(tmp_path / "larger.json", width_px=1280, height_px=960)
     said = refused(capsys, "live", "--source", "synthetic", "--camera-file", larger, "--no-window")
@@ -195,7 +195,7 @@ def test_a_calibration_of_another_size_is_refused_unless_it_may_be_scaled(
     wider = camera_file(tmp_path / "wider.json", width_px=1280, height_px=720)
     said = refused(capsys, "live", "--source", "synthetic", "--camera-file", wider, "--no-window")
     assert "--scale-camera" not in said
-    scaled = camera_for(larger, 640, 480, may_scale=True).intrinsics
+    scaled = load_camera_for(larger, 640, 480, may_scale=True).intrinsics
     assert (scaled.fx, scaled.width_px) == (280.0, 640)
     said = refused(
         capsys, "live", "--source", "synthetic", "--camera-file", wider, "--no-window", "--scale-camera"
@@ -205,13 +205,13 @@ def test_a_calibration_of_another_size_is_refused_unless_it_may_be_scaled(
 
 def test_a_calibration_of_another_camera_is_refused(tmp_path: Path):
     from calib.errors import CameraError
-    from realtime.commands.options import camera_for
+    from realtime.estimators.build import load_camera_for
 
     path = camera_file(tmp_path / "camera.json", device="Webcam C1")
-    assert camera_for(path, 640, 480, "Webcam C1").device == "Webcam C1"
-    assert camera_for(path, 640, 480).device == "Webcam C1"  # nobody knows
+    assert load_camera_for(path, 640, 480, "Webcam C1").device == "Webcam C1"
+    assert load_camera_for(path, 640, 480).device == "Webcam C1"  # nobody knows
     with pytest.raises(CameraError, match=r"calibrated for Webcam C1, but this is Other; calibrate this one"):
-        camera_for(path, 640, 480, "Other")
+        load_camera_for(path, 640, 480, "Other")
 
 
 def test_an_assumed_camera_is_said_at_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
