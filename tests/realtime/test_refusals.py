@@ -154,7 +154,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (["--out", "clip.mp4"], r"clip\.mp4: cannot record here \(File exists\)"),
         (["--out", "clip.mp4/out"], r"clip\.mp4/out: cannot record here \(Not a directory\)"),
-        (["--out", "foreign"], r"foreign holds overlay\.mp4, but no recording; choose another folder"),
+        (["--out", "foreign"], r"foreign holds overlay\.mp4 but no recording; choose another folder"),
         (["--out", "out", "--publish", "tcp://127.0.0.1:80000"], "is not a stream address; accepted"),
     ],
 )
