@@ -69,7 +69,7 @@ class BodyModel:
         return int(found[0])
 
     def shape(self, adult: int) -> BodyShape:
-        """Resting mesh of one adult, with arms of human length and straight legs.
+        """Resting mesh of one adult, with arms of human length, straight legs and a build of their own.
 
         Raises:
             TrainError: there is no such adult.
@@ -78,8 +78,9 @@ class BodyModel:
             raise TrainError(f"no adult {adult}; there are 0 to {self.n_adults - 1}")
         flat = self.components.reshape(len(self.components), -1)
         points = self.mean.astype(np.float64) + (self.scores[adult] @ flat).reshape(self.mean.shape)
-        points[:, 1] -= points[: self.n_vertices, 1].min()
         points = _straighten_legs(self, _lengthen_arms(self, points))
+        points = vary_build(self, points, Build.of(adult))
+        points[:, 1] -= points[: self.n_vertices, 1].min()
         return BodyShape(points[: self.n_vertices], points[self.n_vertices :])
 
 
@@ -140,6 +141,65 @@ def _straighten_legs(model: BodyModel, points: NDArray[np.float64]) -> NDArray[n
     return moved
 
 
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How much longer than Anny makes them the parts of one adult are."""
+
+    thigh: float
+    shank: float
+    trunk: float
+
+    @classmethod
+    def of(cls, adult: int) -> Build:
+        """The build of an adult, always the same."""
+        z = np.clip(np.random.default_rng([_BUILD_SEED, adult]).standard_normal(4), -2.6, 2.6)
+        leg = _LEG_SPREAD * z[0]
+        return cls(
+            thigh=float(np.exp(leg + _THIGH_SPREAD * z[1])),
+            shank=float(np.exp(leg + _SHANK_SPREAD * z[2])),
+            trunk=float(np.exp(_TRUNK_SPREAD * z[3])),
+        )
+
+
+_BUILD_SEED = 1966
+# Anny's adults differ too little: its thighs have a standard deviation of 2 % of their length and its hips'
+# height one of 0.008 of stature, where people have 5 % and 0.012 (Drillis & Contini 1966; ANSUR II).
+_LEG_SPREAD, _THIGH_SPREAD, _SHANK_SPREAD, _TRUNK_SPREAD = 0.032, 0.020, 0.012, 0.035
+
+
+def vary_build(model: BodyModel, points: NDArray[np.float64], build: Build) -> NDArray[np.float64]:
+    """Stretch thighs, shanks and trunk along themselves; feet, arms and head keep their size.
+
+    Args:
+        model: Body model with the mesh's bones.
+        points: Vertices, then bone heads. Shape: (n_points, 3).
+        build: Factors of this adult.
+
+    Returns:
+        Moved points. Shape: (n_points, 3).
+    """
+    moved = points.copy()
+    for side in ("L", "R"):
+        hip, knee, ankle = (points[model.n_vertices + model.bone(f"{b}.{side}")] for b in _LEG_BONES)
+        knee_shift = (build.thigh - 1.0) * (knee - hip)
+        ankle_shift = knee_shift + (build.shank - 1.0) * (ankle - knee)
+        along_thigh = np.clip((points - hip) @ (knee - hip) / ((knee - hip) @ (knee - hip)), 0.0, None)
+        along_shank = (points - knee) @ (ankle - knee) / ((ankle - knee) @ (ankle - knee))
+        weight = _part_weights(model, side, (("upperleg",), ("lowerleg",), ("foot", "toe")))
+        moved += weight[:, 0, None] * along_thigh[:, None] * knee_shift
+        moved += weight[:, 1, None] * (knee_shift + along_shank[:, None] * (ankle_shift - knee_shift))
+        moved += weight[:, 2, None] * ankle_shift
+    hips_y = points[model.n_vertices + model.bone("upperleg01.L"), 1]
+    neck_y = points[model.n_vertices + model.bone("neck01"), 1]
+    lower, spine = (_bone_weights(model, stems) for stems in (_LOWER_BODY, ("spine",)))
+    along = np.clip((points[:, 1] - hips_y) / (neck_y - hips_y), 0.0, 1.0)
+    share = spine * along + np.clip(1.0 - lower - spine, 0.0, 1.0)
+    moved[:, 1] += (build.trunk - 1.0) * (neck_y - hips_y) * share
+    return moved
+
+
+_LEG_BONES = ("upperleg01", "lowerleg01", "foot")
+_LOWER_BODY = ("root", "pelvis", "upperleg", "lowerleg", "foot", "toe")
 _LEG_PARTS = (("upperleg", "lowerleg"),)
 _ARM_PARTS = (("upperarm",), ("lowerarm",), ("wrist", "metacarpal", "finger"))
 _ARM_BONES = ("upperarm01", "lowerarm01", "wrist")
@@ -154,6 +214,13 @@ def _part_weights(model: BodyModel, side: str, parts: tuple[tuple[str, ...], ...
             part_of_bone[k] = [stem.startswith(stems) for stems in parts]
     of_vertex = np.einsum("vkp,vk->vp", part_of_bone[model.bone_index], model.bone_weight)
     return np.concatenate([of_vertex, part_of_bone])
+
+
+def _bone_weights(model: BodyModel, stems: tuple[str, ...]) -> NDArray[np.float64]:
+    """How much vertices and bone heads belong to bones whose names begin so. Shape: (n_points,)."""
+    belongs = np.array([str(name).startswith(stems) for name in model.bone_names], dtype=np.float64)
+    of_vertex = (belongs[model.bone_index] * model.bone_weight).sum(1)
+    return np.concatenate([of_vertex, belongs])
 
 
 def save_body_model(model: BodyModel, path: Path) -> None:

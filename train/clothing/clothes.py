@@ -1,4 +1,4 @@
-"""What people wear above and below the waist, and on their feet under shoes."""
+"""What people wear above and below the waist, and in which order it is put on."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from train.clothing.garments import Category, Field, Tailor
 from train.clothing.materials import Material, Pattern, cloth, denim, srgb
 from train.clothing.shoes import put_on_shoes, shoe_style
 from train.clothing.skirts import put_on_skirt
+from train.clothing.socks import put_on_socks
 
 TOPS = {"tee": 0.36, "long": 0.2, "shirt": 0.13, "jacket": 0.13, "tank": 0.06, "hoodie": 0.12}
-BOTTOMS_MASCULINE = {"trousers": 0.5, "shorts": 0.3, "leggings": 0.08, "sweatpants": 0.12}
-BOTTOMS_FEMININE = {"trousers": 0.44, "shorts": 0.14, "skirt": 0.14, "leggings": 0.2, "sweatpants": 0.08}
+BOTTOMS_MASCULINE = {"trousers": 0.42, "shorts": 0.38, "leggings": 0.08, "sweatpants": 0.12}
+BOTTOMS_FEMININE = {"trousers": 0.38, "shorts": 0.2, "skirt": 0.12, "leggings": 0.22, "sweatpants": 0.08}
 SHOD_ODDS = 0.88
+SOCKS_IN_SHOES_ODDS, SOCKS_ALONE_ODDS = 0.9, 0.55
+AT_THE_KNEE_ODDS = 0.5
+"""Shorts whose hem covers the knee or nearly so; trackers take the hem for the knee."""
 TUCKED_ODDS = 0.15
 
 
@@ -38,7 +42,9 @@ def put_on_clothes(tailor: Tailor, rng: np.random.Generator, *, masculine: bool)
     bottom = _pick(rng, BOTTOMS_MASCULINE if masculine else BOTTOMS_FEMININE)
     top = _pick(rng, TOPS)
     shod, tucked = rng.random() < SHOD_ODDS, rng.random() < TUCKED_ODDS
-    _put_on_socks(tailor, rng, odds=0.85 if shod else 0.45)
+    socks = "no socks"
+    if rng.random() < (SOCKS_IN_SHOES_ODDS if shod else SOCKS_ALONE_ODDS):
+        socks = f"{put_on_socks(tailor, rng)} socks"
     if tucked:
         _put_on_top(tailor, top, rng)
     _put_on_bottom(tailor, bottom, rng)
@@ -46,18 +52,7 @@ def put_on_clothes(tailor: Tailor, rng: np.random.Generator, *, masculine: bool)
         put_on_shoes(tailor, shoe_style(rng), rng)
     if not tucked:
         _put_on_top(tailor, top, rng)
-    return top, bottom, "shoes" if shod else "no shoes"
-
-
-def _put_on_socks(tailor: Tailor, rng: np.random.Generator, *, odds: float) -> None:
-    if rng.random() > odds:
-        return
-    w = tailor.regions.weights
-    top_y = tailor.landmarks.ankles[:, 1].mean() + rng.uniform(0.0, 0.12)
-    on_leg = w["foot"] + w["toes"] + w["shank"] > 0.5
-    where = np.where(on_leg, top_y - tailor.rest_m[:, 1], -1.0).astype(np.float32)
-    fabric = tailor.add_material(cloth(rng, [Pattern.KNIT, Pattern.PLAIN], bump=0.1, muted=0.85))
-    tailor.shell(where, fabric, Category.SHOE, offset_m=0.003, smoothing=10)
+    return top, bottom, socks, "shoes" if shod else "no shoes"
 
 
 def _put_on_bottom(tailor: Tailor, kind: str, rng: np.random.Generator) -> None:
@@ -79,8 +74,9 @@ def _bottom_cut(tailor: Tailor, kind: str, waist_y: float, rng: np.random.Genera
     knee_y, ankle_y, crotch_y = marks.knees[0, 1], marks.ankles[0, 1], marks.crotch_y_m
     plain = [Pattern.PLAIN] * 4 + [Pattern.HEATHER]
     if kind == "shorts":
-        hem_y = crotch_y + rng.uniform(0.25, 1.0) * (knee_y - crotch_y)
-        fabric = denim(rng) if rng.random() < 0.25 else cloth(rng, plain, muted=0.7)
+        reach = rng.uniform(0.85, 1.2) if rng.random() < AT_THE_KNEE_ODDS else rng.uniform(0.25, 0.9)
+        hem_y = crotch_y + reach * (knee_y - crotch_y)
+        fabric = denim(rng) if rng.random() < 0.3 else cloth(rng, plain, muted=0.75)
         offset, looseness, slack = rng.uniform(0.006, 0.014), rng.uniform(0.4, 1.0), rng.uniform(0.0, 0.08)
     elif kind == "leggings":
         hem_y = ankle_y + rng.uniform(0.0, 0.2)

@@ -17,6 +17,7 @@ from train.clothing.faces import FacePaint, face_paint
 from train.clothing.garments import Category, Piece, Tailor
 from train.clothing.hair import from_eyes_m, put_on_hair
 from train.clothing.lofts import mean_weights
+from train.clothing.masks import MASKED_ODDS, put_on_mask
 from train.clothing.materials import (
     Material,
     MaterialTable,
@@ -102,8 +103,12 @@ def dress(regions: BodyRegions, puppet: Puppet, rng: np.random.Generator, *, mas
     style = put_on_hair(tailor, hair, rng, masculine=masculine)
     if style != "bald":
         paint = paint._replace(scalp=float(rng.uniform(0.5, 0.85)))
+    masked = rng.random() < MASKED_ODDS
+    if masked:
+        put_on_mask(tailor, rng)
+    worn = (*worn, style, "mask") if masked else (*worn, style)
     pieces = [tailor.visible(piece, k) for k, piece in enumerate(tailor.pieces)]
-    return _assemble(tailor, [_skin_piece(tailor, rows), *pieces], paint, (*worn, style), rng)
+    return _assemble(tailor, [_skin_piece(tailor, rows), *pieces], paint, worn, rng)
 
 
 def _skin_piece(tailor: Tailor, rows: list[int]) -> Piece:

@@ -17,6 +17,11 @@ _FLEX_AT = (0.62, 0.78)
 """Share of the shoe's length over which it bends with the toes."""
 _LEATHER = ((30, 28, 28), (74, 48, 32), (52, 36, 28), (112, 80, 54))
 _SOLES = ((222, 220, 212), (222, 220, 212), (36, 36, 38), (160, 120, 80))
+_DARK_UPPERS = ((14, 14, 15), (22, 22, 24), (32, 33, 36), (24, 28, 44), (52, 53, 56))
+DARK_SHOE_ODDS = 0.4
+"""Trainers and canvas shoes in black or nearly so."""
+_DARK_SOLE_ODDS, _DARK_LACE_ODDS = 0.6, 0.8
+"""Dark shoes with soles and laces as dark as they are."""
 _LACES = ((226, 224, 220), (40, 40, 42), (130, 130, 132))
 
 
@@ -126,10 +131,17 @@ def _materials(tailor: Tailor, style: ShoeStyle, rng: np.random.Generator) -> tu
         upper = Material(Pattern.PLAIN, colour, colour, grain=0.06, specular=0.08, gloss=30.0)
         sole, laces = srgb(34, 28, 26), srgb(28, 26, 26)
     else:
-        colour = cloth_colour(rng, muted=0.7)
+        dark = rng.random() < DARK_SHOE_ODDS
+        colour = (
+            srgb(*_DARK_UPPERS[rng.integers(len(_DARK_UPPERS))]) if dark else cloth_colour(rng, muted=0.7)
+        )
         weave = colour * np.float32(0.75)
         upper = Material(Pattern.HEATHER, colour, weave, grain=0.06, bump=0.1, specular=0.03)
         sole, laces = srgb(*_SOLES[rng.integers(len(_SOLES))]), srgb(*_LACES[rng.integers(len(_LACES))])
+        if dark and rng.random() < _DARK_SOLE_ODDS:
+            sole = srgb(*(np.array([30, 30, 32]) * rng.uniform(0.6, 2.2)))
+        if dark and rng.random() < _DARK_LACE_ODDS:
+            laces = colour * np.float32(1.2)
     return (
         tailor.add_material(upper),
         tailor.add_material(Material(Pattern.STRIPES_ACROSS, laces, upper.colour, 75.0, grain=0.06)),

@@ -18,6 +18,12 @@ from train.motion.style import SIDES, Style, look_about, posture, stance
 
 Activity = Callable[[Style, np.random.Generator], None]
 
+MAY_START_STILL = frozenset({"squat", "reach", "bend", "raise_arms", "sit_to_stand"})
+START_STILL_ODDS = 0.4
+"""Of the motions of `MAY_START_STILL`."""
+ARM_STEMS = ("arm_", "elbow_", "pro_sup", "wrist_")
+
+_STILL_ARMS = {"hang": 8.0, "hips": 0.7, "crossed": 0.7, "clasped": 1.0, "front": 0.6}
 _EXERCISE_ARMS = {
     "hang": 2.0,
     "front": 4.0,
@@ -42,6 +48,28 @@ def stand(style: Style, rng: np.random.Generator) -> None:
     stance(style, rng, rng.uniform(-1.0, 7.0), rng.uniform(-2.0, 14.0))
     look_about(style, rng)
     choose_arms(style, rng, IDLE_ARMS)
+
+
+def still(style: Style, rng: np.random.Generator) -> None:
+    """Stand upright and still, knees straight."""
+    posture(style, rng)
+    for side in SIDES:
+        knee = abs(rng.normal(0.0, 2.0)) + wander(rng, style.t_s, 0.3)
+        style.leg(side, 0.5 * knee + rng.normal(0.0, 1.0), knee)
+    stance(style, rng, rng.uniform(0.0, 6.0), rng.uniform(-2.0, 14.0))
+    look_about(style, rng)
+    choose_arms(style, rng, _STILL_ARMS)
+
+
+def start_still(style: Style, rng: np.random.Generator) -> None:
+    """Let a motion begin with standing still, as recordings and exercises do; arms with targets keep them."""
+    before = Style(style.t_s)
+    still(before, rng)
+    begins_s = rng.uniform(0.1, 0.5) * style.t_s[-1]
+    begun = ease((style.t_s - begins_s) / rng.uniform(0.5, 1.2))
+    for name in sorted(style.angles_deg | before.angles_deg):
+        if not (style.hand_targets and name.startswith(ARM_STEMS)):
+            style.set(name, (1.0 - begun) * before.get(name) + begun * style.get(name))
 
 
 def reach(style: Style, rng: np.random.Generator) -> None:
@@ -277,13 +305,15 @@ def leg_raise(style: Style, rng: np.random.Generator) -> None:
 
 
 ACTIVITIES: dict[str, Activity] = {
-    "stand": stand, "walk": walk, "squat": squat, "sit_to_stand": sit_to_stand, "seated": seated,
-    "reach": reach, "bend": bend, "lunge": lunge, "raise_arms": raise_arms, "jumping_jack": jumping_jack,
-    "march": march, "turn": turn, "leg_raise": leg_raise, "jog": jog, "balance": balance, "free": free,
+    "still": still, "stand": stand, "walk": walk, "squat": squat, "sit_to_stand": sit_to_stand,
+    "seated": seated, "reach": reach, "bend": bend, "lunge": lunge, "raise_arms": raise_arms,
+    "jumping_jack": jumping_jack, "march": march, "turn": turn, "leg_raise": leg_raise, "jog": jog,
+    "balance": balance, "free": free,
 }  # fmt: skip
 
 SHARES: dict[str, float] = {
-    "stand": 0.11, "walk": 0.16, "squat": 0.13, "sit_to_stand": 0.07, "seated": 0.09, "reach": 0.05,
-    "bend": 0.05, "lunge": 0.05, "raise_arms": 0.05, "jumping_jack": 0.02, "march": 0.03,
-    "turn": 0.04, "leg_raise": 0.02, "jog": 0.02, "balance": 0.04, "free": 0.07,
+    "still": 0.10, "stand": 0.10, "walk": 0.15, "squat": 0.13, "sit_to_stand": 0.06,
+    "seated": 0.07, "reach": 0.05, "bend": 0.05, "lunge": 0.04, "raise_arms": 0.05,
+    "jumping_jack": 0.02, "march": 0.03, "turn": 0.03, "leg_raise": 0.02, "jog": 0.02,
+    "balance": 0.03, "free": 0.05,
 }  # fmt: skip

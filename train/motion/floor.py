@@ -200,7 +200,7 @@ class Floor:
                 short_m = np.clip(_CLEARANCE_M - (heights[:, own].min(axis=1) - floor), 0.0, 0.1) * swings
                 # In flight there is no floor to clear.
                 short_m[~np.isfinite(floor)] = 0.0
-                bend = _BEND_PER_M * np.convolve(short_m, _SMOOTH, mode="same")
+                bend = _BEND_PER_M * np.convolve(short_m, _SMOOTH)[2:-2]
                 q[:, self.skeleton.coordinate_index(f"knee_angle_{side}")] += bend
                 q[:, self.skeleton.coordinate_index(f"hip_flexion_{side}")] += 0.6 * bend
                 q[:, self.skeleton.coordinate_index(f"ankle_angle_{side}")] += 0.3 * bend

@@ -10,7 +10,7 @@ import numpy as np
 from calib.coordinates import mirror_index, mirror_signs
 from calib.skeleton import Skeleton
 from train.errors import TrainError
-from train.motion.activities import ACTIVITIES, SHARES
+from train.motion.activities import ACTIVITIES, MAY_START_STILL, SHARES, START_STILL_ODDS, start_still
 from train.motion.captured import SOURCES, collect, default_captured_path, load_captured, save_captured
 from train.motion.collision import SelfCollision
 from train.motion.floor import Floor
@@ -76,6 +76,8 @@ class MotionLibrary:
         for _ in range(_ATTEMPTS):
             style = Style(t_s)
             ACTIVITIES[activity](style, rng)
+            if activity in MAY_START_STILL and rng.random() < START_STILL_ODDS:
+                start_still(style, rng)
             q = floor.stand(style)
             if self._collision.share(q, scale_factors) <= _TOLERATED_FRAMES:
                 break

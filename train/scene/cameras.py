@@ -21,7 +21,10 @@ class Framing(StrEnum):
 
 FRAMING_ODDS = {Framing.WEBCAM: 0.45, Framing.THREE_QUARTER: 0.2, Framing.FULL_BODY: 0.35}
 
-_FRAME_SIZES_PX = ((640, 480), (1280, 720), (1920, 1080), (720, 1280), (1080, 1920))
+LEVEL_ODDS = 0.4
+"""Whole bodies seen by a level camera at chest height, as a phone on a tripod or in a hand sees them."""
+_LANDSCAPE_SIZES_PX = ((640, 480), (1280, 720), (1920, 1080), (640, 360), (848, 480))
+_PORTRAIT_SIZES_PX = ((720, 1280), (1080, 1920), (360, 640), (480, 848))
 
 _BODY_REACH_M = 1.05
 """From the hips to the ends of an upright body: more is not guessed where legs are out of sight."""
@@ -119,6 +122,21 @@ def _place(
     return eye, target + aim, float(fov)
 
 
+def _place_level(
+    anchors: dict[str, NDArray[np.float64]], floor_y_m: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Eye, target and field of view of a level camera at chest height: frontal, at 45 degrees, or anyhow."""
+    middle = 0.5 * (anchors["hip_r"] + anchors["hip_l"])
+    distance, fov = rng.uniform(2.3, 3.7), rng.uniform(58, 74)
+    side = rng.choice([-1.0, 1.0])
+    turns = (rng.normal(0.0, 0.15), side * rng.normal(0.8, 0.15), rng.uniform(-np.pi, np.pi))
+    azimuth = _heading(anchors) + turns[rng.choice(3, p=[0.45, 0.35, 0.2])]
+    height = floor_y_m + float(np.clip(rng.normal(1.25, 0.16), 0.8, 1.7))
+    eye = np.array([middle[0] + distance * np.cos(azimuth), height, middle[2] + distance * np.sin(azimuth)])
+    aim_y = height - distance * np.tan(np.radians(rng.normal(3.0, 2.5)))
+    return eye, np.array([middle[0], aim_y, middle[2]]) + rng.normal(0, 0.06, 3), float(fov)
+
+
 def _eye_height_m(rng: np.random.Generator, head_m: float) -> float:
     """Mostly held or on a tripod, now and then near the floor or high on a wall."""
     if rng.random() < _UNUSUAL_HEIGHT_ODDS:
@@ -189,22 +207,31 @@ def sample_view(
     """
     if framing is None:
         framing = Framing(str(rng.choice([str(k) for k in FRAMING_ODDS], p=list(FRAMING_ODDS.values()))))
+    level = framing is Framing.FULL_BODY and rng.random() < LEVEL_ODDS
     for _ in range(_TRIES):
-        camera, uv_px = _aim(framing, anchors, floor_y_m, rng)
+        camera, uv_px = _aim(framing, anchors, floor_y_m, rng, level=level)
         if _in_frame(framing, uv_px, camera.intrinsics):
             break
     return View(camera, _crop(camera, uv_px, anchors, framing, rng, size_px), size_px, framing)
 
 
 def _aim(
-    framing: Framing, anchors: dict[str, NDArray[np.float64]], floor_y_m: float, rng: np.random.Generator
+    framing: Framing,
+    anchors: dict[str, NDArray[np.float64]],
+    floor_y_m: float,
+    rng: np.random.Generator,
+    *,
+    level: bool,
 ) -> tuple[CameraCalibration, dict[str, NDArray[np.float64]]]:
     """A camera, and where it sees the anchors."""
-    portrait_odds = 0.0 if framing is Framing.WEBCAM else 0.4
-    sizes = _FRAME_SIZES_PX[3:] if rng.random() < portrait_odds else _FRAME_SIZES_PX[:3]
+    portrait_odds = 0.0 if framing is Framing.WEBCAM else 0.85 if level else 0.4
+    sizes = _PORTRAIT_SIZES_PX if rng.random() < portrait_odds else _LANDSCAPE_SIZES_PX
     width_px, height_px = sizes[rng.integers(len(sizes))]
-    eye, target, fov_deg = _place(framing, anchors, floor_y_m, rng)
-    T = look_at(eye, target, rng.normal(0.0, 0.035))
+    if level:
+        eye, target, fov_deg = _place_level(anchors, floor_y_m, rng)
+    else:
+        eye, target, fov_deg = _place(framing, anchors, floor_y_m, rng)
+    T = look_at(eye, target, rng.normal(0.0, 0.015 if level else 0.035))
     camera = CameraCalibration(Intrinsics.from_fov(width_px, height_px, fov_deg), T)
     return camera, {name: camera.project(p) for name, p in anchors.items()}
 

@@ -155,8 +155,9 @@ def sample_outdoors(rng: np.random.Generator) -> tuple[Outdoors, Light]:
         ((120, 118, 114), (100, 98, 96)),
         ((164, 148, 120), (138, 122, 98)),
         ((150, 146, 140), (118, 114, 110)),
+        ((70, 72, 76), (52, 54, 58)),
     ]
-    pair = grounds[rng.integers(4)]
+    pair = grounds[rng.integers(len(grounds))]
     cloud = rng.uniform(0.0, 1.0)
     zenith, horizon = (
         srgb(*(np.array([96, 142, 206]) + rng.normal(0, 12, 3)).clip(0, 255)),

@@ -16,6 +16,29 @@ from train.scene.lighting import Light, irradiance
 
 _PICTURE, _WINDOW, _DOOR, _SHELF, _CURTAIN = range(5)
 _SKIRTING_M = 0.08
+_WHITE_SKIRTING, _DARK_SKIRTING = (224, 223, 220), (34, 36, 40)
+_FLOOR_ODDS = {"wood": 0.42, "stone": 0.3, "carpet": 0.28}
+_FLOORS = {
+    "wood": (
+        ((150, 112, 76), (128, 92, 60)),
+        ((186, 156, 118), (170, 140, 102)),
+        ((96, 70, 50), (84, 60, 42)),
+    ),
+    "stone": (
+        ((176, 172, 166), (150, 146, 140)),
+        ((120, 120, 122), (108, 108, 110)),
+        ((150, 140, 128), (130, 120, 110)),
+        ((92, 94, 104), (84, 84, 92)),
+    ),
+    "carpet": (
+        ((36, 38, 42), (28, 30, 33)),
+        ((48, 50, 56), (38, 40, 45)),
+        ((34, 40, 54), (27, 31, 42)),
+        ((72, 72, 74), (58, 58, 60)),
+        ((86, 78, 70), (70, 63, 56)),
+        ((128, 122, 114), (108, 102, 96)),
+    ),
+}
 _DECORATION_ODDS = (0.34, 0.2, 0.14, 0.16, 0.16)
 
 
@@ -32,6 +55,8 @@ class Room(NamedTuple):
     floor: NDArray[np.float32]
     """Two colours. Shape: (2, 3)."""
     floor_frequency: float
+    skirting: NDArray[np.float32]
+    """Colour of the skirting board. Shape: (3,)."""
     decoration: NDArray[np.float32]
     """wall, u, v, half width, half height, kind, red, green, blue, seed. Shape: (n, 10)."""
 
@@ -135,7 +160,7 @@ def _wall_colour(
     tone = 0.94 + 0.12 * noise3(lattice, along_m * 1.1, height_m * 1.1, wall * 3.0)
     colour = (room.wall[wall, 0] * tone, room.wall[wall, 1] * tone, room.wall[wall, 2] * tone)
     if height_m < _SKIRTING_M:
-        colour = (0.75, 0.74, 0.72)
+        colour = (room.skirting[0], room.skirting[1], room.skirting[2])
     colour, shines = _decorate(room.decoration, wall, along_m, height_m, colour, lattice)
     if shines:
         return colour, True
@@ -225,24 +250,23 @@ def sample_room(eye_m: NDArray[np.float64], person_m: NDArray[np.float64], rng: 
     if rng.random() < 0.35:
         wall[rng.integers(4)] = srgb(*(np.array([150, 120, 100]) + rng.normal(0, 30, 3)).clip(30, 220))
     wall[4] = srgb(235, 234, 230)
-    woods = [
-        ((150, 112, 76), (128, 92, 60)),
-        ((186, 156, 118), (170, 140, 102)),
-        ((96, 70, 50), (84, 60, 42)),
-    ]
-    stones = [
-        ((176, 172, 166), (150, 146, 140)),
-        ((120, 120, 122), (108, 108, 110)),
-        ((150, 140, 128), (130, 120, 110)),
-        ((92, 94, 104), (84, 84, 92)),
-    ]
-    wooden = rng.random() < 0.55
-    pair = (woods if wooden else stones)[rng.integers(3 if wooden else 4)]
+    pattern, floor, skirting = _sample_floor(rng)
     limits = np.array([low[0], high[0], low[1], high[1], rng.uniform(2.3, 3.0)], np.float32)
     return Room(
-        limits, yaw, wall.astype(np.float32), 9 if wooden else int(rng.choice([5, 10, 4])),
-        np.stack([srgb(*c) for c in pair]), float(rng.uniform(1.2, 3.0)), _decorations(limits, rng),
+        limits, yaw, wall.astype(np.float32), pattern, floor,
+        float(rng.uniform(1.2, 3.0)), skirting, _decorations(limits, rng),
     )  # fmt: skip
+
+
+def _sample_floor(rng: np.random.Generator) -> tuple[int, NDArray[np.float32], NDArray[np.float32]]:
+    """Pattern and two colours of a floor, and the colour of the skirting board, dark ones by dark carpets."""
+    kind = str(rng.choice(list(_FLOOR_ODDS), p=list(_FLOOR_ODDS.values())))
+    pairs = _FLOORS[kind]
+    pair = np.clip(np.array(pairs[rng.integers(len(pairs))]) * rng.uniform(0.75, 1.15), 4, 240)
+    pattern = {"wood": 9, "stone": int(rng.choice([5, 10, 4])), "carpet": 5}[kind]
+    dark_skirting = rng.random() < (0.55 if kind == "carpet" else 0.15)
+    skirting = srgb(*(_DARK_SKIRTING if dark_skirting else _WHITE_SKIRTING))
+    return pattern, np.stack([srgb(*colour) for colour in pair]), skirting
 
 
 def _decorations(limits: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -33,12 +33,20 @@ class Webcam:
     chroma_noise: float
     sharpening: float
     jpeg_quality: int
+    video: bool
+    """Whether frames come out of a compressed video: denoised, quantised and deblocked."""
+
+
+VIDEO_ODDS = 0.4
+_VIDEO_QUALITY = (14, 45)
+"""Of 8 x 8 blocks, as JPEG counts it: what phones and messengers leave of small pictures."""
 
 
 def sample_webcam(rng: np.random.Generator) -> Webcam:
     """A camera between a good phone and a cheap laptop in the evening."""
     poor = float(rng.beta(1.3, 2.2))
     warmth, tint = rng.normal(0.0, 0.07), rng.normal(0.0, 0.03)
+    video = bool(rng.random() < VIDEO_ODDS)
     return Webcam(
         exposure=float(np.exp(rng.normal(0.0, 0.28))),
         white_balance=(float(np.exp(warmth)), float(np.exp(tint)), float(np.exp(-warmth))),
@@ -52,7 +60,8 @@ def sample_webcam(rng: np.random.Generator) -> Webcam:
         read_noise=0.012 * poor,
         chroma_noise=0.02 * poor,
         sharpening=float(rng.uniform(0.0, 0.9)) if rng.random() < 0.6 else 0.0,
-        jpeg_quality=int(rng.integers(38, 96)),
+        jpeg_quality=int(rng.integers(*_VIDEO_QUALITY) if video else rng.integers(38, 96)),
+        video=video,
     )
 
 
@@ -126,7 +135,9 @@ def expose(
     picture = _with_noise(picture, webcam, min(scale, 1.0), rng)
     if webcam.sharpening > 0.0:
         picture = picture + webcam.sharpening * (picture - _float32(cv2.blur(picture, (3, 3))))
-    decoded = _through_jpeg((np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8), webcam.jpeg_quality)
+    coded = (np.clip(picture, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    through = _through_video if webcam.video else _through_jpeg
+    decoded = through(coded, webcam.jpeg_quality)
     if native < size:
         decoded = np.asarray(cv2.resize(decoded, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     return np.ascontiguousarray(decoded, np.uint8)
@@ -140,6 +151,13 @@ def _through_jpeg(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """Coded and decoded again. Shape: (height, width, 3)."""
     _, buffer = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return np.asarray(cv2.imdecode(buffer, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+
+
+def _through_video(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Denoised before, coded, and smoothed across the blocks' edges after. Shape: (height, width, 3)."""
+    smooth = np.asarray(cv2.bilateralFilter(rgb, 5, 24.0, 1.5), np.uint8)
+    decoded = _through_jpeg(smooth, quality)
+    return np.asarray(cv2.bilateralFilter(np.ascontiguousarray(decoded), 3, 14.0, 1.0), np.uint8)
 
 
 def _with_noise(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from calib.kinematics import body_transforms, joint_centres
 from calib.skeleton import Skeleton, load_skeleton
 from train.errors import TrainError
-from train.motion.activities import ACTIVITIES, SHARES
+from train.motion.activities import ACTIVITIES, MAY_START_STILL, SHARES, START_STILL_ODDS
 from train.motion.collision import SelfCollision, _segment_distance
 from train.motion.floor import Floor, turn_pelvis
 from train.motion.library import MotionLibrary, mirror
@@ -54,6 +54,41 @@ def test_the_same_seed_gives_the_same_motion_and_another_another(library: Motion
 def test_every_activity_has_a_share_and_shares_sum_to_one() -> None:
     assert set(SHARES) == set(ACTIVITIES)
     assert sum(SHARES.values()) == pytest.approx(1.0)
+
+
+def straight(skeleton: Skeleton, motion: Motion) -> np.ndarray:
+    """Frames of a motion in which both knees are within 8 degrees of straight."""
+    knees = np.stack([column(skeleton, motion, f"knee_angle_{side}") for side in "rl"])
+    return np.abs(knees).max(axis=0) < 8.0
+
+
+def test_standing_straight_is_as_common_as_stated(skeleton: Skeleton, library: MotionLibrary) -> None:
+    rng = np.random.default_rng(11)
+    draws = [library.sample(rng, duration_s=7.2, fps=1.0 / 0.9) for _ in range(250)]
+    share = np.mean([straight(skeleton, motion).mean() for motion in draws])
+    # Standing still and about, and the beginnings of exercises: a quarter at least, and no more than a half.
+    assert 0.25 < share < 0.5
+    still = [motion for motion in draws if motion.name == "still"]
+    assert len(still) / len(draws) == pytest.approx(SHARES["still"], abs=0.06)
+    assert np.mean([straight(skeleton, motion).mean() for motion in still]) > 0.9
+
+
+def test_some_exercises_start_with_standing_still(skeleton: Skeleton, library: MotionLibrary) -> None:
+    draws = [
+        library.sample(np.random.default_rng([5, k]), activity="squat", duration_s=6.0, fps=10.0)
+        for k in range(60)
+    ]
+    opened = [bool(straight(skeleton, motion)[:6].all()) for motion in draws]
+    assert START_STILL_ODDS - 0.15 < np.mean(opened) < START_STILL_ODDS + 0.3  # some squats start late anyway
+    deepest = [column(skeleton, motion, "knee_angle_r").max() for motion in draws]
+    assert np.median(deepest) > 45.0
+    assert set(ACTIVITIES) >= MAY_START_STILL
+
+
+@pytest.mark.parametrize("activity", list(ACTIVITIES))
+def test_a_motion_may_be_a_single_frame(library: MotionLibrary, activity: str) -> None:
+    motion = library.sample(np.random.default_rng(2), activity=activity, duration_s=0.1, fps=1.0)
+    assert motion.q.shape[0] == 1 and np.isfinite(motion.q).all()
 
 
 @pytest.mark.parametrize("activity", list(ACTIVITIES))
@@ -208,7 +243,7 @@ def test_time_functions_pass_where_they_should() -> None:
 
 
 def test_an_unknown_activity_is_refused_by_name(library: MotionLibrary) -> None:
-    with pytest.raises(TrainError, match="no activity 'swim'; there are: captured, stand"):
+    with pytest.raises(TrainError, match="no activity 'swim'; there are: captured, still, stand"):
         library.sample(np.random.default_rng(0), activity="swim")
     with pytest.raises(TrainError, match="no captured motion is loaded"):
         library.sample(np.random.default_rng(0), activity="captured")

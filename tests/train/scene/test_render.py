@@ -15,6 +15,7 @@ from train.clothing.materials import Material, Pattern, material_table, srgb
 from train.clothing.outfits import DressedBody, dress
 from train.scene.cameras import (
     FRAMING_ODDS,
+    LEVEL_ODDS,
     Framing,
     View,
     crop_similarity,
@@ -136,6 +137,29 @@ def test_cameras_show_what_their_framing_promises(people):
         if framing is Framing.WEBCAM:
             assert hips <= 4 and 0.5 < min(distances) and max(distances) < 1.9
     assert sum(FRAMING_ODDS.values()) == pytest.approx(1.0)
+
+
+def test_whole_bodies_are_often_seen_by_a_level_camera_at_chest_height(people):
+    puppet, dressed = people[0]
+    anchors = dressed.place_anchors(nodes_of(puppet, STANDING))
+    level, heights, turns = [], [], []
+    hips = 0.5 * (anchors["hip_r"] + anchors["hip_l"])
+    across = anchors["hip_r"] - anchors["hip_l"]
+    for seed in range(300):
+        view = sample_view(anchors, 0.0, np.random.default_rng(seed), framing=Framing.FULL_BODY)
+        T = view.camera.T_ground_cam
+        pitch_deg = np.degrees(np.arcsin(-T[1, 2]))
+        level.append(abs(pitch_deg - 3.0) < 7.0 and 0.8 <= T[1, 3] <= 1.7)
+        if level[-1]:
+            heights.append(T[1, 3])
+            towards = (T[:3, 3] - hips) * [1.0, 0.0, 1.0]
+            facing = np.array([across[2], 0.0, -across[0]])
+            cosine = towards @ facing / np.linalg.norm(towards) / np.linalg.norm(facing)
+            turns.append(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
+    assert np.mean(level) > LEVEL_ODDS
+    assert 1.1 < np.median(heights) < 1.4
+    turns = np.array(turns)
+    assert np.mean(turns < 25.0) > 0.2 and np.mean((turns > 25.0) & (turns < 70.0)) > 0.15
 
 
 def test_webcams_stand_in_front(people):

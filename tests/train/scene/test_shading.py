@@ -21,7 +21,7 @@ LATTICE = noise_lattice()
 CLEAN = Webcam(
     exposure=1.0, white_balance=(1.0, 1.0, 1.0), contrast=1.0, saturation=1.0, vignette=0.0, defocus_px=0.0,
     motion_px=0.0, motion_angle=0.0, shot_noise=0.0, read_noise=0.0, chroma_noise=0.0, sharpening=0.0,
-    jpeg_quality=98,
+    jpeg_quality=98, video=False,
 )  # fmt: skip
 
 
@@ -238,3 +238,20 @@ def test_panoramas_are_exposed_alike(tmp_path: Path):
         light = load_panorama(path).light
         levels.append(light.harmonics[0].mean() + 0.35 * light.sun.mean())
     assert max(levels) < 1.3 * min(levels)
+
+
+def test_video_compression_takes_fine_grain_and_keeps_edges() -> None:
+    rng = np.random.default_rng(3)
+    linear = np.full((96, 96, 3), 0.12, np.float32)
+    linear[:, 48:] = 0.5
+    noisy = Webcam(
+        **{**{f: getattr(CLEAN, f) for f in CLEAN.__slots__}, "read_noise": 0.03, "jpeg_quality": 60}
+    )
+    video = Webcam(**{**{f: getattr(noisy, f) for f in noisy.__slots__}, "video": True})
+    still, coded, again = (expose(linear, w, 1.0, np.random.default_rng(5)) for w in (noisy, video, video))
+    np.testing.assert_array_equal(coded, again)
+    grain = [np.diff(image[:, :40].astype(float), axis=1).std() for image in (still, coded)]
+    assert grain[1] < 0.6 * grain[0]
+    step = [float(image[:, 56:].mean() - image[:, :40].mean()) for image in (still, coded)]
+    assert step[1] == pytest.approx(step[0], rel=0.05)
+    assert any(sample_webcam(rng).video for _ in range(20))
