@@ -17,8 +17,8 @@ BOTTOMS_MASCULINE = {"trousers": 0.42, "shorts": 0.38, "leggings": 0.08, "sweatp
 BOTTOMS_FEMININE = {"trousers": 0.38, "shorts": 0.2, "skirt": 0.12, "leggings": 0.22, "sweatpants": 0.08}
 SHOD_ODDS = 0.88
 SOCKS_IN_SHOES_ODDS, SOCKS_ALONE_ODDS = 0.9, 0.55
-AT_THE_KNEE_ODDS = 0.5
-"""Shorts whose hem covers the knee or nearly so; trackers take the hem for the knee."""
+AT_THE_KNEE_ODDS = 0.65
+"""Shorts whose hem is at the knee or below it; trackers take the hem for the knee."""
 TUCKED_ODDS = 0.15
 
 
@@ -74,7 +74,7 @@ def _bottom_cut(tailor: Tailor, kind: str, waist_y: float, rng: np.random.Genera
     knee_y, ankle_y, crotch_y = marks.knees[0, 1], marks.ankles[0, 1], marks.crotch_y_m
     plain = [Pattern.PLAIN] * 4 + [Pattern.HEATHER]
     if kind == "shorts":
-        reach = rng.uniform(0.85, 1.2) if rng.random() < AT_THE_KNEE_ODDS else rng.uniform(0.25, 0.9)
+        reach = rng.uniform(0.85, 1.3) if rng.random() < AT_THE_KNEE_ODDS else rng.uniform(0.25, 0.9)
         hem_y = crotch_y + reach * (knee_y - crotch_y)
         fabric = denim(rng) if rng.random() < 0.3 else cloth(rng, plain, muted=0.75)
         offset, looseness, slack = rng.uniform(0.006, 0.014), rng.uniform(0.4, 1.0), rng.uniform(0.0, 0.08)

@@ -7,6 +7,7 @@ import pytest
 
 from train.bodies.puppet import PuppetPool
 from train.bodies.regions import BodyRegions
+from train.clothing.clothes import AT_THE_KNEE_ODDS, _bottom_cut
 from train.clothing.garments import Category, Tailor
 from train.clothing.hair import from_eyes_m
 from train.clothing.masks import mask_field, put_on_mask
@@ -51,6 +52,16 @@ def test_socks_are_as_often_dark_and_light_as_stated() -> None:
     # 45 of 255 and 140 of 255 on a display, linear.
     assert np.mean(albedo < 0.03) >= SOCK_COLOUR_ODDS["dark"] - 0.07
     assert np.mean(albedo > 0.2) >= SOCK_COLOUR_ODDS["light"] - 0.07
+
+
+def test_hems_of_shorts_are_at_the_knee_as_often_as_stated(tailor: Tailor) -> None:
+    rng, marks = np.random.default_rng(2), tailor.landmarks
+    lowest = int(tailor.rest_m[:, 1].argmin())
+    fields = [_bottom_cut(tailor, "shorts", marks.crotch_y_m + 0.2, rng).where for _ in range(200)]
+    hems_m = np.array([tailor.rest_m[lowest, 1] - where[lowest] for where in fields])
+    reach = (marks.crotch_y_m - hems_m) / (marks.crotch_y_m - marks.knees[0, 1])
+    assert np.mean(reach > 0.9) == pytest.approx(AT_THE_KNEE_ODDS * 0.4 / 0.45, abs=0.1)
+    assert reach.min() > 0.2 and reach.max() < 1.35
 
 
 def test_a_mask_covers_mouth_and_nose_and_nothing_above_them(tailor: Tailor) -> None:
