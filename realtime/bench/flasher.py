@@ -16,11 +16,14 @@ SHORTEST_INTERVAL_S = 0.35
 """Less than three flashes a second: faster ones can harm people with photosensitive epilepsy (WCAG 2.3.1)."""
 SPREAD = 0.4
 """Random variation of intervals, as a share, so that flashes are not synchronous with the camera."""
-SIZE_PX = (640, 480)
 
 
 class Screen(Protocol):
     """Interface to a window."""
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
 
     def show(self, image: MatLike) -> None:
         """Replace the image."""
@@ -45,11 +48,6 @@ class Flasher:
         self._n_flashes = n_flashes
         self._interval_ns = interval_s * 1e9
         self._rng = np.random.default_rng(seed)
-        width, height = SIZE_PX
-        self._pictures = {
-            is_bright: np.full((height, width, 3), level, np.uint8)
-            for is_bright, level in ((True, 255), (False, 0))
-        }
         self._next_ns = 0
 
     def tick(self) -> bool:
@@ -59,8 +57,10 @@ class Flasher:
             if len(self.flashes) > self._n_flashes:
                 return False
             is_bright = len(self.flashes) % 2 == 1
+            width, height = self._screen.size_px
+            picture = np.full((height, width, 3), 255 if is_bright else 0, np.uint8)
             now_ns = time.perf_counter_ns()
-            self._screen.show(self._pictures[is_bright])
+            self._screen.show(picture)
             self.flashes.append(Flash(now_ns, is_bright))
             self._next_ns = now_ns + round(self._interval_ns * self._rng.uniform(1.0 - SPREAD, 1.0 + SPREAD))
         return self._screen.is_open()

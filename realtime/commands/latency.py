@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.bench.flasher import SHORTEST_INTERVAL_S, Flasher, FlashWatcher
     from realtime.bench.latency import MIN_FLASHES, measure
     from realtime.errors import RealtimeError
+    from realtime.overlay.fitted import FittedDrawing
     from realtime.overlay.window import Window, display_problem
     from realtime.pipeline.pipeline import Pipeline
 
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
         if not source.is_live:
             raise RealtimeError(f"{source.description} is not a camera; use a live camera: --source 0")
         estimator = session.build_estimator(options, source)
-        watcher = FlashWatcher(session.build_overlay(DrawingOptions(), estimator))
+        overlay = session.build_overlay(DrawingOptions(), estimator)
+        watcher = FlashWatcher(FittedDrawing(overlay, lambda: window.size_px))
         pipeline = Pipeline(source, estimator, sink=watcher, trace=trace)
         window.open(source.width_px, source.height_px)
     flasher = Flasher(window, args.flashes, args.interval)

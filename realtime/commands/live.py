@@ -95,7 +95,8 @@ def track(options: LiveOptions) -> int:
     with session.opened(session.source_of(run)) as source:
         estimator = session.build_estimator(run, source)
         ranges, pictures = JointRanges(estimator.skeleton), _pictures(wanted=options.window)
-        outputs = _build_outputs(options, source, estimator, ranges, pictures)
+        window = Window()
+        outputs = _build_outputs(options, source, estimator, ranges, pictures, window)
         pipeline = Pipeline(
             source,
             estimator,
@@ -110,7 +111,6 @@ def track(options: LiveOptions) -> int:
             trace=trace,
         )
     with session.ended_by_sigterm():
-        window = Window()
         if pictures is not None:
             window.open(source.width_px, source.height_px)
         stats = _run_with_progress(pipeline, window, pictures)
@@ -142,15 +142,17 @@ def _build_outputs(
     estimator: Estimator,
     ranges: JointRanges,
     pictures: LatestSlot[Image] | None,
+    window: Window,
 ) -> Outputs:
+    from realtime.overlay.fitted import FittedDrawing
     from realtime.pipeline.slot import SlotPolicy
     from realtime.recording import lossless_video
     from realtime.recording.outputs import Outputs
 
     run = options.run
     shown = session.build_overlay(run.drawing, estimator, mirror=options.mirror)
-    # What is recorded is never mirrored.
-    recorded = session.build_overlay(run.drawing, estimator) if options.mirror else shown
+    # What is recorded is never mirrored, and has the size of the camera's images.
+    recorded = session.build_overlay(run.drawing, estimator)
     recorder = (
         None if run.out is None else session.open_recorder("live", run, source, estimator, replace=False)
     )
@@ -161,7 +163,7 @@ def _build_outputs(
         recorder=recorder,
         recorded=recorded,
         keeps_video=options.record_video,
-        shown=shown,
+        shown=FittedDrawing(shown, lambda: window.size_px),
         pictures=pictures,
         must_record=False,
         policy=SlotPolicy.LATEST,

@@ -82,7 +82,10 @@ def _pieces(
     """The visible pieces of a line as pairs of pixels."""
     T = camera.T_ground_cam
     depth_m = (line_m - T[:3, 3]) @ T[:3, 2]
+    intrinsics = camera.intrinsics
+    # The image may have been scaled to a window.
     uv_px = camera.project(np.where((depth_m > NEAREST_M)[:, None], line_m, np.nan))
+    uv_px *= (width_px / intrinsics.width_px, height_px / intrinsics.height_px)
     margin = np.array([width_px, height_px], dtype=np.float64)
     with np.errstate(invalid="ignore"):
         inside = (uv_px > -margin) & (uv_px < 2.0 * margin)

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 DESIGN_SIZE_PX = (640, 480)
 """Image size for which all lengths are designed; they scale with the actual size."""
+LEAST_UNIT_PX, LEAST_TEXT_UNIT_PX = 0.4, 0.9
+"""Smallest scale of lines, and of text, which could not be read if it were smaller."""
 MARGIN_PX = 12
-PILL_PX = 26
+PILL_PX, TEXT_PX, PAD_PX, GAP_PX = 26, 13.0, 12.0, 12.0
+"""Height of a pill, size of its text, space at its ends and between its parts."""
 
 _STATUS: dict[Status, tuple[str, Colour]] = {
     Status.TRACKING: ("Tracking", GOOD),
@@ -87,26 +90,47 @@ class Overlay:
         stats = stats or LiveStats()
         shown = np.asarray(cv2.flip(image, 1), dtype=np.uint8) if self._mirror else image.copy()
         height, width = shown.shape[:2]
-        unit_px = max(0.4, min(width / DESIGN_SIZE_PX[0], height / DESIGN_SIZE_PX[1]))
+        scale = min(width / DESIGN_SIZE_PX[0], height / DESIGN_SIZE_PX[1])
+        unit_px, text_px = max(LEAST_UNIT_PX, scale), max(LEAST_TEXT_UNIT_PX, scale)
         self._angles.remember(sample)
         self._plot.remember(sample)
         self._arcs.draw(shown, sample, unit_px, mirrored=self._mirror)
         self._drawing.draw(shown, sample, unit_px, mirrored=self._mirror, markers=self._markers)
-        self._plot.draw(shown, sample, unit_px)
-        top_px, spare_px = round((1.8 * MARGIN_PX + PILL_PX) * unit_px), self._plot.height_px(unit_px)
-        self._angles.draw(shown, sample, top_px, unit_px, spare_px)
+        self._plot.draw(shown, sample, text_px)
+        top_px = self._draw_head(shown, sample, stats, text_px)
+        self._angles.draw(shown, sample, top_px, text_px, self._plot.height_px(text_px))
+        banner = stats.note or _BANNER[sample.status]
+        if banner:
+            dot = ALARM if stats.note else _STATUS[sample.status][1]
+            margin_px, height_px = round(MARGIN_PX * text_px), round(PILL_PX * text_px)
+            y_px = height - margin_px - height_px
+            self._pill(shown, [(banner, WHITE)], text_px, 0.5, y_px=y_px, dot=dot)
+        return shown
+
+    def _draw_head(self, shown: Image, sample: PoseSample, stats: LiveStats, unit_px: float) -> int:
+        """Draw the status and, beside it or below it, speed and losses; returns the next line's top."""
+        y_px, line_px = round(MARGIN_PX * unit_px), round((0.8 * MARGIN_PX + PILL_PX) * unit_px)
         text, colour = _STATUS[sample.status]
-        self._pill(shown, [(text, WHITE)], unit_px, 0.0, top=True, dot=colour)
+        end_px = self._pill(shown, [(text, WHITE)], unit_px, 0.0, y_px=y_px, dot=colour)
         counts = _counts(stats)
         if counts and self._is_camera_assumed:
             counts.append(("uncalibrated", MUTED))
-        if counts:
-            self._pill(shown, counts, unit_px, 1.0, top=True)
-        banner = stats.note or _BANNER[sample.status]
-        if banner:
-            dot = ALARM if stats.note else colour
-            self._pill(shown, [(banner, WHITE)], unit_px, 0.5, top=False, dot=dot)
-        return shown
+        if not counts:
+            return y_px + line_px
+        is_beside = end_px + self._pill_px(counts, unit_px)[1] + 2 * y_px <= shown.shape[1]
+        if not is_beside:
+            y_px += line_px
+        self._pill(shown, counts, unit_px, 1.0 if is_beside else 0.0, y_px=y_px)
+        return y_px + line_px
+
+    def _pill_px(
+        self, parts: list[tuple[str, Colour]], unit_px: float, lead_px: float = 0.0
+    ) -> tuple[float, int]:
+        """Widths that a pill's text needs and that the pill has."""
+        widths = [self._typeface.width_px(text, TEXT_PX * unit_px, 500) for text, _ in parts]
+        needed = lead_px + sum(widths) + GAP_PX * unit_px * (len(parts) - 1) + 2 * PAD_PX * unit_px
+        # In steps, so that a changing digit does not need a panel of a new size each time.
+        return needed, round(-(-needed // (8 * unit_px)) * 8 * unit_px)
 
     def _pill(
         self,
@@ -115,34 +139,42 @@ class Overlay:
         unit_px: float,
         place: float,
         *,
-        top: bool,
+        y_px: int,
         dot: Colour | None = None,
-    ) -> None:
-        """Draw a line of text on a rounded panel; `place` is from 0, left edge, to 1, right edge."""
-        size_px, pad_px, gap_px = 13.0 * unit_px, 12.0 * unit_px, 12.0 * unit_px
-        widths = [self._typeface.width_px(text, size_px, 500) for text, _ in parts]
+    ) -> int:
+        """Draw a line of text on a rounded panel; nothing if it does not fit.
+
+        Args:
+            image: Image to draw on. Shape: (height, width, 3).
+            parts: Texts and their colours.
+            unit_px: Size of a design pixel.
+            place: Position from 0, left edge, to 1, right edge.
+            y_px: Upper edge.
+            dot: Colour of a dot before the text; None for no dot.
+
+        Returns:
+            Right edge of the panel.
+        """
         lead_px = 16.0 * unit_px if dot is not None else 0.0
-        needed = lead_px + sum(widths) + gap_px * (len(parts) - 1) + 2 * pad_px
-        # In steps, so that a changing digit does not need a panel of a new size each time.
-        width = round(-(-needed // (8 * unit_px)) * 8 * unit_px)
+        needed, width = self._pill_px(parts, unit_px, lead_px)
         height, margin = round(PILL_PX * unit_px), round(MARGIN_PX * unit_px)
-        if width > image.shape[1] or height + margin > image.shape[0]:
-            return
+        if width > image.shape[1] or y_px < 0 or height + y_px > image.shape[0]:
+            return 0
         room = max(0, image.shape[1] - width - 2 * margin)
         x_px = min(margin + round(place * room), image.shape[1] - width)
-        y_px = margin if top else image.shape[0] - margin - height
         if (width, height) not in self._pills:
             self._pills[width, height] = Panel(width, height, height // 2)
         part = self._pills[width, height].lay(image, x_px, y_px)
-        x = pad_px + (width - needed) / 2.0
-        baseline = 0.5 * height + 0.35 * size_px
+        size_px = TEXT_PX * unit_px
+        x, baseline = PAD_PX * unit_px + (width - needed) / 2.0, 0.5 * height + 0.35 * size_px
         if dot is not None:
             centre = (round((x + 3.0 * unit_px) * 16), round(height * 8))
             cv2.circle(part, centre, round(4.0 * unit_px * 16), dot, -1, cv2.LINE_AA, 4)
             x += lead_px
-        for (text, colour), text_width in zip(parts, widths, strict=True):
+        for text, colour in parts:
             self._typeface.draw(part, text, (x, baseline), colour, size_px, 500)
-            x += text_width + gap_px
+            x += self._typeface.width_px(text, size_px, 500) + GAP_PX * unit_px
+        return x_px + width
 
 
 def _counts(stats: LiveStats) -> list[tuple[str, Colour]]:

@@ -26,6 +26,9 @@ PANEL_OPACITY = 0.8
 SHIFT = 4
 """Fractional bits of coordinates passed to OpenCV: lines are drawn to 1/16 px."""
 
+SPACE_SHARE, LEAST_SPACE_PX = 0.275, 3
+"""Width of a space as a share of the text size, and at least."""
+
 _FAR_PX = 8000.0
 _HERSHEY_CAP_PX = 21.0
 _WITHOUT_UNICODE = str.maketrans({"\N{DEGREE SIGN}": "", "\N{EN DASH}": "-"})
@@ -54,7 +57,11 @@ def polyline(image: Image, xy_px: NDArray[np.float64], colour: Colour, thickness
 
 
 class Typeface:
-    """Text in OpenCV's TrueType face, or before OpenCV 5 in its stroke font, which lacks non-ASCII signs."""
+    """Text in OpenCV's TrueType face, or before OpenCV 5 in its stroke font, which lacks non-ASCII signs.
+
+    OpenCV rounds the width of each sign down to whole pixels, which leaves 1 or 2 px for a space in small
+    text: words run together. Words are therefore set one by one.
+    """
 
     def __init__(self) -> None:
         self._face: Any = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
@@ -80,7 +87,9 @@ class Typeface:
         """
         x, y = round(xy_px[0]), round(xy_px[1])
         if self._face is not None:
-            cv2.putText(image, text, (x, y), colour, self._face, round(size_px), weight)
+            for word in text.split(" "):
+                cv2.putText(image, word, (x, y), colour, self._face, round(size_px), weight)
+                x += self._word_px(word, size_px, weight) + _space_px(size_px)
             return
         scale, thickness = _stroke(size_px, weight)
         text = text.translate(_WITHOUT_UNICODE)
@@ -89,12 +98,16 @@ class Typeface:
     def width_px(self, text: str, size_px: float, weight: int = 400) -> int:
         """Width of `text`."""
         if self._face is not None:
-            box = cv2.getTextSize((4096, 4096), text, (0, 0), self._face, round(size_px), weight)
-            return int(box[2])
+            words = text.split(" ")
+            spaces = _space_px(size_px) * (len(words) - 1)
+            return spaces + sum(self._word_px(word, size_px, weight) for word in words)
         scale, thickness = _stroke(size_px, weight)
         text = text.translate(_WITHOUT_UNICODE)
         (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
         return int(width)
+
+    def _word_px(self, word: str, size_px: float, weight: int) -> int:
+        return int(cv2.getTextSize((4096, 4096), word, (0, 0), self._face, round(size_px), weight)[2])
 
 
 class Panel:
@@ -141,6 +154,10 @@ def _fill_rounded(coverage: Image, radius: int) -> None:
     for x in (radius, width - radius - 1):
         for y in (radius, height - radius - 1):
             cv2.circle(coverage, (x, y), radius, 255, -1)
+
+
+def _space_px(size_px: float) -> int:
+    return max(LEAST_SPACE_PX, round(SPACE_SHARE * size_px))
 
 
 def _stroke(size_px: float, weight: int) -> tuple[float, int]:

@@ -9,10 +9,17 @@ import sys
 import cv2
 import numpy as np
 from cv2.typing import MatLike
+from numpy.typing import NDArray
+
+from realtime.overlay.fitted import fitted, fitted_size_px
 
 TITLE = "kinecast - q or Esc ends"
 PROBE_TIMEOUT_S = 20.0
 _ENDING_KEYS = (ord("q"), 27)
+_STYLE = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
+"""A plain window that can be resized; by default, Qt adds a toolbar, a status bar and margins."""
+LARGEST_PX = (1280, 720)
+"""Largest size at which a window is opened, so that it fits on a laptop's screen."""
 _PROBE = "import cv2; cv2.namedWindow('probe'); cv2.waitKey(1); cv2.destroyAllWindows()"
 
 
@@ -49,29 +56,48 @@ def quiet_qt() -> None:
 
 
 class Window:
-    """Shows images; every call must come from the main thread."""
+    """Shows images; every call must come from the main thread, except reading `size_px`.
+
+    The window library shrinks images by nearest neighbour, in which text cannot be read. Images are
+    therefore scaled here; what is drawn at `size_px` is shown pixel by pixel.
+    """
 
     def __init__(self) -> None:
         self._is_shown = False
         self._note = ""
+        self._image: MatLike | None = None
+        self._size_px = LARGEST_PX
 
     @property
     def is_shown(self) -> bool:
         """Whether the window has been opened and not been closed since."""
         return self._is_shown
 
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the area for images."""
+        return self._size_px
+
     def open(self, width_px: int, height_px: int) -> None:
-        """Show an empty window; call it before tracking starts, because the window library loads slowly."""
+        """Show an empty window; call it before tracking starts, because the window library loads slowly.
+
+        Args:
+            width_px: Width of the images to be shown; larger ones than `LARGEST_PX` open a smaller window.
+            height_px: Height of these images.
+        """
         quiet_qt()
-        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-        cv2.resizeWindow(TITLE, width_px, height_px)
-        self._is_shown = True
-        self.show(np.zeros((height_px, width_px, 3), dtype=np.uint8))
+        shrinks = width_px > LARGEST_PX[0] or height_px > LARGEST_PX[1]
+        size_px = fitted_size_px((width_px, height_px), LARGEST_PX) if shrinks else (width_px, height_px)
+        cv2.namedWindow(TITLE, _STYLE)
+        cv2.resizeWindow(TITLE, *size_px)
+        self._is_shown, self._size_px = True, size_px
+        self.show(np.zeros((size_px[1], size_px[0], 3), dtype=np.uint8))
         cv2.waitKey(1)
 
     def show(self, image: MatLike) -> None:
-        """Replace the image of an open window."""
-        cv2.imshow(TITLE, image)
+        """Replace the image of an open window; scaled to fit, with black bars beside it."""
+        self._image = image
+        cv2.imshow(TITLE, _framed(image, self._size_px))
 
     def set_note(self, note: str) -> None:
         """Show a note in the title, such as that the camera is gone and no new images arrive."""
@@ -85,10 +111,33 @@ class Window:
             return True
         if cv2.waitKey(1) & 0xFF in _ENDING_KEYS:
             return False
-        return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+            return False
+        self._follow_size()
+        return True
+
+    def _follow_size(self) -> None:
+        """Take note of the window's size, and scale the shown image anew if the user has changed it."""
+        *_, width, height = cv2.getWindowImageRect(TITLE)
+        if width > 0 and height > 0 and (width, height) != self._size_px:
+            self._size_px = (width, height)
+            if self._image is not None:
+                self.show(self._image)
 
     def close(self) -> None:
         """Remove the window."""
         if self._is_shown:
             cv2.destroyAllWindows()
             self._is_shown = False
+
+
+def _framed(image: MatLike, size_px: tuple[int, int]) -> MatLike:
+    """The image scaled to fit, in the middle of black. Shape: (height, width, 3)."""
+    inner = fitted(np.asarray(image, dtype=np.uint8), size_px)
+    height, width = inner.shape[:2]
+    if (width, height) == size_px:
+        return inner
+    frame: NDArray[np.uint8] = np.zeros((size_px[1], size_px[0], 3), dtype=np.uint8)
+    left, top = (size_px[0] - width) // 2, (size_px[1] - height) // 2
+    frame[top : top + height, left : left + width] = inner
+    return frame

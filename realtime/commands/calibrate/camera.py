@@ -82,7 +82,7 @@ def _collect_live(source: FrameSource, board: Board, *, with_window: bool) -> Bo
 
         def show(image: Image, view: BoardView | None, collector: ViewCollector, verdict: Verdict) -> bool:
             if window.is_shown:
-                window.show(draw_guidance(image, view, collector, verdict, typeface))
+                window.show(draw_guidance(image, view, collector, verdict, typeface, window.size_px))
             return window.is_open()
 
         return collect_live(source, board, show=show)

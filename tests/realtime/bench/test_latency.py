@@ -165,6 +165,10 @@ class FakeScreen:
         with self._lock:
             self._shown.append((time.perf_counter() + self._delay_s, int(image[0, 0, 0])))
 
+    @property
+    def size_px(self) -> tuple[int, int]:
+        return 64, 48
+
     def is_open(self) -> bool:
         return not self.is_closed
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from realtime.overlay import window as display
+from tests.support.screens import virtual_screen
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -42,6 +48,7 @@ class FakeGui:
         monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: self.titles.append(title))
         monkeypatch.setattr(cv2, "waitKey", lambda _: self.key)
         monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: self.visible)
+        monkeypatch.setattr(cv2, "getWindowImageRect", lambda _: (0, 0, 6, 4))
 
 
 PICTURE = np.zeros((4, 6, 3), dtype=np.uint8)
@@ -75,3 +82,54 @@ def test_a_note_is_told_in_the_title_while_it_holds(monkeypatch: pytest.MonkeyPa
     for note in ("", "camera 0 is gone", "camera 0 is gone", ""):
         window.set_note(note)
     assert gui.titles == [f"{display.TITLE} - camera 0 is gone", display.TITLE]
+
+
+_ON_A_SCREEN = """
+import os, time
+import cv2, numpy as np
+from realtime.overlay.window import TITLE, Window
+from tests.support.screens import screenshot
+
+def until(condition, what):
+    end = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < end, what
+        assert window.is_open()
+
+def shows(expected):
+    height, width = expected.shape[:2]
+    seen = screenshot(os.environ)
+    return (seen[:height, :width] == expected).all() and not seen[height:].any() and not seen[:, width:].any()
+
+window, rng = Window(), np.random.default_rng(0)
+window.open(1280, 720)
+picture = rng.integers(0, 255, (720, 1280, 3), np.uint8)
+window.show(picture)
+until(lambda: shows(picture), "each pixel as it was drawn, and nothing beside it")
+
+cv2.resizeWindow(TITLE, 360, 640)
+smaller = np.zeros((640, 360, 3), np.uint8)
+smaller[219:421] = cv2.resize(picture, (360, 202), interpolation=cv2.INTER_AREA)
+until(lambda: shows(smaller), "the image shrunk by averaging, in the middle")
+assert window.size_px == (360, 640)
+drawn = rng.integers(0, 255, (640, 360, 3), np.uint8)
+window.show(drawn)
+until(lambda: shows(drawn), "what is drawn at the window's size, as it was drawn")
+window.close()
+"""
+
+
+def test_the_window_shows_what_is_drawn_pixel_by_pixel():
+    with virtual_screen() as environment:
+        environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        command = [sys.executable, "-c", _ON_A_SCREEN]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240.0)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("size_px", "opened"), [((640, 480), (640, 480)), ((1080, 1920), (405, 720))])
+def test_the_window_fits_on_the_screen(monkeypatch, size_px: tuple[int, int], opened: tuple[int, int]):
+    FakeGui(monkeypatch)
+    window = display.Window()
+    window.open(*size_px)
+    assert window.size_px == opened

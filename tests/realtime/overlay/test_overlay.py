@@ -338,3 +338,44 @@ def test_before_opencv_5_the_stroke_font_writes(
 
 def test_faint_colours_are_fainter() -> None:
     assert luminance(FAINT) < luminance(MUTED) < luminance(WHITE)
+
+
+@pytest.mark.parametrize("size_px", range(6, 20))
+def test_words_keep_their_distance_at_every_size(size_px: int) -> None:
+    typeface, words = overlay_style.Typeface(), "keep head and feet in view".split()
+    drawn = np.zeros((40, 400, 3), np.uint8)
+    typeface.draw(drawn, " ".join(words), (4, 30), WHITE, size_px, 500)
+    columns = np.flatnonzero((drawn > 40).any(axis=(0, 2)))
+    gaps = np.diff(columns) - 1
+    # As many gaps as between words are wider than any gap within a word.
+    widest = np.sort(gaps)[::-1][: len(words)]
+    assert widest[len(words) - 2] >= max(2, 0.2 * size_px - 1) and widest[-1] < widest[-2]
+    assert abs(columns[-1] + 1 - 4 - typeface.width_px(" ".join(words), size_px, 500)) <= 2
+
+
+@pytest.mark.parametrize("size_px", [(360, 640), (640, 360), (320, 240), (1280, 720)])
+def test_text_is_never_too_small_to_read_nor_drawn_over_other_text(
+    skeleton: Skeleton, camera: CameraCalibration, monkeypatch: pytest.MonkeyPatch, size_px: tuple[int, int]
+) -> None:
+    sizes: list[float] = []
+    draw = overlay_style.Typeface.draw
+
+    def spy(self: Any, image: Image, text: str, xy: Any, colour: Colour, size: float, weight: int = 400):
+        sizes.append(size)
+        draw(self, image, text, xy, colour, size, weight)
+
+    laid: list[tuple[int, int, int, int]] = []
+    lay = overlay_style.Panel.lay
+
+    def spy_lay(self: Any, image: Image, x: int, y: int) -> Image:
+        laid.append((x, y, x + self.size_px[0], y + self.size_px[1]))
+        return lay(self, image, x, y)
+
+    monkeypatch.setattr(overlay_style.Typeface, "draw", spy)
+    monkeypatch.setattr(overlay_style.Panel, "lay", spy_lay)
+    overlay = Overlay(skeleton, camera, plots=["knee_angle"])
+    stats = LiveStats(fps=29.9, latency_ms=112.0, dropped_frames=137)
+    overlay.draw(plain(size_px=size_px), standing(skeleton), stats)
+    assert min(sizes) >= 9.0
+    for k, a in enumerate(laid):
+        assert not any(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3] for b in laid[:k])
