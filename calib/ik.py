@@ -28,6 +28,8 @@ class IkResult:
     """Coordinates in rad and m, dependent ones included. Shape: (n_q,)."""
     residual_rms_m: float
     """Root mean square distance between stations and the targets that count; NaN without targets."""
+    cost: float
+    """What was minimised, at q."""
     n_iterations: int
     converged: bool
 
@@ -129,7 +131,8 @@ class InverseKinematics:
                 raise SkeletonError(f"q0 has shape {q.shape}; accepted: {self.skeleton.n_q} finite numbers")
         tree = self.skeleton.tree
         n_iterations, converged, rms_m = solve(tree, problem, q, work, MAX_ITERATIONS, STEP_TOLERANCE)
-        return IkResult(q, rms_m, n_iterations, converged)
+        cost = evaluate(tree, problem, q, work)
+        return IkResult(q, rms_m, cost, n_iterations, converged)
 
     def _set_targets(self, targets_m: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
         problem = self._problem

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +23,11 @@ from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare
 from realtime.pose.estimate import Estimate
 from realtime.pose.foot_lock import FootLock
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.observation import bounding_box, observe_model, trust, world_in_camera
+from realtime.pose.observation import bounding_box
+from realtime.pose.personal_solver import PersonalSolver, PosePrior
 from realtime.pose.position import PelvisPosition
 from realtime.pose.scaling import KnownSubject, SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
-from realtime.pose.solver import PoseSolver, Prior
 from realtime.sample import Frame, PoseSample
 
 Array = NDArray[np.float64]
@@ -36,18 +35,6 @@ Array = NDArray[np.float64]
 SAME_REGION, REGIONS_PER_S = 0.5, 4.0
 """Distance, in sides of the region, at which a person is found again after they were lost, and how it grows:
 they may have run at 10 m/s."""
-
-
-class PosePrior(Protocol):
-    """Expects a pose before the solver sees the landmarks."""
-
-    name: str
-    """Name of the estimator that has this prior."""
-    stage: str
-    """Name of the time from landmarks to coordinates in reports."""
-
-    def expect(self, result: BlazePoseResult) -> Prior:
-        """The pose expected in one frame."""
 
 
 class LandmarksEstimator:
@@ -61,6 +48,7 @@ class LandmarksEstimator:
         height_m: Stature of the person, if known.
         subject: Scale factors and offsets of the person, if measured; they replace the stature.
         prior: Source of the expected pose; None takes the prior of human posture.
+        learns_person: Whether landmark offsets are learned when the person stands in the neutral pose.
 
     Raises:
         SkeletonError: the skeleton lacks a body that a person cannot be tracked without.
@@ -76,10 +64,10 @@ class LandmarksEstimator:
         subject: KnownSubject | None = None,
         *,
         prior: PosePrior | None = None,
+        learns_person: bool = True,
     ) -> None:
         self.name = "landmarks" if prior is None else prior.name
         self._stage = "inverse_kinematics" if prior is None else prior.stage
-        self._prior = prior
         self.skeleton = skeleton
         self.camera = camera
         self._blazepose = blazepose
@@ -89,7 +77,9 @@ class LandmarksEstimator:
         self._model = build_landmark_model(skeleton)
         self._subject = subject or KnownSubject()
         self._scaling = SubjectScaling(skeleton, self._model, height_m, known=self._subject.scale_factors)
-        self._solver = PoseSolver(skeleton, self._model)
+        self._solver = PersonalSolver(
+            skeleton, self._model, camera, self._scaling, prior, learns=learns_person
+        )
         self._position = PelvisPosition(skeleton, self._model, camera)
         self._lock = FootLock(skeleton, self._model, camera.T_ground_cam[:3, 3]) if camera.has_floor else None
         self.reset()
@@ -110,7 +100,7 @@ class LandmarksEstimator:
         self._blazepose.step(frame.image)
         result = self._blazepose.run_roi(frame.image, letterbox_roi(k.width_px, k.height_px))
         if result is not None:
-            estimate = self._place(0, result, self._solve(result))
+            estimate = self._place(0, *self._solve(0, result))
             spare_layer(self._layer).step(frame, estimate, {})
         self.reset()
 
@@ -135,23 +125,22 @@ class LandmarksEstimator:
         self._person.see(frame)
         self._last_roi = result.roi
         start_ns = time.perf_counter_ns()
-        estimate = self._solve(result)
+        fitted, estimate = self._solve(frame.t_capture_ns, result)
         stage_ns[self._stage] = time.perf_counter_ns() - start_ns
         start_ns = time.perf_counter_ns()
-        estimate = self._place(frame.t_capture_ns, result, estimate)
+        estimate = self._place(frame.t_capture_ns, fitted, estimate)
         stage_ns["pelvis_position"] = time.perf_counter_ns() - start_ns
         return self._layer.step(frame, estimate, stage_ns, self._hold_feet(frame.t_capture_ns, estimate))
 
     def _forget_frame(self) -> None:
-        self._solver.reset()
+        self._solver.forget_frame()
         self._position.reset()
         if self._lock is not None:
             self._lock.reset()
 
     def _forget_person(self) -> None:
-        self._scaling.reset()
+        self._solver.forget_person()
         self._forget_frame()
-        self._solver.set_scale_factors(self._scaling.scale_factors)
         self._layer.reset()
         self._person.reset()
         self._last_roi = None
@@ -175,17 +164,11 @@ class LandmarksEstimator:
             return None
         return partial(self._lock.step, t_ns, self._position.stances, estimate.scale_factors)
 
-    def _solve(self, result: BlazePoseResult) -> Estimate:
-        world_m = world_in_camera(result, self.camera)
-        visibility = trust(result)
-        if self._scaling.update(world_m, visibility):
-            self._solver.set_scale_factors(self._scaling.scale_factors)
-        seen = observe_model(
-            result, world_m * self._scaling.world_scale, visibility, self._model, self.camera
-        )
-        prior = None if self._prior is None else self._prior.expect(result)
-        found = self._solver.solve(seen, prior)
-        return Estimate(
+    def _solve(self, t_ns: int, result: BlazePoseResult) -> tuple[BlazePoseResult, Estimate]:
+        """The landmarks that the estimate fits, and the estimate."""
+        solved = self._solver.solve(t_ns, result)
+        found = solved.found
+        estimate = Estimate(
             q=found.q,
             confidence=found.confidence,
             sigma=found.sigma,
@@ -194,3 +177,4 @@ class LandmarksEstimator:
             status=status_of(self._scaling),
             box_px=bounding_box(result.roi.corners_px()),
         )
+        return solved.result, estimate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.ik import InverseKinematics
+from calib.ik import IkResult, InverseKinematics
 from calib.kinematics import station_jacobian
 from calib.skeleton import Skeleton
 from engines.blazepose.pose_landmark import HIPS, SHOULDERS
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 FREE_COORDINATE_SIGMA_RAD = 1.0
 """Standard deviation that replaces a missing prior when confidence is computed."""
+FAR_RAD = np.radians(30.0)
+"""Distance of a joint's coordinate from the expected one at which a second solution is sought from there."""
 LEFT_TO_RIGHT = (HIPS, SHOULDERS)
 """Hips and shoulders; some skeletons have no arms."""
 
@@ -52,6 +54,12 @@ class Posterior:
     nothing to the prior. Shape: (n_q,)."""
 
 
+def habit_prior(model: LandmarkModel) -> Prior:
+    """How people hold themselves: the model's posture prior."""
+    spread = np.maximum(model.prior_weight, FREE_COORDINATE_SIGMA_RAD**-2.0) ** -0.5
+    return Prior(model.q_prior, model.prior_weight, spread)
+
+
 class PoseSolver:
     """Maximum of the posterior over coordinates, warm-started from the frame before.
 
@@ -67,8 +75,8 @@ class PoseSolver:
             skeleton, model.station_body, model.station_m, bounded=skeleton.is_clamped & ~is_root(skeleton)
         )
         self._free = np.flatnonzero(~skeleton.is_dependent)
-        spread = np.maximum(model.prior_weight, FREE_COORDINATE_SIGMA_RAD**-2.0) ** -0.5
-        self._habit = Prior(model.q_prior, model.prior_weight, spread)
+        self._habit = habit_prior(model)
+        self._is_limb = skeleton.is_rotational & ~is_root(skeleton)
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._J = np.empty((len(model.landmark), 3, skeleton.n_q))
         self._row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
@@ -93,15 +101,34 @@ class PoseSolver:
             prior: Prior of this frame; None takes the model's posture prior.
         """
         prior = self._habit if prior is None else prior
+        return self.judge(self.find(seen, prior), seen, prior)
+
+    def find(self, seen: LandmarkObservation, prior: Prior) -> Array:
+        """The most probable coordinates. Shape: (n_q,)."""
         start = self._first_guess(seen, prior.q) if self._q is None else self._q
-        solution = self._ik.solve(
-            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.weight
-        )
-        self._q = solution.q
-        variance = self._variance(solution.q, seen, prior)
+        best = self._descend(seen, prior, start)
+        if self._q is not None and self._is_far(best.q, prior):
+            # Limbs bent the wrong way round also look right: the expected pose leads out of there.
+            start = np.where(self._is_limb, prior.q, best.q)
+            best = min(best, self._descend(seen, prior, start), key=lambda solution: solution.cost)
+        self._q = best.q
+        return best.q
+
+    def judge(self, q: Array, seen: LandmarkObservation, prior: Prior) -> Posterior:
+        """Coordinates with their uncertainty."""
+        variance = self._variance(q, seen, prior)
         confidence = np.clip(1.0 - variance / prior.spread**2, 0.0, 1.0)
         confidence[self._skeleton.is_dependent] = 0.0
-        return Posterior(solution.q, np.sqrt(variance), confidence)
+        return Posterior(q, np.sqrt(variance), confidence)
+
+    def _descend(self, seen: LandmarkObservation, prior: Prior, start: Array) -> IkResult:
+        return self._ik.solve(
+            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.weight
+        )
+
+    def _is_far(self, q: Array, prior: Prior) -> bool:
+        apart = np.where(self._is_limb & (prior.weight > 0.0), q - prior.q, 0.0)
+        return bool(np.abs(apart).max() > FAR_RAD)
 
     def _first_guess(self, seen: LandmarkObservation, q_prior: Array) -> Array:
         """The expected pose, at the hips, turned as hips and shoulders are. Shape: (n_q,)."""

@@ -1,0 +1,198 @@
+"""Where landmarks lie on this person, learned from the frames seen so far.
+
+BlazePose puts everybody's landmarks at much the same places of a body, but not quite: at the upper edge of
+dark socks instead of the ankle, at the pockets instead of the hip. Such an offset stays with the person, and
+makes a straight leg look short, which a single image explains as bent. While somebody stands in the neutral
+pose (`realtime.pose.neutral_pose`) the angles are known, so what remains between landmarks and skeleton is
+the offset. Afterwards every frame is corrected by it before the lift network and the solver see it.
+
+An offset has two parts. Across the line of sight it is where the landmark lies on the body, and turns with
+the body. Along the line of sight it is an error of the network's depth, which belongs to the view: it fades
+as the person turns away from the direction in which it was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.coordinates import stem_of
+from calib.kinematics import forward_kinematics, station_positions
+from calib.skeleton import Skeleton
+from engines.blazepose.tracker import BlazePoseResult
+from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.observation import rotation_to_ray
+from realtime.pose.solver import Prior
+
+Array = NDArray[np.float64]
+
+LEARNING_S = 0.7
+"""How long neutral frames are averaged."""
+MIN_FRAMES = 5
+POPULATION_ACROSS_M, POPULATION_ALONG_M = 0.05, 0.10
+"""Standard deviations of offsets among people."""
+MEASURED_M = 0.015
+"""Standard deviation of an offset as one neutral pose gives it: people do not stand quite as expected."""
+CORRECTED_BODIES = ("femur", "tibia", "talus", "calcn", "toes")
+"""Legs alone: what arms and head do in the neutral pose is not known."""
+NEUTRAL_DEG: dict[str, tuple[float, float]] = {
+    "pelvis_tilt": (0.0, 5.0),
+    "pelvis_list": (0.0, 2.0),
+    "hip_flexion": (0.0, 5.0),
+    "hip_adduction": (-3.0, 4.0),
+    "hip_rotation": (0.0, 6.0),
+    "knee_angle": (2.0, 3.0),
+    "ankle_angle": (3.0, 3.0),
+    "subtalar_angle": (0.0, 4.0),
+    "mtp_angle": (0.0, 3.0),
+    "lumbar_extension": (-4.0, 5.0),
+    "lumbar_bending": (0.0, 3.0),
+    "lumbar_rotation": (0.0, 3.0),
+}
+"""Mean and standard deviation of coordinates among adults who stand upright."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LandmarkOffsets:
+    """Offsets of one person's landmarks from those of the model."""
+
+    across_m: Array
+    """Seen across the line of sight, in the bodies' frames, unscaled. Shape: (n_stations, 3)."""
+    along_m: Array
+    """Along the line of sight, unscaled. Shape: (n_stations,)."""
+    view: Array
+    """Direction from the camera in the bodies' frames while this was measured. Shape: (n_stations, 3)."""
+
+
+def neutral_prior(skeleton: Skeleton, prior: Prior) -> Prior:
+    """The expected pose of somebody who stands in the neutral pose: arms and head as `prior` has them."""
+    q, weight = prior.q.copy(), prior.weight.copy()
+    for k, name in enumerate(skeleton.coordinate_names):
+        if (known := NEUTRAL_DEG.get(stem_of(name))) is not None:
+            q[k], weight[k] = np.radians(known[0]), np.radians(known[1]) ** -2.0
+    return replace(prior, q=q, weight=weight)
+
+
+class PersonModel:
+    """The offsets of one person, and what they change.
+
+    Args:
+        skeleton: The skeleton.
+        model: Landmark stations of the skeleton.
+        camera: Intrinsics and position of the camera.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
+        self._skeleton, self._model, self._camera = skeleton, model, camera
+        self._R, self._t = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
+        self._T = np.empty((skeleton.n_bodies, 4, 4))
+        self._points_m = np.empty((len(model.landmark), 3))
+        self._is_corrected = np.array(
+            [stem_of(skeleton.body_names[body]) in CORRECTED_BODIES for body in model.station_body]
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person."""
+        self.offsets: LandmarkOffsets | None = None
+        """None until the person is known."""
+        self._sums: list[LandmarkOffsets] = []
+        self._since_ns: int | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether offsets are known; they stay until the person is forgotten."""
+        return self.offsets is not None
+
+    def interrupt(self) -> None:
+        """Drop what was averaged: the person left the neutral pose too soon."""
+        self._sums, self._since_ns = [], None
+
+    def learn(self, t_ns: int, q: Array, scale_factors: Array, rays: Array, depth_m: Array) -> bool:
+        """Take in one frame of the neutral pose.
+
+        Args:
+            t_ns: Capture time.
+            q: Coordinates, found with `neutral_prior`. Shape: (n_q,).
+            scale_factors: Shape: (n_bodies, 3).
+            rays: Of the stations' landmarks, at depth 1. Shape: (n_stations, 3).
+            depth_m: Of the landmarks in the camera, as the network gives them. Shape: (n_stations,).
+
+        Returns:
+            Whether the person has just become known.
+        """
+        p_cam_m, R_cam_body, scale = self._place(q, scale_factors)
+        across_cam_m = rays * p_cam_m[:, 2:] - p_cam_m
+        view = p_cam_m / np.linalg.norm(p_cam_m, axis=1, keepdims=True)
+        across_cam_m -= view * (view * across_cam_m).sum(1, keepdims=True)
+        self._sums.append(
+            LandmarkOffsets(
+                across_m=np.einsum("nji,nj->ni", R_cam_body, across_cam_m) / scale,
+                along_m=(depth_m - p_cam_m[:, 2]) / scale.mean(1),
+                view=np.einsum("nji,nj->ni", R_cam_body, view),
+            )
+        )
+        self._since_ns = t_ns if self._since_ns is None else self._since_ns
+        if t_ns - self._since_ns < 1e9 * LEARNING_S or len(self._sums) < MIN_FRAMES:
+            return False
+        self.offsets = self._mean()
+        self.interrupt()
+        return True
+
+    def correct(
+        self, result: BlazePoseResult, world_m: Array, q: Array, scale_factors: Array, world_scale: float
+    ) -> tuple[BlazePoseResult, Array]:
+        """The landmarks as they would lie on a person like the model.
+
+        Args:
+            result: Landmarks of one frame.
+            world_m: The same in metres, in camera axes. Shape: (33, 3).
+            q: Coordinates of the frame before. Shape: (n_q,).
+            scale_factors: Shape: (n_bodies, 3).
+            world_scale: Factor from the network's metres to this person's.
+
+        Returns:
+            Both arguments, corrected; unchanged as long as the person is not known.
+        """
+        if self.offsets is None:
+            return result, world_m
+        k, used = self._camera.intrinsics, self._model.landmark
+        p_cam_m, R_cam_body, scale = self._place(q, scale_factors)
+        view = p_cam_m / np.linalg.norm(p_cam_m, axis=1, keepdims=True)
+        across_m = np.einsum("nij,nj->ni", R_cam_body, self.offsets.across_m * scale)
+        turned = (np.einsum("nji,nj->ni", R_cam_body, view) * self.offsets.view).sum(1)
+        along_m = self.offsets.along_m * scale.mean(1) * np.maximum(turned, 0.0) ** 2
+        shift_px = k.project(p_cam_m + across_m) - k.project(p_cam_m)
+        landmarks_px = result.landmarks_px.copy()
+        landmarks_px[used, :2] -= np.nan_to_num(shift_px)
+        shift_m = (
+            across_m + np.stack([np.zeros_like(along_m), np.zeros_like(along_m), along_m], 1)
+        ) / world_scale
+        centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
+        corrected_m, region_m = world_m.copy(), result.world_m.copy()
+        corrected_m[used] -= shift_m
+        region_m[used] -= shift_m @ rotation_to_ray(centre_px, k)
+        return replace(result, landmarks_px=landmarks_px, world_m=region_m), corrected_m
+
+    def _place(self, q: Array, scale_factors: Array) -> tuple[Array, Array, Array]:
+        """Stations in the camera, their bodies' rotations, scales. Shapes: (n, 3), (n, 3, 3), (n, 3)."""
+        factors, body = np.array(scale_factors, dtype=np.float64), self._model.station_body
+        forward_kinematics(self._skeleton.tree, np.array(q, dtype=np.float64), factors, self._T)
+        station_positions(self._T, body, self._model.station_m * factors[body], self._points_m)
+        return (self._points_m - self._t) @ self._R, self._R.T @ self._T[body, :3, :3], factors[body]
+
+    def _mean(self) -> LandmarkOffsets:
+        """Posterior mean given the population: offsets shrink by P / (P + R)."""
+        across, along = (
+            sigma**2 / (sigma**2 + MEASURED_M**2) for sigma in (POPULATION_ACROSS_M, POPULATION_ALONG_M)
+        )
+        counts = self._is_corrected.astype(np.float64)
+        view = np.mean([one.view for one in self._sums], 0)
+        return LandmarkOffsets(
+            across_m=across * counts[:, None] * np.mean([one.across_m for one in self._sums], 0),
+            along_m=along * counts * np.mean([one.along_m for one in self._sums], 0),
+            view=view / np.linalg.norm(view, axis=1, keepdims=True),
+        )

@@ -1,0 +1,156 @@
+"""From the landmarks of a frame to coordinates, with what the frames before told about the person.
+
+The person's size is averaged (`realtime.pose.scaling`), their landmark offsets are learned in the neutral
+pose (`realtime.pose.person`), landmarks are corrected by them, and the solver fits the corrected rays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.skeleton import Skeleton
+from engines.blazepose.tracker import BlazePoseResult
+from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.neutral_pose import NeutralPose, Refusal
+from realtime.pose.observation import reachable_rays, trust, world_in_camera
+from realtime.pose.person import PersonModel, neutral_prior
+from realtime.pose.ray_solver import RaySolver, Sighting
+from realtime.pose.scaling import SubjectScaling
+from realtime.pose.solver import Posterior, Prior, habit_prior
+
+Array = NDArray[np.float64]
+
+EXPECTED_TRUST, EXPECTED_TRUST_KNOWN = 1.0, 0.25
+"""Weight of the expected pose, as a share of that of its own standard deviations. Once landmarks are
+corrected, they deserve more trust against it."""
+KNOWN_ACROSS = 0.5
+"""Standard deviation of corrected landmarks, relative to landmarks of a person who is not known."""
+
+
+class PosePrior(Protocol):
+    """Expects a pose before the solver sees the landmarks."""
+
+    name: str
+    """Name of the estimator that has this prior."""
+    stage: str
+    """Name of the time from landmarks to coordinates in reports."""
+
+    def expect(self, result: BlazePoseResult) -> Prior:
+        """The pose expected in one frame."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SolvedFrame:
+    """Coordinates of one frame, and the landmarks that they fit."""
+
+    found: Posterior
+    result: BlazePoseResult
+    """The landmarks, corrected by the person's offsets."""
+
+
+class PersonalSolver:
+    """Coordinates of one person, frame by frame.
+
+    Args:
+        skeleton: The skeleton.
+        model: Landmark stations of the skeleton.
+        camera: Intrinsics and position of the camera.
+        scaling: Running estimate of the scale factors.
+        prior: Source of the expected pose; None expects how people hold themselves.
+        learns: Whether landmark offsets are learned when the neutral pose is seen.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        model: LandmarkModel,
+        camera: CameraCalibration,
+        scaling: SubjectScaling,
+        prior: PosePrior | None = None,
+        *,
+        learns: bool = True,
+    ) -> None:
+        self._skeleton, self._model, self._camera = skeleton, model, camera
+        self._scaling, self._prior, self._learns = scaling, prior, learns
+        self._habit = habit_prior(model)
+        self._solver = RaySolver(skeleton, model, camera)
+        self._neutral_solver = RaySolver(skeleton, model, camera)
+        self._neutral = NeutralPose()
+        self.person = PersonModel(skeleton, model, camera)
+        up = camera.T_ground_cam[1, :2]
+        self._up_px = up / max(float(np.linalg.norm(up)), 1e-6)
+        self.forget_person()
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """What kept the last frame from being a neutral pose; None if it was one, or none is looked for."""
+        return self._refusal
+
+    def forget_frame(self) -> None:
+        """Start afresh, with the same person."""
+        self._solver.reset()
+        self._neutral.reset()
+        self.person.interrupt()
+        self._q: Array | None = None
+        self._refusal: Refusal | None = None
+
+    def forget_person(self) -> None:
+        """Start with a person of whom nothing is known."""
+        self._scaling.reset()
+        self.person.reset()
+        self.forget_frame()
+        self._take_scale_factors()
+
+    def relearn(self) -> None:
+        """Learn the person's landmark offsets once more, from the next neutral pose."""
+        self.person.reset()
+        self._neutral.reset()
+        self._learns = True
+
+    def solve(self, t_ns: int, raw: BlazePoseResult) -> SolvedFrame:
+        """Coordinates of one frame."""
+        world_m, visibility = world_in_camera(raw, self._camera), trust(raw)
+        if self._scaling.update(world_m, visibility):
+            self._take_scale_factors()
+        factors, world_scale = self._scaling.scale_factors, self._scaling.world_scale
+        result, corrected_m = raw, world_m
+        if self._q is not None:
+            result, corrected_m = self.person.correct(raw, world_m, self._q, factors, world_scale)
+        expected = None if self._prior is None else self._prior.expect(result)
+        prior = self._habit if expected is None else self._tempered(expected)
+        self._solver.across_factor = KNOWN_ACROSS if self.person.is_known else 1.0
+        found = self._solver.solve(t_ns, self._sighting(result, corrected_m, visibility), prior)
+        self._q = found.q
+        if self._learns and not self.person.is_known:
+            self._learn(t_ns, raw, self._sighting(raw, world_m, visibility), prior)
+        return SolvedFrame(found, result)
+
+    def _tempered(self, expected: Prior) -> Prior:
+        share = EXPECTED_TRUST_KNOWN if self.person.is_known else EXPECTED_TRUST
+        return replace(expected, weight=expected.weight * share)
+
+    def _sighting(self, result: BlazePoseResult, world_m: Array, visibility: Array) -> Sighting:
+        used = self._model.landmark
+        rays, is_reached = reachable_rays(result.landmarks_px[used, :2], self._camera.intrinsics)
+        return Sighting(rays, world_m[used] * self._scaling.world_scale, visibility[used] * is_reached)
+
+    def _learn(self, t_ns: int, raw: BlazePoseResult, seen: Sighting, prior: Prior) -> None:
+        self._refusal = self._neutral.step(t_ns, raw, self._up_px)
+        if self._refusal is not None:
+            self.person.interrupt()
+            return
+        self._neutral_solver.reset()
+        found = self._neutral_solver.solve(t_ns, seen, neutral_prior(self._skeleton, prior))
+        depth_m = self._neutral_solver.depth_m + seen.relative_m[:, 2]
+        if self.person.learn(t_ns, found.q, self._scaling.scale_factors, seen.rays, depth_m):
+            # Legs that were taken for bent also stood at another depth.
+            self._solver.reset()
+
+    def _take_scale_factors(self) -> None:
+        for solver in (self._solver, self._neutral_solver):
+            solver.set_scale_factors(self._scaling.scale_factors)

@@ -1,0 +1,94 @@
+"""How far from the camera standing feet are: a foot that rests in the image rests in the room.
+
+One image tells depth badly: somebody who squats looks much like somebody who steps back, since all lengths
+shrink. Feet tell them apart. While their landmarks hold still, their depth is the mean of what was estimated
+since they were put down, and every new frame must agree with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.pose.landmark_model import LandmarkModel
+
+Array = NDArray[np.float64]
+
+FRAME_SIGMA_M = 0.3
+"""Standard deviation of a foot's depth as estimated from one frame."""
+ERROR_TIME_S = 0.07
+"""Errors of frames closer than this are the same error: more frames a second tell no more."""
+REST_SIGMA_M = 0.03
+"""Of a resting foot's landmark, which wanders as the shank turns over it."""
+REST_M_S = 0.1
+"""Landmarks of resting feet jitter at up to this speed."""
+MOVING_DRIFT = 2.0
+"""Depth that a foot may have gained per distance that it moved across the image."""
+SPEED_TIME_S = 0.04
+"""Time constant of the mean speed."""
+FEET = {
+    "r": (28, 30, 32),
+    "l": (27, 29, 31),
+}
+
+
+class PlantedFeet:
+    """Remembers the depth of the feet's landmarks, each with its variance.
+
+    The variance P of a depth z grows with the distance that its foot moves, and falls as a Kalman filter's
+    with each frame's estimate: K = P / (P + R), z += K (z_frame - z), P -= K P, where R is the variance of
+    one frame, larger the closer frames follow each other.
+
+    Args:
+        model: Landmark stations of the skeleton.
+    """
+
+    def __init__(self, model: LandmarkModel) -> None:
+        row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
+        sides = [[row[point] for point in points if point in row] for points in FEET.values()]
+        self.rows = np.array([k for side in sides for k in side], dtype=np.int64)
+        """Stations of the feet's landmarks. Shape: (n,)."""
+        self._side = np.array([number for number, side in enumerate(sides) for _ in side])
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget where the feet were."""
+        self.depth_m: Array | None = None
+        """Remembered depths; None before the first frame. Shape: (n,)."""
+        self._variance = np.full(len(self.rows), FRAME_SIGMA_M**2)
+        self._speed_m_s = np.zeros(2)
+        self._rays: Array | None = None
+        self._t_ns = 0
+        self._dt_s = ERROR_TIME_S
+
+    def begin(self, t_ns: int, rays: Array) -> Array:
+        """Let time pass until a frame.
+
+        Args:
+            t_ns: Capture time.
+            rays: Rays of all stations at depth 1. Shape: (n_stations, 3).
+
+        Returns:
+            Inverse variances of the remembered depths in this frame, 1/m^2. Shape: (n,).
+        """
+        if self.depth_m is None or self._rays is None:
+            return np.zeros(len(self.rows))
+        self._dt_s = max(1e-9 * (t_ns - self._t_ns), 1e-3)
+        across_m = np.linalg.norm(rays[self.rows] - self._rays, axis=1) * self.depth_m
+        speed_m_s = np.array([across_m[self._side == side].mean() for side in range(2)]) / self._dt_s
+        self._speed_m_s += (speed_m_s - self._speed_m_s) * min(1.0, self._dt_s / SPEED_TIME_S)
+        moved_m = np.maximum(self._speed_m_s - REST_M_S, 0.0)[self._side] * self._dt_s
+        self._variance = (np.sqrt(self._variance) + MOVING_DRIFT * moved_m) ** 2
+        return 1.0 / (self._variance + REST_SIGMA_M**2)
+
+    def end(self, t_ns: int, rays: Array, depth_m: Array) -> None:
+        """Take in the depths that a frame's solution gave. Shapes: (n_stations, 3), (n_stations,)."""
+        found_m = depth_m[self.rows]
+        if self.depth_m is None:
+            self.depth_m = found_m.copy()
+        else:
+            noise = FRAME_SIGMA_M**2 * max(1.0, ERROR_TIME_S / self._dt_s)
+            gain = self._variance / (self._variance + noise)
+            self.depth_m = self.depth_m + gain * (found_m - self.depth_m)
+            self._variance = (1.0 - gain) * self._variance
+        self._rays, self._t_ns = rays[self.rows].copy(), t_ns

@@ -1,0 +1,145 @@
+"""The most probable coordinates given where landmarks are in the image, with the person's depth free.
+
+A landmark fixes a station across its line of sight. Along it, the network tells only how far it is from the
+mid hips, so the depth of the whole person follows from sizes in the image, from the pose that is expected,
+and from feet that rest (`realtime.pose.planted_feet`).
+
+With the common depth d, the cost of coordinates q is
+
+    sum_k w_k (|across(p_k(q) - ray_k)|^2 / s_k^2 + (z_k(q) - d - r_k)^2 / a_k^2)
+    + sum_feet (z_f(q) - z_f)^2 / v_f + prior(q),
+
+where p_k are stations, z_k their depths in the camera, r_k the depths that the network gives, and z_f the
+remembered depths of the feet. It is minimised over q and d in turn: the point on each ray at the depth that
+is believed is the target of an inverse kinematics, whose solution gives the next d. Two turns show where the
+depths converge, and a third solves there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.kinematics import forward_kinematics, station_positions
+from calib.skeleton import Skeleton
+from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.observation import MIN_DEPTH_M, LandmarkObservation, solve_translation
+from realtime.pose.planted_feet import PlantedFeet
+from realtime.pose.solver import PoseSolver, Posterior, Prior
+
+Array = NDArray[np.float64]
+
+MAX_LEAP_M = 0.5
+"""Of the extrapolated depth from the last one that was computed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """The landmarks of one frame that stations exist for."""
+
+    rays: Array
+    """In the camera, at depth 1. Shape: (n, 3)."""
+    relative_m: Array
+    """Points about the mid hips in camera axes, as the network gives them. Shape: (n, 3)."""
+    weights: Array
+    """From 0 (ignored) to 1. Shape: (n,)."""
+
+
+class RaySolver:
+    """Coordinates of each frame, warm-started from the frame before.
+
+    Args:
+        skeleton: The skeleton.
+        model: Landmark stations and posture prior of the skeleton.
+        camera: Intrinsics and position of the camera.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
+        self._skeleton, self._model = skeleton, model
+        self._solver = PoseSolver(skeleton, model)
+        self._feet = PlantedFeet(model)
+        self._R, self._t = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
+        self._T = np.empty((skeleton.n_bodies, 4, 4))
+        self._stations_m = np.empty((len(model.landmark), 3))
+        self.across_factor = 1.0
+        """Factor on the standard deviations across the line of sight."""
+        self.set_scale_factors(np.ones((skeleton.n_bodies, 3)))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frames before."""
+        self._solver.reset()
+        self._feet.reset()
+        self._depth_m: float | None = None
+
+    @property
+    def depth_m(self) -> float:
+        """Depth of the mid hips in the last frame; NaN before the first."""
+        return np.nan if self._depth_m is None else self._depth_m
+
+    def set_scale_factors(self, scale_factors: Array) -> None:
+        """Change the size of the bodies. Shape: (n_bodies, 3)."""
+        self._solver.set_scale_factors(scale_factors)
+        self._scale_factors = np.array(scale_factors, dtype=np.float64)
+
+    def solve(self, t_ns: int, seen: Sighting, prior: Prior) -> Posterior:
+        """Coordinates of one frame, and how well they are known.
+
+        Args:
+            t_ns: Capture time.
+            seen: One ray for each station of the model.
+            prior: Expected pose of this frame.
+        """
+        feet_information = self._feet.begin(t_ns, seen.rays)
+        depth_m = self._depth_m
+        if depth_m is None:
+            depth_m = float(solve_translation(seen.relative_m, seen.rays, seen.weights + 1e-3)[2])
+        depths_m = [depth_m]
+        for _ in range(2):
+            q = self._solver.find(self._targets(seen, depths_m[-1], feet_information), prior)
+            depths_m.append(self._common_depth(seen, q))
+        depth_m = _limit_of(*depths_m)
+        targets = self._targets(seen, depth_m, feet_information)
+        q = self._solver.find(targets, prior)
+        self._depth_m = depth_m
+        self._feet.end(t_ns, seen.rays, self._station_depths(q))
+        return self._solver.judge(q, targets, prior)
+
+    def _common_depth(self, seen: Sighting, q: Array) -> float:
+        """The depth of the mid hips that suits coordinates best."""
+        trust = seen.weights / self._model.sigma_depth_m**2 + 1e-6
+        return float(np.average(self._station_depths(q) - seen.relative_m[:, 2], weights=trust))
+
+    def _targets(self, seen: Sighting, depth_m: float, feet_information: Array) -> LandmarkObservation:
+        """The point on each ray at the depth that is believed, and how surely in which direction."""
+        along = seen.weights / self._model.sigma_depth_m**2
+        believed_m = depth_m + seen.relative_m[:, 2]
+        rows, foot_m = self._feet.rows, self._feet.depth_m
+        if foot_m is not None:
+            known = along[rows] + feet_information
+            pulled_m = along[rows] * believed_m[rows] + feet_information * foot_m
+            believed_m[rows] = pulled_m / np.maximum(known, 1e-9)
+            along[rows] = known
+        points_m = (seen.rays * np.maximum(believed_m, MIN_DEPTH_M)[:, None]) @ self._R.T + self._t
+        direction = seen.rays / np.linalg.norm(seen.rays, axis=1, keepdims=True) @ self._R.T
+        outer = direction[:, :, None] * direction[:, None, :]
+        across = seen.weights / (self.across_factor * self._model.sigma_m) ** 2
+        information = (np.eye(3) - outer) * across[:, None, None] + outer * along[:, None, None]
+        return LandmarkObservation(points_m, information)
+
+    def _station_depths(self, q: Array) -> Array:
+        """Depths of all stations in the camera. Shape: (n,)."""
+        body = self._model.station_body
+        forward_kinematics(self._skeleton.tree, q, self._scale_factors, self._T)
+        station_positions(self._T, body, self._model.station_m * self._scale_factors[body], self._stations_m)
+        return np.asarray((self._stations_m - self._t) @ self._R[:, 2])
+
+
+def _limit_of(first_m: float, second_m: float, third_m: float) -> float:
+    """Where a sequence of depths converges (Aitken's delta-squared): x - (x1 - x)^2 / (x2 - 2 x1 + x)."""
+    step, curvature = second_m - first_m, third_m - 2.0 * second_m + first_m
+    limit_m = first_m - step**2 / curvature if abs(curvature) > 1e-9 else third_m
+    return max(float(np.clip(limit_m, third_m - MAX_LEAP_M, third_m + MAX_LEAP_M)), MIN_DEPTH_M)
