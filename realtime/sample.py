@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -38,6 +38,21 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class UnsmoothedPose:
+    """The pose of a frame without the delay of smoothing, in the ground of the estimator's camera.
+
+    It jitters more than the sample's, but lies on the person in the frame's image.
+    """
+
+    q: NDArray[np.float64]
+    """Coordinates in rad and m. Shape: (n_q,)."""
+    T_ground_body: NDArray[np.float64]
+    """Body to ground, in m. Shape: (n_bodies, 4, 4)."""
+    markers_m: NDArray[np.float64]
+    """Marker positions in ground. Shape: (n_markers, 3)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PoseSample:
     """The estimate of one frame; NaN with confidence 0 where nothing is known."""
 
@@ -62,6 +77,15 @@ class PoseSample:
     """Time spent in each stage of the estimator."""
     foot_contact: NDArray[np.float64] = field(default_factory=lambda: np.full(2, np.nan))
     """Probability that the right and the left foot rest on the floor; NaN where unknown. Shape: (2,)."""
+    unsmoothed: UnsmoothedPose | None = None
+    """Pose to draw on the frame's image; it is not published. None: that of the sample."""
+
+    def on_image(self) -> PoseSample:
+        """The sample with the pose that lies on the frame's image."""
+        pose = self.unsmoothed
+        if pose is None:
+            return self
+        return replace(self, q=pose.q, T_ground_body=pose.T_ground_body, markers_m=pose.markers_m)
 
 
 @dataclass(frozen=True, slots=True)

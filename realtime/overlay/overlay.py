@@ -94,8 +94,10 @@ class Overlay:
         unit_px, text_px = max(LEAST_UNIT_PX, scale), max(LEAST_TEXT_UNIT_PX, scale)
         self._angles.remember(sample)
         self._plot.remember(sample)
-        self._arcs.draw(shown, sample, unit_px, mirrored=self._mirror)
-        self._drawing.draw(shown, sample, unit_px, mirrored=self._mirror, markers=self._markers)
+        # Smoothed poses would trail whoever moves; the numbers are the published ones.
+        on_image = sample.on_image()
+        self._arcs.draw(shown, on_image, unit_px, mirrored=self._mirror)
+        self._drawing.draw(shown, on_image, unit_px, mirrored=self._mirror, markers=self._markers)
         self._plot.draw(shown, sample, text_px)
         top_px = self._draw_head(shown, sample, stats, text_px)
         self._angles.draw(shown, sample, top_px, text_px, self._plot.height_px(text_px))

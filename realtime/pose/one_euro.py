@@ -182,6 +182,11 @@ class OneEuroFilter:
         return self._state.lag_s.copy()
 
     @property
+    def firmness(self) -> NDArray[np.float64]:
+        """How far the newest values are from guesses: 1 for known ones, 0 for pure guesses. Shape: (n,)."""
+        return np.minimum(1.0, self._state.trust * self._parameters.firmness) ** 2
+
+    @property
     def mean_lag_s(self) -> NDArray[np.float64]:
         """Mean delay over all steps so far, guesses left out; NaN without any. Shape: (n,)."""
         count = self._state.n_samples

@@ -16,7 +16,7 @@ from calib.skeleton import Skeleton
 from realtime.pose.estimate import Estimate
 from realtime.pose.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter, OneEuroSettings
 from realtime.pose.temporal_network import TemporalNetwork
-from realtime.sample import Frame, PoseSample, Status
+from realtime.sample import Frame, PoseSample, Status, UnsmoothedPose
 
 Array = NDArray[np.float64]
 
@@ -101,25 +101,20 @@ class SkeletalLayer:
             correct: Function that changes coordinates and speeds in place after smoothing, without lag.
         """
         start_ns = time.perf_counter_ns()
-        skeleton = self.skeleton
+        q_frame = estimate.q
         if self._temporal is not None:
             estimate = self._temporal.refine(estimate, frame.t_capture_ns)
-        q, qdot = estimate.q.copy(), np.full(skeleton.n_q, np.nan)
+        q, qdot = estimate.q.copy(), np.full(self.skeleton.n_q, np.nan)
         if self._filter is not None:
             self._filter.step(frame.t_capture_ns, q, q, qdot, estimate.sigma)
         elif estimate.qdot is not None:
             qdot[:] = estimate.qdot
+        scale_factors = np.array(estimate.scale_factors, dtype=np.float64)
+        unsmoothed = self._unsmoothed(q_frame, q, scale_factors)
         np.clip(q, self._lower, self._upper, out=q)
         if correct is not None:
             correct(q, qdot)
-        scale_factors = np.array(estimate.scale_factors, dtype=np.float64)
-        T = np.empty((skeleton.n_bodies, 4, 4))
-        markers_m = np.empty((skeleton.n_markers, 3))
-        # Smoothing and limits may have pulled coupled coordinates apart.
-        apply_couplers(skeleton.tree, q, scale_factors, self._gain)
-        forward_kinematics(skeleton.tree, q, scale_factors, T)
-        scaled_markers(skeleton.tree, scale_factors, markers_m)
-        station_positions(T, skeleton.tree.marker_body, markers_m, markers_m)
+        T, markers_m = self._pose(q, scale_factors)
         stage_ns["skeletal_layer"] = time.perf_counter_ns() - start_ns
         return PoseSample(
             frame_id=frame.frame_id,
@@ -134,7 +129,32 @@ class SkeletalLayer:
             box_px=estimate.box_px,
             stage_ns=stage_ns,
             foot_contact=np.full(2, np.nan) if estimate.foot_contact is None else estimate.foot_contact,
+            unsmoothed=unsmoothed,
         )
+
+    def _pose(self, q: Array, scale_factors: Array) -> tuple[Array, Array]:
+        """Bodies and markers; sets coupled coordinates in `q`. Shapes: (n_bodies, 4, 4), (n_markers, 3)."""
+        skeleton = self.skeleton
+        T, markers_m = np.empty((skeleton.n_bodies, 4, 4)), np.empty((skeleton.n_markers, 3))
+        # Smoothing and limits may have pulled coupled coordinates apart.
+        apply_couplers(skeleton.tree, q, scale_factors, self._gain)
+        forward_kinematics(skeleton.tree, q, scale_factors, T)
+        scaled_markers(skeleton.tree, scale_factors, markers_m)
+        station_positions(T, skeleton.tree.marker_body, markers_m, markers_m)
+        return T, markers_m
+
+    def _unsmoothed(self, q_frame: Array, q_smooth: Array, scale_factors: Array) -> UnsmoothedPose | None:
+        """The pose of this frame alone; None without smoothing.
+
+        Guesses are held still here, too: legs outside the image would jump about.
+        """
+        if self._filter is None and self._temporal is None:
+            return None
+        apart = q_frame - q_smooth
+        apart = np.where(self.skeleton.is_rotational, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
+        q = q_smooth + (1.0 if self._filter is None else self._filter.firmness) * apart
+        np.clip(q, self._lower, self._upper, out=q)
+        return UnsmoothedPose(q, *self._pose(q, scale_factors))
 
     def lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
         """The sample of a frame without a person."""
