@@ -35,7 +35,7 @@ from train.blazepose.data import LiftData
 from train.bodies.bodies import split_adults
 from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
-from train.lift.proportions import Adults, fit_proportions, ridge, upright_looks, write_table
+from train.lift.proportions import Adults, fit_proportions, ridge, upright_blocks, write_table
 
 RNG = np.random.default_rng(12)
 FOCAL_PX, CENTRE_PX = 900.0, np.array([640.0, 360.0])
@@ -166,7 +166,7 @@ def test_ridge_finds_what_made_the_numbers_and_shrinks_what_is_noise() -> None:
     )
 
 
-def test_the_meter_takes_lengths_from_upright_looks_where_there_are_enough(skeleton: Skeleton) -> None:
+def test_the_meter_takes_lengths_from_upright_blocks_where_there_are_enough(skeleton: Skeleton) -> None:
     stick = result(stick_person(), np.zeros((33, 2)))
     person = flat_person()
     person[[25, 26], 1] += 0.03  # long shanks
@@ -246,7 +246,7 @@ def test_the_fit_reads_lengths_off_pictures_and_tells_what_is_left(
     assert adults.shares.shape == (len(pool), len(SEGMENTS))
     shares = adults.shares.copy()
     shares[:, 1] = np.linspace(-1.45, -1.35, len(pool))[RNG.permutation(len(pool))]
-    looks = [upright_looks(pictures_of(part, shares[part, 1] + 1.4)) for part in (train, held_out)]
+    looks = [upright_blocks(pictures_of(part, shares[part, 1] + 1.4)) for part in (train, held_out)]
     assert [sorted(look.adult) for look in looks] == [sorted(train), sorted(held_out)]
     found = fit_proportions(looks[0], looks[1], pool, replace(adults, shares=shares))
     errors = {name: row["mean_error_percent"][1] for name, row in found.items()}
