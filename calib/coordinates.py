@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 PELVIS_ROTATIONS = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
 """The pelvis's rotations in the order of `calib.pelvis`."""
 PELVIS_TRANSLATIONS = ("pelvis_tx", "pelvis_ty", "pelvis_tz")
+PELVIC_ANGLES = ("pelvic_rotation", "pelvic_obliquity", "pelvic_tilt")
+"""The clinical angles of `calib.pelvis.clinical_angles`, in its order; no model has such coordinates."""
 
 SCORED_COORDINATES = (
     "pelvis_tilt", "pelvis_list", "lumbar_extension", "lumbar_bending", "lumbar_rotation",

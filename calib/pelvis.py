@@ -58,3 +58,22 @@ def facing_of(tilt: float, list_: float, rotation: float) -> tuple[float, tuple[
     x, y, z = (c * b + s * a for a, b in zip(first, last, strict=True))
     angles = (math.atan2(s * last[1] - c * first[1], ca * cb), math.asin(max(-1.0, min(1.0, y))))
     return heading, (*angles, math.atan2(-x, z))
+
+
+def clinical_angles(R_pelvis: Array) -> Array:
+    """Rotation, obliquity and tilt of a pelvis: rotations about the vertical, forward and right axes.
+
+    The order is Baker's (Gait & Posture 13, 2001), so obliquity and tilt do not depend on where the person
+    faces. Signs are clinical: rotation is positive where the right side is forward, obliquity where the right
+    side is up, tilt where it is anterior.
+
+    Args:
+        R_pelvis: Pelvis to ground. Shape: (3, 3).
+
+    Returns:
+        Angles in rad; NaN where the pelvis is unknown. Shape: (3,).
+    """
+    (_, _, a), (b, c, d), (_, _, e) = R_pelvis.tolist()
+    if not math.isfinite(a + b + c + d + e):
+        return np.full(3, np.nan)
+    return np.array([math.atan2(a, e), math.asin(max(-1.0, min(1.0, d))), -math.atan2(b, c)])

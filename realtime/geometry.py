@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from calib.camera import CameraCalibration
     from calib.skeleton import Skeleton
+    from realtime.sample import PoseSample
+
+
+def camera_in_ground(camera: CameraCalibration, sample: PoseSample) -> CameraCalibration:
+    """The camera in the ground of a sample."""
+    if sample.ground is None:
+        return camera
+    return replace(camera, T_ground_cam=sample.ground.T_ground_cam)
 
 
 def joint_centres(

@@ -14,6 +14,19 @@ from typing import Any, Literal, TypeVar
 from calib.camera import DEFAULT_FOV_DEG
 from engines.runtimes.available import Precision, Runtime
 
+HEADINGS = ("person", "camera")
+"""Accepted headings of the ground, besides an angle in degrees."""
+
+
+def is_heading(text: str) -> bool:
+    """Whether a text is one of `HEADINGS`, or an angle in degrees."""
+    if text in HEADINGS:
+        return True
+    try:
+        return abs(float(text)) <= 360.0
+    except ValueError:
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraOptions:
@@ -57,6 +70,10 @@ class EstimatorOptions:
     temporal: bool = True
     """Whether the temporal network runs before the One-Euro filter, where the estimator and the skeleton
     allow it."""
+    heading: str = "person"
+    """Where ground's X points: `person`: where they face at first; `camera`: at the camera, or as in the
+    camera file; or the angle in degrees at which the person faces, to their left from straight at the
+    camera."""
     search_region: tuple[float, float, float, float] | None = None
     """Left, top, width and height of the part of the image that is searched for a person, from 0 to 1."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,22 @@ class UnsmoothedPose:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SampleGround:
+    """The ground of samples; see `realtime.pose.ground`."""
+
+    T_ground_cam: NDArray[np.float64]
+    """Camera to ground, in m. Shape: (4, 4)."""
+    heading: str
+    """What X follows: `person`, `camera`, or an angle in degrees."""
+    origin: Literal["person", "camera"]
+    """What the origin lies under: `person`, as they first stood, or `camera`."""
+    floor: Literal["calibrated", "feet"]
+    """What Y is counted from: `calibrated` floor, or the `feet` of the person as they first stood."""
+    is_settled: bool
+    """Whether it stays; until then it may still move."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PoseSample:
     """The estimate of one frame; NaN with confidence 0 where nothing is known."""
 
@@ -79,13 +95,25 @@ class PoseSample:
     """Probability that the right and the left foot rest on the floor; NaN where unknown. Shape: (2,)."""
     unsmoothed: UnsmoothedPose | None = None
     """Pose to draw on the frame's image; it is not published. None: that of the sample."""
+    pelvic_angles: NDArray[np.float64] = field(default_factory=lambda: np.full(3, np.nan))
+    """Rotation, obliquity and tilt of the pelvis in rad, from `calib.pelvis.clinical_angles`; NaN where
+    unknown. Shape: (3,)."""
+    ground: SampleGround | None = None
+    """Ground of the sample; None: that of the estimator's camera."""
+
+    @property
+    def shown(self) -> NDArray[np.float64]:
+        """Coordinates and then the pelvic angles, as overlay and report choose from. Shape: (n_q + 3,)."""
+        return np.concatenate([self.q, self.pelvic_angles])
 
     def on_image(self) -> PoseSample:
         """The sample with the pose that lies on the frame's image."""
         pose = self.unsmoothed
         if pose is None:
             return self
-        return replace(self, q=pose.q, T_ground_body=pose.T_ground_body, markers_m=pose.markers_m)
+        return replace(
+            self, q=pose.q, T_ground_body=pose.T_ground_body, markers_m=pose.markers_m, ground=None
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ but arm_add = -90 deg (90 deg of abduction) and pro_sup = 90 deg, and R_ground_b
 Rx(-90 deg) for the right humerus, Rx(-90 deg) Ry(90 deg) for radius and hand, mirrored on the left. The
 default skeleton's pronation axis is tilted by 5 deg against that, which the forearm shows.
 
-Local rotations. A bone's rotation is relative to the nearest bone above it that is sent. Bones that OpenSim's
-bodies do not have (chest, shoulders, fingers) are not sent and keep their rest pose.
+Local rotations. A bone's rotation is relative to the nearest bone above it that is sent. OpenSim's trunk is
+one body: Chest, UpperChest and the shoulders move with it, and lie between its joints. Fingers are not sent.
 """
 
 from __future__ import annotations
@@ -37,11 +37,16 @@ class Bone:
     """Body with which the bone rotates."""
     pivot: str = ""
     """Body whose joint is the bone's pivot, if it is another."""
+    toward: str = ""
+    """Body towards whose joint the pivot is moved, for bones that OpenSim's models do not have."""
+    share: float = 0.0
+    """Part of the way to that joint."""
 
 
 def _arm(side: str, s: str) -> tuple[Bone, ...]:
     return (
-        Bone(f"{side}UpperArm", "Spine", f"humerus_{s}"),
+        Bone(f"{side}Shoulder", "UpperChest", "torso", pivot="neck", toward=f"humerus_{s}", share=0.2),
+        Bone(f"{side}UpperArm", f"{side}Shoulder", f"humerus_{s}"),
         Bone(f"{side}LowerArm", f"{side}UpperArm", f"radius_{s}"),
         Bone(f"{side}Hand", f"{side}LowerArm", f"hand_{s}"),
     )
@@ -59,7 +64,9 @@ def _leg(side: str, s: str) -> tuple[Bone, ...]:
 BONES = (
     Bone("Hips", "", "pelvis"),
     Bone("Spine", "Hips", "torso"),
-    Bone("Neck", "Spine", "neck"),
+    Bone("Chest", "Spine", "torso", toward="neck", share=0.35),
+    Bone("UpperChest", "Chest", "torso", toward="neck", share=0.7),
+    Bone("Neck", "UpperChest", "neck"),
     Bone("Head", "Neck", "head"),
     *_arm("Left", "l"),
     *_arm("Right", "r"),
@@ -103,7 +110,7 @@ class Humanoid:
     """
 
     def __init__(self, body_names: list[str]) -> None:
-        present = [bone for bone in BONES if bone.body in body_names]
+        present = [b for b in BONES if b.body in body_names and (not b.toward or b.toward in body_names)]
         if not present:
             raise ValueError(f"none of the bodies is one of {', '.join(bone.body for bone in BONES)}")
         names = [bone.name for bone in present]
@@ -112,6 +119,9 @@ class Humanoid:
         self._body = [body_names.index(bone.body) for bone in present]
         pivots = [bone.pivot if bone.pivot in body_names else bone.body for bone in present]
         self._pivot = [body_names.index(name) for name in pivots]
+        towards = [bone.toward or pivot for bone, pivot in zip(present, pivots, strict=True)]
+        self._toward = [body_names.index(name) for name in towards]
+        self._share = np.array([[bone.share] for bone in present])
         self._parent = [self._nearest(bone, names) for bone in present]
         self._rest = np.array([rest_rotation(bone.body).T for bone in present])
 
@@ -137,7 +147,8 @@ class Humanoid:
             Shapes: (n_bones, 4), (n_bones, 3).
         """
         R = P_UNITY @ rotation_matrices(body_rotation_wxyz[self._body]) @ self._rest @ P_UNITY
-        p = joint_centre_m[self._pivot] @ P_UNITY
+        pivot_m, toward_m = joint_centre_m[self._pivot], joint_centre_m[self._toward]
+        p = (pivot_m + self._share * (toward_m - pivot_m)) @ P_UNITY
         R_local, p_local = R.copy(), p.copy()
         for k, parent in enumerate(self._parent):
             if parent < 0:

@@ -5,7 +5,8 @@ For each sample: `/VMC/Ext/OK` 1 3 0 t (loaded, calibrated, normal mode, t = 1 w
 x y z w for each bone, all local, in Unity's axes (see `realtime.bridges.humanoid`). Without a person the
 bones are omitted and avatars keep still. Positions other than that of the hips reflect the person's own
 proportions: let the receiver synchronise bone rotations, not bone positions, unless the avatar shall take
-over these proportions.
+over these proportions. One bundle holds a sample, and the avatar stands at its origin as the person first
+stood.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import socket
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
@@ -23,12 +25,12 @@ from realtime.bridges.network import LOOPBACK, check_host
 from realtime.errors import BridgeError
 from realtime.sample import Status
 from realtime.stream.angle_sample import AngleSample
-from realtime.stream.messages import Meta, StatusMessage
+from realtime.stream.messages import Ground, Meta, StatusMessage
+
+Array = NDArray[np.float64]
 
 DEFAULT_PORT = 39539
 """Where VMC's receivers ("marionettes") listen."""
-LONGEST_DATAGRAM_BYTES = 1400
-"""Longest datagram, below the size at which networks split them."""
 FARTHEST_M = 1e4
 CALIBRATED, NORMAL_MODE = 3, 0
 ROOT = ("root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
@@ -56,6 +58,8 @@ class VmcBridge:
         self._socket.setblocking(False)
         self._humanoid: Humanoid | None = None
         self._first_ns: int | None = None
+        self._centre_m: Array | None = None
+        self._ground: Ground | None = None
         self.unheard = 0
         """Number of datagrams refused by the operating system; a missing receiver is no error in UDP."""
         self.description = f"VMC to udp {host}:{port}: rotations of an avatar's bones relative to the T-pose"
@@ -67,6 +71,7 @@ class VmcBridge:
         except ValueError as error:
             raise BridgeError(f"the skeleton {meta.model.name} cannot move an avatar: {error}") from error
         self._first_ns = None
+        self._centre_m, self._ground = None, None
 
     def send(self, sample: AngleSample) -> None:
         """Send one sample."""
@@ -79,11 +84,10 @@ class VmcBridge:
             message("/VMC/Ext/Root/Pos", *ROOT),
             *self._bones(sample),
         ]
-        for datagram in bundles(messages):
-            try:
-                self._socket.sendto(datagram, self._target)
-            except OSError:
-                self.unheard += 1
+        try:
+            self._socket.sendto(bundle(messages), self._target)
+        except OSError:
+            self.unheard += 1
 
     def beat(self, status: StatusMessage | None) -> None:
         """The protocol has no heartbeat."""
@@ -96,14 +100,26 @@ class VmcBridge:
         pose = sample.pose
         if pose is None or self._humanoid is None:
             raise BridgeError("the stream has no poses for this sample")
+        joints_m = np.array(pose.joint_centre_m).reshape(-1, 3)
+        hips_m = np.array(sample.message.pelvis_position_m)
         quaternion, position_m = self._humanoid.local(
             np.array(pose.body_rotation_wxyz).reshape(-1, 4),
-            np.array(pose.joint_centre_m).reshape(-1, 3),
-            np.array(sample.message.pelvis_position_m),
+            joints_m,
+            hips_m - self._centre(sample, hips_m, joints_m),
         )
         for name, p, q in zip(self._humanoid.names, position_m.tolist(), quaternion.tolist(), strict=True):
             if all(abs(value) < FARTHEST_M for value in (*p, *q)):  # also omits NaN
                 yield message("/VMC/Ext/Bone/Pos", name, *p, *q)
+
+    def _centre(self, sample: AngleSample, hips_m: Array, joints_m: Array) -> Array:
+        """Origin of the avatar: on the floor, under the person as they first stood. Shape: (3,)."""
+        ground = sample.meta.ground
+        if self._centre_m is None or ground != self._ground:
+            if not np.isfinite(hips_m).all():
+                return np.zeros(3)
+            floor_m = float(np.nanmin(joints_m[:, 1])) if ground is None else 0.0
+            self._centre_m, self._ground = np.array([hips_m[0], floor_m, hips_m[2]]), ground
+        return self._centre_m
 
 
 def message(address: str, *arguments: str | int | float) -> OscMessage:
@@ -114,13 +130,9 @@ def message(address: str, *arguments: str | int | float) -> OscMessage:
     return builder.build()
 
 
-def bundles(messages: list[OscMessage]) -> Iterator[bytes]:
-    """Pack the messages into as few datagrams as possible."""
-    builder, size = OscBundleBuilder(IMMEDIATELY), 16
+def bundle(messages: list[OscMessage]) -> bytes:
+    """All messages of a sample in one bundle, so that receivers never mix two samples."""
+    builder = OscBundleBuilder(IMMEDIATELY)
     for part in messages:
-        if size + part.size + 4 > LONGEST_DATAGRAM_BYTES:
-            yield builder.build().dgram
-            builder, size = OscBundleBuilder(IMMEDIATELY), 16
         builder.add_content(part)
-        size += part.size + 4
-    yield builder.build().dgram
+    return bytes(builder.build().dgram)

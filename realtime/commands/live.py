@@ -115,7 +115,11 @@ def track(options: LiveOptions) -> int:
             window.open(source.width_px, source.height_px)
         stats = _run_with_progress(pipeline, window, pictures)
     if out is not None and not outputs.failure:
-        described = {"command": "live", **session.describe(source, estimator)}
+        described = {
+            "command": "live",
+            "heading": run.estimator.heading,
+            **session.describe(source, estimator),
+        }
         left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
         write_report(out, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, out)

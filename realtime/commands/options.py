@@ -12,7 +12,15 @@ from calib.camera import DEFAULT_FOV_DEG
 from engines.runtimes.available import Precision, Runtime
 from realtime.commands.engines.options import PRECISIONS, RUNTIMES
 from realtime.estimators.build import ESTIMATOR_NAMES
-from realtime.options import CameraOptions, EstimatorOptions, RunOptions, TrackingOptions, with_paths_from
+from realtime.options import (
+    HEADINGS,
+    CameraOptions,
+    EstimatorOptions,
+    RunOptions,
+    TrackingOptions,
+    is_heading,
+    with_paths_from,
+)
 
 HEIGHT_RANGE_M = (0.5, 2.5)
 
@@ -29,6 +37,14 @@ def height_m(text: str) -> float:
             f"{text!r} is not a stature from {low} to {high} m; give metres, such as 1.75"
         )
     return value
+
+
+def heading(text: str) -> str:
+    """A heading of the ground for argparse."""
+    if not is_heading(text):
+        accepted = f"{', '.join(HEADINGS)}, or an angle from -360 to 360 in degrees"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a heading; accepted: {accepted}")
+    return text
 
 
 def region(text: str) -> tuple[float, float, float, float]:
@@ -84,6 +100,14 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         type=region,
         metavar="L,T,W,H",
         help="part of the image to search for the person: left, top, width, height, from 0 to 1",
+    )
+    group.add_argument(
+        "--heading",
+        type=heading,
+        default=HEADINGS[0],
+        metavar="person|camera|DEG",
+        help="where ground's X points: where the person faces at first, at the camera (or as in the camera "
+        "file), or DEG degrees to the person's left from straight at the camera; default: %(default)s",
     )
     group.add_argument(
         "--no-temporal",

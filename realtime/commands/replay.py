@@ -150,7 +150,11 @@ def track(options: RunOptions, source: FrameSource, *, realtime: bool) -> int:
         )
     with session.ended_by_sigterm():
         stats = run_with_progress(pipeline, options.max_frames or source.n_frames or None)
-    described = {"command": "replay", **session.describe(source, estimator)}
+    described = {
+        "command": "replay",
+        "heading": options.estimator.heading,
+        **session.describe(source, estimator),
+    }
     write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, out)
     session.save_trace(options.trace_path, trace)

@@ -13,7 +13,7 @@ from calib.errors import CameraError
 from calib.skeleton import load_skeleton
 from engines.shipped import shipped_direct_path, shipped_lifter_path, shipped_temporal_path
 from realtime.errors import RealtimeError
-from realtime.options import CameraOptions, EstimatorOptions
+from realtime.options import HEADINGS, CameraOptions, EstimatorOptions, is_heading
 from realtime.sample import Estimator
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
         EngineError: a network is missing or cannot be read.
     """
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
+    from realtime.pose.ground import PersonGround, has_opensim_pelvis
     from realtime.pose.skeletal_layer import SkeletalLayer
     from realtime.pose.temporal_network import TemporalNetwork
 
@@ -101,7 +102,8 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
     _check(name, options)
     skeleton = load_skeleton(options.skeleton_path)
     network = TemporalNetwork(skeleton, shipped_temporal_path()) if _runs_temporal(name, options) else None
-    layer = SkeletalLayer(skeleton, smoothing=options.smoothing, temporal=network)
+    ground = PersonGround(skeleton, camera, options.heading) if has_opensim_pelvis(skeleton) else None
+    layer = SkeletalLayer(skeleton, smoothing=options.smoothing, temporal=network, ground=ground)
     subject = _subject(options, skeleton)
     if name == "direct":
         return _make_direct(options, camera, layer, subject)
@@ -113,6 +115,11 @@ def _check(name: str, options: EstimatorOptions) -> None:
         raise RealtimeError(
             f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}",
             name="estimator", value=name, accepted=ESTIMATOR_NAMES,
+        )  # fmt: skip
+    if not is_heading(options.heading):
+        raise RealtimeError(
+            f"no heading {options.heading!r}; accepted: {', '.join(HEADINGS)}, or an angle in degrees",
+            name="heading", value=options.heading, accepted=HEADINGS,
         )  # fmt: skip
     if options.apply_offsets and options.subject_path is None:
         raise RealtimeError(

@@ -99,6 +99,10 @@ class DirectEstimator:
 
     def reset(self) -> None:
         """Forget the person and the region they were in."""
+        self._forget_person()
+        self._layer.forget_ground()
+
+    def _forget_person(self) -> None:
         self._roi: Roi | None = None
         self._person.reset()
         self._scaling.reset()
@@ -127,7 +131,7 @@ class DirectEstimator:
     def _lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
         self._roi = None
         if self._person.is_gone(frame):
-            self.reset()
+            self._forget_person()
         return self._layer.lost(frame, stage_ns)
 
     def _find(self, image: NDArray[np.uint8]) -> DirectAnswer | None:

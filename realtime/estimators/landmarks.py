@@ -108,6 +108,7 @@ class LandmarksEstimator:
         """Forget the person and the region they were in."""
         self._blazepose.reset()
         self._forget_person()
+        self._layer.forget_ground()
 
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; see `realtime.sample.Estimator`."""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.coordinates import side_of, stem_of
+from calib.coordinates import PELVIC_ANGLES, PELVIS_ROTATIONS, side_of, stem_of
 from calib.errors import SkeletonError
 from realtime.overlay.history import History, draw_curve
 from realtime.overlay.style import (
@@ -34,7 +34,11 @@ DEFAULT_COORDINATES = (
     "lumbar_extension",
     "arm_flex",
     "elbow_flex",
+    "pelvic_tilt",
+    "pelvic_obliquity",
 )
+CLINICAL = dict(zip(PELVIS_ROTATIONS, ("pelvic_tilt", "pelvic_obliquity", "pelvic_rotation"), strict=True))
+"""The pelvis's rotations in ground, which mix when somebody turns, and the clinical angles shown instead."""
 TRACE_S = 3.0
 WIDTH_PX = 172
 ROW_PX = 46
@@ -73,6 +77,12 @@ class Coordinates(Protocol):
         """Whether each coordinate is an angle."""
 
 
+def shown_names(skeleton: Coordinates) -> list[str]:
+    """Names of the values in `PoseSample.shown`, as far as the model has them."""
+    names = list(skeleton.coordinate_names)
+    return [*names, *PELVIC_ANGLES] if set(PELVIS_ROTATIONS) <= set(names) else names
+
+
 def choose_rows(skeleton: Coordinates, names: Sequence[str] | None) -> list[Row]:
     """Rows for the chosen coordinates; right and left of a pair share one row.
 
@@ -83,8 +93,10 @@ def choose_rows(skeleton: Coordinates, names: Sequence[str] | None) -> list[Row]
     Raises:
         SkeletonError: a name is unknown; the text lists the known ones.
     """
-    known = skeleton.coordinate_names
+    known = shown_names(skeleton)
     chosen = [n for n in DEFAULT_COORDINATES if n in known or f"{n}_r" in known] if names is None else names
+    if set(PELVIC_ANGLES) <= set(known):
+        chosen = [CLINICAL.get(name, name) for name in chosen]
     rows: dict[str, list[str]] = {}
     for name in chosen:
         pair = [f"{name}_{side}" for side in "rl" if f"{name}_{side}" in known]
@@ -167,9 +179,12 @@ class AnglePanel:
 
     def _draw_values(self, part: Image, row: Row, sample: PoseSample, y_px: int, unit_px: float) -> None:
         right_px = part.shape[1] - PAD_PX * unit_px
+        values, confidence = sample.shown, sample.confidence
         for k, colour in reversed(list(zip(row.coordinates, row.colours, strict=True))):
-            text = _text_of(sample.q[k], row.in_degrees)
-            trust = float(np.nan_to_num(sample.confidence[k])) if np.isfinite(sample.q[k]) else 0.0
+            text = _text_of(values[k], row.in_degrees)
+            # The clinical angles are those of a pelvis whose coordinates come first.
+            trust = float(np.nan_to_num(confidence[k if k < len(confidence) else 0]))
+            trust = trust if np.isfinite(values[k]) else 0.0
             size_px = 15 * unit_px
             x_px = right_px - self._typeface.width_px(text, size_px, 600)
             self._typeface.draw(
@@ -206,8 +221,10 @@ def _row(skeleton: Coordinates, stem: str, members: list[str]) -> Row:
     if len(members) == 1 and members[0] != stem:
         label += {"r": " right", "l": " left"}[side_of(members[0])]
     colours = tuple(side_colour(side_of(name)) if name != stem else WHITE for name in members)
-    indices = tuple(skeleton.coordinate_names.index(name) for name in members)
-    return Row(label, indices, colours, bool(skeleton.is_rotational[indices[0]]))
+    known = shown_names(skeleton)
+    indices = tuple(known.index(name) for name in members)
+    in_degrees = members[0] in PELVIC_ANGLES or bool(skeleton.is_rotational[indices[0]])
+    return Row(label, indices, colours, in_degrees)
 
 
 def _faded(colour: Colour, trust: float) -> Colour:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calib.coordinates import side_of
 from calib.kinematics import forward_kinematics
-from realtime.geometry import joint_centres
+from realtime.geometry import camera_in_ground, joint_centres
 from realtime.overlay.skeleton import to_picture
 from realtime.overlay.style import FAINT, INK, SHIFT, WHITE, Colour, Image, blend, fixed, side_colour
 from realtime.sample import PoseSample
@@ -71,7 +71,8 @@ class JointArcs:
         if not np.isfinite(sample.scale_factors).all():
             return
         points, shown = self.arcs(sample)
-        uv_px = to_picture(self._camera, points.reshape(-1, 3), image, mirrored=mirrored)
+        camera = camera_in_ground(self._camera, sample)
+        uv_px = to_picture(camera, points.reshape(-1, 3), image, mirrored=mirrored)
         uv_px = uv_px.reshape(*points.shape[:2], 2)
         shown &= np.isfinite(uv_px).all(axis=(1, 2))
         for k in np.flatnonzero(shown).tolist():

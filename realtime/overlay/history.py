@@ -18,7 +18,7 @@ class History:
     """A ring buffer of the last seconds of some coordinates.
 
     Args:
-        columns: Indices of the coordinates in q.
+        columns: Indices of the values in `PoseSample.shown`.
         span_s: Length of the history.
     """
 
@@ -36,7 +36,7 @@ class History:
             self._count = 0
         slot = self._count % self._size
         self._t_ns[slot] = sample.t_capture_ns
-        self._values[slot] = sample.q[self._columns]
+        self._values[slot] = sample.shown[self._columns]
         self._count += 1
 
     def recent(

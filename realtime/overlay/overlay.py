@@ -74,7 +74,8 @@ class Overlay:
         self._is_camera_assumed = camera.is_assumed
         rows = choose_rows(skeleton, coordinates)
         self._angles = AnglePanel(rows, self._typeface)
-        shown = [k for row in rows for k in row.coordinates] if arcs else []
+        n_q = len(skeleton.coordinate_names)
+        shown = [k for row in rows for k in row.coordinates if k < n_q] if arcs else []
         self._arcs = JointArcs(skeleton, camera, shown)
         self._plot = TimePlot(choose_rows(skeleton, plots), self._typeface)
         self._pills: dict[tuple[int, int], Panel] = {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calib.coordinates import side_of, stem_of
 from calib.kinematics import joint_centres as neutral_joint_centres
-from realtime.geometry import coordinates_of, joint_centres
+from realtime.geometry import camera_in_ground, coordinates_of, joint_centres
 from realtime.overlay.style import INK, SHIFT, WHITE, Image, fixed, side_colour
 from realtime.sample import PoseSample
 
@@ -73,14 +73,12 @@ class SkeletonDrawing:
             mirrored: Whether the image is mirrored.
             markers: Whether to draw the markers, too.
         """
-        points = self._points(sample)
-        uv_px = to_picture(self._camera, points, image, mirrored=mirrored)
+        camera, points = camera_in_ground(self._camera, sample), self._points(sample)
+        uv_px = to_picture(camera, points, image, mirrored=mirrored)
         if markers:
-            self._draw_markers(
-                image, to_picture(self._camera, sample.markers_m, image, mirrored=mirrored), unit_px
-            )
+            self._draw_markers(image, to_picture(camera, sample.markers_m, image, mirrored=mirrored), unit_px)
         trust = self._confidence(sample)
-        depth = (points - self._camera.T_ground_cam[:3, 3]) @ self._camera.T_ground_cam[:3, 2]
+        depth = (points - camera.T_ground_cam[:3, 3]) @ camera.T_ground_cam[:3, 2]
         places = {k: place for k, place in enumerate(_places(uv_px)) if place is not None}
         drawn = [s for s in self.segments if s.start in places and s.end in places]
         for s in sorted(drawn, key=lambda s: -(depth[s.start] + depth[s.end])):

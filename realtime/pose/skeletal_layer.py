@@ -11,12 +11,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import stem_of
 from calib.kinematics import apply_couplers, forward_kinematics, scaled_markers, station_positions
+from calib.pelvis import clinical_angles
 from calib.skeleton import Skeleton
 from realtime.pose.estimate import Estimate
+from realtime.pose.ground import PersonGround
 from realtime.pose.one_euro import BETA, FAST_PER_S, MIN_CUTOFF_HZ, OneEuroFilter, OneEuroSettings
 from realtime.pose.temporal_network import TemporalNetwork
-from realtime.sample import Frame, PoseSample, Status, UnsmoothedPose
+from realtime.sample import Frame, PoseSample, SampleGround, Status, UnsmoothedPose
 
 Array = NDArray[np.float64]
 
@@ -35,6 +38,8 @@ TRANSLATION_MIN_CUTOFF_HZ, TRANSLATION_BETA = 2.0, 16.0
 walking person by 5 of their 400 pixels, with these by 2, and jittered by 0.9 pixels instead of 0.7."""
 
 
+FOOT_SHOWN = 0.5
+"""Probability of being in the image from which a foot is in view."""
 STEADY_HZ = 10.0
 """After the temporal network, only jumps are left to hold back."""
 
@@ -55,10 +60,16 @@ class SkeletalLayer:
         skeleton: The skeleton.
         smoothing: Whether the One-Euro filter runs; without it, speeds are those of the estimate, or NaN.
         temporal: Temporal network that runs before it, for estimates with standard deviations.
+        ground: Ground that samples are published in; None publishes them in the camera's.
     """
 
     def __init__(
-        self, skeleton: Skeleton, *, smoothing: bool = True, temporal: TemporalNetwork | None = None
+        self,
+        skeleton: Skeleton,
+        *,
+        smoothing: bool = True,
+        temporal: TemporalNetwork | None = None,
+        ground: PersonGround | None = None,
     ) -> None:
         self.skeleton = skeleton
         n_q = skeleton.n_q
@@ -68,6 +79,10 @@ class SkeletalLayer:
         self._lower = np.where(limited, skeleton.q_lower, -np.inf)
         self._upper = np.where(limited, skeleton.q_upper, np.inf)
         self._gain = np.empty(n_q)
+        self._ground = ground
+        names = skeleton.coordinate_names
+        self._ankles = [k for k, name in enumerate(names) if stem_of(name) == "ankle_angle"]
+        self._pelvis = skeleton.body_index("pelvis") if "pelvis" in skeleton.body_names else None
 
     @property
     def lag_s(self) -> float:
@@ -79,11 +94,18 @@ class SkeletalLayer:
         return lag_s + (float(np.nanmean(lags)) if np.isfinite(lags).any() else 0.0)
 
     def reset(self) -> None:
-        """Forget the frames before."""
+        """Forget the person; the ground stays."""
+        if self._ground is not None:
+            self._ground.forget_person()
         if self._temporal is not None:
             self._temporal.reset()
         if self._filter is not None:
             self._filter.reset()
+
+    def forget_ground(self) -> None:
+        """Forget the ground of the run."""
+        if self._ground is not None:
+            self._ground.reset()
 
     def step(
         self,
@@ -104,22 +126,22 @@ class SkeletalLayer:
         q_frame = estimate.q
         if self._temporal is not None:
             estimate = self._temporal.refine(estimate, frame.t_capture_ns)
-        q, qdot = estimate.q.copy(), np.full(self.skeleton.n_q, np.nan)
-        if self._filter is not None:
-            self._filter.step(frame.t_capture_ns, q, q, qdot, estimate.sigma)
-        elif estimate.qdot is not None:
-            qdot[:] = estimate.qdot
+        q, qdot = self._smooth(frame.t_capture_ns, estimate)
         scale_factors = np.array(estimate.scale_factors, dtype=np.float64)
         unsmoothed = self._unsmoothed(q_frame, q, scale_factors)
         np.clip(q, self._lower, self._upper, out=q)
         if correct is not None:
             correct(q, qdot)
         T, markers_m = self._pose(q, scale_factors)
+        status, ground = estimate.status, None
+        if self._ground is not None:
+            ground = self._publish(frame.t_capture_ns, estimate, q, qdot, T, markers_m)
+            status = status if ground is None or ground.is_settled else Status.WARM_UP
         stage_ns["skeletal_layer"] = time.perf_counter_ns() - start_ns
         return PoseSample(
             frame_id=frame.frame_id,
             t_capture_ns=frame.t_capture_ns,
-            status=estimate.status,
+            status=status,
             q=q,
             qdot=qdot,
             confidence=np.where(np.isfinite(q), _confidence(estimate), 0.0),
@@ -130,6 +152,8 @@ class SkeletalLayer:
             stage_ns=stage_ns,
             foot_contact=np.full(2, np.nan) if estimate.foot_contact is None else estimate.foot_contact,
             unsmoothed=unsmoothed,
+            pelvic_angles=self._pelvic_angles(T),
+            ground=ground,
         )
 
     def _pose(self, q: Array, scale_factors: Array) -> tuple[Array, Array]:
@@ -171,7 +195,43 @@ class SkeletalLayer:
             markers_m=np.full((skeleton.n_markers, 3), np.nan),
             box_px=np.full(4, np.nan),
             stage_ns=stage_ns,
+            ground=None if self._ground is None else self._ground.published,
         )
+
+    def _smooth(self, t_ns: int, estimate: Estimate) -> tuple[Array, Array]:
+        """Coordinates and speeds, smoothed where the person's turn does not matter. Shapes: (n_q,) each."""
+        q, qdot = estimate.q.copy(), np.full(self.skeleton.n_q, np.nan)
+        if self._filter is None:
+            if estimate.qdot is not None:
+                qdot[:] = estimate.qdot
+            return q, qdot
+        if self._ground is not None:
+            q = self._ground.face(q)
+        self._filter.step(t_ns, q, q, qdot, estimate.sigma)
+        if self._ground is not None:
+            q = self._ground.face(q, qdot, back=True)
+        return q, qdot
+
+    def _publish(
+        self, t_ns: int, estimate: Estimate, q: Array, qdot: Array, T: Array, markers_m: Array
+    ) -> SampleGround | None:
+        """Move a sample into the published ground, in place."""
+        assert self._ground is not None
+        seen = estimate.in_picture
+        shows_feet = seen is None or not self._ankles or bool(seen[self._ankles].max() > FOOT_SHOWN)
+        self._ground.see(
+            t_ns,
+            q,
+            T,
+            float(estimate.scale_factors.mean()),
+            is_known=estimate.status is Status.TRACKING,
+            shows_feet=shows_feet,
+        )
+        self._ground.publish(q, qdot, T, markers_m)
+        return self._ground.published
+
+    def _pelvic_angles(self, T: Array) -> Array:
+        return np.full(3, np.nan) if self._pelvis is None else clinical_angles(T[self._pelvis, :3, :3])
 
 
 def _confidence(estimate: Estimate) -> Array:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import StorageError
-from calib.tables.storage import MarkerTable, coordinate_table, write_mot, write_trc
+from calib.tables.storage import MarkerTable, StoWriter, coordinate_table, write_mot, write_trc
 from realtime.errors import RecordingError
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.row_file import RowFile, csv_header, csv_row
 
+STO_NAME, CSV_NAME = "angles.sto", "angles.csv"
 MOT_NAME, TRC_NAME = "angles.mot", "markers.trc"
 
 
@@ -31,6 +34,8 @@ def finish_recording(folder: Path) -> int:
     model = log.meta.model
     n_q = len(model.coordinate_names)
     all_rows = _rows(log)
+    if log.has_moved:
+        _write_rows(folder, log)
     rows = _tracked(all_rows, n_q)
     is_angle = np.array(model.is_rotational, dtype=np.bool_)
     even_s, _ = even_times(rows[:, 0], log.meta.rate_hz)
@@ -44,6 +49,31 @@ def finish_recording(folder: Path) -> int:
         hint = f"{LOG_NAME} holds all samples: free disk space, then run: kinecast recover {folder}"
         raise RecordingError(f"{error}; {hint}") from error
     return len(all_rows)
+
+
+def _write_rows(folder: Path, log: StreamLog) -> None:
+    """Write `angles.sto` and `angles.csv` again, from samples that are all in one ground.
+
+    Raises:
+        RecordingError: a file cannot be written.
+    """
+    model = log.meta.model
+    to_degrees = np.where(model.is_rotational, np.degrees(1.0), 1.0)
+    try:
+        with ExitStack() as stack:
+            csv = stack.enter_context(closing(RowFile(folder / f"{CSV_NAME}.part")))
+            sto = stack.enter_context(closing(StoWriter(folder / f"{STO_NAME}.part", model.coordinate_names)))
+            csv.append(csv_header(model))
+            first_ns: int | None = None
+            for angles, _ in log.samples():
+                first_ns = angles.t_capture_ns if first_ns is None else first_ns
+                time_s, values = (angles.t_capture_ns - first_ns) * 1e-9, np.array(angles.q) * to_degrees
+                sto.append(time_s, values)
+                csv.append(csv_row(angles, time_s, values.tolist()))
+        for name in (CSV_NAME, STO_NAME):
+            (folder / f"{name}.part").replace(folder / name)
+    except (OSError, StorageError) as error:
+        raise RecordingError(f"{folder}: cannot write its files in one ground: {error}") from error
 
 
 def _rows(log: StreamLog) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.coordinates import mirrored_name, side_of, stem_of
+from calib.coordinates import PELVIC_ANGLES, PELVIS_ROTATIONS, mirrored_name, side_of, stem_of
 from realtime.sample import PoseSample, Status
 
 if TYPE_CHECKING:
@@ -20,31 +20,36 @@ class JointRanges:
 
     def __init__(self, skeleton: Skeleton | Model) -> None:
         self._skeleton = skeleton
-        n_q = len(skeleton.coordinate_names)
-        self._lowest, self._highest = np.full(n_q, np.inf), np.full(n_q, -np.inf)
-        self._sum, self._count = np.zeros(n_q), np.zeros(n_q, dtype=np.int64)
+        self._names = [*skeleton.coordinate_names, *PELVIC_ANGLES]
+        self._is_rotational = [*skeleton.is_rotational, *[True] * len(PELVIC_ANGLES)]
+        self._in_ground = np.array([name.startswith("pelvis_") for name in self._names])
+        n = len(self._names)
+        self._lowest, self._highest = np.full(n, np.inf), np.full(n, -np.inf)
+        self._sum, self._count = np.zeros(n), np.zeros(n, dtype=np.int64)
 
     def add(self, sample: PoseSample) -> None:
         """Count one sample, unless nobody was tracked."""
-        self.add_coordinates(sample.status, sample.q)
+        self.add_values(sample.status, sample.shown)
 
-    def add_coordinates(self, status: Status, q: NDArray[np.float64]) -> None:
-        """Count one sample given by its status and coordinates, unless nobody was tracked."""
+    def add_values(self, status: Status, values: NDArray[np.float64]) -> None:
+        """Count one sample given by its status and `PoseSample.shown`, unless nobody was tracked."""
         if status is Status.LOST:
             return
-        np.fmin(self._lowest, q, out=self._lowest)
-        np.fmax(self._highest, q, out=self._highest)
-        defined = np.isfinite(q)
-        self._sum[defined] += q[defined]
+        if status is Status.WARM_UP:  # the ground may still move
+            values = np.where(self._in_ground, np.nan, values)
+        np.fmin(self._lowest, values, out=self._lowest)
+        np.fmax(self._highest, values, out=self._highest)
+        defined = np.isfinite(values)
+        self._sum[defined] += values[defined]
         self._count += defined
 
     def as_dict(self) -> dict[str, dict[str, float]]:
-        """Coordinate -> min, mean, max, range in deg or m; without coordinates that were never known."""
+        """Coordinate or pelvic angle -> min, mean, max, range in deg or m; without those never known."""
         ranges = {}
-        for k, name in enumerate(self._skeleton.coordinate_names):
+        for k, name in enumerate(self._names):
             if not self._count[k]:
                 continue
-            unit = np.degrees(1.0) if self._skeleton.is_rotational[k] else 1.0
+            unit = np.degrees(1.0) if self._is_rotational[k] else 1.0
             lowest, highest = unit * self._lowest[k], unit * self._highest[k]
             mean = unit * self._sum[k] / self._count[k]
             values = {"min": lowest, "mean": mean, "max": highest, "range": highest - lowest}
@@ -54,11 +59,14 @@ class JointRanges:
     def as_table(self) -> str:
         """Table of the coordinates that can move, in degrees, right and left side by side."""
         ranges = self.as_dict()
+        n_q = len(self._skeleton.coordinate_names)
         names = [
             name
-            for k, name in enumerate(self._skeleton.coordinate_names)
-            if name in ranges and self._skeleton.is_rotational[k] and not self._is_locked(k)
+            for k, name in enumerate(self._names)
+            if name in ranges and self._is_rotational[k] and (k >= n_q or not self._is_locked(k))
         ]
+        if set(PELVIC_ANGLES) <= set(names):  # right however the person turns, as the others are not
+            names = [*PELVIC_ANGLES, *(n for n in names if n not in (*PELVIS_ROTATIONS, *PELVIC_ANGLES))]
         if not names:
             return "nobody was tracked: there are no joint angles to show"
         width = max(len(stem_of(name)) for name in names)

@@ -7,12 +7,14 @@ sent by the publisher, with its topic. `meta` comes first; a sample is a `pose`,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from realtime.errors import RecordingError
+from realtime.recording.ground_move import GroundMove, ground_move
 from realtime.recording.row_file import RowFile
 from realtime.stream.decoding import MAX_MESSAGE_BYTES, MessageError, check_lengths, decode
 from realtime.stream.messages import Angles, Message, Meta, Pose, encode
@@ -48,8 +50,10 @@ class StreamLog:
         self.path = path
         self.n_damaged = 0
         """Number of messages so far that could not be read."""
-        self.meta = _first_meta(path)
-        """Description of the recorded stream."""
+        last = self._last_metas(_first_meta(path))
+        self.meta = next(iter(last.values()))
+        """Description of the recorded stream, with the ground that it ended with."""
+        self._last = last
 
     def messages(self) -> Iterator[Message]:
         """Iterate over all messages of the recorded model from the beginning.
@@ -76,15 +80,41 @@ class StreamLog:
     def samples(self) -> Iterator[tuple[Angles, Pose | None]]:
         """Iterate over all samples from the beginning, each with its pose if that is known.
 
+        All samples of a session are in the ground that it ended with: in its first seconds, until the ground
+        is settled, they were published in another.
+
         Raises:
             RecordingError: the file cannot be read.
         """
         pose: Pose | None = None
+        move: GroundMove | None = None
         for message in self.messages():
-            if isinstance(message, Pose):
+            if isinstance(message, Meta):
+                move = ground_move(message, self._last[message.session])
+            elif isinstance(message, Pose):
                 pose = message
             elif isinstance(message, Angles):
-                yield message, pose if pose is not None and pose.seq == message.seq else None
+                its = pose if pose is not None and pose.seq == message.seq else None
+                yield (message, its) if move is None else move.apply(message, its)
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the ground of a session has changed."""
+        return self._has_moved
+
+    def _last_metas(self, first: Meta) -> dict[str, Meta]:
+        """The last description of each session of the recorded model, the first session first."""
+        found, self._has_moved = {first.session: first}, False
+        for frame in _frames(self.path):
+            if not frame.startswith(b"meta "):
+                continue
+            with suppress(MessageError):
+                message = decode(frame)
+                if isinstance(message, Meta) and message.model == first.model:
+                    before = found.setdefault(message.session, message)
+                    self._has_moved |= ground_move(before, message) is not None
+                    found[message.session] = message
+        return found
 
 
 def _first_meta(path: Path) -> Meta:

@@ -18,20 +18,21 @@ from calib.errors import StorageError
 from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
 from realtime.options import TrackingOptions
-from realtime.recording.finish import MOT_NAME, TRC_NAME, finish_recording
+from realtime.recording.finish import CSV_NAME, MOT_NAME, STO_NAME, TRC_NAME, finish_recording
+from realtime.recording.ground_move import is_same_ground
 from realtime.recording.log import LOG_NAME, LogWriter
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME, RecordedPictures
 from realtime.recording.row_file import RowFile, csv_header, csv_row
 from realtime.recording.summary import REPORT_NAME
-from realtime.sample import PoseSample
-from realtime.stream.messages import Angles, Camera, Meta, Pose
-from realtime.stream.to_messages import Envelope, angles_of, meta_of, model_of, pose_of, root_of
+from realtime.sample import PoseSample, SampleGround
+from realtime.stream.messages import Angles, Meta, Pose
+from realtime.stream.to_messages import Envelope, angles_of, in_ground, meta_of, model_of, pose_of, root_of
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
     from calib.skeleton import Skeleton
 
-STO_NAME, CSV_NAME, CAMERA_NAME, SESSION_NAME = "angles.sto", "angles.csv", "camera.json", "session.json"
+CAMERA_NAME, SESSION_NAME = "camera.json", "session.json"
 VIDEO_NAME = OVERLAY_NAME
 FILE_NAMES = (
     STO_NAME,
@@ -65,8 +66,8 @@ class _GrowingFiles:
     sto: StoWriter
     csv: RowFile
     log: LogWriter
-    session: str
-    """Session of the newest `meta` in the log."""
+    meta: Meta
+    """Newest in the log."""
 
     def close(self) -> None:
         for file in (self.sto, self.csv, self.log):
@@ -131,6 +132,7 @@ class Recorder:
         self._files: _GrowingFiles | None = None
         self.pictures = RecordedPictures(self.folder, self.meta.rate_hz)
         """Videos of the recording; accepts images, from any thread, once the first sample is written."""
+        self._ground: SampleGround | None = None
         self._is_open = True
         _check_folder(self.folder, replace=replace)
 
@@ -142,9 +144,11 @@ class Recorder:
                 nothing; earlier samples are kept.
         """
         assert self._skeleton is not None, "a received stream is recorded with write_messages"
+        if sample.ground is not None and sample.ground is not self._ground:
+            self._ground, self.meta = sample.ground, in_ground(self.meta, sample.ground)
         envelope = Envelope(self.meta.session, self.n_samples, time.perf_counter_ns())
         angles = angles_of(sample, envelope, root_of(self._skeleton))
-        self.write_messages(angles, pose_of(sample, envelope, self._skeleton))
+        self.write_messages(angles, pose_of(sample, envelope, self._skeleton), meta=self.meta)
         if picture is not None:
             self.pictures.write_overlay(sample.t_capture_ns, picture)
 
@@ -154,7 +158,7 @@ class Recorder:
         Args:
             angles: Coordinates of the sample.
             pose: Bodies and markers of the same sample, if known.
-            meta: Newest description of a received stream, which may have begun a new session.
+            meta: Newest description of the stream, which may have begun a new session or changed its ground.
 
         Raises:
             RecordingError: as for `write`.
@@ -203,8 +207,7 @@ class Recorder:
     def _open(self) -> _GrowingFiles:
         for name in (*FILE_NAMES, REPORT_NAME):
             (self.folder / name).unlink(missing_ok=True)
-        if self.meta.camera is not None:
-            (self.folder / CAMERA_NAME).write_bytes(_camera_json(self.meta.camera))
+        _write_camera(self.folder, self.meta)
         if self._about is not None:
             about = msgspec.json.format(msgspec.json.encode(self._about))
             (self.folder / SESSION_NAME).write_bytes(about + b"\n")
@@ -213,17 +216,19 @@ class Recorder:
         csv = RowFile(self.folder / CSV_NAME)
         csv.append(csv_header(self.meta.model))
         sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names)
-        return _GrowingFiles(sto, csv, log, self.meta.session)
+        return _GrowingFiles(sto, csv, log, self.meta)
 
     def _write_log(self, files: _GrowingFiles, angles: Angles, pose: Pose | None, meta: Meta | None) -> None:
-        new = [meta] if meta is not None and meta.session != files.session else []
+        new = [] if meta is None or is_same_ground(meta, files.meta) else [meta]
         files.log.add(*new, *([] if pose is None else [pose]), angles)
-        files.session = angles.session
+        if new:
+            files.meta = new[0]
+            _write_camera(self.folder, new[0])
 
     def _write_row(self, files: _GrowingFiles, angles: Angles, time_s: float) -> None:
         written = np.array(angles.q) * self._to_degrees
         files.sto.append(time_s, written)
-        files.csv.append(csv_row(angles.frame_id, time_s, angles.status, written.tolist(), angles.confidence))
+        files.csv.append(csv_row(angles, time_s, written.tolist()))
 
     def _close_files(self) -> None:
         if self._files is not None:
@@ -281,6 +286,11 @@ def recorded_options(options: TrackingOptions) -> object:
     return msgspec.to_builtins(options, enc_hook=str)
 
 
-def _camera_json(camera: Camera) -> bytes:
-    known = {name: value for name, value in msgspec.to_builtins(camera).items() if value is not None}
-    return msgspec.json.format(msgspec.json.encode(known)) + b"\n"
+def _write_camera(folder: Path, meta: Meta) -> None:
+    """Write `camera.json`: the camera, in the ground of the samples."""
+    if meta.camera is None:
+        return
+    known = {name: value for name, value in msgspec.to_builtins(meta.camera).items() if value is not None}
+    if meta.ground is not None:
+        known["ground"] = meta.ground
+    (folder / CAMERA_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(known)) + b"\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from realtime.stream.messages import Model
+from calib.coordinates import PELVIC_ANGLES
+from realtime.stream.messages import Angles, Model
 
 
 class RowFile:
@@ -50,16 +52,23 @@ class RowFile:
 
 
 def csv_header(model: Model) -> bytes:
-    """Header of angles.csv: column names include units; confidences follow the coordinates."""
+    """Header of angles.csv: coordinates with their units, confidences, then the clinical pelvis angles."""
     units = ("deg" if is_angle else "m" for is_angle in model.is_rotational)
     columns = [f"{name}_{unit}" for name, unit in zip(model.coordinate_names, units, strict=True)]
     columns += [f"{name}_confidence" for name in model.coordinate_names]
+    columns += [f"{name}_deg" for name in PELVIC_ANGLES]
     return ",".join(["frame_id", "time_s", "status", *columns]).encode() + b"\n"
 
 
-def csv_row(
-    frame_id: int, time_s: float, status: str, values: Sequence[float], confidence: Sequence[float]
-) -> bytes:
-    """One line of angles.csv; undefined values are `nan`."""
-    numbers = ",".join([*(f"{v:.8g}" for v in values), *(f"{c:.4g}" for c in confidence)])
-    return f"{frame_id},{time_s:.9f},{status},{numbers}\n".encode()
+def csv_row(angles: Angles, time_s: float, values: Sequence[float]) -> bytes:
+    """One line of angles.csv; undefined values are `nan`.
+
+    Args:
+        angles: The sample.
+        time_s: Time since the first sample.
+        values: Its coordinates in degrees and m.
+    """
+    numbers = [f"{v:.8g}" for v in values]
+    numbers += [f"{c:.4g}" for c in angles.confidence]
+    numbers += [f"{math.degrees(angle):.8g}" for angle in angles.pelvic_angles]
+    return f"{angles.frame_id},{time_s:.9f},{angles.status},{','.join(numbers)}\n".encode()

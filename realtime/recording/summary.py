@@ -99,7 +99,7 @@ class StreamReport:
         self.n_samples += 1
         self.n_missed += n_missed
         self._n_lost += is_lost
-        self.ranges.add_coordinates(angles.status, np.array(angles.q))
+        self.ranges.add_values(angles.status, np.array([*angles.q, *angles.pelvic_angles]))
         if self._with_latency:
             latency_ns = max(0, angles.t_publish_ns - angles.t_capture_ns)
             self._latency.record(latency_ns)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIC_ANGLES, PELVIS_ROTATIONS
 from calib.errors import StorageError
 from calib.tables.storage import read_sto
 from realtime.errors import RecordingError
@@ -30,7 +31,7 @@ class Recording:
 
     folder: Path
     names: tuple[str, ...]
-    """Names of the coordinates."""
+    """Names of the coordinates, and of the clinical angles of the pelvis in recordings that have them."""
     units: tuple[str, ...]
     """`deg` or `m` for each coordinate."""
     time_s: Array
@@ -109,25 +110,32 @@ def _read_csv(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RecordingError(f"{path}: {error}; the file has been changed or damaged") from error
     numbers = numbers.reshape(len(statuses), len(columns))
-    n_q = len(names)
+    n_q, n_pelvic = len(names), len(header) - 3 - 2 * len(names)
+    pelvic = PELVIC_ANGLES[:n_pelvic]
+    confidence = numbers[:, 2 + n_q : 2 + 2 * n_q]
+    of_pelvis = [names.index(name) for name in PELVIS_ROTATIONS if name in names]
+    lowest = confidence[:, of_pelvis].min(axis=1, initial=1.0, keepdims=True)
     return {
-        "names": names,
-        "units": units,
+        "names": (*names, *pelvic),
+        "units": (*units, *["deg"] * n_pelvic),
         "time_s": _increasing(path, numbers[:, 1]),
-        "values": numbers[:, 2 : 2 + n_q],
+        "values": np.concatenate([numbers[:, 2 : 2 + n_q], numbers[:, 2 + 2 * n_q :]], axis=1),
         "is_lost": np.array([status == Status.LOST for status in statuses], dtype=np.bool_),
-        "confidence": numbers[:, 2 + n_q :],
+        "confidence": np.concatenate([confidence, *[lowest] * n_pelvic], axis=1),
         "frame_id": numbers[:, 0].astype(np.int64),
     }
 
 
 def _coordinates_of(path: Path, header: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names and units from the first line of angles.csv."""
-    n_q = (len(header) - 3) // 2
+    pelvic = [f"{name}_deg" for name in PELVIC_ANGLES]
+    pelvic = pelvic if header[-len(pelvic) :] == pelvic else []  # which early recordings lack
+    n_q = (len(header) - 3 - len(pelvic)) // 2
     pairs = [column.rpartition("_")[::2] for column in header[3 : 3 + n_q]]
     names = tuple(name for name, _ in pairs)
     units = tuple(unit for _, unit in pairs)
     expected = ["frame_id", "time_s", "status", *header[3 : 3 + n_q], *(f"{n}_confidence" for n in names)]
+    expected += pelvic
     if not n_q or header != expected or not set(units) <= set(_UNITS):
         raise RecordingError(
             f"{path}: the first line is not that of a recording; the file is damaged or not from kinecast"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.coordinates import mirrored_name, side_of, stem_of
+from calib.coordinates import PELVIC_ANGLES, PELVIS_ROTATIONS, mirrored_name, side_of, stem_of
 from realtime.pose.landmark_model import POSTURE_PRIORS, UNKNOWN_COORDINATE_PRIOR_DEG
 from realtime.pose.solver import FREE_COORDINATE_SIGMA_RAD
 from realtime.report.data import Recording
@@ -19,6 +19,10 @@ STILL_RANGE = {"deg": 0.05, "m": 5e-4}
 """A coordinate with a smaller range has not moved."""
 LEAST_COMPARED_DEG = 2.0
 """Smallest range of which ratios are formed; those of smaller ones would compare noise."""
+
+
+CLINICAL_PRIORS = dict(zip(PELVIC_ANGLES, ("pelvis_rotation", "pelvis_list", "pelvis_tilt"), strict=True))
+"""The clinical angles of the pelvis and the coordinates with the same spread among people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ def motion_ranges(recording: Recording) -> dict[str, MotionRange]:
     tracked = ~recording.is_lost
     ranges = {}
     for k, name in enumerate(recording.names):
+        if name in PELVIS_ROTATIONS and PELVIC_ANGLES[0] in recording.names:
+            continue  # mixed when the person turns; the clinical angles are shown instead
         values = recording.values[tracked, k]
         known = np.isfinite(values)
         if not known.any():
@@ -148,15 +154,18 @@ def deviation_deg(recording: Recording, name: str) -> Array | None:
     k = recording.names.index(name)
     if recording.confidence is None or recording.units[k] != "deg":
         return None
-    prior = POSTURE_PRIORS.get(stem_of(name))
+    prior = POSTURE_PRIORS.get(CLINICAL_PRIORS.get(name, stem_of(name)))
     spread_deg = UNKNOWN_COORDINATE_PRIOR_DEG if prior is None else prior.sigma_deg
-    if name == "pelvis_rotation":  # people face anywhere
+    if name in ("pelvis_rotation", "pelvic_rotation"):  # people face anywhere
         spread_deg = float(np.degrees(FREE_COORDINATE_SIGMA_RAD))
     deviation = spread_deg * np.sqrt(np.clip(1.0 - recording.confidence[:, k], 0.0, 1.0))
     return np.asarray(np.where(np.isfinite(recording.values[:, k]), deviation, np.nan))
 
 
 TITLES = {
+    "pelvic_rotation": "Pelvic rotation (right side forward +)",
+    "pelvic_obliquity": "Pelvic obliquity (right side up +)",
+    "pelvic_tilt": "Pelvic tilt (anterior +)",
     "pelvis_tx": "Pelvis position, forward",
     "pelvis_ty": "Pelvis position, up",
     "pelvis_tz": "Pelvis position, to the right",
@@ -175,7 +184,7 @@ TITLES = {
 
 GROUPS = {
     "Legs": ("hip", "knee", "ankle", "subtalar", "mtp"),
-    "Pelvis": ("pelvis",),
+    "Pelvis": ("pelvic", "pelvis"),
     "Trunk and neck": ("lumbar", "neck"),
     "Arms": ("arm", "elbow", "pro", "wrist"),
 }

@@ -63,6 +63,8 @@ def origin_section(recording: Recording) -> list[Content]:
         rows.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
     if camera:
         rows.append(("Camera", describe_camera(camera)))
+        if isinstance(camera.get("ground"), dict):
+            rows.append(("Ground", describe_ground(camera["ground"])))
     rows.append(("Folder", recording.folder.resolve().name))
     parts: list[Content] = [element("h2", "How it was recorded")]
     if "frames" not in run:
@@ -77,6 +79,19 @@ def source_name(run: dict[str, Any]) -> str:
     """The source without the folders above it, which are private."""
     source = str(run.get("source") or "")
     return source if "://" in source else re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+
+
+def describe_ground(ground: dict[str, Any]) -> str:
+    """Description of the ground in camera.json in one line."""
+    heading = str(ground.get("heading"))
+    named = {
+        "person": "X where the person faced when they first stood",
+        "camera": "X towards the camera, or as in its file",
+    }
+    origin = "under the person then" if ground.get("origin") == "person" else "under the camera"
+    floor = "calibrated" if ground.get("floor") == "calibrated" else "at their lowest foot then"
+    about = named.get(heading, f"X {heading} degrees to the person's left from straight at the camera")
+    return f"{about}, Y up; origin {origin}; floor {floor}"
 
 
 def describe_camera(camera: dict[str, Any]) -> str:

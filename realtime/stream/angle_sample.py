@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.coordinates import PELVIC_ANGLES
 from realtime.geometry import rotation_matrices
 from realtime.sample import PoseSample, Status
 from realtime.stream.messages import Angles, Meta, Pose
@@ -40,6 +41,12 @@ class AngleSample:
     def keys(self) -> KeysView[str]:
         """Names of the coordinates; makes `dict(sample)` work."""
         return self._index.keys()
+
+    @property
+    def pelvic_angles_deg(self) -> dict[str, float]:
+        """Rotation, obliquity and tilt of the pelvis by name; see `Angles.pelvic_angles`."""
+        angles_deg = map(math.degrees, self.message.pelvic_angles)
+        return dict(zip(PELVIC_ANGLES, angles_deg, strict=True))
 
     def confidence_of(self, name: str) -> float:
         """Confidence of a coordinate, from 0 (undefined) to 1."""
@@ -106,6 +113,8 @@ class AngleSample:
         for name in self._index:
             value = self[name]
             record[name] = None if math.isnan(value) else value
+        for name, angle in zip(PELVIC_ANGLES, message.pelvic_angles, strict=True):
+            record[name] = None if math.isnan(angle) else math.degrees(angle)
         return record
 
     def pose_sample(self) -> PoseSample:
@@ -130,6 +139,7 @@ class AngleSample:
             markers_m=markers_m,
             box_px=np.full(4, np.nan),
             foot_contact=np.array(self.message.foot_contact),
+            pelvic_angles=np.array(self.message.pelvic_angles),
         )
 
     def _at(self, name: str) -> int:

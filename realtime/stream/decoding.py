@@ -146,8 +146,8 @@ def _check_angles(angles: Angles) -> None:
     q, qdot, confidence = angles.q, angles.qdot, angles.confidence
     if not len(q) == len(qdot) == len(confidence):
         _malformed(f"q, qdot and confidence have {len(q)}, {len(qdot)} and {len(confidence)} entries")
-    for values in (q, qdot, angles.pelvis_position_m):
-        _check_not_infinite("q, qdot and position", values)
+    for values in (q, qdot, angles.pelvis_position_m, angles.pelvic_angles):
+        _check_not_infinite("q, qdot, position and pelvic angles", values)
     if any(value < 0.0 or value > 1.0 for value in angles.foot_contact):
         _malformed("foot_contact outside 0 to 1")
     if math.isfinite(sum(q)):  # the common case: nothing is undefined

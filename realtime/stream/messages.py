@@ -65,6 +65,10 @@ class Angles(Header, frozen=True, kw_only=True):
     """Origin of the pelvis in ground, or of the first body of a model without a pelvis."""
     foot_contact: Vector2 = (math.nan, math.nan)
     """Probability that the right and the left foot are in contact with the floor; NaN where unknown."""
+    pelvic_angles: Vector3 = (math.nan, math.nan, math.nan)
+    """Clinical angles of the pelvis in rad, in Baker's order: rotation from ground's X (positive where the
+    right side is forward), obliquity (positive where the right side is up), tilt (positive where anterior).
+    Obliquity and tilt are about the person's own heading, however they turn; NaN where unknown."""
 
 
 class Pose(Header, frozen=True, kw_only=True):
@@ -137,6 +141,24 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     """RMS reprojection error of the calibration; nil where the camera is assumed."""
 
 
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """Ground of all positions and of the pelvis: Y up, X and Z level, in m.
+
+    Until it is settled, in the first seconds of the first person, it may still move; `meta` is then sent at
+    once, with a new `camera.T_ground_cam`.
+    """
+
+    heading: Name
+    """Direction of X: `person` (faced by the person as they first stood), `camera` (towards the camera, or as
+    in its file), or the angle in degrees from there, to the person's left."""
+    origin: Literal["person", "camera"]
+    """Position of the origin: under the pelvis of the `person` as they first stood, or under the `camera`."""
+    floor: Literal["calibrated", "feet"]
+    """Height of the origin: on the `calibrated` floor, or at the lowest of the `feet` as they first stood."""
+    is_settled: bool
+    """Whether it stays for the rest of the session."""
+
+
 class Meta(Header, frozen=True, kw_only=True):
     """Topic `meta`: description of the stream, sent to each new subscriber and once a second."""
 
@@ -146,6 +168,8 @@ class Meta(Header, frozen=True, kw_only=True):
     """Skeletal model to which `angles` and `pose` refer."""
     camera: Camera | None = None
     """Camera that watches the person."""
+    ground: Ground | None = None
+    """Ground of the samples; nil before the first person, and where it is that of the camera."""
     source: Text = ""
     """Name of the source, such as "camera 0"."""
     estimator: Text = ""

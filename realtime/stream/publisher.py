@@ -16,10 +16,19 @@ import zmq
 from msgspec.structs import replace
 
 from realtime.errors import StreamError
-from realtime.sample import LiveStats, PoseSample, Status
+from realtime.sample import LiveStats, PoseSample, SampleGround, Status
 from realtime.stream.messages import TOPICS, Angles, Encoding, Message, Meta, Pose, encode
 from realtime.stream.security import ACCEPTED_ADDRESSES, ServerKeys, require_local, serve, split_address
-from realtime.stream.to_messages import Envelope, angles_of, heartbeat_of, meta_of, model_of, pose_of, root_of
+from realtime.stream.to_messages import (
+    Envelope,
+    angles_of,
+    heartbeat_of,
+    in_ground,
+    meta_of,
+    model_of,
+    pose_of,
+    root_of,
+)
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
@@ -98,6 +107,11 @@ class MessagePublisher:
         self._send(angles)
         self.seq += 1
 
+    def change_meta(self, meta: Meta) -> None:
+        """Describe the following samples otherwise: subscribers hear it before the next one."""
+        self._meta = meta
+        self._send_meta(time.perf_counter_ns())
+
     def is_wanted(self, topic: str) -> bool:
         """Whether anybody has subscribed to a topic, as far as the last `tick` saw."""
         prefix = f"{topic} ".encode()
@@ -115,12 +129,14 @@ class MessagePublisher:
         envelope = self.envelope()
         is_beat = envelope.t_publish_ns >= self._next_beat_ns
         if is_greeting or is_beat:
-            offset_ns = time.time_ns() - time.perf_counter_ns()
-            now_ns = envelope.t_publish_ns
-            self._send(msgspec.structs.replace(self._meta, t_publish_ns=now_ns, wall_offset_ns=offset_ns))
+            self._send_meta(envelope.t_publish_ns)
         if is_beat:
             self._next_beat_ns = envelope.t_publish_ns + META_INTERVAL_NS
             self._send(heartbeat_of(self._status, self._stats, envelope))
+
+    def _send_meta(self, now_ns: int) -> None:
+        offset_ns = time.time_ns() - time.perf_counter_ns()
+        self._send(msgspec.structs.replace(self._meta, t_publish_ns=now_ns, wall_offset_ns=offset_ns))
 
     def close(self) -> None:
         """Announce the end of the stream and release the address; may be called twice."""
@@ -249,6 +265,7 @@ class Publisher(MessagePublisher):
         super().__init__(address, meta, encoding=encoding, keys=keys)
         self._skeleton = skeleton
         self._root = root_of(skeleton)
+        self._ground: SampleGround | None = None
 
     def send(self, sample: PoseSample, stats: LiveStats | None = None) -> int:
         """Publish one sample and, when due, `meta` and the heartbeat.
@@ -257,6 +274,9 @@ class Publisher(MessagePublisher):
             The time of publication, in ns of `time.perf_counter_ns`.
         """
         self.tick(stats)
+        if sample.ground is not None and sample.ground is not self._ground:
+            self._ground = sample.ground
+            self.change_meta(in_ground(self._meta, sample.ground))
         envelope = self.envelope()
         pose = pose_of(sample, envelope, self._skeleton) if self.is_wanted("pose") else None
         angles = angles_of(sample, envelope, self._root)

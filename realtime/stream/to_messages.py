@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from realtime.geometry import joint_centres, quaternions
-from realtime.sample import LiveStats, PoseSample, Status
-from realtime.stream.messages import SCHEMA, Angles, Camera, Meta, Model, Pose, StatusMessage
+from realtime.sample import LiveStats, PoseSample, SampleGround, Status
+from realtime.stream.messages import SCHEMA, Angles, Camera, Ground, Meta, Model, Pose, StatusMessage
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
@@ -52,6 +53,7 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
         confidence=np.where(defined, np.nan_to_num(sample.confidence).clip(0.0, 1.0), 0.0).tolist(),
         pelvis_position_m=(x, y, z),
         foot_contact=(right, left),
+        pelvic_angles=_triple(_finite_or_nan(sample.pelvic_angles)),
     )
 
 
@@ -136,6 +138,18 @@ def meta_of(
     )
 
 
+def in_ground(meta: Meta, ground: SampleGround) -> Meta:
+    """The `meta` message of samples in a ground."""
+    T = ground.T_ground_cam
+    camera = meta.camera
+    if camera is not None:
+        camera = structs.replace(camera, T_ground_cam=(_row(T[0]), _row(T[1]), _row(T[2]), _row(T[3])))
+    about = Ground(
+        heading=ground.heading, origin=ground.origin, floor=ground.floor, is_settled=ground.is_settled
+    )
+    return structs.replace(meta, camera=camera, ground=about)
+
+
 def camera_of(camera: CameraCalibration) -> Camera:
     """A camera calibration as part of `meta`."""
     k, T = camera.intrinsics, camera.T_ground_cam
@@ -159,6 +173,11 @@ def _finite_or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def known(value: float | None) -> float | None:
     """The value, or None where it is not a finite number."""
     return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _triple(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
 
 
 def _row(values: NDArray[np.float64]) -> tuple[float, float, float, float]:

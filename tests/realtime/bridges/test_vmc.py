@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,15 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pythonosc.dispatcher import Dispatcher
+from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_server import BlockingOSCUDPServer
 from scipy.spatial.transform import Rotation
 
+from calib.camera import CameraCalibration
+from calib.coordinates import PELVIS_TRANSLATIONS
 from calib.kinematics import body_transforms
 from realtime.bridges.humanoid import BONES, Humanoid, rest_rotation
-from realtime.bridges.vmc import LONGEST_DATAGRAM_BYTES, VmcBridge, bundles, message
+from realtime.bridges.vmc import VmcBridge, bundle, message
 from realtime.errors import BridgeError
-from realtime.sample import PoseSample
-from realtime.stream.to_messages import Envelope, pose_of
+from realtime.sample import PoseSample, SampleGround
+from realtime.stream.angle_sample import AngleSample
+from realtime.stream.to_messages import Envelope, angles_of, in_ground, meta_of, model_of, pose_of
 from tests.support.bridging import SKELETON, bridged, new_publisher, pose, publish_until
 from tests.support.poses import lost_sample
 
@@ -90,6 +96,16 @@ def unity(p: np.ndarray) -> np.ndarray:
     return np.array([p[2], p[1], p[0]])
 
 
+def pivot_m(name: str, sample: PoseSample) -> np.ndarray:
+    """Position of a bone's pivot in ground; those between two joints move with the trunk."""
+    bone = next(bone for bone in BONES if bone.name == name)
+    T = sample.T_ground_body
+    if not bone.toward:
+        return T[SKELETON.body_index(bone.pivot or bone.body), :3, 3]
+    start, end = (T[SKELETON.body_index(body), :3, 3] for body in (bone.pivot or bone.body, bone.toward))
+    return start + bone.share * (end - start)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000))
 def test_an_avatar_with_the_persons_proportions_ends_up_where_the_person_is(seed: int):
@@ -101,15 +117,14 @@ def test_an_avatar_with_the_persons_proportions_ends_up_where_the_person_is(seed
         if not name.endswith(("_tx", "_ty", "_tz")) and not name.startswith(("wrist", "subtalar"))
     }
     sample, rest = pose(**angles_deg), pose(**T_POSE_DEG)
-    origin = {bone.name: SKELETON.body_index(bone.pivot or bone.body) for bone in BONES}
     found, placed, turn = bones(sample), {}, {}
     for name, (q, p) in found.items():
-        parent, at = PARENT[name], sample.T_ground_body[origin[name], :3, 3]
+        parent, at = PARENT[name], pivot_m(name, sample)
         if not parent:
             placed[name], turn[name] = unity(at), Rotation.from_quat(q)
             np.testing.assert_allclose(p, unity(at), atol=1e-9)
             continue
-        resting = unity(rest.T_ground_body[origin[name], :3, 3] - rest.T_ground_body[origin[parent], :3, 3])
+        resting = unity(pivot_m(name, rest) - pivot_m(parent, rest))
         placed[name] = placed[parent] + turn[parent].apply(resting)
         turn[name] = turn[parent] * Rotation.from_quat(q)
         # The radius starts beside the elbow's axis, and its own axis is tilted.
@@ -181,11 +196,61 @@ def test_an_osc_server_hears_the_persons_knee():
             assert n_bones and heard.last("/VMC/Ext/Bone/Pos") is None
 
 
-def test_datagrams_stay_whole_on_any_network():
+def test_a_sample_is_one_bundle():
     messages = [message("/VMC/Ext/Bone/Pos", f"Bone{k}", *range(7)) for k in range(60)]
-    datagrams = list(bundles(messages))
-    assert len(datagrams) > 1 and all(len(d) <= LONGEST_DATAGRAM_BYTES for d in datagrams)
-    assert sum(d.count(b"/VMC/Ext/Bone/Pos\0") for d in datagrams) == 60
+    read = OscBundle(bundle(messages))
+    assert [part.params[0] for part in read] == [f"Bone{k}" for k in range(60)]
+
+
+def test_a_whole_sample_arrives_in_one_datagram():
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.settimeout(5.0)
+    sender = VmcBridge(port=receiver.getsockname()[1])
+    heard = heard_sample(pose(**T_POSE_DEG))
+    sender.meet(heard.meta)
+    sender.send(heard)
+    read = OscBundle(receiver.recv(65535))
+    sent = [part.params[0] for part in read if part.address == "/VMC/Ext/Bone/Pos"]
+    assert sent == [bone.name for bone in BONES]
+    assert {"Chest", "UpperChest", "LeftShoulder", "RightShoulder"} < set(sent)
+    sender.close()
+    receiver.close()
+
+
+@pytest.mark.parametrize("has_ground", [False, True])
+def test_the_avatar_stands_at_its_origin(has_ground: bool):
+    """The person stands 4 m away, in a ground whose floor is 1.4 m lower, or on its floor."""
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    receiver.settimeout(5.0)
+    sender = VmcBridge(port=receiver.getsockname()[1])
+    places = [(4.0, -0.4, 1.0), (4.5, -0.4, 1.0)]
+    if has_ground:
+        places = [(x, y + 1.4, z) for x, y, z in places]
+    hips = []
+    for k, (x, y, z) in enumerate(places):
+        position = dict(zip(PELVIS_TRANSLATIONS, np.degrees([x, y, z]), strict=True))  # `pose` takes degrees
+        heard = heard_sample(pose(k, **position), has_ground=has_ground)
+        if not k:
+            sender.meet(heard.meta)
+        sender.send(heard)
+        read = OscBundle(receiver.recv(65535))
+        hips.append(next(part.params[1:4] for part in read if part.params[0] == "Hips"))
+    sender.close()
+    receiver.close()
+    np.testing.assert_allclose(hips[0], (0.0, 1.0, 0.0), atol=0.06)
+    np.testing.assert_allclose(np.subtract(hips[1], hips[0]), (0.0, 0.0, 0.5), atol=1e-5)
+
+
+def heard_sample(sample: PoseSample, *, has_ground: bool = False) -> AngleSample:
+    """A sample as a subscriber receives it."""
+    envelope = Envelope(str(uuid.uuid4()), 0, 0)
+    meta = meta_of(envelope.session, model_of(SKELETON), CameraCalibration.assumed(64, 48))
+    if has_ground:
+        meta = in_ground(meta, SampleGround(np.eye(4), "person", "person", "feet", is_settled=True))
+    angles, sent = angles_of(sample, envelope), pose_of(sample, envelope, SKELETON)
+    return AngleSample(angles, meta, sent, 0, 0, 0, {})
 
 
 def test_other_computers_need_an_explicit_yes(caplog: pytest.LogCaptureFixture):
