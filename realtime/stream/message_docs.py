@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 from msgspec import inspect as kinds
 
-from realtime.stream.messages import TOPICS, Camera, Header, Model
+from realtime.stream.messages import TOPICS, Camera, Ground, Header, Model
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "messages.md"
-_PARTS = {Header: "Every message", Model: "Model", Camera: "Camera"}
+_PARTS = {Header: "Every message", Model: "Model", Camera: "Camera", Ground: "Ground"}
 
 
 def tables() -> str:
@@ -26,7 +26,7 @@ def tables() -> str:
     inherited = [field.name for field in msgspec.structs.fields(Header)]
     for topic, kind in TOPICS.items():
         parts.append(_section(f"`{topic}`", kind, inherited))
-    parts += [_section(_PARTS[kind], kind, []) for kind in (Model, Camera)]
+    parts += [_section(_PARTS[kind], kind, []) for kind in (Model, Camera, Ground)]
     return "\n".join(parts)
 
 
@@ -82,7 +82,12 @@ def type_text(kind: kinds.Type) -> str:
         return f"map of {type_text(kind.key_type)} to {type_text(kind.value_type)}"
     if isinstance(kind, kinds.StructType):
         return f"[map](#{kind.cls.__name__.lower()})"
-    names = {kinds.FloatType: "float", kinds.StrType: "text", kinds.NoneType: "nil"}
+    names = {
+        kinds.FloatType: "float",
+        kinds.StrType: "text",
+        kinds.BoolType: "true or false",
+        kinds.NoneType: "nil",
+    }
     return names[type(kind)]
 
 
