@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS
-from calib.pelvis import facing_of, pelvis_angles, pelvis_rotation, turned
+from calib.pelvis import facing_of
 
 Array = NDArray[np.float64]
 
@@ -70,7 +70,17 @@ class PelvisMover:
 
 def turned_angles(angles_rad: Array, turn_rad: float) -> Array:
     """Tilt, list and rotation of a pelvis after a rotation about the vertical. Shapes: (3,) and (3,)."""
-    return pelvis_angles(turned(pelvis_rotation(angles_rad[None]), np.array([turn_rad])))[0]
+    # Scalars: arrays take many times as long for one pelvis, and every frame needs three of these.
+    tilt, list_, rotation = angles_rad.tolist()
+    ca, cb, cc = math.cos(tilt), math.cos(list_), math.cos(rotation)
+    sa, sb, sc = math.sin(tilt), math.sin(list_), math.sin(rotation)
+    c, s = math.cos(turn_rad), math.sin(turn_rad)
+    ahead = ca * cc - sa * sb * sc, -sa * cb, ca * sc + sa * sb * cc
+    right = -cb * sc, sb, cb * cc
+    x_up = c * ahead[1] + s * right[1]
+    z_ahead, z_up, z_right = (c * r - s * a for a, r in zip(ahead, right, strict=True))
+    sine = z_up if math.isnan(z_up) else max(-1.0, min(1.0, z_up))
+    return np.array([math.atan2(-x_up, ca * cb), math.asin(sine), math.atan2(-z_ahead, z_right)])
 
 
 def turned_rates(angles_rad: Array, rates: Array, turned_rad: Array, turn_rad: float) -> Array:
@@ -85,18 +95,15 @@ def turned_rates(angles_rad: Array, rates: Array, turned_rad: Array, turn_rad: f
     Returns:
         Speeds in rad/s, unbounded where the list comes near 90 degrees. Shape: (3,).
     """
-    x, y, z = _rate_axes(angles_rad) @ rates
+    tilt, list_, _ = angles_rad.tolist()
+    tilt_rate, list_rate, rotation_rate = rates.tolist()
+    ct, st, cl = math.cos(tilt), math.sin(tilt), math.cos(list_)
+    x = ct * list_rate - st * cl * rotation_rate
+    y = st * list_rate + ct * cl * rotation_rate
+    z = tilt_rate + math.sin(list_) * rotation_rate
     c, s = math.cos(turn_rad), math.sin(turn_rad)
-    velocity = np.array([c * x + s * z, y, c * z - s * x])
-    tilt, list_ = turned_rad[0], turned_rad[1]
-    forward = velocity[1] * math.cos(tilt) - velocity[0] * math.sin(tilt)
-    rotation = forward / math.copysign(max(abs(math.cos(list_)), 1e-6), math.cos(list_))
-    list_rate = velocity[0] * math.cos(tilt) + velocity[1] * math.sin(tilt)
-    return np.array([velocity[2] - rotation * math.sin(list_), list_rate, rotation])
-
-
-def _rate_axes(angles_rad: Array) -> Array:
-    """Axes in ground about which tilt, list and rotation turn the pelvis, as columns. Shape: (3, 3)."""
-    tilt, list_ = float(angles_rad[0]), float(angles_rad[1])
-    ct, st, cl, sl = math.cos(tilt), math.sin(tilt), math.cos(list_), math.sin(list_)
-    return np.array([[0.0, ct, -st * cl], [0.0, st, ct * cl], [1.0, 0.0, sl]])
+    x, z = c * x + s * z, c * z - s * x
+    tilt, list_, _ = turned_rad.tolist()
+    ct, st, cl = math.cos(tilt), math.sin(tilt), math.cos(list_)
+    rotation_rate = (y * ct - x * st) / math.copysign(max(abs(cl), 1e-6), cl)
+    return np.array([z - rotation_rate * math.sin(list_), x * ct + y * st, rotation_rate])

@@ -110,16 +110,19 @@ def _read_csv(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RecordingError(f"{path}: {error}; the file has been changed or damaged") from error
     numbers = numbers.reshape(len(statuses), len(columns))
-    n_q, n_pelvic = len(names), len(header) - 3 - 2 * len(names)
-    pelvic = PELVIC_ANGLES[:n_pelvic]
+    n_q = len(names)
+    clinical_deg = numbers[:, 2 + 2 * n_q :]
+    if not np.isfinite(clinical_deg).any():  # a model without a pelvis
+        clinical_deg = clinical_deg[:, :0]
+    n_pelvic = clinical_deg.shape[1]
     confidence = numbers[:, 2 + n_q : 2 + 2 * n_q]
     of_pelvis = [names.index(name) for name in PELVIS_ROTATIONS if name in names]
     lowest = confidence[:, of_pelvis].min(axis=1, initial=1.0, keepdims=True)
     return {
-        "names": (*names, *pelvic),
+        "names": (*names, *PELVIC_ANGLES[:n_pelvic]),
         "units": (*units, *["deg"] * n_pelvic),
         "time_s": _increasing(path, numbers[:, 1]),
-        "values": np.concatenate([numbers[:, 2 : 2 + n_q], numbers[:, 2 + 2 * n_q :]], axis=1),
+        "values": np.concatenate([numbers[:, 2 : 2 + n_q], clinical_deg], axis=1),
         "is_lost": np.array([status == Status.LOST for status in statuses], dtype=np.bool_),
         "confidence": np.concatenate([confidence, *[lowest] * n_pelvic], axis=1),
         "frame_id": numbers[:, 0].astype(np.int64),

@@ -12,7 +12,7 @@ import pytest
 from calib.camera import CameraCalibration
 from calib.coordinates import SCORED_COORDINATES
 from realtime.estimators.build import make_estimator
-from realtime.geometry import joint_centres
+from realtime.geometry import camera_in_ground, joint_centres
 from realtime.options import EstimatorOptions
 from realtime.sample import Estimator, Frame, PoseSample
 from realtime.sources.parse import parse_source, read_frames
@@ -55,7 +55,7 @@ def frames_30_fps(video: Path) -> Iterator[tuple[float, Frame]]:
 def hip_row_px(estimator: Estimator, sample: PoseSample) -> int:
     centres_m = joint_centres(estimator.skeleton, sample.T_ground_body, sample.scale_factors)
     thighs = [estimator.skeleton.body_index(f"femur_{side}") for side in "rl"]
-    return int(estimator.camera.project(centres_m[thighs])[:, 1].mean())
+    return int(camera_in_ground(estimator.camera, sample).project(centres_m[thighs])[:, 1].mean())
 
 
 def track(estimator: Estimator, frames: list[tuple[float, Frame]], *, hide: bool) -> Run:

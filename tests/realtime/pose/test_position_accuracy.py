@@ -115,7 +115,7 @@ def test_walkers_are_placed_and_their_feet_keep_to_a_known_floor(
 
 def track_video(path: Path, camera: CameraCalibration) -> list[PoseSample]:
     estimator = make_estimator(
-        EstimatorOptions(estimator="lifted", offline=True, height_m=BEAM_HEIGHT_M), camera
+        EstimatorOptions(estimator="lifted", offline=True, height_m=BEAM_HEIGHT_M, heading="camera"), camera
     )
     return [estimator.step(frame) for frame in read_frames(parse_source(str(path)))]
 
