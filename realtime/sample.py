@@ -138,8 +138,7 @@ class Estimator(Protocol):
     name: str
     skeleton: Skeleton
     camera: CameraCalibration
-    """Camera in the ground that estimates are made in; `realtime.geometry.camera_in_ground` gives it in that of
-    a sample."""
+    """Camera in the ground of estimates; `realtime.geometry.camera_in_ground` gives it in that of a sample."""
 
     @property
     def description(self) -> str:
