@@ -138,7 +138,7 @@ class Estimator(Protocol):
     name: str
     skeleton: Skeleton
     camera: CameraCalibration
-    """Camera in the ground of estimates; `realtime.geometry.camera_in_ground` gives it in that of a sample."""
+    """Camera in the ground of estimates; in that of a sample it is `realtime.geometry.camera_in_ground`."""
 
     @property
     def description(self) -> str:
