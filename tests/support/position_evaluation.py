@@ -11,6 +11,7 @@ from calib.camera import CameraCalibration
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from realtime.errors import RealtimeError
+from realtime.geometry import camera_in_ground
 from realtime.pose.foot_contact import sole_clearance
 from realtime.pose.landmark_model import build_landmark_model
 from realtime.sample import PoseSample, Status
@@ -52,12 +53,18 @@ class FootError:
     """Mean absolute error of the height of those that stand."""
 
 
-def pelvis_positions(samples: list[PoseSample], skeleton: Skeleton) -> Array:
-    """Places of the pelvis; NaN where the person was lost. Shape: (n, 3)."""
+def pelvis_positions(
+    samples: list[PoseSample], skeleton: Skeleton, camera: CameraCalibration | None = None
+) -> Array:
+    """Places of the pelvis, with a camera in its ground; NaN where the person was lost. Shape: (n, 3)."""
     index = [skeleton.coordinate_index(name) for name in SHIFTS]
     places = np.array([sample.q[index] for sample in samples])
     places[[sample.status is Status.LOST for sample in samples]] = np.nan
-    return places
+    if camera is None:
+        return places
+    back = [np.linalg.inv(camera_in_ground(camera, sample).T_ground_cam) for sample in samples]
+    moves = camera.T_ground_cam @ np.array(back)
+    return np.einsum("nij,nj->ni", moves[:, :3, :3], places) + moves[:, :3, 3]
 
 
 def vertical_travel_error(time_s: Array, height_m: Array, reference_s: Array, reference_m: Array) -> float:

@@ -115,7 +115,7 @@ def test_walkers_are_placed_and_their_feet_keep_to_a_known_floor(
 
 def track_video(path: Path, camera: CameraCalibration) -> list[PoseSample]:
     estimator = make_estimator(
-        EstimatorOptions(estimator="lifted", offline=True, height_m=BEAM_HEIGHT_M, heading="camera"), camera
+        EstimatorOptions(estimator="lifted", offline=True, height_m=BEAM_HEIGHT_M), camera
     )
     return [estimator.step(frame) for frame in read_frames(parse_source(str(path)))]
 
@@ -166,7 +166,8 @@ def test_the_published_track_on_the_beam_is_met_by_each_camera(
     samples = track_video(beam / f"cam0{number}.mp4", beam_camera(beam, number))
     reference = read_mot(beam / "Pose2Sim_motion.mot")
     truth = reference.values[:, [reference.names.index(name) for name in SHIFTS]]
-    error = position_error(pelvis_positions(samples, skeleton), truth, beam_camera(beam, number))
+    camera = beam_camera(beam, number)
+    error = position_error(pelvis_positions(samples, skeleton, camera), truth, camera)
     assert error.of_distance < limit, error
 
 
