@@ -18,6 +18,8 @@ class Status(StrEnum):
     """Whether a sample's coordinates can be used."""
 
     TRACKING = "tracking"
+    UNSURE = "unsure"
+    """Somebody is in view, but the skeleton does not fit the image; see `realtime.pose.certainty`."""
     WARM_UP = "warm_up"
     LOST = "lost"
 

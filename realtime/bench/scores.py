@@ -201,7 +201,7 @@ def _pelvis_errors(estimate_deg: Array, reference_deg: Array, skip: Sequence[str
 
 def is_known(sample: PoseSample) -> bool:
     """Whether the person's measures are known by then; a sample's status stands for that."""
-    return sample.status is Status.TRACKING
+    return sample.status in (Status.TRACKING, Status.UNSURE)
 
 
 def known_after_s(samples: Sequence[PoseSample]) -> float | None:

@@ -78,8 +78,9 @@ class VmcBridge:
         if self._first_ns is None or sample.t_capture_ns < self._first_ns:
             self._first_ns = sample.t_capture_ns
         time_s = (sample.t_capture_ns - self._first_ns) * 1e-9
+        is_well_tracked = sample.status not in (Status.LOST, Status.UNSURE)
         messages = [
-            message("/VMC/Ext/OK", 1, CALIBRATED, NORMAL_MODE, int(sample.status is not Status.LOST)),
+            message("/VMC/Ext/OK", 1, CALIBRATED, NORMAL_MODE, int(is_well_tracked)),
             message("/VMC/Ext/T", time_s),
             message("/VMC/Ext/Root/Pos", *ROOT),
             *self._bones(sample),

@@ -107,7 +107,7 @@ class SubjectMeter:
         """
         is_soon = self._last_ns is not None and sample.t_capture_ns - self._last_ns < interval_s * 1e9
         trust = (seen.visibility * seen.presence)[list(NEEDED)].min()
-        if sample.status is Status.LOST or is_soon or trust < MIN_TRUST:
+        if sample.status in (Status.LOST, Status.UNSURE) or is_soon or trust < MIN_TRUST:
             return False
         if self._last_ns is None:
             self._first_ns = sample.t_capture_ns

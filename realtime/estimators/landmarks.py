@@ -20,6 +20,7 @@ from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.preprocess import Roi, letterbox_roi
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
+from realtime.pose.certainty import Certainty
 from realtime.pose.estimate import Estimate
 from realtime.pose.foot_lock import FootLock
 from realtime.pose.landmark_model import build_landmark_model
@@ -80,6 +81,7 @@ class LandmarksEstimator:
         self._solver = PersonalSolver(
             skeleton, self._model, camera, self._scaling, prior, learns=learns_person
         )
+        self._certainty = Certainty(skeleton, self._model, camera)
         self._position = PelvisPosition(skeleton, self._model, camera)
         self._lock = FootLock(skeleton, self._model, camera.T_ground_cam[:3, 3]) if camera.has_floor else None
         self.reset()
@@ -131,11 +133,13 @@ class LandmarksEstimator:
         start_ns = time.perf_counter_ns()
         estimate = self._place(frame.t_capture_ns, fitted, estimate)
         stage_ns["pelvis_position"] = time.perf_counter_ns() - start_ns
-        return self._layer.step(frame, estimate, stage_ns, self._hold_feet(frame.t_capture_ns, estimate))
+        hold_feet = self._hold_feet(frame.t_capture_ns, estimate)
+        return self._certainty.judge(self._layer.step(frame, estimate, stage_ns, hold_feet), result)
 
     def _forget_frame(self) -> None:
         self._solver.forget_frame()
         self._position.reset()
+        self._certainty.reset()
         if self._lock is not None:
             self._lock.reset()
 

@@ -29,11 +29,13 @@ PILL_PX, TEXT_PX, PAD_PX, GAP_PX = 26, 13.0, 12.0, 12.0
 
 _STATUS: dict[Status, tuple[str, Colour]] = {
     Status.TRACKING: ("Tracking", GOOD),
+    Status.UNSURE: ("Unsure", CAUTION),
     Status.WARM_UP: ("Warming up", CAUTION),
     Status.LOST: ("Lost", ALARM),
 }
 _BANNER = {
     Status.TRACKING: "",
+    Status.UNSURE: "The skeleton does not fit the image: its angles may be wrong",
     Status.WARM_UP: "Measuring body size: keep head and feet in view",
     Status.LOST: "Nobody in view",
 }

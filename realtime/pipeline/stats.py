@@ -32,6 +32,8 @@ class PipelineStats:
     """Frames estimated."""
     lost_frames: int
     """Estimated frames without a person."""
+    unsure_frames: int
+    """Estimated frames whose skeleton does not fit the image."""
     dropped_frames: int
     """Captured frames that were never estimated."""
     unwritten_frames: int
@@ -54,6 +56,7 @@ class PipelineStats:
             "frames": self.frames,
             "captured_frames": self.captured_frames,
             "lost_frames": self.lost_frames,
+            "unsure_frames": self.unsure_frames,
             "dropped_frames": self.dropped_frames,
             "unwritten_frames": self.unwritten_frames,
             "fps": round(self.fps, 2) if math.isfinite(self.fps) else None,
@@ -146,7 +149,7 @@ class RunStats:
         """
         self.n_estimated = 0
         self._from_capture = from_capture
-        self._n_lost = 0
+        self._n_lost = self._n_unsure = 0
         self._rate = RateMeter(RECENT_SAMPLES)
         self._latency = DurationTracker()
         self._recent_ns: deque[int] = deque(maxlen=RECENT_SAMPLES)
@@ -162,6 +165,7 @@ class RunStats:
         is_lost = sample.status is Status.LOST
         self.n_estimated += 1
         self._n_lost += is_lost
+        self._n_unsure += sample.status is Status.UNSURE
         latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
         self._latency.record(latency_ns)
         self._history.record(t_published_ns, latency_ns, sample.frame_id, is_lost=is_lost)
@@ -213,6 +217,7 @@ class RunStats:
             captured_frames=captured_frames,
             frames=self.n_estimated,
             lost_frames=self._n_lost,
+            unsure_frames=self._n_unsure,
             dropped_frames=dropped_frames,
             unwritten_frames=unwritten_frames,
             fps=self._rate.mean_hz,

@@ -33,6 +33,8 @@ def format_stats(stats: PipelineStats, *, is_recorded: bool) -> str:
         f"{stats.frames} frames in {stats.elapsed_s:.1f} s{rate}, "
         f"{stats.lost_frames} without a person, {stats.dropped_frames} dropped"
     ]
+    if stats.unsure_frames:
+        lines[0] += f", {stats.unsure_frames} unsure (the skeleton does not fit the image)"
     if is_recorded and stats.unwritten_frames:
         lines[0] += f", {stats.unwritten_frames} not recorded (disk too slow)"
     if stats.latency.count:
@@ -90,7 +92,7 @@ class StreamReport:
         self._meta = meta
         self._with_latency = with_latency
         self.n_samples = self.n_missed = 0
-        self._n_lost = 0
+        self._n_lost = self._n_unsure = 0
         self._latency, self._history = DurationTracker(), RunHistory()
 
     def add(self, angles: Angles, *, n_missed: int = 0) -> None:
@@ -99,6 +101,7 @@ class StreamReport:
         self.n_samples += 1
         self.n_missed += n_missed
         self._n_lost += is_lost
+        self._n_unsure += angles.status is Status.UNSURE
         self.ranges.add_values(angles.status, np.array([*angles.q, *angles.pelvic_angles]))
         if self._with_latency:
             latency_ns = max(0, angles.t_publish_ns - angles.t_capture_ns)
@@ -117,6 +120,7 @@ class StreamReport:
             "smoothing_lag_s": meta.smoothing_lag_s,
             "frames": self.n_samples,
             "lost_frames": self._n_lost,
+            "unsure_frames": self._n_unsure,
             "missed_samples": self.n_missed,
         }
         if self._with_latency:

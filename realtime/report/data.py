@@ -40,6 +40,8 @@ class Recording:
     """Coordinates in the units above; NaN where unknown. Shape: (n, n_q)."""
     is_lost: NDArray[np.bool_]
     """Samples without a person. Shape: (n,)."""
+    is_unsure: NDArray[np.bool_]
+    """Samples whose skeleton does not fit the image. Shape: (n,)."""
     confidence: Array | None
     """Confidence of each coordinate, from 0 to 1. Shape: (n, n_q)."""
     frame_id: NDArray[np.int64] | None
@@ -124,6 +126,7 @@ def _read_csv(path: Path) -> dict[str, Any]:
         "time_s": _increasing(path, numbers[:, 1]),
         "values": np.concatenate([numbers[:, 2 : 2 + n_q], clinical_deg], axis=1),
         "is_lost": np.array([status == Status.LOST for status in statuses], dtype=np.bool_),
+        "is_unsure": np.array([status == Status.UNSURE for status in statuses], dtype=np.bool_),
         "confidence": np.concatenate([confidence, *[lowest] * n_pelvic], axis=1),
         "frame_id": numbers[:, 0].astype(np.int64),
     }
@@ -160,6 +163,7 @@ def _read_sto(path: Path) -> dict[str, Any]:
         "time_s": table.time_s,
         "values": table.values * to_degrees,
         "is_lost": np.isnan(table.values).all(axis=1),
+        "is_unsure": np.zeros(len(table.values), dtype=np.bool_),
         "confidence": None,
         "frame_id": None,
     }

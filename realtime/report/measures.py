@@ -82,6 +82,8 @@ class Losses:
 
     samples: int
     lost: int
+    unsure: int
+    """Number of samples whose skeleton does not fit the image."""
     dropped: int | None
     """Number of the source's frames between the first and the last sample that have no sample."""
     longest_gap_s: float
@@ -139,7 +141,8 @@ def losses(recording: Recording) -> Losses:
     if recording.frame_id is not None:
         dropped = int(np.maximum(np.diff(recording.frame_id) - 1, 0).sum())
     longest_gap_s = float(np.diff(recording.time_s).max(initial=0.0))
-    return Losses(len(recording.time_s), int(recording.is_lost.sum()), dropped, longest_gap_s)
+    n_lost, n_unsure = int(recording.is_lost.sum()), int(recording.is_unsure.sum())
+    return Losses(len(recording.time_s), n_lost, n_unsure, dropped, longest_gap_s)
 
 
 def deviation_deg(recording: Recording, name: str) -> Array | None:

@@ -95,6 +95,8 @@ def _facts(recording: Recording) -> Markup:
         "Samples": f"{n}",
         "Tracked": f"{100.0 * (~recording.is_lost).mean():.1f} %",
     }
+    if recording.is_unsure.any():
+        facts["Unsure"] = f"{100.0 * recording.is_unsure.mean():.1f} %"
     if n > 1:
         facts["Mean rate"] = f"{(n - 1) / (time_s[-1] - time_s[0]):.1f} Hz"
     dropped = losses(recording).dropped

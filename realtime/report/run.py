@@ -113,7 +113,8 @@ def describe_camera(camera: dict[str, Any]) -> str:
 def _loss_rows(run: dict[str, Any], lost: Losses) -> list[tuple[str, str]]:
     rows = [
         ("Samples", f"{lost.samples}"),
-        ("without a person", f"{lost.lost} ({100.0 * lost.lost / lost.samples:.1f} %)"),
+        ("without a person", f"{lost.lost} ({_percent(lost.lost, lost)})"),
+        ("unsure: the skeleton does not fit the image", f"{lost.unsure} ({_percent(lost.unsure, lost)})"),
         ("Longest time between two samples", f"{1e3 * lost.longest_gap_s:.0f} ms"),
     ]
     if lost.dropped is not None:
@@ -125,6 +126,10 @@ def _loss_rows(run: dict[str, Any], lost: Losses) -> list[tuple[str, str]]:
     if isinstance(missed, int):
         rows.append(("Published but missed by the recorder", f"{missed}"))
     return rows
+
+
+def _percent(n: int, lost: Losses) -> str:
+    return f"{100.0 * n / lost.samples:.1f} %"
 
 
 def _stage_rows(run: dict[str, Any]) -> list[tuple[str, ...]]:

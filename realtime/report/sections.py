@@ -18,7 +18,8 @@ BAND_TEXT = (
     "The band shows the estimator's own uncertainty, plus and minus one standard deviation: the standard "
     "deviation of the angle among people and postures times the square root of 1 - confidence. It does not "
     "include errors such as a tilted camera or a mix-up of two people. Where the band is wide, the angle is "
-    "mostly a typical value and hardly measured. Grey: nobody was tracked."
+    "mostly a typical value and hardly measured. Grey: nobody was tracked, or the skeleton did not "
+    "fit the image."
 )
 RANGES_TEXT = (
     "Over the frames in which the person was tracked. “Range” is highest minus lowest, which a single bad "
@@ -40,7 +41,7 @@ def curves_section(recording: Recording, ranges: dict[str, MotionRange]) -> list
         element("p", BAND_TEXT, class_="quiet"),
         _key(),
     ]
-    shaded = _lost_spans(recording)
+    shaded = _shaded_spans(recording)
     for group, stems in grouped(moving).items():
         figures = [_figure(recording, ranges, stem, shaded) for stem in stems]
         parts += [element("h3", group), element("div", figures, class_="grid")]
@@ -133,9 +134,9 @@ def _key() -> Markup:
     return element("ul", items, class_="key")
 
 
-def _lost_spans(recording: Recording) -> list[tuple[float, float]]:
+def _shaded_spans(recording: Recording) -> list[tuple[float, float]]:
     time_s = recording.time_s
-    lost = np.where(recording.is_lost, 0.0, np.nan)
+    lost = np.where(recording.is_lost | recording.is_unsure, 0.0, np.nan)
     ends = [*time_s[1:].tolist(), float(time_s[-1])]
     return [(float(time_s[run.start]), ends[run.stop - 1]) for run in known_runs(lost)]
 

@@ -54,7 +54,8 @@ class Angles(Header, frozen=True, kw_only=True):
     t_capture_ns: Count
     """Time of capture of the frame on the publisher's monotonic clock."""
     status: Status
-    """`tracking`; `warm_up`: the values are not reliable yet; `lost`: nobody is in view."""
+    """`tracking`; `unsure`: somebody is in view, but the skeleton does not fit the image, and values may be
+    wrong; `warm_up`: the values are not reliable yet; `lost`: nobody is in view."""
     q: Reals
     """Generalized coordinates in rad and m; NaN where unknown."""
     qdot: Reals

@@ -23,6 +23,7 @@ Line = list[tuple[str, Colour]]
 
 _STATUS: dict[Status, tuple[str, Colour]] = {
     Status.TRACKING: ("Tracking", GOOD),
+    Status.UNSURE: ("Unsure: does not fit the image", CAUTION),
     Status.WARM_UP: ("Measuring body size", CAUTION),
     Status.LOST: ("Nobody in view", ALARM),
 }

@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from calib.kinematics import body_transforms
 from realtime.bridges.humanoid import BONES, Humanoid, rest_rotation
 from realtime.bridges.vmc import VmcBridge, bundle, message
 from realtime.errors import BridgeError
-from realtime.sample import PoseSample, SampleGround
+from realtime.sample import PoseSample, SampleGround, Status
 from realtime.stream.angle_sample import AngleSample
 from realtime.stream.to_messages import Envelope, angles_of, in_ground, meta_of, model_of, pose_of
 from tests.support.bridging import SKELETON, bridged, new_publisher, pose, publish_until
@@ -185,6 +186,12 @@ def test_an_osc_server_hears_the_persons_knee():
             assert heard.last("/VMC/Ext/OK") == (1, 3, 0, 1)
             assert heard.last("/VMC/Ext/Root/Pos") == ("root", 0, 0, 0, 0, 0, 0, 1)
             assert heard.last("/VMC/Ext/T")[0] >= 0.0
+            publish_until(
+                publisher,
+                lambda k: replace(pose(k), status=Status.UNSURE),
+                lambda: heard.last("/VMC/Ext/OK") == (1, 3, 0, 0),
+            )
+            assert heard.last("/VMC/Ext/Bone/Pos", "RightToes") is not None
             n_bones = sum(address == "/VMC/Ext/Bone/Pos" for address, _ in heard.heard)
             publish_until(
                 publisher,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,8 +22,10 @@ from realtime.pipeline.durations import Percentiles
 from realtime.pipeline.stats import MOST_STEPS, RunHistory
 from realtime.recording.recorder import Recorder
 from realtime.recording.summary import write_report
+from realtime.report.data import read_recording
 from realtime.report.measures import title_of
 from realtime.report.plot import MOST_POINTS, known_runs, thinned, ticks
+from realtime.sample import Status
 from tests.support.browser import browser_page
 from tests.support.poses import lost_sample, sample_of
 
@@ -367,3 +370,17 @@ def test_a_browser_shows_it_on_a_phone_on_a_screen_and_in_the_dark(recording: Pa
             assert not page.complaints()
         assert shades["light"] > 200 and shades["dark"] < 60
         assert page.ask("Page.printToPDF")["data"]
+
+
+def test_samples_that_do_not_fit_the_image_are_counted_and_shaded(tmp_path: Path) -> None:
+    with Recorder(tmp_path, SKELETON, rate_hz=RATE_HZ) as recorder:
+        for k in range(100):
+            sample = sample_of(SKELETON, swing(k), k, t_capture_ns=10**9 + round(k * 1e9 / RATE_HZ))
+            recorder.write(replace(sample, status=Status.UNSURE) if 40 <= k < 60 else sample, None)
+    page = report(tmp_path)
+    rows = dict((row[0], row[1]) for row in rows_of(page, "Frames"))
+    assert rows["unsure: the skeleton does not fit the image"] == "20 (20.0 %)"
+    assert "Unsure" in text_of(page)
+    recorded = read_recording(tmp_path)
+    assert np.flatnonzero(recorded.is_unsure).tolist() == list(range(40, 60))
+    assert not recorded.is_lost.any()
