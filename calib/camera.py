@@ -16,6 +16,8 @@ DEFAULT_FOV_DEG = 60.0
 STEEPEST_RAY = 8.0
 """Tangent of the widest angle from the optical axis that a lens of this model may see: 83 degrees."""
 NEWTON_STEPS = 6
+GRID = 101
+"""Points across and down the image at which a lens model is checked."""
 
 # Ground seen from an uncalibrated, level camera: the person who faces it looks along +X.
 T_GROUND_LEVEL_CAM = np.array(
@@ -65,6 +67,17 @@ class Intrinsics:
             float(np.degrees(2.0 * np.arctan(0.5 * self.width_px / self.fx))),
             float(np.degrees(2.0 * np.arctan(0.5 * self.height_px / self.fy))),
         )
+
+    @property
+    def folded_share(self) -> float:
+        """Share of the image that shows nothing, since the lens model's polynomial turns back within it."""
+        limit = largest_radius(self.distortion)
+        if limit >= STEEPEST_RAY:
+            return 0.0
+        shares = (np.arange(GRID) + 0.5) / GRID
+        x = (self.width_px * shares - 0.5 - self.cx) / self.fx
+        y = (self.height_px * shares - 0.5 - self.cy) / self.fy
+        return float((np.hypot(x, y[:, None]) > _seen_radius(self.distortion, np.array(limit))).mean())
 
     def project(self, p_cam: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pixels of points in the camera's own coordinates, distorted as the lens does.
@@ -150,12 +163,16 @@ class Intrinsics:
 @lru_cache(maxsize=64)
 def largest_radius(distortion: tuple[float, ...]) -> float:
     """Distance from the axis, at depth 1, up to which the radial distortion keeps points in order."""
-    k1, k2, _, _, k3, k4, k5, k6 = (distortion + (0.0,) * 8)[:8]
     r = np.linspace(0.0, STEEPEST_RAY, 4001)
-    r2 = r * r
-    seen = r * (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    turns = np.flatnonzero(np.diff(seen) <= 0.0)
+    turns = np.flatnonzero(np.diff(_seen_radius(distortion, r)) <= 0.0)
     return float(r[turns[0]]) if len(turns) else STEEPEST_RAY
+
+
+def _seen_radius(distortion: tuple[float, ...], r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the radial distortion shows points at a distance `r` from the axis, both at depth 1."""
+    k1, k2, _, _, k3, k4, k5, k6 = (distortion + (0.0,) * 8)[:8]
+    r2 = r * r
+    return np.asarray(r * (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,12 @@ from numpy.typing import NDArray
 from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.errors import CameraError
 
+logger = logging.getLogger(__name__)
+
 DISTORTION_LENGTHS = (0, 4, 5, 8, 12, 14)
 """As OpenCV accepts them."""
+MAX_FOLDED_SHARE = 0.1
+"""Calibrations bend wrongly in the last corners of an image; a person does not fit into the rest of more."""
 ACCEPTED = "accepted: JSON with width_px, height_px, fx, fy, cx, cy, and perhaps distortion and T_ground_cam"
 
 
@@ -129,6 +134,7 @@ def camera_from_dict(data: object, path: Path) -> CameraCalibration:
             f"{path}: not a camera calibration ({type(error).__name__}: {error}); {ACCEPTED}"
         ) from error
     _check(path, intrinsics, T_ground_cam)
+    _check_lens(path, intrinsics)
     if has_floor:
         _check_stands(path, T_ground_cam)
     return CameraCalibration(intrinsics, T_ground_cam, rms_px, name, device, has_floor)
@@ -148,6 +154,24 @@ def _check(path: Path, intrinsics: Intrinsics, T_ground_cam: NDArray[np.float64]
         )
     if T_ground_cam.shape != (4, 4) or not np.isfinite(T_ground_cam).all():
         raise CameraError(f"{path}: T_ground_cam is not a finite 4 x 4 matrix")
+
+
+def _check_lens(path: Path, intrinsics: Intrinsics) -> None:
+    """Refuse a lens model that turns back well within the image, and warn if it does so in the corners."""
+    share = intrinsics.folded_share
+    if not share:
+        return
+    said = (
+        f"{path}: the lens model turns back within the image: {100.0 * share:.2g} % of the pixels see nothing"
+    )
+    if share > MAX_FOLDED_SHARE:
+        raise CameraError(
+            f"{said}; accepted: at most {100.0 * MAX_FOLDED_SHARE:.0f} %; calibrate again with the board in "
+            "the corners of the image, too: kinecast calibrate camera",
+            name="distortion",
+            value=intrinsics.distortion,
+        )
+    logger.warning("%s; what is seen there is left out", said)
 
 
 def _check_stands(path: Path, T_ground_cam: NDArray[np.float64]) -> None:

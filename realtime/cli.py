@@ -43,6 +43,11 @@ REFUSALS = {
 """Errors that the user can fix: exit code 2. By name, because realtime does not import train."""
 
 
+LONGEST_WORD = 300
+LONGEST_LINE = 1500
+"""Characters of a message."""
+
+
 class CommandModule(Protocol):
     """What the module of a command has."""
 
@@ -67,7 +72,8 @@ class ConsoleHandler(logging.Handler):
         from tqdm import tqdm
 
         try:
-            tqdm.write(f"kinecast: {self.format(record)}", file=sys.stderr)
+            said = self.format(record)
+            tqdm.write(f"kinecast: {said if record.exc_info else one_line(said)}", file=sys.stderr)
         except (OSError, ValueError):
             self.handleError(record)
 
@@ -100,8 +106,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def one_line(text: object) -> str:
-    """Text without line breaks."""
-    return " ".join(str(text).split())
+    """Text without line breaks, in which values too long to read have lost their middle."""
+    words = (_shorten(word, LONGEST_WORD) for word in str(text).split())
+    return _shorten(" ".join(words), LONGEST_LINE)
+
+
+def _shorten(text: str, n_most: int) -> str:
+    """Text of at most `n_most` characters; the start and the end tell more than the middle."""
+    n_end = n_most // 3
+    return text if len(text) <= n_most else f"{text[: n_most - n_end - 3]}...{text[-n_end:]}"
 
 
 def get_version() -> str:

@@ -84,6 +84,10 @@ class TrackingOptions:
 
     camera: CameraOptions = CameraOptions()
     estimator: EstimatorOptions = EstimatorOptions()
+    rate_hz: float | None = None
+    """Frame rate that was asked for; the recorded times follow it."""
+    capture_rate_hz: float | None = None
+    """Frames a second that the camera of a slow or fast motion video took; the recorded times follow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +128,9 @@ class RunOptions:
     size_px: tuple[int, int] | None = None
     """Width and height asked of a camera."""
     rate_hz: float | None = None
-    """Frame rate asked of a camera, or of a folder of images."""
+    """Frame rate asked of a camera, or of a folder of images or a video without time stamps."""
+    capture_rate_hz: float | None = None
+    """Frames a second that the camera took, for a video in slow or fast motion; None believes its times."""
     max_frames: int | None = None
     max_duration_s: float | None = None
     trace_path: Path | None = None

@@ -7,9 +7,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.sax import SAXException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl
 
-import defusedxml.ElementTree
+import defusedxml.sax
 from defusedxml import DefusedXmlException
 
 from calib.errors import OsimError
@@ -44,6 +47,29 @@ def describe(element: Element) -> str:
     return f'<{element.tag} name="{name}">' if name else f"<{element.tag}>"
 
 
+class _Tree(ContentHandler):
+    """Builds elements whose names hold colons: OpenSim writes <HuntCrossleyForce::ContactParametersSet>.
+
+    ElementTree's own parser takes colons for namespaces, of which `.osim` files have none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.builder = TreeBuilder()
+
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:
+        """Begin an element."""
+        self.builder.start(name, dict(attrs.items()))
+
+    def endElement(self, name: str) -> None:
+        """End an element."""
+        self.builder.end(name)
+
+    def characters(self, content: str) -> None:
+        """Add text."""
+        self.builder.data(content)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The file being read; its methods name it in every error."""
@@ -69,10 +95,13 @@ class Source:
             size = self.path.stat().st_size
             if size > MAX_FILE_BYTES:
                 self.fail("file", f"{size} bytes", f"at most {MAX_FILE_BYTES}")
-            root = defusedxml.ElementTree.parse(self.path, forbid_dtd=True).getroot()
+            tree = _Tree()
+            with self.path.open("rb") as file:
+                defusedxml.sax.parse(file, tree, forbid_dtd=True)
+            root = tree.builder.close()
         except OSError as error:
             raise OsimError(f"{self.path}: cannot be read ({error.strerror}); give an .osim file") from error
-        except (DefusedXmlException, ParseError, ValueError, LookupError) as error:
+        except (DefusedXmlException, SAXException, ValueError, LookupError) as error:
             raise OsimError(
                 f"{self.path}: not readable XML ({error or type(error).__name__}); accepted: an .osim file "
                 "of OpenSim 3 or 4, without document type or entities"

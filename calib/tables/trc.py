@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.errors import StorageError
 from calib.tables.text_files import (
     TextFile,
     check_column_names,
@@ -120,24 +121,32 @@ def _split_row(line: str, n_cells: int) -> list[str]:
     return cells
 
 
-def write_trc(path: Path, table: MarkerTable) -> None:
+def write_trc(path: Path, table: MarkerTable, rate_hz: float | None = None) -> None:
     """Write a `.trc` file in m, whole or not at all.
 
-    The header's rates are that of the median time step; uneven times stay as they are.
+    Uneven times stay as they are.
+
+    Args:
+        path: File to write; an existing one is replaced.
+        table: Markers, of one frame or more.
+        rate_hz: Rate of a single frame; of more, the header has that of the median time step.
 
     Raises:
-        StorageError: names, times or positions that a reader would refuse, or a file that cannot be written.
+        StorageError: no frame, names, times or positions that a reader would refuse, or a file that cannot be
+            written.
     """
+    if not len(table.time_s):
+        raise StorageError(f"{path}: no frame to write; OpenSim hangs on such a file; accepted: 1 or more")
     check_column_names(path, table.names, spaces=True)
     n_rows, n_markers = len(table.time_s), len(table.names)
     values = table.positions_m.reshape(n_rows, 3 * n_markers)
     check_writable(path, table.time_s, values)
-    rate_hz = f"{1.0 / np.median(np.diff(table.time_s)):.6g}" if n_rows > 1 else "0"
+    written_hz = f"{1.0 / np.median(np.diff(table.time_s)) if n_rows > 1 else rate_hz or 1.0:.6g}"
     axes = [f"{axis}{k}" for k in range(1, n_markers + 1) for axis in "XYZ"]
     lines = [
         f"PathFileType\t4\t(X/Y/Z)\t{Path(path).name}",
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames",
-        f"{rate_hz}\t{rate_hz}\t{n_rows}\t{n_markers}\tm\t{rate_hz}\t1\t{n_rows}",
+        f"{written_hz}\t{written_hz}\t{n_rows}\t{n_markers}\tm\t{written_hz}\t1\t{n_rows}",
         "\t".join(["Frame#", "Time", *(f"{name}\t\t" for name in table.names)]),
         "\t".join(["", "", *axes]),
         "",

@@ -98,7 +98,7 @@ def open_reference(trial: Trial, skeleton: Skeleton, matching: Matching) -> Refe
     """
     reference = read_reference(trial.reference, rotation_names(skeleton))
     trial.skipped(sorted({*skeleton.coordinate_names, *reference.other_names}))
-    source = parse_source(trial.video)
+    source = parse_source(trial.video, capture_fps=trial.capture_rate_hz)
     if source.is_live or source.n_frames is None:
         raise RealtimeError(f"{trial.video}: not a recorded video; accepted: a video or a folder of images")
     source.open()
@@ -129,7 +129,7 @@ def evaluate_trial(
     Raises:
         RealtimeError: the video cannot be read, or too few frames can be compared.
     """
-    source = parse_source(trial.video)
+    source = parse_source(trial.video, capture_fps=trial.capture_rate_hz)
     source.open()
     try:
         tracked = track(source, open_estimator(trial, source))

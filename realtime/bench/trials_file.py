@@ -39,6 +39,8 @@ class Trial:
     """Coordinates that are not scored; `ankle_angle` counts for both sides."""
     standing_s: tuple[float, float] | None = None
     """From and to in video time, when the person stands still; None looks for it in the reference."""
+    capture_rate_hz: float | None = None
+    """Frames a second that the camera took, for a video in slow or fast motion."""
 
     def skipped(self, names: Sequence[str]) -> list[str]:
         """Those of the names that are not scored.
@@ -67,6 +69,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     height_m: Annotated[float, msgspec.Meta(ge=0.5, le=2.5)] | None = None
     skip: tuple[str, ...] = ()
     standing_s: tuple[float, float] | None = None
+    capture_rate_hz: Annotated[float, msgspec.Meta(ge=1.0, le=1000.0)] | None = None
 
 
 FIELDS = _Entry.__struct_fields__
@@ -119,6 +122,7 @@ def _read_trial(path: Path, number: int, values: Mapping[str, Any]) -> Trial:
         entry.height_m,
         entry.skip,
         entry.standing_s,
+        entry.capture_rate_hz,
     )
 
 

@@ -16,7 +16,7 @@ from realtime.bench.reference import MIN_FRAMES, Offset
 from realtime.bench.trials import evaluate_trials
 from realtime.bench.trials_file import Trial, read_trials
 from realtime.bench.trials_table import format_evaluation, format_trials
-from realtime.commands.arguments import check_can_write, positive_int
+from realtime.commands.arguments import check_can_write, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError
 from realtime.estimators.build import make_camera, make_estimator
@@ -31,6 +31,7 @@ OF_ONE_TRIAL = {
     "height_m": "--height",
     "subject_path": "--subject",
     "camera_path": "--camera-file",
+    "capture_rate": "--capture-rate",
 }
 """Options of a single trial; a trials file says them for each."""
 
@@ -91,6 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="refuse fewer compared frames; default: %(default)d",
     )
+    parser.add_argument(
+        "--capture-rate",
+        type=rate_hz,
+        metavar="HZ",
+        help="frames a second that the camera of --video took, if it is in slow or fast motion",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the result here")
     add_estimator_options(parser)
 
@@ -109,7 +116,14 @@ def run(args: argparse.Namespace) -> int:
         _write(args.json, result.as_dict())
         return 0
     trial = Trial(
-        args.video, "", args.video, args.reference, args.offset or 0.0, args.camera_path, args.height_m
+        args.video,
+        "",
+        args.video,
+        args.reference,
+        args.offset or 0.0,
+        args.camera_path,
+        args.height_m,
+        capture_rate_hz=args.capture_rate,
     )
     evaluation = evaluate_trial(trial, open_reference(trial, skeleton, matching), open_estimator, matching)
     print(format_evaluation(evaluation))
@@ -139,7 +153,7 @@ def _check_options(args: argparse.Namespace) -> None:
     if given:
         raise RealtimeError(
             f"{', '.join(given)} cannot go with --trials; the trials file says it for each trial: reference, "
-            "offset_s, height_m, camera"
+            "offset_s, height_m, camera, capture_rate_hz"
         )
 
 

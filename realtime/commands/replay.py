@@ -46,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
     from realtime.errors import RecordingError, SourceError
     from realtime.recording.source import RecordedVideo, is_recording
 
-    options, folder = session.run_options(args), Path(args.source)
+    options = session.run_options(args)
+    folder = Path(options.source)
+    if is_recording(folder):
+        refuse_rates(options)
     if is_recording(folder) and not args.retrack:
         return republish(options, realtime=args.realtime)
     if args.retrack and not is_recording(folder):
@@ -61,6 +64,24 @@ def run(args: argparse.Namespace) -> int:
         return track(options, session.source_of(options), realtime=args.realtime)
     options = with_recorded_options(options, args.words, folder)
     return track(options, RecordedVideo(folder), realtime=args.realtime)
+
+
+def refuse_rates(options: RunOptions) -> None:
+    """Refuse a rate for a recording, which holds the time of every frame.
+
+    Raises:
+        SourceError: a rate is given.
+    """
+    from realtime.errors import SourceError
+
+    for name, value in (("--rate", options.rate_hz), ("--capture-rate", options.capture_rate_hz)):
+        if value is not None:
+            raise SourceError(
+                f"{options.source} is a recording, whose frames keep their times; leave out {name}, or track "
+                f"the video it was made of: kinecast replay VIDEO {name} {value:g} --out DIR",
+                name=name,
+                value=value,
+            )
 
 
 def republish(options: RunOptions, *, realtime: bool) -> int:

@@ -49,7 +49,16 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
         "--trace", type=Path, metavar="FILE.json", help="write the timing of each step, for ui.perfetto.dev"
     )
     parser.add_argument(
-        "--rate", type=rate_hz, metavar="HZ", help="frame rate of a folder of images, or asked of a camera"
+        "--rate",
+        type=rate_hz,
+        metavar="HZ",
+        help="frame rate of a folder of images or of a video without times, or asked of a camera",
+    )
+    parser.add_argument(
+        "--capture-rate",
+        type=rate_hz,
+        metavar="HZ",
+        help="frames a second that the camera took, for a video in slow or fast motion",
     )
     parser.add_argument(
         "--show", type=names, metavar="NAMES", help="coordinates to show as numbers, separated by commas"
@@ -91,15 +100,22 @@ def add_publish_options(parser: argparse.ArgumentParser, default: str | None = N
 
 
 def run_options(args: argparse.Namespace) -> RunOptions:
-    """The values of `add_session_options` and `add_publish_options`, with the source and `--out`."""
+    """The values of `add_session_options` and `add_publish_options`, with the source and `--out`.
+
+    Raises:
+        SourceError: the source is a file on another computer.
+    """
+    from realtime.sources.parse import local_path
+
     return RunOptions(
-        source=args.source,
+        source=local_path(args.source),
         camera=camera_options(args),
         estimator=estimator_options(args),
         drawing=DrawingOptions(show=args.show, plot=args.plot, arcs=not args.no_arcs, floor=args.floor),
         publish=PublishOptions(address=args.publish, keys_dir=args.keys, encoding=args.encoding),
         size_px=getattr(args, "size", None),
         rate_hz=args.rate,
+        capture_rate_hz=args.capture_rate,
         max_frames=args.frames,
         max_duration_s=args.duration,
         trace_path=args.trace,
@@ -122,7 +138,9 @@ def source_of(options: RunOptions) -> FrameSource:
     asset = ASSETS.get(text)
     if asset is not None and asset.path.endswith(VIDEO_SUFFIXES):
         text = str(fetch(text, offline=options.estimator.offline))
-    return parse_source(text, fps=options.rate_hz, size_px=options.size_px)
+    return parse_source(
+        text, fps=options.rate_hz, size_px=options.size_px, capture_fps=options.capture_rate_hz
+    )
 
 
 @contextmanager
@@ -284,6 +302,8 @@ def open_recorder(
     tracking = TrackingOptions(
         camera=with_paths_from(options.camera, Path.cwd()),
         estimator=with_paths_from(options.estimator, Path.cwd()),
+        rate_hz=options.rate_hz,
+        capture_rate_hz=options.capture_rate_hz,
     )
     return Recorder(
         options.out,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -17,9 +18,14 @@ from realtime.recording.row_file import RowFile, csv_header, csv_row
 STO_NAME, CSV_NAME = "angles.sto", "angles.csv"
 MOT_NAME, TRC_NAME = "angles.mot", "markers.trc"
 
+logger = logging.getLogger(__name__)
+
 
 def finish_recording(folder: Path) -> int:
     """Write `angles.mot` and `markers.trc` from a recording's log.
+
+    If nobody was tracked, `angles.mot` has no rows, and there is no `markers.trc`: OpenSim hangs on one
+    without frames.
 
     `Recorder.close` calls it; call it for recordings whose process was killed. Repeating it changes nothing.
 
@@ -38,16 +44,23 @@ def finish_recording(folder: Path) -> int:
         _write_rows(folder, log)
     rows = _tracked(all_rows, n_q)
     is_angle = np.array(model.is_rotational, dtype=np.bool_)
-    even_s, _ = even_times(rows[:, 0], log.meta.rate_hz)
+    even_s, rate_hz = even_times(rows[:, 0], log.meta.rate_hz)
     q = resample(rows[:, 0], rows[:, 1 : 1 + n_q], even_s, is_angle)
     markers_m = resample(rows[:, 0], rows[:, 1 + n_q :], even_s)
     markers_m = markers_m.reshape(len(even_s), len(model.marker_names), 3)
     try:
         write_mot(folder / MOT_NAME, coordinate_table(tuple(model.coordinate_names), is_angle, even_s, q))
-        write_trc(folder / TRC_NAME, MarkerTable(tuple(model.marker_names), even_s, markers_m))
+        if len(even_s):
+            write_trc(folder / TRC_NAME, MarkerTable(tuple(model.marker_names), even_s, markers_m), rate_hz)
+        else:
+            (folder / TRC_NAME).unlink(missing_ok=True)
     except StorageError as error:
         hint = f"{LOG_NAME} holds all samples: free disk space, then run: kinecast recover {folder}"
         raise RecordingError(f"{error}; {hint}") from error
+    if not len(even_s):
+        logger.warning(
+            "%s: nobody was tracked, so %s is empty and there is no %s", folder, MOT_NAME, TRC_NAME
+        )
     return len(all_rows)
 
 

@@ -42,7 +42,8 @@ class VideoFile:
         self.left_out = 0
         """Number of omitted images, which came too soon after the one before."""
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(path), fourcc, rate_hz, self._size_px)
+        # FFmpeg takes the start of a relative name such as trial:1/overlay.mp4 for a protocol.
+        self._writer = cv2.VideoWriter(str(path.absolute()), fourcc, rate_hz, self._size_px)
         if not self._writer.isOpened():
             width, height = self._size_px
             raise RecordingError(f"{path}: cannot write a video of {width}x{height} at {rate_hz:g} fps")

@@ -62,7 +62,8 @@ class RecordedVideo:
                 f"{self._path}: no such file: this recording was made without --record-video; it can be "
                 "republished (--publish ADDR) but not tracked again"
             )
-        capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        # FFmpeg takes the start of a relative name such as trial:1/video.mkv for a protocol.
+        capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise SourceError(f"{self._path}: cannot be read; the file is damaged, or OpenCV lacks FFmpeg")
         self.width_px = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))

@@ -158,7 +158,7 @@ def pictures_of(video: Path, tracked_s: NDArray[np.float64]) -> list[EmbeddedFra
     if not len(tracked_s):
         return []
     indices = np.linspace(0, len(tracked_s) - 1, N_PICTURES + 2).round().astype(np.int64)[1:-1]
-    capture = cv2.VideoCapture(str(video))
+    capture = cv2.VideoCapture(str(video.absolute()))  # a colon in a relative name is a protocol
     try:
         rate_hz, found = capture.get(cv2.CAP_PROP_FPS), []
         if not capture.isOpened() or not rate_hz > 0.0:

@@ -14,6 +14,7 @@ import cv2
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.sources.pixels import PixelShape
 from realtime.sources.source import DEFAULT_FPS, FPS_RANGE, as_bgr, hide_password, quiet_opencv
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,12 @@ class _LiveSource:
         self.fps = DEFAULT_FPS
         self.note = ""
         self._capture: cv2.VideoCapture | None = None
+        self._pixels = PixelShape()
         self._interrupted = threading.Event()
         self._frame_id = 0
 
     def _connect(self) -> tuple[cv2.VideoCapture, tuple[int, int]]:
-        """A capture that has given an image, and the width and height of the image.
+        """A capture that has given an image, and the width and height of the image with square pixels.
 
         Raises:
             SourceError: nothing was found.
@@ -64,6 +66,7 @@ class _LiveSource:
         self._interrupted.clear()
         self._frame_id = 0
         self._capture, (self.width_px, self.height_px) = self._connect()
+        self._pixels = PixelShape.of(self._capture)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if FPS_RANGE[0] <= rate <= FPS_RANGE[1] else DEFAULT_FPS
 
@@ -77,6 +80,7 @@ class _LiveSource:
                 # Between grab and retrieve: decoding is part of the latency, not of the image's age.
                 t_capture_ns = time.perf_counter_ns()
                 decoded, image = self._capture.retrieve()
+                image = self._pixels.square(image) if decoded else image
                 if decoded and image.shape[:2] == (self.height_px, self.width_px):
                     frame = Frame(self._frame_id, t_capture_ns, as_bgr(image))
                     self._frame_id += 1
@@ -236,11 +240,11 @@ def device_name(source: object) -> str:
 
 
 def _picture_size(capture: cv2.VideoCapture) -> tuple[int, int] | None:
-    """Width and height of the first image that arrives; the driver may announce another size."""
+    """Width and height with square pixels of the first image; the driver may announce another size."""
     deadline_ns = time.perf_counter_ns() + int(SETTLE_S * 1e9)
     while time.perf_counter_ns() < deadline_ns:
         decoded, image = capture.read()
         if decoded:
-            return image.shape[1], image.shape[0]
+            return PixelShape.of(capture).size_px(image.shape[1], image.shape[0])
         time.sleep(0.02)
     return None

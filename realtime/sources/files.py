@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from cv2.typing import MatLike
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.sources.pixels import PixelShape
 from realtime.sources.source import (
     DEFAULT_FPS,
     FPS_RANGE,
@@ -21,9 +23,14 @@ from realtime.sources.source import (
     hide_password,
     quiet_opencv,
 )
+from realtime.sources.video_rate import h264_rate, has_time_stamps, rate_of_stamps, read_head
+
+logger = logging.getLogger(__name__)
 
 COMPLETE_SHARE = 0.95
 """Containers often announce a few frames too many; a video with a smaller share is reported as cut."""
+COUNTING_SUFFIXES = (".mp4", ".mov", ".m4v", ".3gp", ".avi")
+"""Containers that state how many frames they hold; of others, OpenCV guesses it from their duration."""
 RATE_FRAMES = 30
 
 
@@ -81,37 +88,59 @@ class VideoSource(_FileSource):
     """A video file or the URL of one, read frame by frame in the order of presentation.
 
     Seeking and the container's frame count are not relied upon: both are often wrong. Rotation that
-    phones store as metadata is applied.
+    phones store as metadata is applied, and images of non-square pixels are brought to square ones.
+
+    Args:
+        path: Path or URL of the video.
+        fps: Frame rate of a stream without time stamps; refused for videos that have them.
+        capture_fps: Frames a second that the camera took, where the file is slower or faster than life;
+            None believes the file.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, fps: float | None = None, capture_fps: float | None = None) -> None:
         super().__init__(hide_password(path))
-        self._path = path
+        # FFmpeg takes the start of a relative name such as trial:1.mp4 for a protocol.
+        self._path = path if "://" in path else str(Path(path).absolute())
+        self._asked_fps, self._capture_fps = fps, capture_fps
         self._capture: cv2.VideoCapture | None = None
         self._first: tuple[MatLike, int] | None = None
-        self.is_cut = False
-        """True once the video has ended well before its announced length."""
+        self._pixels = PixelShape()
+        self._stated_fps = 0.0
+        self._presented_ms = 0.0
+        self._stretch = 1.0
+        self._has_clock = True
+        self._note = ""
 
     def open(self) -> None:
         """Open the file and decode its first frame.
 
         Raises:
-            SourceError: it is missing, empty, cut before the first frame, or not a video.
+            SourceError: it is missing, empty, cut before the first frame, or not a video; or a rate is given
+                and its frames have time stamps.
         """
         quiet_opencv()
         self.close()
         self._rewind()
-        self.is_cut = False
+        self._note, self._has_clock = "", True
         if "://" not in self._path:
             _require_readable_file(Path(self._path))
         self._capture = self._open_capture()
-        self.fps = self._measure_fps(self._capture.get(cv2.CAP_PROP_FPS))
+        self._stated_fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._pixels = PixelShape.of(self._capture)
+        if not self._pixels.is_square:
+            logger.warning(
+                "%s: its pixels are not square; images are stretched to square ones", self.description
+            )
+        stored_fps = self._find_rate()
+        self.fps = self._capture_fps or stored_fps
+        self._stretch = stored_fps / self.fps
         self._first = self._decode()
         if self._first is None:
             self.close()
+            shown = self.description if "://" in self._path else self._path
             raise SourceError(
                 f"{self.description}: not a single frame can be decoded; the file may be cut short or use a "
-                f"codec this OpenCV lacks; try: ffmpeg -i {self.description} -c:v libx264 repaired.mp4",
+                f"codec this OpenCV lacks; try: ffmpeg -i {shown} -c:v libx264 repaired.mp4",
                 name="source",
                 value=self.description,
             )
@@ -133,31 +162,58 @@ class VideoSource(_FileSource):
             accepted=VIDEO_SUFFIXES,
         )
 
-    def _measure_fps(self, stated_fps: float) -> float:
-        """The rate of the first frames: headers average over frames that are not there."""
-        usable = stated_fps if FPS_RANGE[0] <= stated_fps <= FPS_RANGE[1] else DEFAULT_FPS
-        if "://" in self._path:
-            return usable
+    def _find_rate(self) -> float:
+        """The rate of the file's own clock, or the asked one where it has none.
+
+        Raises:
+            SourceError: a rate is asked for, and the file has a clock.
+        """
+        is_usable = FPS_RANGE[0] <= self._stated_fps <= FPS_RANGE[1]
+        usable = self._stated_fps if is_usable else DEFAULT_FPS
+        stamps_ms = [] if "://" in self._path else self._first_stamps_ms()
+        head = b"" if "://" in self._path else read_head(Path(self._path))
+        if not has_time_stamps(stamps_ms, head):
+            return self._assume_rate(h264_rate(head), usable)
+        if self._asked_fps is not None:
+            raise SourceError(
+                f"{self.description}: a video has its own times, so --rate does not apply; if it is slower "
+                "or faster than life, give live, replay or evaluate the camera's rate: --capture-rate HZ",
+                name="rate",
+                value=self._asked_fps,
+            )
+        return rate_of_stamps(stamps_ms, usable)
+
+    def _first_stamps_ms(self) -> list[float]:
         capture = self._open_capture()
         stamps_ms: list[float] = []
         while len(stamps_ms) <= RATE_FRAMES and capture.grab():
             stamps_ms.append(capture.get(cv2.CAP_PROP_POS_MSEC))
         capture.release()
-        if len(stamps_ms) < 3 or stamps_ms[-1] <= stamps_ms[0]:
-            return usable
-        measured = (len(stamps_ms) - 1) * 1e3 / (stamps_ms[-1] - stamps_ms[0])
-        # Some containers round stamps to 1 ms: then the header knows better.
-        is_rounding = abs(measured / usable - 1.0) < 1.5 / (stamps_ms[-1] - stamps_ms[0])
-        return usable if is_rounding or not FPS_RANGE[0] <= measured <= FPS_RANGE[1] else measured
+        return stamps_ms
+
+    def _assume_rate(self, coded_fps: float | None, usable_fps: float) -> float:
+        """The rate of a file without time stamps, and a warning that it is assumed."""
+        fps = self._asked_fps or coded_fps or usable_fps
+        self._has_clock = False
+        if self._asked_fps is None:
+            origin = "as its stream states" if coded_fps else "a guess"
+            logger.warning(
+                "%s: its frames have no time stamps; times are assumed at %.4g frames a second, %s; --rate "
+                "HZ sets another rate",
+                self.description,
+                fps,
+                origin,
+            )
+        return fps
 
     def _decode(self) -> tuple[MatLike, int] | None:
         """The next image and its presentation time in ns; None at the end."""
         assert self._capture is not None
         while self._capture.grab():
-            presented_ns = round(self._capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+            self._presented_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC) if self._has_clock else 0.0
             decoded, image = self._capture.retrieve()
             if decoded:
-                return image, presented_ns
+                return self._pixels.square(image), round(self._presented_ms * self._stretch * 1e6)
         return None
 
     def read(self) -> Frame | None:
@@ -166,19 +222,32 @@ class VideoSource(_FileSource):
             return None
         decoded, self._first = self._first or self._decode(), None
         if decoded is None:
-            self.is_cut = self._frame_id < COMPLETE_SHARE * (self.n_frames or 0)
+            self._note = self._shortage()
             return None
         return self._frame(*decoded)
+
+    def _shortage(self) -> str:
+        """A note if much is missing of what the header announces, else an empty text."""
+        if self._path.lower().partition("?")[0].endswith(COUNTING_SUFFIXES):
+            if self._frame_id >= COMPLETE_SHARE * (self.n_frames or 0):
+                return ""
+            read = f"{self._frame_id} frames could be read of {self.n_frames}"
+        else:
+            # The end of the last frame; a lost one in between changes nothing.
+            read_s = self._presented_ms * 1e-3 + self._stretch / self.fps
+            announced_s = (self.n_frames or 0) / self._stated_fps if self._stated_fps > 0.0 else 0.0
+            if read_s >= COMPLETE_SHARE * announced_s:
+                return ""
+            read = f"{read_s:.2f} s could be read of {announced_s:.2f} s"
+        return (
+            f"{self.description}: {read} that its header announces; the file is cut short or damaged, or the "
+            "header is wrong"
+        )
 
     @property
     def note(self) -> str:  # type: ignore[override]
         """A note that the video ended early, or an empty text."""
-        if not self.is_cut:
-            return ""
-        return (
-            f"{self.description}: {self._frame_id} frames could be read of {self.n_frames} that its header "
-            f"announces; the file is cut short, or the header is wrong"
-        )
+        return self._note
 
     def close(self) -> None:
         """Release the file."""

@@ -73,6 +73,55 @@ def test_pixels_that_nothing_reaches_have_no_ray():
     assert np.isnan(k.rays(np.array([[320.0 + 560.0, 240.0]]))[0, :2]).all()
 
 
+def pixels_by_opencv(k: Intrinsics, radii: np.ndarray, across: float, down: float) -> np.ndarray:
+    """Pixels of points farther and farther from the axis, towards a corner."""
+    p = np.stack([radii * across, radii * down, np.ones_like(radii)], axis=1)
+    return cv2.projectPoints(p, np.zeros(3), np.zeros(3), k.matrix, np.array(k.distortion))[0][:, 0]
+
+
+@pytest.mark.parametrize(
+    "distortion",
+    [
+        BARREL,
+        (-0.3, 0.0, 0.0, 0.0, 0.0),
+        (-0.45, 0.0, 0.0, 0.0, 0.0),
+        (0.3, -0.9, 0.0, 0.0, 0.0),
+        (),
+        (0.1,) * 5,
+    ],
+)
+def test_a_lens_folds_within_the_image_where_opencv_turns_back_there(distortion: tuple[float, ...]):
+    k = Intrinsics(640, 480, 560.0, 560.0, 319.5, 239.5, distortion)
+    radii = np.linspace(0.0, 3.0, 3001)
+    uv_px = pixels_by_opencv(k, radii, 0.8, 0.6) if distortion else k.project(
+        np.stack([0.8 * radii, 0.6 * radii, np.ones(3001)], axis=1)
+    )  # fmt: skip
+    turns = np.flatnonzero(np.diff(uv_px[:, 0]) <= 0.0)
+    is_inside = len(turns) > 0 and uv_px[turns[0], 0] < 639.5
+    assert (k.folded_share > 0.0) == is_inside
+    if is_inside:
+        v, u = np.mgrid[0:480, 0:640]
+        seen_px = np.linalg.norm(uv_px[turns[0]] - (319.5, 239.5))
+        assert k.folded_share == pytest.approx((np.hypot(u - 319.5, v - 239.5) > seen_px).mean(), abs=0.01)
+
+
+def test_a_lens_that_folds_within_the_image_is_refused_and_in_its_corners_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    def saved(k1: float) -> Path:
+        k = Intrinsics(640, 480, 560.0, 560.0, 319.5, 239.5, (k1, 0.0, 0.0, 0.0, 0.0))
+        path = tmp_path / "lens.json"
+        save_camera(path, CameraCalibration(k, np.eye(4), 0.2))
+        return path
+
+    load_camera(saved(-0.25))
+    assert not caplog.records
+    load_camera(saved(-0.30))
+    assert "turns back within the image" in caplog.text
+    with pytest.raises(CameraError, match=r"turns back within the image: \d+ % .*kinecast calibrate camera"):
+        load_camera(saved(-0.6))
+
+
 @given(
     st.floats(-0.35, 0.35),
     st.floats(-0.1, 0.2),

@@ -107,6 +107,16 @@ def test_refused_input_is_one_line_and_exit_code_2(command, kind: type[Exception
     assert capsys.readouterr().err == "kinecast: the file is not what it should be\n"
 
 
+@pytest.mark.parametrize("text", ["x" * 9000, "x " * 4500, f"no file {'é/' * 3000}: give another"])
+def test_a_long_value_does_not_flood_the_console(command, text: str, capsys):
+    command.outcome = RealtimeError(text)
+    assert cli.main(["try"]) == 2
+    said = capsys.readouterr().err
+    assert len(said) < 1600 and "..." in said and said.startswith(f"kinecast: {text[:30]}")
+    assert cli.main(["try", "--number", text]) == 2
+    assert len(capsys.readouterr().err) < 1600
+
+
 def test_any_other_failure_is_exit_code_1_without_a_traceback(command, capsys):
     command.outcome = ZeroDivisionError("division by zero")
     assert cli.main(["try"]) == 1

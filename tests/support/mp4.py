@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -74,3 +75,42 @@ def rotate_clockwise(path: Path) -> None:
     path.write_bytes(
         rewrite_box(path.read_bytes(), b"tkhd", edit=lambda body: body[:40] + matrix + body[76:])
     )
+
+
+def void_frames(path: Path, is_kept: Callable[[int], bool]) -> None:
+    """Take frames out of a Matroska file; the others keep their times, and the header its duration."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"\x1f\x43\xb6\x75")
+    k = 0
+    while at < len(data):
+        name = data[at]
+        if data[at : at + 4] == b"\x1f\x43\xb6\x75":  # a cluster: go on with what it holds
+            at = _after_size(data, at + 4)[0]
+            continue
+        if name not in (0xA3, 0xE7, 0xEC, 0xBF):  # frames, time, nothing, checksum
+            break
+        start, size = _after_size(data, at + 1)
+        if name == 0xA3:  # a frame
+            data[at] = 0xA3 if is_kept(k) else 0xEC
+            k += 1
+        at = start + size
+    path.write_bytes(bytes(data))
+
+
+def _after_size(data: bytearray, at: int) -> tuple[int, int]:
+    """Where the content of an EBML element starts, and its size."""
+    n_bytes = 9 - data[at].bit_length()
+    size = int.from_bytes(data[at : at + n_bytes], "big") & (1 << 7 * n_bytes) - 1
+    return at + n_bytes, size
+
+
+def set_pixel_aspect(path: Path, across: int, down: int) -> None:
+    """State that pixels are shown `across` wide and `down` high."""
+    shape = struct.pack(">I4sII", 16, b"pasp", across, down)
+
+    def with_shape(body: bytes) -> bytes:
+        size, codec = struct.unpack_from(">I4s", body, 8)
+        entry = struct.pack(">I4s", size + len(shape), codec) + body[16 : 8 + size] + shape
+        return body[:8] + entry + body[8 + size :]
+
+    path.write_bytes(rewrite_box(path.read_bytes(), b"stsd", edit=with_shape))

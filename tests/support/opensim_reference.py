@@ -124,7 +124,8 @@ class Reference:
 
 def _without_muscles(path: Path, out: Path) -> None:
     """Muscles and contacts only slow OpenSim down here."""
-    tree = ElementTree.parse(path)
+    # OpenSim writes element names with two colons, which XML with namespaces does not have.
+    tree = ElementTree.ElementTree(ElementTree.fromstring(path.read_bytes().replace(b"::", b".")))
     model = tree.getroot().find("Model")
     assert model is not None
     for tag in ("ForceSet", "ControllerSet", "ContactGeometrySet", "ProbeSet"):

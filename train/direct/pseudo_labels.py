@@ -124,7 +124,7 @@ def label_recording(recording: Recording, skeleton: Skeleton, every: int) -> Ite
     Raises:
         TrainError: the video cannot be read.
     """
-    capture = cv2.VideoCapture(str(recording.video))
+    capture = cv2.VideoCapture(str(recording.video.absolute()))  # a colon in a relative name is a protocol
     if not capture.isOpened():
         raise TrainError(f"{recording.video}: not a video that can be read")
     try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from calib.kinematics import body_transforms
 from calib.osim.functions import Linear, Multiplier, Polynomial
 from calib.osim.osim import load_osim
+from calib.scaling import write_scaled_osim
 from calib.skeleton import default_skeleton_path, load_skeleton
 from tests.support.opensim_reference import Reference, import_opensim
 from tests.support.osim_text import (
@@ -64,6 +67,47 @@ def test_a_coupler_that_is_not_enforced_leaves_its_coordinate_free(tmp_path: Pat
         text = document("abc", pins, (), [coupler("c", "v", "u", linear(2, 0), enforced=enforced)])
         skeleton = load_skeleton(write(tmp_path / "x.osim", text))
         assert bool(skeleton.is_dependent[skeleton.coordinate_index("v")]) is enforced
+
+
+COLONS = (
+    '<ForceSet><objects><HuntCrossleyForce name="foot"><HuntCrossleyForce::ContactParametersSet '
+    'name="contact_parameters"><objects><HuntCrossleyForce::ContactParameters><stiffness>1e6</stiffness>'
+    "</HuntCrossleyForce::ContactParameters></objects><groups/></HuntCrossleyForce::ContactParametersSet>"
+    "</HuntCrossleyForce></objects></ForceSet>"
+)
+
+
+def test_element_names_with_colons_change_nothing(small: Path, tmp_path: Path) -> None:
+    text = small_model()
+    path = write(tmp_path / "colons.osim", text.replace("</Model>", f"{COLONS}</Model>"))
+    assert load_osim(path) == load_osim(small)
+
+
+@pytest.mark.opensim
+def test_a_model_in_which_opensim_writes_colons_moves_as_in_opensim(small: Path, tmp_path: Path) -> None:
+    opensim = import_opensim()
+    model = opensim.Model(str(small))
+    force = opensim.HuntCrossleyForce()
+    force.setName("foot")
+    ball = opensim.ContactSphere(0.03, opensim.Vec3(0.0), model.getBodySet().get("b"), "ball")
+    floor = opensim.ContactHalfSpace(opensim.Vec3(0.0), opensim.Vec3(0.0), model.getGround(), "floor")
+    for geometry in (ball, floor):
+        model.addContactGeometry(geometry)
+        force.addGeometry(geometry.getName())
+    force.setStiffness(1e6)
+    model.addForce(force)
+    model.finalizeConnections()
+    path = tmp_path / "contact.osim"
+    model.printToXML(str(path))
+    assert "<HuntCrossleyForce::ContactParametersSet" in path.read_text()
+    skeleton, reference = load_skeleton(path), Reference(path, tmp_path)
+    q = np.random.default_rng(0).uniform(-0.5, 0.5, skeleton.n_q)
+    reference.pose(reference.coupled(skeleton, q))
+    found = body_transforms(skeleton, q, np.ones((skeleton.n_bodies, 3)))
+    np.testing.assert_allclose(found, reference.bodies(skeleton), atol=1e-9)
+    scaled = tmp_path / "scaled.osim"
+    write_scaled_osim(path, np.full((skeleton.n_bodies, 3), 1.1), scaled)
+    assert opensim.Model(str(scaled)).getForceSet().getSize() == 1
 
 
 def test_marker_frames_lead_to_their_bodies(small: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,9 +20,11 @@ from calib.tables.storage import read_mot, read_sto, read_trc
 from realtime import cli
 from realtime.client import subscribe
 from realtime.commands import session
+from realtime.sample import Frame, PoseSample, Status
 from tests.support import swinging
 from tests.support.kinecast_process import FREE_PORT, ROOT, published_address, running
 from tests.support.mp4 import write_video
+from tests.support.scripted import ScriptedEstimator
 
 FILES = {
     "angles.sto", "angles.mot", "angles.csv", "markers.trc", "overlay.mp4", "report.json", "camera.json",
@@ -38,6 +41,59 @@ def csv_rows(path: Path) -> dict[int, str]:
     """Frame number -> the rest of its line."""
     rows = [line.split(",", 1) for line in path.read_text().splitlines()[1:]]
     return {int(frame_id): rest for frame_id, rest in rows}
+
+
+def replay_stepping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_frames: int, lost: tuple[int, ...], fps: float = 30.0
+) -> Path:
+    """The recording of a replay in which these frames show nobody."""
+    estimator = ScriptedEstimator(lambda name, time_s: 10.0, lost=lost)
+    step = estimator.step
+
+    def step_or_nan(frame: Frame) -> PoseSample:
+        sample = step(frame)
+        gone = np.full_like(sample.q, np.nan)
+        return replace(sample, q=gone) if sample.status is Status.LOST else sample
+
+    estimator.step = step_or_nan  # type: ignore[method-assign]
+    monkeypatch.setattr(session, "make_estimator", lambda options, camera: estimator)
+    out = tmp_path / "out"
+    video = write_video(tmp_path / "clip.mp4", n_frames, fps=fps)
+    assert cli.main(["replay", str(video), "--out", str(out)]) == 0
+    return out
+
+
+def test_markers_of_nobody_are_not_written_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    out = replay_stepping(tmp_path, monkeypatch, 5, lost=(0, 1, 2, 3, 4))
+    assert {path.name for path in out.iterdir()} == FILES - {"markers.trc"}
+    assert "nobody was tracked" in caplog.text and "no markers.trc" in caplog.text
+    (out / "markers.trc").write_text("of an earlier version, without frames")
+    assert cli.main(["recover", str(out)]) == 0
+    assert not (out / "markers.trc").exists()
+
+
+@pytest.mark.parametrize("n_frames", [1, 2])
+def test_markers_of_few_frames_have_the_rate_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_frames: int
+):
+    out = replay_stepping(tmp_path, monkeypatch, n_frames, lost=(), fps=25.0)
+    rates = (out / "markers.trc").read_text().splitlines()[2].split("\t")
+    assert float(rates[0]) == float(rates[1]) == float(rates[5]) == 25.0
+    assert read_trc(out / "markers.trc").positions_m.shape[0] == n_frames
+
+
+def test_a_folder_that_looks_like_a_protocol_holds_a_whole_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_video(tmp_path / "clip.mp4", 6)
+    monkeypatch.chdir(tmp_path)
+    words = ["live", "--source", "clip.mp4", "--no-window", "--no-publish", "--record-video"]
+    assert cli.main([*words, "--out", "trial:1"]) == 0
+    assert {path.name for path in Path("trial:1").iterdir()} >= FILES
+    assert cli.main(["replay", "trial:1", "--retrack", "--out", "trial:2"]) == 0
+    assert cv2.VideoCapture(str(tmp_path / "trial:2" / "overlay.mp4")).read()[0]
 
 
 def test_replay_leaves_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

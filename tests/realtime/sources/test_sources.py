@@ -6,6 +6,7 @@ import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -127,15 +128,50 @@ def test_rotation_in_the_metadata_is_applied(tmp_path: Path):
     assert frame.image[-8, 8, 0] < 100
 
 
-@pytest.mark.parametrize(("name", "codec"), [("clip.avi", "MJPG"), ("clip.mkv", "mp4v")])
-def test_a_truncated_video_gives_what_is_left_and_says_so(tmp_path: Path, name: str, codec: str):
+@pytest.mark.parametrize(
+    ("name", "codec", "said"),
+    [
+        ("clip.avi", "MJPG", "{n} frames could be read of 40"),
+        ("clip.mkv", "mp4v", "{s:.2f} s could be read of 1.33 s"),  # it states no number of frames
+    ],
+)
+def test_a_truncated_video_gives_what_is_left_and_says_so(tmp_path: Path, name: str, codec: str, said: str):
     path = write_video(tmp_path / name, 40, codec=codec)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     source = VideoSource(str(path))
     numbers = [picture_number(frame.image) for frame in read_frames(source)]
     assert 2 < len(numbers) < 38
     assert numbers == list(range(len(numbers)))
-    assert f"{len(numbers)} frames could be read of 40" in source.note
+    assert said.format(n=len(numbers), s=len(numbers) / 30.0) in source.note
+
+
+@pytest.mark.parametrize("name", ["trial:1.mp4", "file:a.mp4", "concat:a|b.mp4", "a%02d.mp4", "-i.mp4"])
+def test_a_relative_name_is_no_protocol(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    write_video(tmp_path / "plain.mp4", 3).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    source = parse_source(name)
+    assert [picture_number(frame.image) for frame in read_frames(source)] == [0, 1, 2]
+    assert source.description == name
+
+
+@pytest.mark.parametrize("host", ["", "localhost"])
+def test_the_url_of_a_file_is_its_path(tmp_path: Path, host: str):
+    path = write_video(tmp_path / "ä walk #1?.mp4", 3)
+    frames = list(read_frames(parse_source(f"file://{host}{quote(str(path))}")))
+    assert [picture_number(frame.image) for frame in frames] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file://elsewhere/walk.mp4", "another computer"),
+        ("file:///nowhere.mp4", "no such file"),
+        ("http://[10.0.0.2/walk.mp4", "not a URL"),
+    ],
+)
+def test_a_url_of_nothing_here_is_refused(text: str, said: str):
+    with pytest.raises(SourceError, match=said):
+        parse_source(text)
 
 
 def write_junk(folder: Path, case: str) -> Path:
