@@ -156,7 +156,7 @@ def test_nobody_in_view_all_along_still_makes_valid_files(skeleton: Skeleton, tm
             recorder.write(lost_sample(skeleton, k, t_capture_ns=START_NS + k * 10**7))
     assert len(read_sto(tmp_path / "angles.sto").time_s) == 3
     assert len(read_mot(tmp_path / "angles.mot").time_s) == 0
-    assert len(read_trc(tmp_path / "markers.trc").time_s) == 0
+    assert not (tmp_path / "markers.trc").exists(), "OpenSim hangs on one without frames"
 
 
 def test_a_turn_is_resampled_the_shorter_way_round(skeleton: Skeleton, tmp_path: Path) -> None:
