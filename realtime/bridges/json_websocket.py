@@ -99,6 +99,7 @@ def sample_record(sample: AngleSample, *, poses: bool = False) -> dict[str, Any]
         "missed": sample.missed,
         "angles": {name: known(sample[name]) for name in sample.keys()},
         "confidence": {name: sample.confidence_of(name) for name in sample.keys()},
+        "pelvic_angles": {name: known(angle) for name, angle in sample.pelvic_angles_deg.items()},
         "pelvis_position_m": [known(value) for value in sample.message.pelvis_position_m],
     }
     pose, model = sample.pose, sample.meta.model

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from calib.coordinates import PELVIC_ANGLES
 from realtime.bridges.json_websocket import JsonWebSocketBridge
 from realtime.bridges.opencap import SEGMENTS, OpencapBridge, body_fixed_xyz
 from realtime.bridges.websocket_server import LONGEST_REQUEST_BYTES, MOST_CLIENTS, BroadcastServer
@@ -56,7 +58,7 @@ def test_a_client_gets_names_angles_and_the_heartbeat():
         publish_until(publisher, random_sample_at, lambda: running.subscription.meta is not None)
         with joined(bridge.server) as client:
             wait_for(lambda: bridge.server.n_clients == 1)
-            sent = random_sample(SKELETON, 7)
+            sent = replace(random_sample(SKELETON, 7), pelvic_angles=np.array([0.1, -0.2, 0.3]))
             publish_until(publisher, random_sample_at, lambda: running.subscription.status is not None)
             publisher.send(sent, LiveStats(fps=30.0))
             meta, angles = next_of(client, "meta"), next_of(client, "angles")
@@ -68,6 +70,8 @@ def test_a_client_gets_names_angles_and_the_heartbeat():
             unit = np.where(SKELETON.is_rotational, np.degrees(1.0), 1.0)
             np.testing.assert_allclose([angles["angles"][n] for n in names], sent.q * unit, rtol=1e-12)
             np.testing.assert_allclose([angles["confidence"][n] for n in names], sent.confidence)
+            clinical_deg = [angles["pelvic_angles"][name] for name in PELVIC_ANGLES]
+            np.testing.assert_allclose(clinical_deg, np.degrees([0.1, -0.2, 0.3]))
             assert abs(angles["t_wall_ms"] / 1e3 - time.time()) < 60.0
             body = SKELETON.body_index("tibia_r")
             T = sent.T_ground_body[body]

@@ -15,6 +15,8 @@ from realtime.errors import RealtimeError
 from realtime.estimators.build import make_estimator
 from realtime.geometry import camera_in_ground
 from realtime.options import EstimatorOptions
+from realtime.overlay.angles import choose_rows
+from realtime.overlay.skeleton import SkeletonDrawing
 from realtime.pose.ground import PersonGround, has_opensim_pelvis
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample, Status
@@ -183,3 +185,33 @@ def test_a_model_with_another_root_keeps_the_cameras_ground(skeleton: Skeleton, 
 def test_a_heading_that_is_none_is_refused():
     with pytest.raises(RealtimeError, match="person, camera, or an angle in degrees"):
         make_estimator(EstimatorOptions(heading="north"), CAMERA)
+
+
+def test_the_skeleton_is_drawn_on_the_person_whatever_the_ground(skeleton: Skeleton):
+    seen = published(skeleton, squat, 38.0, duration_s=1.5)[-1]
+    assert seen.ground is not None and seen.unsmoothed is not None
+    image = np.zeros((480, 640, 3), np.uint8)
+    drawing = SkeletonDrawing(skeleton, CAMERA)
+    layers = [SkeletalLayer(skeleton, ground=g) for g in (PersonGround(skeleton, CAMERA, "camera"), None)]
+    for k in range(75):
+        frame, found = Frame(k, k * FRAME_NS, IMAGE), estimate(skeleton, 38.0, **squat(k * 0.02))
+        other, plain = (layer.step(frame, found, {}) for layer in layers)
+
+    def drawn(sample: PoseSample) -> np.ndarray:
+        picture = image.copy()
+        drawing.draw(picture, sample, 1.0, mirrored=False, markers=False)
+        return picture
+
+    assert drawn(seen).any()
+    for a, b in ((seen, other), (seen.on_image(), plain.on_image())):
+        assert (drawn(a) != drawn(b)).any(axis=2).mean() < 1e-3
+
+
+def test_the_overlay_shows_the_clinical_angles_instead_of_tilt_and_list(skeleton: Skeleton):
+    seen = published(skeleton, squat, 38.0, duration_s=1.2)[-1]
+    rows = choose_rows(skeleton, ["pelvis_tilt", "pelvis_list", "pelvis_rotation", "pelvis_ty"])
+    assert [row.label for row in rows[:3]] == ["Pelvic tilt", "Pelvic obliquity", "Pelvic rotation"]
+    shown = [seen.shown[row.coordinates[0]] for row in rows]
+    expected = [seen.pelvic_angles[2], seen.pelvic_angles[1], seen.pelvic_angles[0]]
+    assert shown == [*expected, seen.q[skeleton.coordinate_index("pelvis_ty")]]
+    assert [row.in_degrees for row in rows] == [True, True, True, False]
