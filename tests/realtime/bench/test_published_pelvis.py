@@ -1,4 +1,4 @@
-"""The pelvis as it is published, against motion capture: nothing is fitted but where the person first faced."""
+"""The published pelvis against motion capture: nothing is fitted but where the person faced at first."""
 
 from __future__ import annotations
 
