@@ -132,7 +132,7 @@ class PersonalSolver:
 
     def _tempered(self, expected: Prior) -> Prior:
         share = EXPECTED_TRUST_KNOWN if self.person.is_known else EXPECTED_TRUST
-        return replace(expected, weight=expected.weight * share)
+        return replace(expected, trust=share)
 
     def _sighting(self, result: BlazePoseResult, world_m: Array, visibility: Array) -> Sighting:
         used = self._model.landmark

@@ -39,6 +39,9 @@ class Prior:
     """Variance of real errors over the computed one, measured on people whose coordinates are known."""
     disagreement: float = 0.0
     """Share of the squared distance from this mean to the solution that is added to the variance."""
+    trust: float = 1.0
+    """Share of the weights that counts against landmarks. Uncertainties keep the whole: a coordinate is no less
+    certain for being found by landmarks rather than by expectation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +126,7 @@ class PoseSolver:
 
     def _descend(self, seen: LandmarkObservation, prior: Prior, start: Array) -> IkResult:
         return self._ik.solve(
-            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.weight
+            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.trust * prior.weight
         )
 
     def _is_far(self, q: Array, prior: Prior) -> bool:
@@ -163,5 +166,5 @@ class PoseSolver:
         if prior.disagreement > 0.0:
             apart = np.where(prior.weight > 0.0, q - prior.q, 0.0)
             apart = np.where(self._skeleton.is_rotational, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
-            variance[free] += prior.disagreement * apart[free] ** 2
+            variance[free] += prior.trust * prior.disagreement * apart[free] ** 2
         return variance
