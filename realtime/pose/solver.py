@@ -40,8 +40,8 @@ class Prior:
     disagreement: float = 0.0
     """Share of the squared distance from this mean to the solution that is added to the variance."""
     trust: float = 1.0
-    """Share of the weights that counts against landmarks. Uncertainties keep the whole: a coordinate is no less
-    certain for being found by landmarks rather than by expectation."""
+    """Share of the weights that counts against landmarks. Uncertainties keep the whole: a coordinate is not
+    less certain for being found by landmarks rather than by expectation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
