@@ -39,8 +39,8 @@ class PixelShape:
         return self.x == 1.0 and self.y == 1.0
 
     def size_px(self, width_px: int, height_px: int) -> tuple[int, int]:
-        """Width and height of an image of square pixels."""
-        return max(1, round(width_px * self.x)), max(1, round(height_px * self.y))
+        """Width and height of an image of square pixels; what changes is even, as overlay videos need it."""
+        return _even(width_px, self.x), _even(height_px, self.y)
 
     def square(self, image: MatLike) -> MatLike:
         """The image with square pixels; the same object if it has them already."""
@@ -49,3 +49,7 @@ class PixelShape:
         size_px = self.size_px(image.shape[1], image.shape[0])
         shrinks = size_px[0] < image.shape[1] or size_px[1] < image.shape[0]
         return cv2.resize(image, size_px, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def _even(size_px: int, factor: float) -> int:
+    return size_px if factor == 1.0 else max(2, 2 * round(0.5 * size_px * factor))

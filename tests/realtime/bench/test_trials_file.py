@@ -22,6 +22,7 @@ GOOD = {
     "height_m": "1.8",
     "skip": '["ankle_angle", "pelvis_tilt"]',
     "standing_s": "[1, 4.0]",
+    "capture_rate_hz": "240",
 }
 
 
@@ -43,7 +44,7 @@ def test_all_keys_are_read_and_paths_begin_at_the_file(folder: Path) -> None:
     first, other = read_trials(write(folder, GOOD, second | {"offset_s": '"auto"'}))
     assert first == Trial(
         "squat", "A", str(folder / "v.mp4"), folder / "r.mot", 1.5, folder / "c.json", 1.8,
-        ("ankle_angle", "pelvis_tilt"), (1.0, 4.0),
+        ("ankle_angle", "pelvis_tilt"), (1.0, 4.0), 240.0,
     )  # fmt: skip
     assert other == Trial("walk", "A", str(folder / "v.mp4"), folder / "r.mot", "auto")
 
