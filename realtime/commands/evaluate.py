@@ -12,14 +12,17 @@ import msgspec
 from calib.skeleton import load_skeleton
 from realtime.bench.accuracy import LAG_RANGE_S
 from realtime.bench.evaluation import Evaluation, Matching, OpenEstimator, evaluate_trial, open_reference
+from realtime.bench.overlay_fit import NETWORK, format_overlay, independent_observer, measure_overlay
 from realtime.bench.reference import MIN_FRAMES, Offset
 from realtime.bench.trials import evaluate_trials
 from realtime.bench.trials_file import Trial, read_trials
 from realtime.bench.trials_table import format_evaluation, format_trials
+from realtime.commands import session
 from realtime.commands.arguments import check_can_write, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError
 from realtime.estimators.build import make_camera, make_estimator
+from realtime.options import RunOptions
 from realtime.sample import Estimator
 from realtime.sources.source import FrameSource
 
@@ -98,6 +101,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HZ",
         help="frames a second that the camera of --video took, if it is in slow or fast motion",
     )
+    parser.add_argument(
+        "--overlay",
+        action="store_true",
+        help=f"measure how well the skeleton drawn on --video lies on the person, not its angles; needs "
+        f"no reference, but the network of: kinecast assets fetch {NETWORK}",
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the result here")
     add_estimator_options(parser)
 
@@ -107,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
     check_can_write(args.json)
     matching = Matching(args.lag_range, args.min_frames)
     _check_options(args)
+    if args.overlay:
+        return _measure_overlay(args)
     open_estimator = estimator_opener(args)
     skeleton = load_skeleton(args.skeleton_path)
     if args.trials is not None:
@@ -131,6 +142,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _measure_overlay(args: argparse.Namespace) -> int:
+    """Compare the drawn skeleton with an independent network; print a table and write the JSON."""
+    estimator = estimator_options(args)
+    options = RunOptions(source=args.video, estimator=estimator, capture_rate_hz=args.capture_rate)
+    source = session.source_of(options)
+    look = independent_observer(estimator.search_region)
+    source.open()
+    try:
+        camera = make_camera(camera_options(args), source.width_px, source.height_px)
+        fit = measure_overlay(source, make_estimator(estimator, camera), look)
+    finally:
+        source.close()
+    print(format_overlay(fit))
+    _write(args.json, fit.as_dict())
+    return 0
+
+
 def estimator_opener(args: argparse.Namespace) -> OpenEstimator:
     """Builds the estimator of the options for each trial's camera and stature."""
     estimator, camera = estimator_options(args), camera_options(args)
@@ -145,6 +173,11 @@ def estimator_opener(args: argparse.Namespace) -> OpenEstimator:
 
 
 def _check_options(args: argparse.Namespace) -> None:
+    if args.overlay:
+        given = [o for o, value in (("--trials", args.trials), ("--reference", args.reference)) if value]
+        if given:
+            raise RealtimeError(f"{given[0]} cannot go with --overlay; accepted: --video V --overlay")
+        return
     if args.trials is None:
         if args.reference is None:
             raise RealtimeError("--video needs a reference: add --reference R.mot")
