@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,22 @@ Array = NDArray[np.float64]
 STATURE_RANGE_M = (0.5, 2.5)
 FACTOR_RANGE = (0.25, 2.5)
 """Of scale factors: smaller or larger than any person against an adult's skeleton."""
+MAX_LANDMARK_OFFSET_M = 0.5
+"""No landmark lies farther from where the model expects it."""
 MAX_OFFSET_RAD = math.radians(45.0)
 """Nobody who stands straight differs more from the zero pose."""
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkOffset:
+    """Where a landmark lies on this person, less where it lies on the model; see `realtime.pose.person`."""
+
+    across_m: tuple[float, float, float]
+    """Seen across the line of sight, in the body's frame, unscaled."""
+    along_m: float
+    """Along the line of sight, unscaled."""
+    view: tuple[float, float, float]
+    """Direction from the camera in the body's frame while this was measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +61,8 @@ class Subject:
     """Frames that it rests on."""
     source: str = ""
     """What was looked at."""
+    landmark_offsets: Mapping[str, LandmarkOffset] = field(default_factory=dict)
+    """By name of the landmark, such as "right_ankle"; empty where no neutral pose was seen."""
 
     def check_skeleton(self, skeleton: Skeleton) -> None:
         """Refuse a skeleton that the factors do not belong to.
@@ -99,6 +116,7 @@ def save_subject(path: Path, subject: Subject, skeleton: Skeleton) -> None:
                 "neutral_spread_deg": {names[k]: math.degrees(subject.neutral_spread[k]) for k in known},
                 "frames": subject.n_frames,
                 "source": subject.source,
+                "landmark_offsets": {name: asdict(o) for name, o in subject.landmark_offsets.items()},
             },
         )
     except CameraError as error:
@@ -159,7 +177,15 @@ def _read(data: Any, skeleton: Skeleton) -> Subject:
         neutral_spread=spread,
         n_frames=int(data["frames"]),
         source=str(data.get("source", "")),
+        landmark_offsets={
+            str(name): _landmark_offset(row) for name, row in data.get("landmark_offsets", {}).items()
+        },
     )
+
+
+def _landmark_offset(row: dict[str, Any]) -> LandmarkOffset:
+    (x, y, z), (a, b, c) = (map(float, row[key]) for key in ("across_m", "view"))
+    return LandmarkOffset((x, y, z), float(row["along_m"]), (a, b, c))
 
 
 def _bodies(rows: dict[str, list[float]], skeleton: Skeleton) -> Array:
@@ -189,3 +215,15 @@ def _check(subject: Subject, skeleton: Skeleton) -> None:
         raise SubjectError(
             "a neutral offset is larger than 45 deg; measure again: kinecast calibrate subject"
         )
+    for name, offset in subject.landmark_offsets.items():
+        length_m = max(map(abs, (*offset.across_m, offset.along_m)))
+        if not length_m <= MAX_LANDMARK_OFFSET_M or not math.isclose(
+            math.hypot(*offset.view), 1.0, abs_tol=0.01
+        ):
+            raise SubjectError(
+                f"landmark {name!r} is {length_m:.3g} m off, or its view no direction; accepted: at most "
+                f"{MAX_LANDMARK_OFFSET_M} m; measure again: kinecast calibrate subject",
+                name="landmark_offsets",
+                value=offset,
+                accepted=MAX_LANDMARK_OFFSET_M,
+            )

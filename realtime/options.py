@@ -8,6 +8,7 @@ Example:
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -26,6 +27,17 @@ def is_heading(text: str) -> bool:
         return abs(float(text)) <= 360.0
     except ValueError:
         return False
+
+
+class Neutral(StrEnum):
+    """What is done about the neutral pose, in which the person is learned; see `realtime.pose.person`."""
+
+    ASK = "ask"
+    """As `AUTO`; the window of `live` also shows what to do."""
+    AUTO = "auto"
+    """The person is learned when they happen to stand in it."""
+    OFF = "off"
+    """Nothing is learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,8 @@ class EstimatorOptions:
     """Where ground's X points: `person`: where they face at first; `camera`: at the camera, or as in the
     camera file; or the angle in degrees at which the person faces, to their left from straight at the
     camera."""
+    neutral: Neutral = Neutral.ASK
+    """How the person is learned. Estimates under `ask` and `auto` are the same."""
     search_region: tuple[float, float, float, float] | None = None
     """Left, top, width and height of the part of the image that is searched for a person, from 0 to 1."""
 

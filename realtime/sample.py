@@ -24,6 +24,14 @@ class Status(StrEnum):
     LOST = "lost"
 
 
+class PersonState(StrEnum):
+    """Whether it is known where landmarks lie on the person; see `realtime.pose.person`."""
+
+    UNKNOWN = "unknown"
+    LEARNING = "learning"
+    KNOWN = "known"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One image and its capture time.
@@ -102,6 +110,12 @@ class PoseSample:
     unknown. Shape: (3,)."""
     ground: SampleGround | None = None
     """Ground of the sample; None: that of the estimator's camera."""
+    person: PersonState = PersonState.UNKNOWN
+    """Whether the person is known; while `LEARNING`, they stand in the neutral pose."""
+    advice: str = ""
+    """What the person should do to become known; empty once they are known, or if nothing is learned."""
+    learning_left_s: float = np.nan
+    """How much longer the person has to stand in the neutral pose; NaN unless they are being learned."""
 
     @property
     def shown(self) -> NDArray[np.float64]:
@@ -158,6 +172,12 @@ class Estimator(Protocol):
 
     def reset(self) -> None:
         """Forget the person and start again."""
+
+    def relearn(self) -> None:
+        """Learn the person once more from their next neutral pose, where the estimator does so at all."""
+
+    def about_person(self) -> dict[str, object]:
+        """What is known about the person, for `report.json`; empty if nothing is learned."""
 
 
 class Drawing(Protocol):

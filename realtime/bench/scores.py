@@ -17,7 +17,7 @@ from realtime.bench.accuracy import (
     turn_deg,
     wrapped_difference_deg,
 )
-from realtime.sample import PoseSample, Status
+from realtime.sample import PersonState, PoseSample
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -200,8 +200,8 @@ def _pelvis_errors(estimate_deg: Array, reference_deg: Array, skip: Sequence[str
 
 
 def is_known(sample: PoseSample) -> bool:
-    """Whether the person's measures are known by then; a sample's status stands for that."""
-    return sample.status in (Status.TRACKING, Status.UNSURE)
+    """Whether it is known by then where landmarks lie on the person."""
+    return sample.person is PersonState.KNOWN
 
 
 def known_after_s(samples: Sequence[PoseSample]) -> float | None:

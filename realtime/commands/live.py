@@ -14,13 +14,14 @@ from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
     from realtime.options import RunOptions
+    from realtime.overlay.neutral_guide import NeutralGuide
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.slot import LatestSlot
     from realtime.pipeline.stats import PipelineStats
     from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Image, Outputs
-    from realtime.sample import Estimator
+    from realtime.sample import Drawing, Estimator
     from realtime.sources.source import FrameSource
 
 HELP = "track a person in front of a camera, live"
@@ -83,6 +84,8 @@ def track(options: LiveOptions) -> int:
         RecordingError: the video is to be recorded, and no folder is given.
     """
     from realtime.errors import RecordingError
+    from realtime.options import Neutral
+    from realtime.overlay.neutral_guide import NeutralGuide
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.recording.joint_ranges import JointRanges
@@ -96,7 +99,9 @@ def track(options: LiveOptions) -> int:
         estimator = session.build_estimator(run, source)
         ranges, pictures = JointRanges(estimator.skeleton), _pictures(wanted=options.window)
         window = Window()
-        outputs = _build_outputs(options, source, estimator, ranges, pictures, window)
+        guide = NeutralGuide(session.build_overlay(run.drawing, estimator, mirror=options.mirror))
+        guide.is_skipped = run.estimator.neutral is not Neutral.ASK
+        outputs = _build_outputs(options, source, estimator, ranges, pictures, window, guide)
         pipeline = Pipeline(
             source,
             estimator,
@@ -113,7 +118,7 @@ def track(options: LiveOptions) -> int:
     with session.ended_by_sigterm():
         if pictures is not None:
             window.open(source.width_px, source.height_px)
-        stats = _run_with_progress(pipeline, window, pictures)
+        stats = _run_with_progress(pipeline, window, pictures, guide)
     if out is not None and not outputs.failure:
         described = {
             "command": "live",
@@ -147,6 +152,7 @@ def _build_outputs(
     ranges: JointRanges,
     pictures: LatestSlot[Image] | None,
     window: Window,
+    shown: Drawing,
 ) -> Outputs:
     from realtime.overlay.fitted import FittedDrawing
     from realtime.pipeline.slot import SlotPolicy
@@ -154,7 +160,6 @@ def _build_outputs(
     from realtime.recording.outputs import Outputs
 
     run = options.run
-    shown = session.build_overlay(run.drawing, estimator, mirror=options.mirror)
     # What is recorded is never mirrored, and has the size of the camera's images.
     recorded = session.build_overlay(run.drawing, estimator)
     recorder = (
@@ -177,8 +182,19 @@ def _build_outputs(
     )
 
 
+def _obey(key: str, pipeline: Pipeline, guide: NeutralGuide) -> None:
+    """Do what a key of the window asks for."""
+    from realtime.overlay.neutral_guide import REPEAT_KEY, SKIP_KEY
+
+    if key == SKIP_KEY:
+        guide.is_skipped = True
+    elif key == REPEAT_KEY:
+        guide.is_skipped = False
+        pipeline.relearn()
+
+
 def _run_with_progress(
-    pipeline: Pipeline, window: Window, pictures: LatestSlot[Image] | None
+    pipeline: Pipeline, window: Window, pictures: LatestSlot[Image] | None, guide: NeutralGuide
 ) -> PipelineStats:
     """Run with the window, and count on the console."""
     from tqdm import tqdm
@@ -194,7 +210,9 @@ def _run_with_progress(
             window.set_note(stats.note)
             if stats.latency_ms is not None:
                 progress.set_postfix_str(f"latency {stats.latency_ms:.0f} ms", refresh=False)
-            return window.is_open()
+            is_open = window.is_open()
+            _obey(window.take_key(), pipeline, guide)
+            return is_open
 
         try:
             return pipeline.run(tick)

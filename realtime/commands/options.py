@@ -16,6 +16,7 @@ from realtime.options import (
     HEADINGS,
     CameraOptions,
     EstimatorOptions,
+    Neutral,
     RunOptions,
     TrackingOptions,
     is_heading,
@@ -145,6 +146,15 @@ def _add_person_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--apply-offsets", action="store_true", help="count angles from the subject's neutral pose"
+    )
+
+    group.add_argument(
+        "--neutral",
+        type=Neutral,
+        choices=tuple(Neutral),
+        default=Neutral.ASK,
+        help="how the person is learned while they stand upright for two seconds: ask shows in the window of "
+        "live what to do, auto shows nothing, off learns nothing; default: %(default)s",
     )
 
 

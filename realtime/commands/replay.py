@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Track, or publish again."""
     from realtime.errors import RecordingError, SourceError
-    from realtime.recording.source import RecordedVideo, is_recording
+    from realtime.recording.source import RecordedVideo, is_recording, relearned_frames
 
     options = session.run_options(args)
     folder = Path(options.source)
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.retrack:
         return track(options, session.source_of(options), realtime=args.realtime)
     options = with_recorded_options(options, args.words, folder)
-    return track(options, RecordedVideo(folder), realtime=args.realtime)
+    return track(options, RecordedVideo(folder), realtime=args.realtime, relearn_at=relearned_frames(folder))
 
 
 def refuse_rates(options: RunOptions) -> None:
@@ -125,13 +125,20 @@ def republish(options: RunOptions, *, realtime: bool) -> int:
     return 0
 
 
-def track(options: RunOptions, source: FrameSource, *, realtime: bool) -> int:
+def track(
+    options: RunOptions,
+    source: FrameSource,
+    *,
+    realtime: bool,
+    relearn_at: frozenset[int] = frozenset(),
+) -> int:
     """Track every frame, write the files, print the ranges.
 
     Args:
         options: Options of the run, with the folder of the files.
         source: Source of the frames, not yet open.
         realtime: Whether frames come at their own times.
+        relearn_at: Numbers of the frames before which the person is learned once more.
 
     Raises:
         RecordingError: the folder cannot be written, or holds the source.
@@ -166,6 +173,7 @@ def track(options: RunOptions, source: FrameSource, *, realtime: bool) -> int:
                 paced=realtime,
                 max_frames=options.max_frames,
                 max_duration_s=options.max_duration_s,
+                relearn_at=relearn_at,
             ),
             trace=trace,
         )

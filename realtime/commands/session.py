@@ -298,7 +298,7 @@ def open_recorder(
 
     assert options.out is not None
     facts = describe(source, estimator)
-    del facts["smoothing_lag_s"]  # not known yet
+    del facts["smoothing_lag_s"], facts["person"]  # not known yet
     tracking = TrackingOptions(
         camera=with_paths_from(options.camera, Path.cwd()),
         estimator=with_paths_from(options.estimator, Path.cwd()),
@@ -327,6 +327,7 @@ def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
         "skeleton": estimator.skeleton.name,
         "skeleton_sha": estimator.skeleton.sha,
         "smoothing_lag_s": estimator.lag_s,
+        "person": estimator.about_person(),
     }
 
 

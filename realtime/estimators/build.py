@@ -13,7 +13,7 @@ from calib.errors import CameraError
 from calib.skeleton import load_skeleton
 from engines.shipped import shipped_direct_path, shipped_lifter_path, shipped_temporal_path
 from realtime.errors import RealtimeError
-from realtime.options import HEADINGS, CameraOptions, EstimatorOptions, is_heading
+from realtime.options import HEADINGS, CameraOptions, EstimatorOptions, Neutral, is_heading
 from realtime.sample import Estimator
 
 if TYPE_CHECKING:
@@ -176,12 +176,15 @@ def _make_from_landmarks(
         fetch("pose_detection", offline=options.offline),
         search_region=_search_region(options),
     )
+    learns = options.neutral is not Neutral.OFF
     if name == "landmarks":
-        return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject)
+        return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject, learns_person=learns)
     if subject is None and height_m is not None:
         subject = KnownSubject(factors_of_stature(skeleton, height_m))
     prior = LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path()))
-    return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject, prior=prior)
+    return LandmarksEstimator(
+        skeleton, camera, blazepose, layer, height_m, subject, prior=prior, learns_person=learns
+    )
 
 
 def _make_direct(

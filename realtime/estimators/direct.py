@@ -108,6 +108,13 @@ class DirectEstimator:
         self._scaling.reset()
         self._layer.reset()
 
+    def relearn(self) -> None:
+        """The network needs no neutral pose; see `realtime.sample.Estimator`."""
+
+    def about_person(self) -> dict[str, object]:
+        """Nothing; see `realtime.sample.Estimator`."""
+        return {}
+
     def look_at(self, roi: Roi) -> None:
         """Look at this region of the next frame, where the caller knows the person to be."""
         self._roi = roi

@@ -25,6 +25,7 @@ from realtime.pose.estimate import Estimate
 from realtime.pose.foot_lock import FootLock
 from realtime.pose.landmark_model import build_landmark_model
 from realtime.pose.observation import bounding_box
+from realtime.pose.person import LandmarkOffsets
 from realtime.pose.personal_solver import PersonalSolver, PosePrior
 from realtime.pose.position import PelvisPosition
 from realtime.pose.scaling import KnownSubject, SubjectScaling
@@ -68,6 +69,7 @@ class LandmarksEstimator:
         learns_person: bool = True,
     ) -> None:
         self.name = "landmarks" if prior is None else prior.name
+        self._learns_person = learns_person
         self._stage = "inverse_kinematics" if prior is None else prior.stage
         self.skeleton = skeleton
         self.camera = camera
@@ -78,8 +80,15 @@ class LandmarksEstimator:
         self._model = build_landmark_model(skeleton)
         self._subject = subject or KnownSubject()
         self._scaling = SubjectScaling(skeleton, self._model, height_m, known=self._subject.scale_factors)
+        measured = self._subject.landmark_offsets
         self._solver = PersonalSolver(
-            skeleton, self._model, camera, self._scaling, prior, learns=learns_person
+            skeleton,
+            self._model,
+            camera,
+            self._scaling,
+            prior,
+            learns=learns_person,
+            offsets=LandmarkOffsets.of(measured, self._model) if measured else None,
         )
         self._certainty = Certainty(skeleton, self._model, camera)
         self._position = PelvisPosition(skeleton, self._model, camera)
@@ -109,11 +118,44 @@ class LandmarksEstimator:
     def reset(self) -> None:
         """Forget the person and the region they were in."""
         self._blazepose.reset()
+        self._first_ns: int | None = None
+        self._known_after_s: float | None = None
         self._forget_person()
         self._layer.forget_ground()
 
+    def relearn(self) -> None:
+        """Learn the person once more; see `realtime.sample.Estimator`."""
+        self._solver.relearn()
+
+    def about_person(self) -> dict[str, object]:
+        """State, the second in which the person became known, and offsets in cm."""
+        state, offsets = self._solver.state, self._solver.person.offsets
+        if not self._learns_person and offsets is None:
+            return {}
+        if offsets is None:
+            return {"state": state.value}
+        return {
+            "state": state.value,
+            "known_after_s": round(self._known_after_s or 0.0, 3),
+            "landmark_offsets_cm": offsets.in_cm(self._model, self._scaling.scale_factors),
+        }
+
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; see `realtime.sample.Estimator`."""
+        was_known = self._solver.person.is_known
+        self._first_ns = frame.t_capture_ns if self._first_ns is None else self._first_ns
+        sample = self._step(frame)
+        if self._solver.person.is_known and not was_known:
+            self._known_after_s = 1e-9 * (frame.t_capture_ns - self._first_ns)
+        refusal = self._solver.refusal
+        return replace(
+            sample,
+            person=self._solver.state,
+            advice="" if refusal is None else refusal.value,
+            learning_left_s=self._solver.person.learning_left_s,
+        )
+
+    def _step(self, frame: Frame) -> PoseSample:
         start_ns = time.perf_counter_ns()
         result = self._blazepose.step(frame.image, frame.t_capture_ns)
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}

@@ -16,6 +16,7 @@ from realtime.overlay.fitted import fitted, fitted_size_px
 TITLE = "kinecast - q or Esc ends"
 PROBE_TIMEOUT_S = 20.0
 _ENDING_KEYS = (ord("q"), 27)
+_NO_KEY = 0xFF
 _STYLE = cv2.WINDOW_NORMAL | cv2.WINDOW_FREERATIO | cv2.WINDOW_GUI_NORMAL
 """A plain window that can be resized; by default, Qt adds a toolbar, a status bar and margins."""
 LARGEST_PX = (1280, 720)
@@ -64,7 +65,7 @@ class Window:
 
     def __init__(self) -> None:
         self._is_shown = False
-        self._note = ""
+        self._note = self._key = ""
         self._image: MatLike | None = None
         self._size_px = LARGEST_PX
 
@@ -105,12 +106,19 @@ class Window:
             cv2.setWindowTitle(TITLE, f"{TITLE} - {note}" if note else TITLE)
             self._note = note
 
+    def take_key(self) -> str:
+        """The letter that was pressed last since the last call; empty if none was."""
+        key, self._key = self._key, ""
+        return key
+
     def is_open(self) -> bool:
         """Process the window's events; False once the user has closed it or pressed q or Esc."""
         if not self._is_shown:
             return True
-        if cv2.waitKey(1) & 0xFF in _ENDING_KEYS:
+        key = cv2.waitKey(1) & 0xFF
+        if key in _ENDING_KEYS:
             return False
+        self._key = self._key if key == _NO_KEY else chr(key).lower()
         if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
             return False
         self._follow_size()

@@ -62,6 +62,8 @@ class PipelineOptions:
     """Whether a file's frames are held back until their time."""
     max_frames: int | None = None
     max_duration_s: float | None = None
+    relearn_at: frozenset[int] = frozenset()
+    """Numbers of frames before which the person is learned once more, as in the run that is repeated."""
     output_depth: int = 4
     """Frames that may wait for the output thread; with LATEST, older ones are dropped and counted."""
 
@@ -113,6 +115,7 @@ class Pipeline:
         self._stats = RunStats(from_capture=options.policy is SlotPolicy.LATEST)
         self._threads = WorkerThreads()
         self._ready = threading.Event()
+        self._is_relearning = threading.Event()
         self._start_ns = 0
 
     def run(self, on_tick: Callable[[], bool] | None = None) -> PipelineStats:
@@ -173,6 +176,10 @@ class Pipeline:
         if self._threads.error is not None:
             raise self._threads.error
 
+    def relearn(self) -> None:
+        """Learn the person once more from the next frame on; from any thread."""
+        self._is_relearning.set()
+
     @property
     def n_estimated(self) -> int:
         """Frames estimated so far."""
@@ -220,6 +227,10 @@ class Pipeline:
 
     def _step(self, frame: Frame, publisher: SampleSender | None) -> None:
         t_taken_ns = time.perf_counter_ns()
+        if self._is_relearning.is_set() or frame.frame_id in self._options.relearn_at:
+            self._is_relearning.clear()
+            self._estimator.relearn()
+            self._stats.relearned_at.append(frame.frame_id)
         sample = self._estimator.step(frame)
         t_estimated_ns = time.perf_counter_ns()
         if publisher is not None:

@@ -49,6 +49,8 @@ class PipelineStats:
     """Latency and losses over time; see `RunHistory`."""
     note: str
     interrupted: bool
+    relearned_at: tuple[int, ...] = ()
+    """Numbers of the frames before which the user had the person learned once more."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -67,6 +69,7 @@ class PipelineStats:
             "history": self.history,
             "note": self.note,
             "interrupted": self.interrupted,
+            "relearned_at_frames": list(self.relearned_at),
         }
 
 
@@ -148,6 +151,7 @@ class RunStats:
                 time has no such latency; it counts from when the estimator took the frame.
         """
         self.n_estimated = 0
+        self.relearned_at: list[int] = []
         self._from_capture = from_capture
         self._n_lost = self._n_unsure = 0
         self._rate = RateMeter(RECENT_SAMPLES)
@@ -228,6 +232,7 @@ class RunStats:
             history=self._history.as_dict(),
             note=note,
             interrupted=interrupted,
+            relearned_at=tuple(self.relearned_at),
         )
 
     def _stage(self, name: str, duration_ns: int) -> None:

@@ -13,6 +13,7 @@ as the person turns away from the direction in which it was measured.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,8 @@ from calib.camera import CameraCalibration
 from calib.coordinates import stem_of
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
+from calib.subject import LandmarkOffset
+from engines.blazepose.pose_landmark import PoseLandmark
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import rotation_to_ray
@@ -66,6 +69,45 @@ class LandmarkOffsets:
     view: Array
     """Direction from the camera in the bodies' frames while this was measured. Shape: (n_stations, 3)."""
 
+    @classmethod
+    def of(cls, by_landmark: Mapping[str, LandmarkOffset], model: LandmarkModel) -> LandmarkOffsets:
+        """Offsets by name of the landmark as arrays; those of other landmarks are 0."""
+        n = len(model.landmark)
+        found = cls(np.zeros((n, 3)), np.zeros(n), np.zeros((n, 3)))
+        for k, landmark in enumerate(model.landmark.tolist()):
+            offset = by_landmark.get(landmark_name(landmark))
+            if offset is not None:
+                found.across_m[k], found.along_m[k] = offset.across_m, offset.along_m
+                found.view[k] = offset.view
+        return found
+
+    def by_landmark(self, model: LandmarkModel) -> dict[str, LandmarkOffset]:
+        """The offsets that are not 0, by name of the landmark."""
+        return {
+            landmark_name(int(landmark)): LandmarkOffset(
+                tuple(self.across_m[k].tolist()), float(self.along_m[k]), tuple(self.view[k].tolist())
+            )
+            for k, landmark in enumerate(model.landmark)
+            if self.across_m[k].any() or self.along_m[k]
+        }
+
+    def in_cm(self, model: LandmarkModel, scale_factors: Array) -> dict[str, dict[str, float]]:
+        """The offsets that are not 0, in cm along the bodies' axes, which are OpenSim's, for people to read."""
+        factors = scale_factors[model.station_body]
+        table = {}
+        for k, landmark in enumerate(model.landmark.tolist()):
+            forward, up, right = (100.0 * self.across_m[k] * factors[k]).tolist()
+            behind = 100.0 * float(self.along_m[k] * factors[k].mean())
+            row = {"forward": forward, "up": up, "right": right, "behind": behind}
+            if any(row.values()):
+                table[landmark_name(landmark)] = {name: round(value, 1) for name, value in row.items()}
+        return table
+
+
+def landmark_name(landmark: int) -> str:
+    """Name of a landmark in files, such as "right_ankle"."""
+    return PoseLandmark(landmark).name.lower()
+
 
 def neutral_prior(skeleton: Skeleton, prior: Prior) -> Prior:
     """The expected pose of somebody who stands in the neutral pose: arms and head as `prior` has them."""
@@ -83,10 +125,18 @@ class PersonModel:
         skeleton: The skeleton.
         model: Landmark stations of the skeleton.
         camera: Intrinsics and position of the camera.
+        offsets: Offsets measured before; None learns them.
     """
 
-    def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        model: LandmarkModel,
+        camera: CameraCalibration,
+        offsets: LandmarkOffsets | None = None,
+    ) -> None:
         self._skeleton, self._model, self._camera = skeleton, model, camera
+        self._measured = offsets
         self._R, self._t = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._points_m = np.empty((len(model.landmark), 3))
@@ -96,20 +146,30 @@ class PersonModel:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the person."""
-        self.offsets: LandmarkOffsets | None = None
+        """Forget the person, except for what was measured before."""
+        self.offsets: LandmarkOffsets | None = self._measured
         """None until the person is known."""
-        self._sums: list[LandmarkOffsets] = []
-        self._since_ns: int | None = None
+        self.interrupt()
+
+    def unlearn(self) -> None:
+        """Forget also what was measured before."""
+        self._measured = None
+        self.reset()
 
     @property
     def is_known(self) -> bool:
         """Whether offsets are known; they stay until the person is forgotten."""
         return self.offsets is not None
 
+    @property
+    def learning_left_s(self) -> float:
+        """How much longer the neutral pose has to last; NaN unless the last frame showed it."""
+        return LEARNING_S - 1e-9 * (self._last_ns - self._since_ns) if self._sums else np.nan
+
     def interrupt(self) -> None:
         """Drop what was averaged: the person left the neutral pose too soon."""
-        self._sums, self._since_ns = [], None
+        self._sums: list[LandmarkOffsets] = []
+        self._since_ns = self._last_ns = 0
 
     def learn(self, t_ns: int, q: Array, scale_factors: Array, rays: Array, depth_m: Array) -> bool:
         """Take in one frame of the neutral pose.
@@ -135,7 +195,7 @@ class PersonModel:
                 view=np.einsum("nji,nj->ni", R_cam_body, view),
             )
         )
-        self._since_ns = t_ns if self._since_ns is None else self._since_ns
+        self._since_ns, self._last_ns = self._since_ns if len(self._sums) > 1 else t_ns, t_ns
         if t_ns - self._since_ns < 1e9 * LEARNING_S or len(self._sums) < MIN_FRAMES:
             return False
         self.offsets = self._mean()

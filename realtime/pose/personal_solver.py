@@ -16,12 +16,14 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.pose.landmark_model import LandmarkModel
+from realtime.pose.leg_length import LegLengthCheck
 from realtime.pose.neutral_pose import NeutralPose, Refusal
 from realtime.pose.observation import reachable_rays, trust, world_in_camera
-from realtime.pose.person import PersonModel, neutral_prior
+from realtime.pose.person import LandmarkOffsets, PersonModel, neutral_prior
 from realtime.pose.ray_solver import RaySolver, Sighting
 from realtime.pose.scaling import SubjectScaling
 from realtime.pose.solver import Posterior, Prior, habit_prior
+from realtime.sample import PersonState
 
 Array = NDArray[np.float64]
 
@@ -63,6 +65,7 @@ class PersonalSolver:
         scaling: Running estimate of the scale factors.
         prior: Source of the expected pose; None expects how people hold themselves.
         learns: Whether landmark offsets are learned when the neutral pose is seen.
+        offsets: Landmark offsets measured before; None learns them.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class PersonalSolver:
         prior: PosePrior | None = None,
         *,
         learns: bool = True,
+        offsets: LandmarkOffsets | None = None,
     ) -> None:
         self._skeleton, self._model, self._camera = skeleton, model, camera
         self._scaling, self._prior, self._learns = scaling, prior, learns
@@ -81,10 +85,19 @@ class PersonalSolver:
         self._solver = RaySolver(skeleton, model, camera)
         self._neutral_solver = RaySolver(skeleton, model, camera)
         self._neutral = NeutralPose()
-        self.person = PersonModel(skeleton, model, camera)
+        self.person = PersonModel(skeleton, model, camera, offsets)
+        self._legs = LegLengthCheck(skeleton, model)
         up = camera.T_ground_cam[1, :2]
         self._up_px = up / max(float(np.linalg.norm(up)), 1e-6)
         self.forget_person()
+
+    @property
+    def state(self) -> PersonState:
+        """Whether the person is known after the last frame."""
+        if self.person.is_known:
+            return PersonState.KNOWN
+        is_learning = np.isfinite(self.person.learning_left_s)
+        return PersonState.LEARNING if is_learning else PersonState.UNKNOWN
 
     @property
     def refusal(self) -> Refusal | None:
@@ -95,22 +108,23 @@ class PersonalSolver:
         """Start afresh, with the same person."""
         self._solver.reset()
         self._neutral.reset()
+        self._legs.reset()
         self.person.interrupt()
         self._q: Array | None = None
         self._refusal: Refusal | None = None
 
     def forget_person(self) -> None:
-        """Start with a person of whom nothing is known."""
+        """Start with a person of whom only what was measured before is known."""
         self._scaling.reset()
         self.person.reset()
         self.forget_frame()
         self._take_scale_factors()
 
     def relearn(self) -> None:
-        """Learn the person's landmark offsets once more, from the next neutral pose."""
-        self.person.reset()
-        self._neutral.reset()
-        self._learns = True
+        """Learn the person's landmark offsets once more, from the next neutral pose, if any are learned."""
+        if self._learns:
+            self.person.unlearn()
+            self.forget_frame()
 
     def solve(self, t_ns: int, raw: BlazePoseResult) -> SolvedFrame:
         """Coordinates of one frame."""
@@ -124,10 +138,16 @@ class PersonalSolver:
         expected = None if self._prior is None else self._prior.expect(result)
         prior = self._habit if expected is None else self._tempered(expected)
         self._solver.across_factor = KNOWN_ACROSS if self.person.is_known else 1.0
-        found = self._solver.solve(t_ns, self._sighting(result, corrected_m, visibility), prior)
+        seen = self._sighting(result, corrected_m, visibility)
+        found = self._solver.solve(t_ns, seen, prior)
         self._q = found.q
-        if self._learns and not self.person.is_known:
+        if not self._learns:
+            return SolvedFrame(found, result)
+        if not self.person.is_known:
             self._learn(t_ns, raw, self._sighting(raw, world_m, visibility), prior)
+        elif self._legs.are_too_long(t_ns, seen, self._solver.feet):
+            # What was taken for the neutral pose was none: those legs were bent.
+            self.relearn()
         return SolvedFrame(found, result)
 
     def _tempered(self, expected: Prior) -> Prior:
@@ -154,3 +174,4 @@ class PersonalSolver:
     def _take_scale_factors(self) -> None:
         for solver in (self._solver, self._neutral_solver):
             solver.set_scale_factors(self._scaling.scale_factors)
+        self._legs.set_scale_factors(self._scaling.scale_factors)

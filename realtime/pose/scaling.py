@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from calib import proportions
 from calib.kinematics import body_transforms, joint_centres
 from calib.proportions import expect_proportions, set_segments
 from calib.skeleton import Skeleton
-from calib.subject import Subject
+from calib.subject import LandmarkOffset, Subject
 from engines.blazepose.pose_landmark import (
     ANKLES,
     ELBOWS,
@@ -50,12 +51,14 @@ class KnownSubject:
     """Scale factors; None estimates them. Shape: (n_bodies, 3)."""
     offsets: Array | None = None
     """Offsets of the neutral pose in rad, which are subtracted; None subtracts nothing. Shape: (n_q,)."""
+    landmark_offsets: Mapping[str, LandmarkOffset] = field(default_factory=dict)
+    """Offsets of the landmarks by name; empty where they are not known."""
 
     @classmethod
     def of(cls, subject: Subject, *, apply_offsets: bool) -> KnownSubject:
         """The measures of a subject; unknown offsets are 0."""
         offsets = np.nan_to_num(subject.neutral_offsets, nan=0.0) if apply_offsets else None
-        return cls(subject.scale_factors, offsets)
+        return cls(subject.scale_factors, offsets, subject.landmark_offsets)
 
     def without_offsets(self, q: Array) -> Array:
         """Coordinates counted from the person's neutral pose. Shape: (n_q,)."""

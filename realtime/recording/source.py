@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import cv2
 from realtime.errors import SourceError
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import LOSSLESS_NAME, read_frames_table
+from realtime.recording.summary import REPORT_NAME
 from realtime.sample import Frame
 from realtime.sources.source import DEFAULT_FPS, as_bgr, quiet_opencv
 
@@ -18,6 +20,15 @@ from realtime.sources.source import DEFAULT_FPS, as_bgr, quiet_opencv
 def is_recording(folder: Path) -> bool:
     """Whether a folder is a recording, finished or not."""
     return (folder / LOG_NAME).is_file()
+
+
+def relearned_frames(folder: Path) -> frozenset[int]:
+    """Frames before which the user of a recorded run had the person learned once more; none after a kill."""
+    try:
+        found = json.loads((folder / REPORT_NAME).read_text("utf-8"))["relearned_at_frames"]
+        return frozenset(int(frame_id) for frame_id in found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 class RecordedVideo:

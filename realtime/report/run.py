@@ -65,6 +65,9 @@ def origin_section(recording: Recording) -> list[Content]:
         rows.append(("Camera", describe_camera(camera)))
         if isinstance(camera.get("ground"), dict):
             rows.append(("Ground", describe_ground(camera["ground"])))
+    person = run.get("person")
+    if isinstance(person, dict):
+        rows += _person_rows(person)
     rows.append(("Folder", recording.folder.resolve().name))
     parts: list[Content] = [element("h2", "How it was recorded")]
     if "frames" not in run:
@@ -73,6 +76,27 @@ def origin_section(recording: Recording) -> list[Content]:
     body = [element("tr", element("th", name, scope="row"), element("td", text)) for name, text in rows]
     parts.append(element("table", element("tbody", body), class_="words"))
     return parts
+
+
+def _person_rows(person: dict[str, Any]) -> list[tuple[str, str]]:
+    """When the person became known, and where landmarks lie on them."""
+    offsets, after_s = person.get("landmark_offsets_cm"), person.get("known_after_s")
+    if not isinstance(offsets, dict) or not isinstance(after_s, int | float):
+        return [("Person", "not known: nobody was seen standing still and upright")]
+    words = [
+        f"{str(name).replace('_', ' ')} {_as_offset(offset)}"
+        for name, offset in offsets.items()
+        if isinstance(offset, dict)
+    ]
+    return [
+        ("Person", f"known from second {after_s:.1f} on"),
+        ("Landmarks on this person (cm; forward, up, right in the body's axes; behind)", "; ".join(words)),
+    ]
+
+
+def _as_offset(offset: dict[str, Any]) -> str:
+    values = (offset.get(axis) for axis in ("forward", "up", "right", "behind"))
+    return " ".join(f"{value:+.1f}" if isinstance(value, int | float) else "-" for value in values)
 
 
 def source_name(run: dict[str, Any]) -> str:

@@ -108,6 +108,7 @@ class AngleSample:
             "t_publish_ns": message.t_publish_ns,
             "t_wall_ns": self.t_wall_ns,
             "status": message.status.value,
+            "person": message.person.value,
             "missed": self.missed,
         }
         for name in self._index:
@@ -140,6 +141,8 @@ class AngleSample:
             box_px=np.full(4, np.nan),
             foot_contact=np.array(self.message.foot_contact),
             pelvic_angles=np.array(self.message.pelvic_angles),
+            person=self.message.person,
+            advice=self.message.advice,
         )
 
     def _at(self, name: str) -> int:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from realtime.sample import Status
+from realtime.sample import PersonState, Status
 
 SCHEMA = 1
 """Version of the format. It increases when a field is removed or changes meaning, not when one is added."""
@@ -70,6 +70,11 @@ class Angles(Header, frozen=True, kw_only=True):
     """Clinical angles of the pelvis in rad, in Baker's order: rotation from ground's X (positive where the
     right side is forward), obliquity (positive where the right side is up), tilt (positive where anterior).
     Obliquity and tilt are about the person's own heading, however they turn; NaN where unknown."""
+    person: PersonState = PersonState.UNKNOWN
+    """`known`: where landmarks lie on this person is known, which makes angles more accurate; `learning`: the
+    person stands in the neutral pose; `unknown`: neither, or nothing is learned."""
+    advice: Text = ""
+    """What the person should do to become known; empty once they are known, or if nothing is learned."""
 
 
 class Pose(Header, frozen=True, kw_only=True):
@@ -190,6 +195,10 @@ class StatusMessage(Header, frozen=True, kw_only=True):
     """Number of samples sent so far in this session."""
     status: Status
     """Status of the newest sample; `warm_up` before the first."""
+    person: PersonState = PersonState.UNKNOWN
+    """As in the newest `angles`."""
+    advice: Text = ""
+    """As in the newest `angles`."""
     fps: float | None = None
     """Samples per second."""
     latency_ms: float | None = None

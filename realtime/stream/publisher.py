@@ -16,8 +16,8 @@ import zmq
 from msgspec.structs import replace
 
 from realtime.errors import StreamError
-from realtime.sample import LiveStats, PoseSample, SampleGround, Status
-from realtime.stream.messages import TOPICS, Angles, Encoding, Message, Meta, Pose, encode
+from realtime.sample import LiveStats, PersonState, PoseSample, SampleGround, Status
+from realtime.stream.messages import TOPICS, Angles, Encoding, Message, Meta, Pose, StatusMessage, encode
 from realtime.stream.security import ACCEPTED_ADDRESSES, ServerKeys, require_local, serve, split_address
 from realtime.stream.to_messages import (
     Envelope,
@@ -93,7 +93,7 @@ class MessagePublisher:
         self._meta = meta
         self._encoding: Encoding = encoding
         self._lossless, self._queue = lossless, queue
-        self._status = Status.WARM_UP
+        self._status, self._person, self._advice = Status.WARM_UP, PersonState.UNKNOWN, ""
         self._stats = LiveStats()
         self._wanted: set[bytes] = set()
         self._next_beat_ns = 0
@@ -101,7 +101,7 @@ class MessagePublisher:
 
     def send_messages(self, angles: Angles, pose: Pose | None) -> None:
         """Send the messages of one sample, made for the `envelope`; the pose only if it has a subscriber."""
-        self._status = angles.status
+        self._status, self._person, self._advice = angles.status, angles.person, angles.advice
         if pose is not None and self.is_wanted("pose"):
             self._send(pose)
         self._send(angles)
@@ -132,7 +132,10 @@ class MessagePublisher:
             self._send_meta(envelope.t_publish_ns)
         if is_beat:
             self._next_beat_ns = envelope.t_publish_ns + META_INTERVAL_NS
-            self._send(heartbeat_of(self._status, self._stats, envelope))
+            self._send(self._heartbeat(self._stats, envelope))
+
+    def _heartbeat(self, stats: LiveStats, envelope: Envelope) -> StatusMessage:
+        return heartbeat_of(self._status, stats, envelope, person=self._person, advice=self._advice)
 
     def _send_meta(self, now_ns: int) -> None:
         offset_ns = time.time_ns() - time.perf_counter_ns()
@@ -143,7 +146,7 @@ class MessagePublisher:
         if self._socket.closed:
             return
         farewell = LiveStats(note="the stream has ended")
-        self._send(heartbeat_of(self._status, farewell, self.envelope()))
+        self._send(self._heartbeat(farewell, self.envelope()))
         self._socket.close(linger=LOSSLESS_CLOSE_MS if self._lossless else CLOSE_MS)
         if self._authenticator is not None:
             self._authenticator.stop()

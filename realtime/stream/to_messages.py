@@ -12,7 +12,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from realtime.geometry import joint_centres, quaternions
-from realtime.sample import LiveStats, PoseSample, SampleGround, Status
+from realtime.sample import LiveStats, PersonState, PoseSample, SampleGround, Status
 from realtime.stream.messages import SCHEMA, Angles, Camera, Ground, Meta, Model, Pose, StatusMessage
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
         pelvis_position_m=(x, y, z),
         foot_contact=(right, left),
         pelvic_angles=_triple(_finite_or_nan(sample.pelvic_angles)),
+        person=sample.person,
+        advice=sample.advice,
     )
 
 
@@ -74,14 +76,31 @@ def pose_of(sample: PoseSample, envelope: Envelope, skeleton: Skeleton) -> Pose:
     )
 
 
-def heartbeat_of(status: Status, stats: LiveStats, envelope: Envelope) -> StatusMessage:
-    """The `status` message of a run."""
+def heartbeat_of(
+    status: Status,
+    stats: LiveStats,
+    envelope: Envelope,
+    *,
+    person: PersonState = PersonState.UNKNOWN,
+    advice: str = "",
+) -> StatusMessage:
+    """The `status` message of a run.
+
+    Args:
+        status: Status of the newest sample.
+        stats: Statistics of the run.
+        envelope: Fields shared by the messages sent together.
+        person: State of the newest sample's person.
+        advice: Advice of the newest sample.
+    """
     return StatusMessage(
         schema=SCHEMA,
         session=envelope.session,
         t_publish_ns=envelope.t_publish_ns,
         seq=envelope.seq,
         status=status,
+        person=person,
+        advice=advice,
         fps=known(stats.fps),
         latency_ms=known(stats.latency_ms),
         dropped_frames=stats.dropped_frames,
