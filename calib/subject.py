@@ -217,13 +217,12 @@ def _check(subject: Subject, skeleton: Skeleton) -> None:
         )
     for name, offset in subject.landmark_offsets.items():
         length_m = max(map(abs, (*offset.across_m, offset.along_m)))
-        if not length_m <= MAX_LANDMARK_OFFSET_M or not math.isclose(
-            math.hypot(*offset.view), 1.0, abs_tol=0.01
-        ):
+        is_direction = math.isclose(math.hypot(*offset.view), 1.0, abs_tol=0.01)
+        if not length_m <= MAX_LANDMARK_OFFSET_M or not is_direction:
             raise SubjectError(
                 f"landmark {name!r} is {length_m:.3g} m off, or its view no direction; accepted: at most "
                 f"{MAX_LANDMARK_OFFSET_M} m; measure again: kinecast calibrate subject",
                 name="landmark_offsets",
                 value=offset,
-                accepted=MAX_LANDMARK_OFFSET_M,
+                accepted=(-MAX_LANDMARK_OFFSET_M, MAX_LANDMARK_OFFSET_M),
             )

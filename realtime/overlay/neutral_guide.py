@@ -10,7 +10,7 @@ from realtime.overlay.style import CAUTION, GOOD, MUTED, WHITE, Image, Panel, Ty
 from realtime.sample import Drawing, LiveStats, PersonState, PoseSample
 
 SKIP_KEY, REPEAT_KEY = "s", "n"
-WIDTH_PX, HEIGHT_PX, RADIUS_PX = 250, 132, 10
+WIDTH_PX, HEIGHT_PX, RADIUS_PX = 220, 132, 10
 FIGURE_PX = 76
 """Width of the part with the figure."""
 TEXT_PX = 13.0
@@ -53,7 +53,10 @@ class NeutralGuide:
         scale = min(width_px / DESIGN_SIZE_PX[0], height_px / DESIGN_SIZE_PX[1])
         unit_px = max(LEAST_TEXT_UNIT_PX, scale)
         size_px = round(WIDTH_PX * unit_px), round(HEIGHT_PX * unit_px)
-        x_px, y_px = (width_px - size_px[0]) // 2, height_px - size_px[1] - round(4 * MARGIN_PX * unit_px)
+        x_px, y_px = (
+            width_px - size_px[0] - round(MARGIN_PX * unit_px),
+            height_px - size_px[1] - round(4 * MARGIN_PX * unit_px),
+        )
         if x_px < 0 or y_px < 0:
             return
         if self._panel is None or self._panel.size_px != size_px:
