@@ -216,7 +216,7 @@ def _check(subject: Subject, skeleton: Skeleton) -> None:
             "a neutral offset is larger than 45 deg; measure again: kinecast calibrate subject"
         )
     for name, offset in subject.landmark_offsets.items():
-        length_m = max(map(abs, (*offset.across_m, offset.along_m)))
+        length_m = float(np.abs([*offset.across_m, offset.along_m]).max())
         is_direction = math.isclose(math.hypot(*offset.view), 1.0, abs_tol=0.01)
         if not length_m <= MAX_LANDMARK_OFFSET_M or not is_direction:
             raise SubjectError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
+from calib.subject import LandmarkOffset, Subject
 from engines.assets import fetch
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.features.body_proportions import look_at_proportions
@@ -17,8 +19,11 @@ from realtime.calibration.subject_meter import INTERVAL_S, SubjectMeter
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.personal_solver import PersonalSolver
+from realtime.pose.scaling import SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
-from realtime.sample import Frame
+from realtime.sample import Frame, PersonState
 
 
 class _WatchedBlazePose(BlazePose):
@@ -60,15 +65,43 @@ class SubjectObserver:
     ) -> None:
         self.skeleton = load_skeleton(skeleton_path)
         self.meter = SubjectMeter(self.skeleton, height_m, is_own=skeleton_path is None, is_female=is_female)
+        self._camera = camera
+        self._is_known = False
+        self._until_known: list[tuple[int, BlazePoseResult | None]] = []
         self._blazepose = _WatchedBlazePose(
             fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline)
         )
         layer = SkeletalLayer(self.skeleton)
         self._lifter = None if skeleton_path else LiftNetwork(self.skeleton, camera, shipped_lifter_path())
-        prior = None if self._lifter is None else LiftPrior(self._lifter)
+        self._prior = None if self._lifter is None else LiftPrior(self._lifter)
         self._estimator = LandmarksEstimator(
-            self.skeleton, camera, self._blazepose, layer, height_m, prior=prior
+            self.skeleton, camera, self._blazepose, layer, height_m, prior=self._prior
         )
+
+    def result(self, source: str) -> Subject:
+        """The measurements, with landmark offsets if the person stood in the neutral pose.
+
+        Args:
+            source: Description of the source.
+
+        Raises:
+            SubjectError: too few frames could be used.
+        """
+        subject = self.meter.result(source)
+        return replace(subject, landmark_offsets=self._landmark_offsets(subject.scale_factors))
+
+    def _landmark_offsets(self, scale_factors: NDArray[np.float64]) -> dict[str, LandmarkOffset]:
+        """Offsets from a model of this size, learned from the frames seen until the person was known."""
+        model = build_landmark_model(self.skeleton)
+        scaling = SubjectScaling(self.skeleton, model, known=scale_factors)
+        solver = PersonalSolver(self.skeleton, model, self._camera, scaling, self._prior)
+        for t_ns, seen in self._until_known:
+            if seen is None:
+                solver.forget_frame()
+            else:
+                solver.solve(t_ns, seen)
+        offsets = solver.person.offsets
+        return {} if offsets is None else offsets.by_landmark(model)
 
     def look(self, frame: Frame, *, is_single: bool = False) -> bool:
         """Process one frame.
@@ -84,6 +117,9 @@ class SubjectObserver:
             self._blazepose.reset()
         sample = self._estimator.step(frame)
         seen = self._blazepose.seen
+        if not is_single and not self._is_known:
+            self._until_known.append((frame.t_capture_ns, seen))
+            self._is_known = sample.person is PersonState.KNOWN
         if seen is None:
             return False
         interval_s = 0.0 if is_single else INTERVAL_S

@@ -92,7 +92,7 @@ class LandmarkOffsets:
         }
 
     def in_cm(self, model: LandmarkModel, scale_factors: Array) -> dict[str, dict[str, float]]:
-        """The offsets that are not 0, in cm, along the axes of OpenSim's bodies and along the line of sight."""
+        """The offsets that are not 0, in cm along the axes of OpenSim's bodies and the line of sight."""
         factors = scale_factors[model.station_body]
         table = {}
         for k, landmark in enumerate(model.landmark.tolist()):

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         _observe(args, source, observer)
     finally:
         source.close()
-    subject = observer.meter.result(source.description)
+    subject = observer.result(source.description)
     save_subject(args.out, subject, observer.skeleton)
     write_scaled_osim(args.skeleton or default_skeleton_path(), subject.scale_factors, osim)
     print(describe(subject, observer.skeleton, observer.meter.n_still))
@@ -121,6 +121,13 @@ def describe(subject: Subject, skeleton: Skeleton, n_still: int) -> str:
     lines = [f"from {subject.n_frames} frames of somebody {subject.height_m:.2f} m tall:"]
     for segment in segment_lengths_of(subject, skeleton):
         lines.append(f"  {segment.name:<18}{100 * segment.length_m:6.1f} cm  +-{100 * segment.spread_m:.1f}")
+    if subject.landmark_offsets:
+        words = ", ".join(name.replace("_", " ") for name in subject.landmark_offsets)
+        lines.append(f"landmarks on this person, from standing still and upright: {words}")
+    else:
+        lines.append(
+            "  landmarks on this person unknown: stand still and upright, facing the camera, for 2 s"
+        )
     known = [k for k in range(skeleton.n_q) if math.isfinite(subject.neutral_offsets[k])]
     if not known:
         lines.append(
