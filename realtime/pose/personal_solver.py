@@ -86,7 +86,7 @@ class PersonalSolver:
         self._neutral_solver = RaySolver(skeleton, model, camera)
         self._neutral = NeutralPose()
         self.person = PersonModel(skeleton, model, camera, offsets)
-        self._legs = LegLengthCheck(skeleton, model)
+        self._legs = LegLengthCheck(model)
         up = camera.T_ground_cam[1, :2]
         self._up_px = up / max(float(np.linalg.norm(up)), 1e-6)
         self.forget_person()
@@ -108,7 +108,6 @@ class PersonalSolver:
         """Start afresh, with the same person."""
         self._solver.reset()
         self._neutral.reset()
-        self._legs.reset()
         self.person.interrupt()
         self._q: Array | None = None
         self._refusal: Refusal | None = None
@@ -117,6 +116,7 @@ class PersonalSolver:
         """Start with a person of whom only what was measured before is known."""
         self._scaling.reset()
         self.person.reset()
+        self._legs.forget()
         self.forget_frame()
         self._take_scale_factors()
 
@@ -124,6 +124,7 @@ class PersonalSolver:
         """Learn the person's landmark offsets once more, from the next neutral pose, if any are learned."""
         if self._learns:
             self.person.unlearn()
+            self._legs.forget()
             self.forget_frame()
 
     def solve(self, t_ns: int, raw: BlazePoseResult) -> SolvedFrame:
@@ -138,16 +139,10 @@ class PersonalSolver:
         expected = None if self._prior is None else self._prior.expect(result)
         prior = self._habit if expected is None else self._tempered(expected)
         self._solver.across_factor = KNOWN_ACROSS if self.person.is_known else 1.0
-        seen = self._sighting(result, corrected_m, visibility)
-        found = self._solver.solve(t_ns, seen, prior)
+        found = self._solver.solve(t_ns, self._sighting(result, corrected_m, visibility), prior)
         self._q = found.q
-        if not self._learns:
-            return SolvedFrame(found, result)
-        if not self.person.is_known:
+        if self._learns:
             self._learn(t_ns, raw, self._sighting(raw, world_m, visibility), prior)
-        elif self._legs.are_too_long(t_ns, seen, self._solver.feet):
-            # What was taken for the neutral pose was none: those legs were bent.
-            self.relearn()
         return SolvedFrame(found, result)
 
     def _tempered(self, expected: Prior) -> Prior:
@@ -160,6 +155,11 @@ class PersonalSolver:
         return Sighting(rays, world_m[used] * self._scaling.world_scale, visibility[used] * is_reached)
 
     def _learn(self, t_ns: int, raw: BlazePoseResult, seen: Sighting, prior: Prior) -> None:
+        if self.person.is_known:
+            if self._legs.are_longer(t_ns, seen):
+                # What was taken for the neutral pose was none: those legs were bent.
+                self.relearn()
+            return
         self._refusal = self._neutral.step(t_ns, raw, self._up_px)
         if self._refusal is not None:
             self.person.interrupt()
@@ -168,10 +168,10 @@ class PersonalSolver:
         found = self._neutral_solver.solve(t_ns, seen, neutral_prior(self._skeleton, prior))
         depth_m = self._neutral_solver.depth_m + seen.relative_m[:, 2]
         if self.person.learn(t_ns, found.q, self._scaling.scale_factors, seen.rays, depth_m):
+            self._legs.remember(seen)
             # Legs that were taken for bent also stood at another depth.
             self._solver.reset()
 
     def _take_scale_factors(self) -> None:
         for solver in (self._solver, self._neutral_solver):
             solver.set_scale_factors(self._scaling.scale_factors)
-        self._legs.set_scale_factors(self._scaling.scale_factors)

@@ -61,11 +61,6 @@ class PlantedFeet:
         self._t_ns = 0
         self._dt_s = ERROR_TIME_S
 
-    @property
-    def sigma_m(self) -> Array:
-        """Standard deviations of the remembered depths. Shape: (n,)."""
-        return np.sqrt(self._variance)
-
     def begin(self, t_ns: int, rays: Array) -> Array:
         """Let time pass until a frame.
 

@@ -60,8 +60,7 @@ class RaySolver:
     def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
         self._skeleton, self._model = skeleton, model
         self._solver = PoseSolver(skeleton, model)
-        self.feet = PlantedFeet(model)
-        """Where the feet's landmarks are remembered."""
+        self._feet = PlantedFeet(model)
         self._R, self._t = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._stations_m = np.empty((len(model.landmark), 3))
@@ -73,7 +72,7 @@ class RaySolver:
     def reset(self) -> None:
         """Forget the frames before."""
         self._solver.reset()
-        self.feet.reset()
+        self._feet.reset()
         self._depth_m: float | None = None
 
     @property
@@ -94,7 +93,7 @@ class RaySolver:
             seen: One ray for each station of the model.
             prior: Expected pose of this frame.
         """
-        feet_information = self.feet.begin(t_ns, seen.rays)
+        feet_information = self._feet.begin(t_ns, seen.rays)
         depth_m = self._depth_m
         if depth_m is None:
             depth_m = float(solve_translation(seen.relative_m, seen.rays, seen.weights + 1e-3)[2])
@@ -106,7 +105,7 @@ class RaySolver:
         targets = self._targets(seen, depth_m, feet_information)
         q = self._solver.find(targets, prior)
         self._depth_m = depth_m
-        self.feet.end(t_ns, seen.rays, self._station_depths(q))
+        self._feet.end(t_ns, seen.rays, self._station_depths(q))
         return self._solver.judge(q, targets, prior)
 
     def _common_depth(self, seen: Sighting, q: Array) -> float:
@@ -118,7 +117,7 @@ class RaySolver:
         """The point on each ray at the depth that is believed, and how surely in which direction."""
         along = seen.weights / self._model.sigma_depth_m**2
         believed_m = depth_m + seen.relative_m[:, 2]
-        rows, foot_m = self.feet.rows, self.feet.depth_m
+        rows, foot_m = self._feet.rows, self._feet.depth_m
         if foot_m is not None:
             known = along[rows] + feet_information
             pulled_m = along[rows] * believed_m[rows] + feet_information * foot_m

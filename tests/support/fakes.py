@@ -79,6 +79,12 @@ class FakeEstimator:
         self._lost = lost
         self.reset()
 
+    def relearn(self) -> None:
+        pass
+
+    def about_person(self) -> dict[str, object]:
+        return {}
+
     def reset(self) -> None:
         self._q = np.zeros(N_Q)
         self._last_ns: int | None = None

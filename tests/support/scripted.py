@@ -30,6 +30,12 @@ class ScriptedEstimator:
     def warm_up(self) -> None:
         pass
 
+    def relearn(self) -> None:
+        pass
+
+    def about_person(self) -> dict[str, object]:
+        return {}
+
     def reset(self) -> None:
         self._first_ns = None
 

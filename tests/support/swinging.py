@@ -40,6 +40,12 @@ class SwingingEstimator:
         self.step(Frame(0, 0, np.zeros((k.height_px, k.width_px, 3), dtype=np.uint8)))
         self.reset()
 
+    def relearn(self) -> None:
+        pass
+
+    def about_person(self) -> dict[str, object]:
+        return {}
+
     def reset(self) -> None:
         self._layer.reset()
         self._first_ns = None

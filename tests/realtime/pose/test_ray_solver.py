@@ -1,0 +1,101 @@
+"""The ray solver against scipy's least squares on the cost that it says it minimises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import least_squares
+
+from calib.kinematics import body_transforms
+from calib.skeleton import Skeleton, load_skeleton
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
+from realtime.pose.observation import world_in_camera
+from realtime.pose.planted_feet import PlantedFeet
+from realtime.pose.ray_solver import RaySolver, Sighting
+from realtime.pose.solver import Prior, habit_prior
+from tests.support.posing_person import PosingPerson
+
+POSES: tuple[dict[str, float], ...] = (
+    {"hip_flexion": 20.0, "knee_angle": 30.0, "ankle_angle": 10.0},
+    {"hip_flexion": 80.0, "knee_angle": 90.0, "ankle_angle": 20.0, "arm_flex": 60.0},
+    {"hip_flexion_r": 45.0, "knee_angle_r": 70.0, "elbow_flex": 80.0, "lumbar_bending": 8.0},
+)
+
+
+@pytest.fixture(scope="module")
+def skeleton() -> Skeleton:
+    return load_skeleton()
+
+
+@pytest.fixture(scope="module")
+def model(skeleton: Skeleton) -> LandmarkModel:
+    return build_landmark_model(skeleton)
+
+
+class Cost:
+    """The documented cost of coordinates and the common depth, written down independently."""
+
+    def __init__(self, person: PosingPerson, seen: Sighting, prior: Prior) -> None:
+        self._person, self._seen, self._prior = person, seen, prior
+
+    def residuals(self, x: np.ndarray) -> np.ndarray:
+        """Residuals of coordinates followed by the depth of the mid hips."""
+        q, depth_m = x[:-1], x[-1]
+        model, camera, seen = self._person.model, self._person.camera, self._seen
+        T = body_transforms(self._person.skeleton, q)[model.station_body]
+        p_ground_m = np.einsum("nij,nj->ni", T[:, :3, :3], model.station_m) + T[:, :3, 3]
+        p_m = (p_ground_m - camera.T_ground_cam[:3, 3]) @ camera.T_ground_cam[:3, :3]
+        along = seen.rays / np.linalg.norm(seen.rays, axis=1, keepdims=True)
+        across_m = p_m - along * (p_m * along).sum(1, keepdims=True)
+        # The error along the ray of a point that is put on the ray at the depth that is believed.
+        believed_m = seen.rays * (depth_m + seen.relative_m[:, 2:])
+        along_m = ((p_m - believed_m) * along).sum(1)
+        root = np.sqrt(seen.weights)
+        from_prior = np.sqrt(self._prior.weight) * (q - self._prior.q)
+        return np.concatenate(
+            [
+                (root / model.sigma_m)[:, None].repeat(3, 1).ravel() * across_m.ravel(),
+                root / model.sigma_depth_m * along_m,
+                from_prior,
+            ]
+        )
+
+    def __call__(self, x: np.ndarray) -> float:
+        return float(np.sum(self.residuals(x) ** 2))
+
+
+@pytest.mark.parametrize("pose", POSES)
+@pytest.mark.parametrize("turn_deg", [0.0, 50.0])
+def test_no_better_pose_and_depth_can_be_found(
+    skeleton: Skeleton,
+    model: LandmarkModel,
+    pose: dict[str, float],
+    turn_deg: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays: np.zeros(len(self.rows)))
+    person = PosingPerson(skeleton, model, noise_px=2.0, depth_error_m=0.05, depth_gain=0.7)
+    q_true = person.coordinates(turn_deg, **pose)
+    result = person.see(q_true)
+    used = model.landmark
+    rays = person.camera.intrinsics.rays(result.landmarks_px[used, :2])
+    relative_m = world_in_camera(result, person.camera)[used]
+    seen, prior = Sighting(rays, relative_m, np.linspace(0.4, 1.0, len(used))), habit_prior(model)
+    solver = RaySolver(skeleton, model, person.camera)
+    for k in range(12):  # warm-started, as on frames of somebody who holds still
+        found = solver.solve(k * 33_000_000, seen, prior).q
+    cost = Cost(person, seen, prior)
+    ours = np.append(found, solver.depth_m)
+    free = np.flatnonzero(~skeleton.is_locked)
+
+    def of_free(y: np.ndarray) -> np.ndarray:
+        x = ours.copy()
+        x[free], x[-1] = y[:-1], y[-1]
+        return cost.residuals(x)
+
+    best = least_squares(of_free, np.append(ours[free], ours[-1]), x_scale="jac", max_nfev=60)
+    assert cost(ours) < 1.01 * 2.0 * best.cost
+    assert solver.depth_m == pytest.approx(best.x[-1], abs=0.06)  # a flat valley
+    for name in ("knee_angle_r", "knee_angle_l", "hip_flexion_r", "hip_flexion_l"):
+        k = int(np.flatnonzero(free == skeleton.coordinate_index(name))[0])
+        assert np.degrees(ours[free[k]] - best.x[k]) == pytest.approx(0.0, abs=3.0), name
