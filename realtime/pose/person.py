@@ -54,8 +54,8 @@ NEUTRAL_DEG: dict[str, tuple[float, float]] = {
     "lumbar_bending": (0.0, 3.0),
     "lumbar_rotation": (0.0, 3.0),
 }
-"""Mean and standard deviation of coordinates among adults who stand upright. Some stand with their toes out by
-15 degrees, so the hips' rotation is left to the expected pose."""
+"""Mean and standard deviation of coordinates among adults who stand upright. Some turn their toes out by 15
+degrees, so the hips' rotation is left to the expected pose."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,8 +178,8 @@ class PersonModel:
             t_ns: Capture time.
             q: Coordinates, found with `neutral_prior`. Shape: (n_q,).
             scale_factors: Shape: (n_bodies, 3).
-            rays: Of the stations' landmarks, at depth 1. Shape: (n_stations, 3).
-            depth_m: Of the landmarks in the camera, as the network gives them. Shape: (n_stations,).
+            rays: Rays of the stations' landmarks, at depth 1. Shape: (n_stations, 3).
+            depth_m: Depths of these landmarks as the network gives them. Shape: (n_stations,).
 
         Returns:
             Whether the person has just become known.

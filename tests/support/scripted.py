@@ -8,7 +8,7 @@ import numpy as np
 
 from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
-from realtime.sample import Frame, PoseSample, Status
+from realtime.sample import Frame, PersonState, PoseSample, Status
 
 Script = Callable[[str, float], float]
 """Angle in degrees of a coordinate at a time in s."""
@@ -55,4 +55,5 @@ class ScriptedEstimator:
             T_ground_body=np.tile(np.eye(4), (n_bodies, 1, 1)),
             markers_m=np.zeros((self.skeleton.n_markers, 3)),
             box_px=np.array([0.0, 0.0, 1.0, 1.0]),
+            person=PersonState.KNOWN if status is Status.TRACKING else PersonState.UNKNOWN,
         )

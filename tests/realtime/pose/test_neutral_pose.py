@@ -54,10 +54,8 @@ def test_upright_standing_is_neutral_however_arms_and_feet_are(
     person = replace(
         PERSON, distance_m=distance_m, noise_px=0.5, offsets_m=SOCKS if wears_socks else {}, depth_gain=0.5
     )
-    verdict = held(
-        person, turn_deg, hip_adduction=apart_deg, hip_rotation=toes_out_deg, pelvis_list=lean_deg, arm_add=arms_deg
-    )  # fmt: skip
-    assert verdict is None
+    angles = {"hip_adduction": apart_deg, "hip_rotation": toes_out_deg, "pelvis_list": lean_deg}
+    assert held(person, turn_deg, **angles, arm_add=arms_deg) is None
 
 
 @settings(deadline=None, max_examples=40)
