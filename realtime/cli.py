@@ -11,6 +11,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
 
+from realtime.sources.address import without_secrets
+
 DESCRIPTION = "Live OpenSim joint angles from one webcam."
 
 COMMANDS = {
@@ -56,12 +58,20 @@ class CommandModule(Protocol):
     run: Callable[[argparse.Namespace], int]
 
 
+class UsageError(Exception):
+    """Words of a command line that no command accepts."""
+
+
 class PlainParser(argparse.ArgumentParser):
     """Reports wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong and exit with 2."""
-        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+        """Raise what is wrong.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(f"{self.prog}: {one_line(message)} (see {self.prog} --help)")
 
 
 class ConsoleHandler(logging.Handler):
@@ -72,7 +82,7 @@ class ConsoleHandler(logging.Handler):
         from tqdm import tqdm
 
         try:
-            said = self.format(record)
+            said = without_secrets(self.format(record))
             tqdm.write(f"kinecast: {said if record.exc_info else one_line(said)}", file=sys.stderr)
         except (OSError, ValueError):
             self.handleError(record)
@@ -91,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_debugging = "--debug" in arguments
     try:
         return _run(arguments)
-    except SystemExit as error:  # argparse: help, version, wrong usage
+    except UsageError as error:
+        print(without_secrets(str(error), arguments), file=sys.stderr)
+        return 2
+    except SystemExit as error:  # argparse: help, version
         return error.code if isinstance(error.code, int) else 1
     except BrokenPipeError:  # `kinecast listen | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -102,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if is_debugging:
             raise
-        return _report(error)
+        return _report(error, arguments)
 
 
 def one_line(text: object) -> str:
@@ -160,12 +173,13 @@ def _run(arguments: Sequence[str]) -> int:
     return int(code)
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, arguments: Sequence[str]) -> int:
     refusals = tuple(getattr(import_module(module), name) for module, name in REFUSALS.items())
+    said = without_secrets(one_line(error), arguments)
     if isinstance(error, refusals):
-        print(f"kinecast: {one_line(error)}", file=sys.stderr)
+        print(f"kinecast: {said}", file=sys.stderr)
         return 2
-    said = one_line(error) or "no details"
+    said = said or "no details"
     print(f"kinecast: {type(error).__name__}: {said} (add --debug for the traceback)", file=sys.stderr)
     return 1
 

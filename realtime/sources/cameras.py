@@ -14,8 +14,9 @@ import cv2
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.sources.address import public_source
 from realtime.sources.pixels import PixelShape
-from realtime.sources.source import DEFAULT_FPS, FPS_RANGE, as_bgr, hide_password, quiet_opencv
+from realtime.sources.source import DEFAULT_FPS, FPS_RANGE, as_bgr, quiet_opencv
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +187,7 @@ class StreamSource(_LiveSource):
     """A network camera: RTSP, RTMP, MJPEG over HTTP and whatever else FFmpeg receives."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(hide_password(url))
+        super().__init__(public_source(url))
         self._url = url
 
     def _connect(self) -> tuple[cv2.VideoCapture, tuple[int, int]]:
@@ -202,7 +203,7 @@ class StreamSource(_LiveSource):
         capture.release()
         raise SourceError(
             f"{self.description}: no images within {OPEN_TIMEOUT_MS / 1000:.0f} s (tried FFmpeg); check "
-            f"address, user and password with: ffplay {self.description}",
+            "address, user and password with: ffplay URL",
             name="source",
             value=self.description,
         )

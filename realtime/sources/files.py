@@ -13,6 +13,7 @@ from cv2.typing import MatLike
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.sources.address import public_source
 from realtime.sources.pixels import PixelShape
 from realtime.sources.source import (
     DEFAULT_FPS,
@@ -20,7 +21,6 @@ from realtime.sources.source import (
     PICTURE_SUFFIXES,
     VIDEO_SUFFIXES,
     as_bgr,
-    hide_password,
     quiet_opencv,
 )
 from realtime.sources.video_rate import h264_rate, has_time_stamps, rate_of_stamps, read_head
@@ -98,7 +98,7 @@ class VideoSource(_FileSource):
     """
 
     def __init__(self, path: str, fps: float | None = None, capture_fps: float | None = None) -> None:
-        super().__init__(hide_password(path))
+        super().__init__(public_source(path))
         # FFmpeg takes the start of a relative name such as trial:1.mp4 for a protocol.
         self._path = path if "://" in path else str(Path(path).absolute())
         self._asked_fps, self._capture_fps = fps, capture_fps

@@ -9,9 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.sources.address import public_source
 from realtime.sources.cameras import CameraSource, StreamSource
 from realtime.sources.files import PictureSource, VideoSource
-from realtime.sources.source import DEFAULT_FPS, PICTURE_SUFFIXES, VIDEO_SUFFIXES, FrameSource, hide_password
+from realtime.sources.source import DEFAULT_FPS, PICTURE_SUFFIXES, VIDEO_SUFFIXES, FrameSource
 from realtime.sources.synthetic import SIZE_PX, SyntheticSource
 
 URL_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp")
@@ -86,12 +87,13 @@ def _is_video(url: str) -> bool:
     if scheme not in URL_SCHEMES:
         raise SourceError(
             f"{scheme}:// is not a stream; accepted: {', '.join(URL_SCHEMES)}",
-            name="source", value=url, accepted=URL_SCHEMES,
+            name="source", value=public_source(url), accepted=URL_SCHEMES,
         )  # fmt: skip
     try:
         return scheme.startswith("http") and urlsplit(url).path.lower().endswith(VIDEO_SUFFIXES)
     except ValueError as error:
-        raise SourceError(f"{hide_password(url)}: not a URL ({error})", name="source", value=url) from error
+        shown = public_source(url)
+        raise SourceError(f"{shown}: not a URL that can be read", name="source", value=shown) from error
 
 
 OPTIONS = {
@@ -112,7 +114,7 @@ def _refuse(kind: str, text: str, **given: object) -> None:
         if value is not None:
             option, accepted = OPTIONS[name]
             raise SourceError(
-                f"{hide_password(text)}: {option} has no meaning for {kind}; accepted: {accepted}",
+                f"{public_source(text)}: {option} has no meaning for {kind}; accepted: {accepted}",
                 name=name,
                 value=value,
             )
@@ -137,9 +139,10 @@ def _parse_path(
     except (OSError, RuntimeError, ValueError):  # too long, unknown user, NUL
         is_folder = is_file = False
     if not text.strip() or not (is_folder or is_file):
+        shown = public_source(text)
         raise SourceError(
-            f"{text!r}: no such file or folder; a source is {', '.join(ACCEPTED[:-1])}, or: {ACCEPTED[-1]}",
-            name="source", value=text, accepted=ACCEPTED,
+            f"{shown!r}: no such file or folder; a source is {', '.join(ACCEPTED[:-1])}, or: {ACCEPTED[-1]}",
+            name="source", value=shown, accepted=ACCEPTED,
         )  # fmt: skip
     if is_folder or path.suffix.lower() in PICTURE_SUFFIXES:
         _refuse("images", text, size_px=size_px, capture_fps=capture_fps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Protocol
 
 import cv2
@@ -88,8 +87,3 @@ def as_bgr(image: MatLike) -> NDArray[np.uint8]:
     bgr: NDArray[np.uint8] = np.asarray(image, dtype=np.uint8)
     bgr.flags.writeable = False
     return bgr
-
-
-def hide_password(text: str) -> str:
-    """A URL without the password that it may carry."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:***@", text)
