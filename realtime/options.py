@@ -7,7 +7,8 @@ Example:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import os
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -133,7 +134,7 @@ class DrawingOptions:
 class RunOptions:
     """One run of `kinecast live` or `kinecast replay`."""
 
-    source: str
+    source: str = field(repr=False)
     """Camera number, URL, video, folder of images or `synthetic`."""
     camera: CameraOptions = CameraOptions()
     estimator: EstimatorOptions = EstimatorOptions()
@@ -160,11 +161,26 @@ def with_paths_from(options: Options, folder: Path) -> Options:
     """The same options with absolute paths, so that they hold wherever they are read.
 
     Args:
-        options: Options whose relative paths begin at `folder`.
+        options: Options whose relative paths begin at `folder`; `~` is the user's own folder.
         folder: Folder that relative paths begin at.
     """
     found = {f.name: getattr(options, f.name) for f in fields(options)}
-    paths: dict[str, Any] = {
-        name: (folder / value).resolve() for name, value in found.items() if isinstance(value, Path)
-    }
+    relative = {name: value.expanduser() for name, value in found.items() if isinstance(value, Path)}
+    paths: dict[str, Any] = {name: (folder / path).resolve() for name, path in relative.items()}
     return replace(options, **paths)
+
+
+def portable_path(path: Path, folder: Path) -> str:
+    """A path that does not name the user, for files in `folder`; `with_paths_from` reads it.
+
+    Args:
+        path: Path; if relative, from the working folder.
+        folder: Folder that the result begins at, unless only `path` lies in the user's own folder.
+    """
+    path, folder, home = path.expanduser().resolve(), folder.resolve(), Path.home().resolve()
+    if path.is_relative_to(home) and not folder.is_relative_to(home):
+        return str(Path("~") / path.relative_to(home))
+    try:
+        return os.path.relpath(path, folder)
+    except ValueError:  # another drive
+        return str(path)

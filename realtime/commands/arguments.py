@@ -60,12 +60,16 @@ def check_can_write(path: Path | None) -> None:
     """Refuse a file that cannot be written, before minutes of work are lost.
 
     Raises:
-        RealtimeError: it cannot be written.
+        RealtimeError: it cannot be written, or may belong to a recording.
     """
+    from realtime.recording.folder import RECORDING_NAMES
+
     if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
         raise RealtimeError(
             f"{path}: cannot be written; name a file in a folder that exists and is yours", value=path
         )
+    if path is not None and path.exists() and path.name in RECORDING_NAMES:
+        raise RealtimeError(f"{path}: a recording's files have this name; choose another", value=path)
 
 
 def check_coordinates(asked: Sequence[str], existing: Sequence[str]) -> None:

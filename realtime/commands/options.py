@@ -210,6 +210,10 @@ def with_recorded_options(options: RunOptions, words: Sequence[str], recording: 
     about = read_session(recording)
     parser = _estimator_parser()
     recorded = about.options or _options_of_words(parser, about.words or [], Path(about.working_folder))
+    recorded = TrackingOptions(
+        camera=with_paths_from(recorded.camera, recording),
+        estimator=with_paths_from(recorded.estimator, recording),
+    )
     parser.set_defaults(**asdict(recorded.camera), **asdict(recorded.estimator))
     args, _ = parser.parse_known_args(words)
     return replace(options, camera=camera_options(args), estimator=estimator_options(args))

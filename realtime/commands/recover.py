@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files that a clean end writes; existing ones stay unchanged."""
-    from realtime.recording.finish import MOT_NAME, TRC_NAME, finish_recording
+    from realtime.recording.finish import MOT_NAME, STO_NAME, TRC_NAME, finish_recording
     from realtime.recording.log import LOG_NAME, StreamLog
-    from realtime.recording.recorder import LOSSLESS_NAME, STO_NAME, VIDEO_NAME
+    from realtime.recording.pictures import LOSSLESS_NAME, OVERLAY_NAME
     from realtime.recording.summary import REPORT_NAME, StreamReport, write_report
 
     folder: Path = args.recording
@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
             report.add(angles)
         write_report(folder, {"command": "recover", **report.as_dict()})
         made.append(REPORT_NAME)
-        if (folder / VIDEO_NAME).exists():
+        if (folder / OVERLAY_NAME).exists():
             again = f"; kinecast replay {folder} --retrack draws it again" * (folder / LOSSLESS_NAME).exists()
-            print(f"{VIDEO_NAME} cannot be played if the process was killed{again}")
+            print(f"{OVERLAY_NAME} cannot be played if the process was killed{again}")
     print(f"{n_samples} samples; {STO_NAME} is complete; written from {LOG_NAME}: {', '.join(made)}")
     return 0

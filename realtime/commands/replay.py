@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from realtime.commands import session
 from realtime.commands.options import with_recorded_options
+from realtime.sources.address import public_source
 
 if TYPE_CHECKING:
     from realtime.options import RunOptions
@@ -37,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="track again in the video of a recording made with --record-video",
     )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="replace the output of an earlier replay in DIR; recordings of live and record always stay",
+    )
     session.add_publish_options(parser)
     session.add_session_options(parser)
 
@@ -54,16 +60,22 @@ def run(args: argparse.Namespace) -> int:
         return republish(options, realtime=args.realtime)
     if args.retrack and not is_recording(folder):
         raise SourceError(
-            f"{args.source} is not a recording; leave out --retrack to track a video",
+            f"{public_source(args.source)} is not a recording; leave out --retrack to track a video",
             name="source",
-            value=args.source,
+            value=public_source(args.source),
         )
     if args.out is None:
         raise RecordingError("missing the output folder: add --out DIR", name="out")
     if not args.retrack:
-        return track(options, session.source_of(options), realtime=args.realtime)
+        return track(options, session.source_of(options), realtime=args.realtime, replace=args.replace)
     options = with_recorded_options(options, args.words, folder)
-    return track(options, RecordedVideo(folder), realtime=args.realtime, relearn_at=relearned_frames(folder))
+    return track(
+        options,
+        RecordedVideo(folder),
+        realtime=args.realtime,
+        replace=args.replace,
+        relearn_at=relearned_frames(folder),
+    )
 
 
 def refuse_rates(options: RunOptions) -> None:
@@ -130,6 +142,7 @@ def track(
     source: FrameSource,
     *,
     realtime: bool,
+    replace: bool,
     relearn_at: frozenset[int] = frozenset(),
 ) -> int:
     """Track every frame, write the files, print the ranges.
@@ -138,6 +151,7 @@ def track(
         options: Options of the run, with the folder of the files.
         source: Source of the frames, not yet open.
         realtime: Whether frames come at their own times.
+        replace: Whether output of an earlier replay in the folder may be replaced.
         relearn_at: Numbers of the frames before which the person is learned once more.
 
     Raises:
@@ -160,7 +174,7 @@ def track(
         ranges = JointRanges(estimator.skeleton)
         outputs = Outputs(
             ranges,
-            recorder=session.open_recorder("replay", options, source, estimator, replace=True),
+            recorder=session.open_recorder("replay", options, source, estimator, replace=replace),
             recorded=session.build_overlay(options.drawing, estimator),
         )
         pipeline = Pipeline(
@@ -197,7 +211,7 @@ def require_other_folder(source: str, out: Path) -> None:
         RecordingError: the output folder holds the source.
     """
     from realtime.errors import RecordingError
-    from realtime.recording.recorder import FILE_NAMES
+    from realtime.recording.folder import FILE_NAMES
 
     path = Path(source)
     is_same = path.is_dir() and path.resolve() == out.resolve()

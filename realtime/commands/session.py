@@ -16,13 +16,8 @@ from typing import TYPE_CHECKING
 from realtime.commands.arguments import check_can_write, names, positive_float, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.estimators.build import make_camera, make_estimator
-from realtime.options import (
-    DrawingOptions,
-    PublishOptions,
-    RunOptions,
-    TrackingOptions,
-    with_paths_from,
-)
+from realtime.options import DrawingOptions, PublishOptions, RunOptions, TrackingOptions
+from realtime.sources.address import recorded_name
 
 if TYPE_CHECKING:
     from realtime.pipeline.pipeline import SampleSender
@@ -221,7 +216,7 @@ def publisher_factory(
             address,
             estimator.skeleton,
             estimator.camera,
-            source=source.description,
+            source=recorded_name(source.description),
             estimator=estimator.name,
             rate_hz=source.fps,
             encoding=options.encoding,
@@ -289,7 +284,7 @@ def open_recorder(
         options: Options of the run, with the folder of the recording.
         source: Source of the frames.
         estimator: Estimator of the run.
-        replace: Whether an earlier recording in the folder may be replaced; a camera's cannot be repeated.
+        replace: Whether output of an earlier `replay` in the folder may be replaced.
 
     Raises:
         RecordingError: the folder cannot be written, or holds a recording that must stay.
@@ -300,8 +295,8 @@ def open_recorder(
     facts = describe(source, estimator)
     del facts["smoothing_lag_s"], facts["person"]  # not known yet
     tracking = TrackingOptions(
-        camera=with_paths_from(options.camera, Path.cwd()),
-        estimator=with_paths_from(options.estimator, Path.cwd()),
+        camera=options.camera,
+        estimator=options.estimator,
         rate_hz=options.rate_hz,
         capture_rate_hz=options.capture_rate_hz,
     )
@@ -311,14 +306,14 @@ def open_recorder(
         estimator.camera,
         rate_hz=source.fps,
         replace=replace,
-        about={"command": command, "options": recorded_options(tracking), **facts},
+        about={"command": command, "options": recorded_options(tracking, options.out), **facts},
     )
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
     """Source, estimator and skeleton of a run, for the report."""
     return {
-        "source": source.description,
+        "source": recorded_name(source.description),
         "width_px": source.width_px,
         "height_px": source.height_px,
         "source_fps": source.fps,
@@ -333,14 +328,14 @@ def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
 
 def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -> None:
     """Print joint ranges, statistics and the files written."""
-    from realtime.recording.recorder import FILE_NAMES
-    from realtime.recording.summary import REPORT_NAME, format_stats
+    from realtime.recording.folder import RECORDING_NAMES
+    from realtime.recording.summary import format_stats
 
     if stats.note:
         logger.warning("%s", stats.note)
     print(f"\n{ranges.as_table()}\n\n{format_stats(stats, is_recorded=out is not None)}")
     if out is not None:
-        written = [name for name in (*FILE_NAMES, REPORT_NAME) if (out / name).exists()]
+        written = [name for name in RECORDING_NAMES if (out / name).exists()]
         print(f"written to {out}: {', '.join(sorted(written))}")
 
 

@@ -13,6 +13,7 @@ from calib.errors import StorageError
 from calib.tables.storage import MarkerTable, StoWriter, coordinate_table, write_mot, write_trc
 from realtime.errors import RecordingError
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.private_file import make_private
 from realtime.recording.row_file import RowFile, csv_header, csv_row
 
 STO_NAME, CSV_NAME = "angles.sto", "angles.csv"
@@ -50,11 +51,13 @@ def finish_recording(folder: Path) -> int:
     markers_m = markers_m.reshape(len(even_s), len(model.marker_names), 3)
     try:
         write_mot(folder / MOT_NAME, coordinate_table(tuple(model.coordinate_names), is_angle, even_s, q))
+        make_private(folder / MOT_NAME)
         if len(even_s):
             write_trc(folder / TRC_NAME, MarkerTable(tuple(model.marker_names), even_s, markers_m), rate_hz)
+            make_private(folder / TRC_NAME)
         else:
             (folder / TRC_NAME).unlink(missing_ok=True)
-    except StorageError as error:
+    except (StorageError, OSError) as error:
         hint = f"{LOG_NAME} holds all samples: free disk space, then run: kinecast recover {folder}"
         raise RecordingError(f"{error}; {hint}") from error
     if not len(even_s):
@@ -84,9 +87,11 @@ def _write_rows(folder: Path, log: StreamLog) -> None:
                 sto.append(time_s, values)
                 csv.append(csv_row(angles, time_s, values.tolist()))
         for name in (CSV_NAME, STO_NAME):
+            make_private(folder / f"{name}.part")
             (folder / f"{name}.part").replace(folder / name)
     except (OSError, StorageError) as error:
-        raise RecordingError(f"{folder}: cannot write its files in one ground: {error}") from error
+        hint = f"free disk space, then run: kinecast recover {folder}"
+        raise RecordingError(f"{folder}: cannot write its files in one ground: {error}; {hint}") from error
 
 
 def _rows(log: StreamLog) -> NDArray[np.float64]:

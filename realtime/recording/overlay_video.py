@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
+from realtime.recording.private_file import make_private
 
 MAX_REPEATED_S = 5.0
 """Longer pauses of the source are shortened in the video; the times of the angles are not affected."""
@@ -42,6 +43,10 @@ class VideoFile:
         self.left_out = 0
         """Number of omitted images, which came too soon after the one before."""
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        try:
+            make_private(path)
+        except OSError as error:
+            raise RecordingError(f"{path}: cannot write a video ({error.strerror})") from error
         # FFmpeg takes the start of a relative name such as trial:1/overlay.mp4 for a protocol.
         self._writer = cv2.VideoWriter(str(path.absolute()), fourcc, rate_hz, self._size_px)
         if not self._writer.isOpened():

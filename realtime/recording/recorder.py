@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,13 +16,14 @@ from numpy.typing import NDArray
 from calib.errors import StorageError
 from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
-from realtime.options import TrackingOptions
-from realtime.recording.finish import CSV_NAME, MOT_NAME, STO_NAME, TRC_NAME, finish_recording
+from realtime.options import TrackingOptions, portable_path
+from realtime.recording.finish import CSV_NAME, STO_NAME, finish_recording
+from realtime.recording.folder import CAMERA_NAME, SESSION_NAME, prepare_folder, remove_replay_output
 from realtime.recording.ground_move import is_same_ground
 from realtime.recording.log import LOG_NAME, LogWriter
-from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME, RecordedPictures
+from realtime.recording.pictures import RecordedPictures
+from realtime.recording.private_file import make_private, write_private
 from realtime.recording.row_file import RowFile, csv_header, csv_row
-from realtime.recording.summary import REPORT_NAME
 from realtime.sample import PoseSample, SampleGround
 from realtime.stream.messages import Angles, Meta, Pose
 from realtime.stream.to_messages import Envelope, angles_of, in_ground, meta_of, model_of, pose_of, root_of
@@ -32,27 +32,12 @@ if TYPE_CHECKING:
     from calib.camera import CameraCalibration
     from calib.skeleton import Skeleton
 
-CAMERA_NAME, SESSION_NAME = "camera.json", "session.json"
-VIDEO_NAME = OVERLAY_NAME
-FILE_NAMES = (
-    STO_NAME,
-    CSV_NAME,
-    MOT_NAME,
-    TRC_NAME,
-    OVERLAY_NAME,
-    LOSSLESS_NAME,
-    FRAMES_NAME,
-    CAMERA_NAME,
-    SESSION_NAME,
-    LOG_NAME,
-)
-
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The part of `session.json` from which a recording is tracked again."""
 
     options: TrackingOptions | None = None
-    """Options of the run; their paths are absolute."""
+    """Options of the run; their paths begin at the recording, or at `~`."""
     words: list[str] | None = None
     """Words of the command line, which early recordings hold instead of the options."""
     working_folder: str = ""
@@ -82,8 +67,8 @@ class Recorder:
     Each row is with the operating system when `write` returns, so a killed process loses none; only
     `overlay.mp4` needs a clean end. `close` writes `angles.mot` and `markers.trc` at an even rate from the
     log; after a kill, `finish_recording` does the same. `camera.json` holds the camera, `session.json` the
-    run's options. An earlier recording is replaced only when the first sample comes, so a run that fails to
-    start does not destroy it.
+    run's options. Only the user may read the files. Earlier output of `replay` is replaced only when the
+    first sample comes, so a run that fails to start does not destroy it.
 
     Angles are in degrees, lengths in m, times in s since the first sample. Undefined values are NaN; in the
     files at an even rate, short gaps are interpolated, and the first and last row are tracked ones.
@@ -94,12 +79,11 @@ class Recorder:
         camera: Camera for `camera.json`, which `load_camera` reads; None takes that of the `meta`, if any.
         rate_hz: Nominal sample rate, used for videos and files at an even rate; None takes that of the
             `meta`, else the median of the time stamps, and 30 for videos.
-        replace: Whether an earlier recording in the folder may be replaced.
+        replace: Whether output of an earlier `replay` in the folder may be replaced. Nothing else ever is.
         about: Content of `session.json`; None writes none.
 
     Raises:
-        RecordingError: the folder cannot be written, holds a recording and `replace` is False, or holds
-            other files with a recording's names.
+        RecordingError: the folder cannot be written, or holds files that may not be replaced.
     """
 
     def __init__(
@@ -109,7 +93,7 @@ class Recorder:
         camera: CameraCalibration | None = None,
         *,
         rate_hz: float | None = None,
-        replace: bool = True,
+        replace: bool = False,
         about: Mapping[str, object] | None = None,
     ) -> None:
         self.folder = Path(folder)
@@ -134,7 +118,8 @@ class Recorder:
         """Videos of the recording; accepts images, from any thread, once the first sample is written."""
         self._ground: SampleGround | None = None
         self._is_open = True
-        _check_folder(self.folder, replace=replace)
+        self._replace = replace
+        prepare_folder(self.folder, replace=replace)
 
     def write(self, sample: PoseSample, picture: NDArray[np.uint8] | None = None) -> None:
         """Add one sample of a skeleton, and its overlay image if there is one already.
@@ -205,16 +190,17 @@ class Recorder:
         self.close()
 
     def _open(self) -> _GrowingFiles:
-        for name in (*FILE_NAMES, REPORT_NAME):
-            (self.folder / name).unlink(missing_ok=True)
-        _write_camera(self.folder, self.meta)
-        if self._about is not None:
-            about = msgspec.json.format(msgspec.json.encode(self._about))
-            (self.folder / SESSION_NAME).write_bytes(about + b"\n")
+        prepare_folder(self.folder, replace=self._replace)  # another process may have recorded meanwhile
+        remove_replay_output(self.folder)
         log = LogWriter(self.folder / LOG_NAME)
         log.add(self.meta)
+        if self._about is not None:
+            about = msgspec.json.format(msgspec.json.encode(self._about))
+            write_private(self.folder / SESSION_NAME, about + b"\n")
+        _write_camera(self.folder, self.meta)
         csv = RowFile(self.folder / CSV_NAME)
         csv.append(csv_header(self.meta.model))
+        make_private(self.folder / STO_NAME)
         sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names)
         return _GrowingFiles(sto, csv, log, self.meta)
 
@@ -235,36 +221,6 @@ class Recorder:
             self._files.close()
 
 
-def _check_folder(folder: Path, *, replace: bool) -> None:
-    """Check that a recording can be written to a folder, without changing the folder.
-
-    Raises:
-        RecordingError: no recording can be written there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-        present = [name for name in FILE_NAMES if (folder / name).exists()]
-    except OSError as error:
-        raise RecordingError(
-            f"{folder}: cannot record here ({error.strerror}); choose a folder that can be written"
-        ) from error
-    if not present:
-        return
-    directories = [name for name in present if (folder / name).is_dir()]
-    if directories:
-        raise RecordingError(
-            f"{folder}: cannot record here ({directories[0]} is a folder); choose another folder"
-        )
-    if not {STO_NAME, LOG_NAME}.intersection(present):
-        raise RecordingError(
-            f"{folder} holds {present[0]} but no recording; choose another folder to keep that file"
-        )
-    if not replace:
-        raise RecordingError(f"{folder} already holds a recording; choose another folder")
-
-
 def read_session(folder: Path) -> Session:
     """Read the options with which a recording was made.
 
@@ -281,9 +237,14 @@ def read_session(folder: Path) -> Session:
     return session
 
 
-def recorded_options(options: TrackingOptions) -> object:
-    """Options in the form stored in `session.json`."""
-    return msgspec.to_builtins(options, enc_hook=str)
+def recorded_options(options: TrackingOptions, folder: Path) -> object:
+    """Options in the form stored in `session.json`, which names neither the user nor the working folder.
+
+    Args:
+        options: Options of the run; relative paths begin at the working folder.
+        folder: Folder of the recording.
+    """
+    return msgspec.to_builtins(options, enc_hook=lambda path: portable_path(path, folder))
 
 
 def _write_camera(folder: Path, meta: Meta) -> None:
@@ -293,4 +254,4 @@ def _write_camera(folder: Path, meta: Meta) -> None:
     known = {name: value for name, value in msgspec.to_builtins(meta.camera).items() if value is not None}
     if meta.ground is not None:
         known["ground"] = meta.ground
-    (folder / CAMERA_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(known)) + b"\n")
+    write_private(folder / CAMERA_NAME, msgspec.json.format(msgspec.json.encode(known)) + b"\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 from msgspec import structs
 
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.sources.address import without_secrets
 from realtime.stream.messages import Angles, Encoding, Pose
 from realtime.stream.publisher import MessagePublisher
 from realtime.stream.security import ServerKeys
@@ -53,7 +54,7 @@ class Republisher:
         self.n_samples = len(stamps_ns)
         """Number of samples of the recording."""
         self._first_ns, self._last_ns = (stamps_ns[0], stamps_ns[-1]) if stamps_ns else (0, 0)
-        source = f"recording of {self._log.meta.source or folder}"
+        source = f"recording of {without_secrets(self._log.meta.source) or folder.resolve().name}"
         meta = structs.replace(self._log.meta, session=str(uuid.uuid4()), source=source[:1024])
         self._publisher = MessagePublisher(
             address, meta, encoding=encoding, keys=keys, lossless=not realtime, queue=QUEUE

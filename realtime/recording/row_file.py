@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calib.coordinates import PELVIC_ANGLES
+from realtime.recording.private_file import make_private
 from realtime.stream.messages import Angles, Model
 
 
@@ -18,7 +19,7 @@ class RowFile:
     removed again, so the file always ends with a whole row.
 
     Args:
-        path: Path of the file; created, or emptied if it exists.
+        path: Path of the file; created, or emptied if it exists; only the user may read it.
 
     Raises:
         OSError: the file cannot be created.
@@ -26,7 +27,8 @@ class RowFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
+        make_private(path)
+        self._fd = os.open(path, os.O_WRONLY | os.O_TRUNC | getattr(os, "O_BINARY", 0))
         self._size = 0
 
     def append(self, row: bytes) -> None:

@@ -15,6 +15,7 @@ from realtime.errors import RecordingError
 from realtime.pipeline.durations import DurationTracker
 from realtime.pipeline.stats import RunHistory
 from realtime.recording.joint_ranges import JointRanges
+from realtime.recording.private_file import write_private
 from realtime.sample import Status
 from realtime.stream.messages import Angles, Meta
 
@@ -62,7 +63,7 @@ def write_report(folder: Path, content: dict[str, object]) -> Path:
     path = folder / REPORT_NAME
     content = content | {"platform": platform.platform(), "versions": installed_versions()}
     try:
-        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        write_private(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
     except OSError as error:
         raise RecordingError(f"{path}: cannot write the report ({error.strerror})") from error
     return path

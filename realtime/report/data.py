@@ -14,7 +14,9 @@ from calib.coordinates import PELVIC_ANGLES, PELVIS_ROTATIONS
 from calib.errors import StorageError
 from calib.tables.storage import read_sto
 from realtime.errors import RecordingError
-from realtime.recording.recorder import CAMERA_NAME, CSV_NAME, SESSION_NAME, STO_NAME, VIDEO_NAME
+from realtime.recording.finish import CSV_NAME, STO_NAME
+from realtime.recording.folder import CAMERA_NAME, SESSION_NAME
+from realtime.recording.pictures import OVERLAY_NAME
 from realtime.recording.summary import REPORT_NAME
 from realtime.sample import Status
 
@@ -75,7 +77,7 @@ def read_recording(folder: Path) -> Recording:
         )
     if not len(columns["time_s"]):
         raise RecordingError(f"{folder}: {NO_SAMPLES}")
-    video = folder / VIDEO_NAME
+    video = folder / OVERLAY_NAME
     return Recording(
         folder=folder,
         run=_read_json(folder / REPORT_NAME) or _read_json(folder / SESSION_NAME),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
+from realtime.recording.private_file import write_private
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element
 from realtime.report.measures import losses, motion_ranges, symmetries
@@ -24,6 +25,8 @@ NOTICE = (
     "person's health. Angles are estimated from one camera and can be wrong by several degrees; those of "
     "hidden limbs are guesses."
 )
+TITLE = "Movement of"
+"""Beginning of every report's title, by which earlier reports are known."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Content security policy that lets browsers fetch nothing."""
 
@@ -33,15 +36,19 @@ def write_html_report(recording: Recording, path: Path, *, pictures: bool = True
 
     Args:
         recording: Recording to report.
-        path: Path of the page; replaced if it exists.
+        path: Path of the page; only an earlier report there is replaced.
         pictures: Whether to include frames of the overlay video.
 
     Raises:
-        RecordingError: the page cannot be written.
+        RecordingError: the page cannot be written, or another file is there.
     """
     page = report_page(recording, pictures=pictures)
     try:
-        path.write_text(page, "utf-8")
+        if path.exists() and TITLE.encode() not in path.read_bytes()[:4096]:
+            raise RecordingError(
+                f"{path} is not a report of kinecast; name another file with --out FILE.html"
+            )
+        write_private(path, page.encode())
     except OSError as error:
         raise RecordingError(f"{path}: cannot write the report ({error.strerror})") from error
 
@@ -50,7 +57,7 @@ def report_page(recording: Recording, *, pictures: bool = True) -> str:
     """The page as text."""
     ranges = motion_ranges(recording)
     lost = losses(recording)
-    title = f"Movement of {recording.folder.resolve().name}"
+    title = f"{TITLE} {recording.folder.resolve().name}"
     body: list[Content] = [
         element("header", element("h1", title), _subtitle(recording), element("p", NOTICE, class_="notice")),
         _facts(recording),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element, table
 from realtime.report.measures import Losses
 from realtime.report.plot import Curve, plot
+from realtime.sources.address import recorded_name
 
 Array = NDArray[np.float64]
 
@@ -100,9 +100,8 @@ def _as_offset(offset: dict[str, Any]) -> str:
 
 
 def source_name(run: dict[str, Any]) -> str:
-    """The source without the folders above it, which are private."""
-    source = str(run.get("source") or "")
-    return source if "://" in source else re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+    """The source without secrets and folders, which early recordings hold."""
+    return recorded_name(str(run.get("source") or ""))
 
 
 def describe_ground(ground: dict[str, Any]) -> str:

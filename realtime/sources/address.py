@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 HIDDEN = "***"
 _URL = re.compile(r"\s*([a-z][a-z0-9+.-]+):/+(.*)", re.IGNORECASE | re.DOTALL)
-_LOGIN = re.compile(r"[^@/\\]*:[^@]*@", re.DOTALL)
+_LIKE_URL = re.compile(r"[^@/\\]*:[^@]*@|[^@/\\]*@[^/\\]*/|.*[?&/]\S*=", re.DOTALL)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.*-]+)(:(\d{1,5}|\*))?", re.IGNORECASE)
 _PATH_PART = re.compile(r"[\w.,~+-]*")
-_URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]+://\S+", re.IGNORECASE)
+_URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]+:/+\S+", re.IGNORECASE)
 _AFTER_URL = ".,:;!?)]}'\"`"
 
 
@@ -30,11 +30,16 @@ def public_source(source: str) -> str:
     """
     url = _URL.match(source)
     if url is None:
-        return HIDDEN if _LOGIN.match(source) else source
+        return source
     scheme, rest = url[1], url[2]
     if scheme.lower() == "file":
         return source
     return f"{scheme}://{_location(rest) or HIDDEN}"
+
+
+def public_words(words: str) -> str:
+    """What a user typed as a source or option, without secrets even if it is a URL without its scheme."""
+    return HIDDEN if _URL.match(words) is None and _LIKE_URL.match(words) else public_source(words)
 
 
 def recorded_name(source: str) -> str:
@@ -53,15 +58,17 @@ def without_secrets(text: str, words: Sequence[str] = ()) -> str:
     """
     typed = {word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in words}
     for word in sorted(typed, key=len, reverse=True):
-        public = public_source(word)
-        for quoted in () if public == word else (word, repr(word)[1:-1]):
-            text = text.replace(quoted, public)
+        public = public_words(word)
+        as_path = re.sub("/+", "/", word)  # where a URL was taken for a path
+        for form in () if public == word else (word, repr(word)[1:-1], as_path, repr(as_path)[1:-1]):
+            text = text.replace(form, public)
     return _URL_IN_TEXT.sub(_public_match, text)
 
 
 def _public_match(match: re.Match[str]) -> str:
     url = match[0].rstrip(_AFTER_URL)
-    return public_source(url) + match[0][len(url) :]
+    is_plain = re.search(r"[@?#;&=]", url) is None  # such as an address of the stream, or tcp://HOST:PORT
+    return match[0] if is_plain else public_source(url) + match[0][len(url) :]
 
 
 def _location(rest: str) -> str:

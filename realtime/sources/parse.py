@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
-from realtime.sources.address import public_source
+from realtime.sources.address import public_source, public_words
 from realtime.sources.cameras import CameraSource, StreamSource
 from realtime.sources.files import PictureSource, VideoSource
 from realtime.sources.source import DEFAULT_FPS, PICTURE_SUFFIXES, VIDEO_SUFFIXES, FrameSource
@@ -139,7 +139,7 @@ def _parse_path(
     except (OSError, RuntimeError, ValueError):  # too long, unknown user, NUL
         is_folder = is_file = False
     if not text.strip() or not (is_folder or is_file):
-        shown = public_source(text)
+        shown = public_words(text)
         raise SourceError(
             f"{shown!r}: no such file or folder; a source is {', '.join(ACCEPTED[:-1])}, or: {ACCEPTED[-1]}",
             name="source", value=shown, accepted=ACCEPTED,

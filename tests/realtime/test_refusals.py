@@ -177,7 +177,7 @@ def test_a_replay_never_replaces_what_it_reads(folder: Path, recording: Path, ca
 def test_a_port_in_use_costs_no_earlier_recording(folder: Path, recording: Path, capsys) -> None:
     with zmq.Context() as context, context.socket(zmq.PUB) as socket:
         address = f"tcp://127.0.0.1:{socket.bind_to_random_port('tcp://127.0.0.1')}"
-        words = ["replay", "clip.mp4", "--out", "out", "--publish", address]
+        words = ["replay", "clip.mp4", "--out", "out", "--replace", "--publish", address]
         refused(folder, words, f"{address} is in use", capsys)
 
 

@@ -202,20 +202,6 @@ def test_samples_whose_stamp_does_not_advance_are_left_out(skeleton: Skeleton, t
     np.testing.assert_allclose(read_sto(tmp_path / "angles.sto").time_s, [0.0, 0.01, 0.02])
 
 
-def test_a_new_recording_replaces_the_old_one_only_if_it_may(skeleton: Skeleton, tmp_path: Path) -> None:
-    picture = np.zeros((32, 32, 3), np.uint8)
-    with Recorder(tmp_path, skeleton) as recorder:
-        recorder.write(random_sample(skeleton, 0, t_capture_ns=0), picture)
-    before = (tmp_path / "angles.sto").read_bytes()
-    with pytest.raises(RecordingError, match="another folder"):
-        Recorder(tmp_path, skeleton, replace=False)
-    assert (tmp_path / "angles.sto").read_bytes() == before
-    with Recorder(tmp_path, skeleton) as recorder:
-        recorder.write(random_sample(skeleton, 1, t_capture_ns=0))
-    assert not (tmp_path / "overlay.mp4").exists()
-    assert (tmp_path / "angles.sto").read_bytes() != before
-
-
 def test_folders_that_cannot_be_written_are_refused(skeleton: Skeleton, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere")):

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from calib.camera import CameraCalibration
@@ -22,9 +23,10 @@ from realtime.commands.options import with_recorded_options
 from realtime.errors import RecordingError
 from realtime.estimators.build import ESTIMATOR_NAMES, make_camera
 from realtime.options import CameraOptions, EstimatorOptions, RunOptions, TrackingOptions
+from realtime.recording.folder import SESSION_NAME
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME
-from realtime.recording.recorder import SESSION_NAME, read_session, recorded_options
+from realtime.recording.recorder import read_session, recorded_options
 from realtime.sample import Status
 from realtime.stream.messages import Angles, Pose
 from tests.support import swinging
@@ -101,7 +103,7 @@ def test_frames_that_were_dropped_are_not_in_the_video(tmp_path: Path, no_networ
     table = live / FRAMES_NAME
     whole, n_rows = table.read_bytes(), len(bits(live))
     table.write_bytes(whole[:-3])  # cut, as by a kill: the picture is there and its row is not
-    assert cli.main(["replay", str(live), "--retrack", "--out", str(again)]) == 0
+    assert cli.main(["replay", str(live), "--retrack", "--out", str(again), "--replace"]) == 0
     assert len(bits(again)) == n_rows - 1
 
 
@@ -135,9 +137,9 @@ def test_options_of_the_recording_hold_unless_others_are_given(
     os.chdir("/")
     retrack = ["replay", str(tmp_path / "rec"), "--retrack", "--out", str(tmp_path / "again")]
     assert cli.main(retrack) == 0
-    assert cli.main([*retrack, "--fov", "60"]) == 0
+    assert cli.main([*retrack, "--replace", "--fov", "60"]) == 0
     camera = tmp_path / "rec" / "camera.json"
-    assert cli.main([*retrack, "--camera-file", str(camera)]) == 0
+    assert cli.main([*retrack, "--replace", "--camera-file", str(camera)]) == 0
     assert seen == [[70, None, 1.8], [70, None, 1.8], [60, None, 1.8], [70, camera, 1.8]]
 
 
@@ -189,8 +191,12 @@ EARLY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("about", [{"options": recorded_options(RECORDED)}, EARLY])
-def test_every_option_of_a_recording_is_read_again(about: dict[str, object], tmp_path: Path) -> None:
+ABSOLUTE = {"options": msgspec.to_builtins(RECORDED, enc_hook=str)}
+
+
+@pytest.mark.parametrize("about", [None, ABSOLUTE, EARLY])
+def test_every_option_of_a_recording_is_read_again(about: dict[str, object] | None, tmp_path: Path) -> None:
+    about = about or {"options": recorded_options(RECORDED, tmp_path)}
     (tmp_path / SESSION_NAME).write_text(json.dumps(about))
     run = RunOptions(source=str(tmp_path), max_frames=7)
     words = ["replay", str(tmp_path), "--retrack", "--frames", "7"]

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime.errors import SourceError
-from realtime.sources.address import HIDDEN, public_source, recorded_name, without_secrets
+from realtime.sources.address import HIDDEN, public_source, public_words, recorded_name, without_secrets
 from realtime.sources.parse import parse_source
 
 SECRET = "zQ7secret9X"
@@ -39,7 +39,6 @@ SECRET = "zQ7secret9X"
         (f"rtsp:/admin:{SECRET}@cam/s", "rtsp://cam/s"),
         (f" rtsp://admin:{SECRET}@cam/s", "rtsp://cam/s"),
         (f"rtspp://admin:{SECRET}@cam/s", "rtspp://cam/s"),
-        (f"admin:{SECRET}@cam/s", HIDDEN),
         (f"rtsp://proxy/rtsp://admin:{SECRET}@cam/s", "rtsp://cam/s"),
         ("http://10.0.0.2:8080/video", "http://10.0.0.2:8080/video"),
         ("tcp://*:5570", "tcp://*:5570"),
@@ -51,6 +50,17 @@ SECRET = "zQ7secret9X"
 def test_scheme_host_and_path_are_kept(url: str, shown: str):
     assert public_source(url) == shown
     assert public_source(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "typed", [f"admin:{SECRET}@cam/s", f"{SECRET}@cam/s", f"cam/s?token={SECRET}", f"cam/password={SECRET}"]
+)
+def test_a_url_typed_without_its_scheme_is_not_repeated(typed: str):
+    assert public_words(typed) == HIDDEN
+    assert SECRET not in without_secrets(f"{typed!r}: no such file", [typed])
+    with pytest.raises(SourceError) as caught:
+        parse_source(typed)
+    assert SECRET not in f"{caught.value} {caught.value.value}"
 
 
 BEFORE, AFTER = st.text(max_size=6), st.text(max_size=6)
@@ -105,8 +115,10 @@ def test_any_text_can_be_shown_twice(text: str):
 
 
 def test_messages_keep_what_follows_a_url():
-    said = without_secrets(f"rtsp://me:{SECRET}@cam/live: no images; see 'https://example.org/help'.")
-    assert said == "rtsp://cam/live: no images; see 'https://example.org/help'."
+    said = without_secrets(
+        f"rtsp://me:{SECRET}@cam/live: no images; see 'https://example.org/help'. tcp://HOST:PORT"
+    )
+    assert said == "rtsp://cam/live: no images; see 'https://example.org/help'. tcp://HOST:PORT"
 
 
 def test_files_hold_no_folders_of_the_source():
