@@ -178,7 +178,7 @@ def _report(error: Exception, arguments: Sequence[str]) -> int:
     said = without_secrets(one_line(error), arguments)
     if isinstance(error, refusals):
         print(f"kinecast: {said}", file=sys.stderr)
-        return 2
+        return int(getattr(error, "exit_code", 2))
     said = said or "no details"
     print(f"kinecast: {type(error).__name__}: {said} (add --debug for the traceback)", file=sys.stderr)
     return 1

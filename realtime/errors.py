@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class RealtimeError(Exception):
@@ -14,6 +15,9 @@ class RealtimeError(Exception):
         value: Value that was refused, if there is one.
         accepted: Values that would be accepted, if they can be listed.
     """
+
+    exit_code = 2
+    """Exit code of a command that this error ends."""
 
     def __init__(
         self,
@@ -37,6 +41,27 @@ class StreamError(RealtimeError):
 
 class RecordingError(RealtimeError):
     """An output folder or recording that cannot be written or read."""
+
+
+class RecordingStopped(RecordingError):
+    """A recording that ended before its run, such as on a full disk.
+
+    Args:
+        n_recorded: Number of samples recorded.
+        n_samples: Number of samples of the run.
+        reason: Reason in words.
+        folder: Folder of the recording.
+    """
+
+    exit_code = 1
+
+    def __init__(self, n_recorded: int, n_samples: int, reason: str, folder: Path) -> None:
+        self.n_recorded, self.n_samples = n_recorded, n_samples
+        advice = f"; free disk space, then run: kinecast recover {folder}" * (
+            "kinecast recover" not in reason
+        )
+        text = f"{n_recorded} of {n_samples} samples recorded: {reason}{advice}"
+        super().__init__(text, name="out", value=folder)
 
 
 class BridgeError(RealtimeError):

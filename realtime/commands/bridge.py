@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Forward samples until stopped."""
     from realtime.bridges.runner import run_bridge
     from realtime.client import subscribe
-    from realtime.commands.session import ended_by_sigterm
+    from realtime.commands.ending import ended_by_signals
 
     poses = (
         getattr(args, "poses", False)
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         bridge = open_bridge(args)
         print(f"from {args.connect}: {bridge.description}", flush=True)
         try:
-            with ended_by_sigterm():
+            with ended_by_signals():
                 run_bridge(subscription, bridge, count=args.count)
         except KeyboardInterrupt:
             pass

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from realtime.commands import session
 from realtime.commands.arguments import check_can_write, positive_float, positive_int, rate_hz, size_px
+from realtime.commands.ending import ended_by_signals
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.options import DrawingOptions, RunOptions
 
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     flasher = Flasher(window, args.flashes, args.interval)
     print(f"flashing {args.flashes} times; keep camera and screen still, q ends", flush=True)
     try:
-        with session.ended_by_sigterm():
+        with ended_by_signals():
             stats = pipeline.run(flasher.tick)
     finally:
         window.close()

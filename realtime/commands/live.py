@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime.commands import session
 from realtime.commands.arguments import size_px
+from realtime.commands.ending import Ending, ended_by_signals
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def track(options: LiveOptions) -> int:
 
     Raises:
         RecordingError: the video is to be recorded, and no folder is given.
+        RecordingStopped: recording ended before the run, such as on a full disk.
     """
     from realtime.errors import RecordingError
     from realtime.options import Neutral
@@ -115,20 +117,22 @@ def track(options: LiveOptions) -> int:
             ),
             trace=trace,
         )
-    with session.ended_by_sigterm():
+    with ended_by_signals(out) as ending:
         if pictures is not None:
             window.open(source.width_px, source.height_px)
-        stats = _run_with_progress(pipeline, window, pictures, guide)
-    if out is not None and not outputs.failure:
-        described = {
-            "command": "live",
-            "heading": run.estimator.heading,
-            **session.describe(source, estimator),
-        }
-        left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
-        write_report(out, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
-    session.print_outcome(ranges, stats, out)
+        stats = _run_with_progress(pipeline, window, pictures, guide, ending)
+        if out is not None and not outputs.failure:
+            described = {
+                "command": "live",
+                "heading": run.estimator.heading,
+                **session.describe(source, estimator),
+            }
+            left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
+            write_report(out, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
+    session.print_outcome(ranges, stats, None if outputs.failure else out)
     session.save_trace(run.trace_path, trace)
+    if out is not None and outputs.failure:
+        raise session.stopped(outputs, stats.frames, out)
     if options.record_video and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
         logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0
@@ -194,7 +198,11 @@ def _obey(key: str, pipeline: Pipeline, guide: NeutralGuide) -> None:
 
 
 def _run_with_progress(
-    pipeline: Pipeline, window: Window, pictures: LatestSlot[Image] | None, guide: NeutralGuide
+    pipeline: Pipeline,
+    window: Window,
+    pictures: LatestSlot[Image] | None,
+    guide: NeutralGuide,
+    ending: Ending,
 ) -> PipelineStats:
     """Run with the window, and count on the console."""
     from tqdm import tqdm
@@ -215,6 +223,6 @@ def _run_with_progress(
             return is_open
 
         try:
-            return pipeline.run(tick)
+            return pipeline.run(tick, ending.finish)
         finally:
             window.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Record until stopped."""
     from realtime.client import subscribe
+    from realtime.commands.ending import ended_by_signals
     from realtime.commands.listen import samples
-    from realtime.commands.session import ended_by_sigterm
 
     with (
         subscribe(args.connect, poses=True, keys=client_keys(args)) as subscription,
-        ended_by_sigterm(),
+        ended_by_signals(args.out) as ending,
     ):
         heard = islice(samples(subscription, args.connect, args.timeout), args.count)
-        report = record(until(heard, args.duration), args.out)
+        report = record(until(heard, args.duration), args.out, ending.finish)
     if report is None:
         print("no samples received; nothing was written")
         return 0
@@ -60,18 +60,27 @@ def until(heard: Iterator[AngleSample], duration_s: float | None) -> Iterator[An
         yield sample
 
 
-def record(heard: Iterator[AngleSample], out: Path) -> StreamReport | None:
+def record(
+    heard: Iterator[AngleSample], out: Path, on_end: Callable[[], None] = lambda: None
+) -> StreamReport | None:
     """Write samples until the stream ends or Ctrl-C is pressed.
+
+    Args:
+        heard: Samples as they come.
+        out: Folder of the recording.
+        on_end: Function called before the files are finished.
 
     Returns:
         Report on the recording; None if no sample arrived.
 
     Raises:
-        RecordingError: the folder cannot be written; earlier samples are kept.
+        RecordingError: the folder cannot be written.
+        RecordingStopped: recording ended before the stream, such as on a full disk; earlier samples are kept.
         StreamError: the tracker has stopped and a time limit was given.
     """
     from tqdm import tqdm
 
+    from realtime.errors import RecordingError, RecordingStopped
     from realtime.recording.recorder import Recorder
     from realtime.recording.summary import StreamReport, write_report
 
@@ -92,8 +101,14 @@ def record(heard: Iterator[AngleSample], out: Path) -> StreamReport | None:
                 progress.update()
         except KeyboardInterrupt:
             pass
+        except RecordingError as error:
+            if report is None:
+                raise
+            raise RecordingStopped(report.n_samples, report.n_samples + 1, str(error), out) from error
         finally:
+            on_end()
             if recorder is not None and report is not None:
                 recorder.close()
-                write_report(out, {"command": "record", **report.as_dict()})
+                if recorder.error is None:
+                    write_report(out, {"command": "record", **report.as_dict()})
     return report

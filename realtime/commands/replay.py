@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.commands import session
+from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
 from realtime.sources.address import public_source
 
@@ -119,7 +120,7 @@ def republish(options: RunOptions, *, realtime: bool) -> int:
         )
     keys, n_sent = session.server_keys(publish), 0
     with (
-        session.ended_by_sigterm(),
+        ended_by_signals(),
         Republisher(
             folder, publish.address, realtime=realtime, encoding=publish.encoding, keys=keys
         ) as republisher,
@@ -156,8 +157,10 @@ def track(
 
     Raises:
         RecordingError: the folder cannot be written, or holds the source.
+        RecordingStopped: recording ended before the run, such as on a full disk.
         SourceError: the source cannot be opened, or never ends.
     """
+    from realtime.errors import RecordingError
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.pipeline.slot import SlotPolicy
     from realtime.recording.joint_ranges import JointRanges
@@ -191,14 +194,20 @@ def track(
             ),
             trace=trace,
         )
-    with session.ended_by_sigterm():
-        stats = run_with_progress(pipeline, options.max_frames or source.n_frames or None)
-    described = {
-        "command": "replay",
-        "heading": options.estimator.heading,
-        **session.describe(source, estimator),
-    }
-    write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
+    with ended_by_signals(out) as ending:
+        try:
+            n_frames = options.max_frames or source.n_frames or None
+            stats = run_with_progress(pipeline, n_frames, ending)
+        except RecordingError as error:
+            if not outputs.failure:
+                raise
+            raise session.stopped(outputs, pipeline.n_estimated, out) from error
+        described = {
+            "command": "replay",
+            "heading": options.estimator.heading,
+            **session.describe(source, estimator),
+        }
+        write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, out)
     session.save_trace(options.trace_path, trace)
     return 1 if stats.interrupted else 0
@@ -239,7 +248,7 @@ def require_end(source: FrameSource, *, has_limit: bool) -> None:
         raise SourceError(f"{source.description} has no end; add --frames N or --duration S", name="frames")
 
 
-def run_with_progress(pipeline: Pipeline, n_frames: int | None) -> PipelineStats:
+def run_with_progress(pipeline: Pipeline, n_frames: int | None, ending: Ending) -> PipelineStats:
     """Run with a bar on the console."""
     from tqdm import tqdm
 
@@ -249,4 +258,4 @@ def run_with_progress(pipeline: Pipeline, n_frames: int | None) -> PipelineStats
             progress.update(pipeline.n_estimated - progress.n)
             return True
 
-        return pipeline.run(tick)
+        return pipeline.run(tick, ending.finish)

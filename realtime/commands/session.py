@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, names, positive_float, positive_int, rate_hz
@@ -20,10 +18,12 @@ from realtime.options import DrawingOptions, PublishOptions, RunOptions, Trackin
 from realtime.sources.address import recorded_name
 
 if TYPE_CHECKING:
+    from realtime.errors import RecordingStopped
     from realtime.pipeline.pipeline import SampleSender
     from realtime.pipeline.stats import PipelineStats
     from realtime.pipeline.trace import Trace
     from realtime.recording.joint_ranges import JointRanges
+    from realtime.recording.outputs import Outputs
     from realtime.recording.recorder import Recorder
     from realtime.sample import Drawing, Estimator
     from realtime.sources.source import FrameSource
@@ -327,7 +327,13 @@ def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
 
 
 def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -> None:
-    """Print joint ranges, statistics and the files written."""
+    """Print joint ranges, statistics and the files written.
+
+    Args:
+        ranges: Joint ranges of the run.
+        stats: Statistics of the run.
+        out: Folder of the recording; None without one, or where it could not be finished.
+    """
     from realtime.recording.folder import RECORDING_NAMES
     from realtime.recording.summary import format_stats
 
@@ -339,15 +345,14 @@ def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -
         print(f"written to {out}: {', '.join(sorted(written))}")
 
 
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM, which service managers send, stop the run as Ctrl-C does."""
+def stopped(outputs: Outputs, n_samples: int, out: Path) -> RecordingStopped:
+    """The error of a recording that ended before its run.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    Args:
+        outputs: Outputs of the run, closed.
+        n_samples: Number of samples of the run.
+        out: Folder of the recording.
+    """
+    from realtime.errors import RecordingStopped
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return RecordingStopped(outputs.n_recorded, n_samples, outputs.failure, out)

@@ -118,11 +118,14 @@ class Pipeline:
         self._is_relearning = threading.Event()
         self._start_ns = 0
 
-    def run(self, on_tick: Callable[[], bool] | None = None) -> PipelineStats:
+    def run(
+        self, on_tick: Callable[[], bool] | None = None, on_end: Callable[[], None] = lambda: None
+    ) -> PipelineStats:
         """Start, wait for the end, stop.
 
         Args:
             on_tick: Function called in this thread about every 10 ms; False ends the run.
+            on_end: Function called once the run is over, before its files are finished.
 
         Returns:
             Statistics of the run; `interrupted` is True after Ctrl-C.
@@ -139,6 +142,7 @@ class Pipeline:
         except KeyboardInterrupt:
             interrupted = True
         finally:
+            on_end()
             self.stop()
             self.join()
         if on_tick is not None:

@@ -97,6 +97,8 @@ class Outputs:
         self._error: RecordingError | None = None
         self.failure = ""
         """Reason why recording ended early; empty if it has not."""
+        self.n_recorded = 0
+        """Number of samples recorded."""
         self._drawing: SlotWorker[_Item] | None = None
         self._filming: SlotWorker[Frame] | None = None
         if self._recorded is not None or self._shown is not None:
@@ -125,6 +127,7 @@ class Outputs:
         if self._recorder is not None and not self.failure:
             try:
                 self._recorder.write(sample)
+                self.n_recorded += 1
             except RecordingError as error:
                 self._fail(error)
         if self.failure:

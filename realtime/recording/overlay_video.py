@@ -78,8 +78,17 @@ class VideoFile:
         self._next += missing + 1
 
     def close(self) -> None:
-        """Write the index that players need; may be called twice."""
+        """Write the index that players need; may be called twice.
+
+        Raises:
+            RecordingError: the video cannot be played, because the disk is full.
+        """
+        if not self._writer.isOpened():
+            return
         self._writer.release()
+        # OpenCV reports no failure, but without its index an mp4 cannot be opened.
+        if self._last is not None and not cv2.VideoCapture(str(self.path)).isOpened():
+            raise RecordingError(f"{self.path}: the video could not be finished; is the disk full?")
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         width, height = self._size_px

@@ -79,14 +79,18 @@ class RecordedPictures:
             overlay.write(picture, (t_capture_ns - first_ns) * 1e-9)
 
     def close(self) -> None:
-        """Finish the files; may be called twice."""
+        """Finish the files; may be called twice.
+
+        Raises:
+            RecordingError: the overlay video could not be finished.
+        """
         with self._using_overlay, self._using_video:
             self._is_open = False
-            if self._overlay is not None:
-                self._overlay[0].close()
             if self._video is not None:
                 self._video[0].close()
                 self._video[1].close()
+            if self._overlay is not None:
+                self._overlay[0].close()
 
 
 def read_frames_table(folder: Path) -> list[tuple[int, int]]:

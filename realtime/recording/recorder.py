@@ -178,10 +178,12 @@ class Recorder:
         if not self._is_open:
             return
         self._is_open = False
-        self.pictures.close()
-        self._close_files()
-        if self.error is None and self.n_samples:
-            finish_recording(self.folder)
+        try:
+            self.pictures.close()
+        finally:
+            self._close_files()
+            if self.error is None and self.n_samples:
+                finish_recording(self.folder)
 
     def __enter__(self) -> Recorder:
         return self

@@ -144,7 +144,7 @@ def test_live_and_replay_write_the_same_angles(tmp_path: Path):
         assert all(live[k] == replayed[k] for k in range(first_gap))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_live_ends_cleanly_and_keeps_its_recording(tmp_path: Path, number: signal.Signals):
     out = tmp_path / "out"
     words = ["live", "--source", "synthetic", "--publish", FREE_PORT, "--out", str(out)]
@@ -264,9 +264,13 @@ def test_a_full_disk_ends_the_recording_and_not_the_tracking(tmp_path: Path):
     ]
     with running(*words, prelude=limit) as process:
         said, complaints = process.communicate(timeout=120)
-    assert process.returncode == 0, complaints
+    assert process.returncode == 1, complaints
+    assert "written to" not in said
     assert len(re.findall("recording has stopped after .* tracking goes on", complaints)) == 1
     frames = int(re.search(r"^(\d+) frames in", said, re.MULTILINE)[1])
     recorded = csv_rows(out / "angles.csv")
     assert 0 < len(recorded) < frames
+    assert f"kinecast: {len(recorded)} of {frames} samples recorded" in complaints
+    assert complaints.rstrip().endswith(f"kinecast recover {out}")
+    assert cli.main(["recover", str(out)]) == 0
     assert frames > 100
