@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
 
-from realtime.sources.address import without_secrets
+from realtime.source_names import without_secrets
 
 DESCRIPTION = "Live OpenSim joint angles from one webcam."
 
@@ -71,7 +71,7 @@ class PlainParser(argparse.ArgumentParser):
         Raises:
             UsageError: always.
         """
-        raise UsageError(f"{self.prog}: {one_line(message)} (see {self.prog} --help)")
+        raise UsageError(f"{self.prog}: {message} (see {self.prog} --help)")
 
 
 class ConsoleHandler(logging.Handler):
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments)
     except UsageError as error:
-        print(without_secrets(str(error), arguments), file=sys.stderr)
+        print(one_line(without_secrets(str(error), arguments)), file=sys.stderr)
         return 2
     except SystemExit as error:  # argparse: help, version
         return error.code if isinstance(error.code, int) else 1
@@ -175,7 +175,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _report(error: Exception, arguments: Sequence[str]) -> int:
     refusals = tuple(getattr(import_module(module), name) for module, name in REFUSALS.items())
-    said = without_secrets(one_line(error), arguments)
+    said = one_line(without_secrets(str(error), arguments))
     if isinstance(error, refusals):
         print(f"kinecast: {said}", file=sys.stderr)
         return int(getattr(error, "exit_code", 2))

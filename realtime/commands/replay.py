@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from realtime.commands import session
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
-from realtime.sources.address import public_source
+from realtime.source_names import public_source
 
 if TYPE_CHECKING:
     from realtime.options import RunOptions

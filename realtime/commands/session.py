@@ -15,7 +15,7 @@ from realtime.commands.arguments import check_can_write, names, positive_float, 
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.estimators.build import make_camera, make_estimator
 from realtime.options import DrawingOptions, PublishOptions, RunOptions, TrackingOptions
-from realtime.sources.address import recorded_name
+from realtime.source_names import recorded_name
 
 if TYPE_CHECKING:
     from realtime.errors import RecordingStopped

@@ -87,7 +87,7 @@ class VideoFile:
             return
         self._writer.release()
         # OpenCV reports no failure, but without its index an mp4 cannot be opened.
-        if self._last is not None and not cv2.VideoCapture(str(self.path)).isOpened():
+        if self._last is not None and not cv2.VideoCapture(str(self.path.absolute())).isOpened():
             raise RecordingError(f"{self.path}: the video could not be finished; is the disk full?")
 
     def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import structs
 
 from realtime.recording.log import LOG_NAME, StreamLog
-from realtime.sources.address import without_secrets
+from realtime.source_names import without_secrets
 from realtime.stream.messages import Angles, Encoding, Pose
 from realtime.stream.publisher import MessagePublisher
 from realtime.stream.security import ServerKeys

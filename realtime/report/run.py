@@ -11,7 +11,7 @@ from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element, table
 from realtime.report.measures import Losses
 from realtime.report.plot import Curve, plot
-from realtime.sources.address import recorded_name
+from realtime.source_names import recorded_name
 
 Array = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ import cv2
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
-from realtime.sources.address import public_source
+from realtime.source_names import public_source
 from realtime.sources.pixels import PixelShape
 from realtime.sources.source import DEFAULT_FPS, FPS_RANGE, as_bgr, quiet_opencv
 

@@ -13,7 +13,7 @@ from cv2.typing import MatLike
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
-from realtime.sources.address import public_source
+from realtime.source_names import public_source
 from realtime.sources.pixels import PixelShape
 from realtime.sources.source import (
     DEFAULT_FPS,

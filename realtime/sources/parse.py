@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
-from realtime.sources.address import public_source, public_words
+from realtime.source_names import public_source, public_words
 from realtime.sources.cameras import CameraSource, StreamSource
 from realtime.sources.files import PictureSource, VideoSource
 from realtime.sources.source import DEFAULT_FPS, PICTURE_SUFFIXES, VIDEO_SUFFIXES, FrameSource

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from realtime.errors import SourceError
-from realtime.sources.address import HIDDEN, public_source, public_words, recorded_name, without_secrets
+from realtime.source_names import HIDDEN, public_source, public_words, recorded_name, without_secrets
 from realtime.sources.parse import parse_source
 
 SECRET = "zQ7secret9X"
