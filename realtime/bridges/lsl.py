@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import socket
 import time
 from collections.abc import Iterator
 
@@ -33,8 +34,9 @@ class LslBridge:
     """Publishes an LSL outlet.
 
     Args:
-        address: Address of the kinecast stream. The outlet's identifier is derived from it, so that recorders
-            find the outlet again after a restart.
+        address: Address of the kinecast stream. The outlet's identifier is derived from it, this computer's
+            name and the tracker's session, so that recorders find the outlet again after a restart of the
+            bridge, and never take that of another computer for it.
         markers: Whether to send markers, too; needs a subscription with poses.
         name: Name of the LSL stream.
         allow_network: Must be True, because LSL listens on every network interface without authentication.
@@ -63,14 +65,13 @@ class LslBridge:
         channels = list(channels_of(meta.model, markers=self._markers))
         if not channels:
             raise BridgeError("the stream has no coordinates")
-        key = f"{self._address} {meta.model.sha} {len(channels)}"
         info = pylsl.StreamInfo(
             self._name,
             STREAM_TYPE,
             len(channels),
             pylsl.IRREGULAR_RATE,
             pylsl.cf_double64,
-            f"kinecast-{hashlib.sha256(key.encode()).hexdigest()[:16]}",
+            source_id(self._address, meta, len(channels)),
         )
         describe(info, channels, meta)
         self._outlet = pylsl.StreamOutlet(info)
@@ -94,6 +95,12 @@ class LslBridge:
     def close(self) -> None:
         """Close the outlet."""
         self._outlet = None
+
+
+def source_id(address: str, meta: Meta, n_channels: int) -> str:
+    """Identifier of an outlet, the same after a restart of the bridge and never that of another computer."""
+    key = f"{socket.gethostname()} {address} {meta.session} {meta.model.sha} {n_channels}"
+    return f"kinecast-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
 
 def channels_of(model: Model, *, markers: bool) -> Iterator[Channel]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
 from websockets.typing import Origin
 
 from realtime.bridges.network import check_host
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 MOST_CLIENTS = 64
 MOST_WAITING_BYTES = 1 << 20
 """A client with more unsent data than this is dropped."""
+MOST_WARNINGS = 8
 LONGEST_REQUEST_BYTES = 4096
 LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?")
 """Origins of pages from this computer. Other pages in the user's browser could reach a local server, too, but
@@ -57,6 +59,7 @@ class BroadcastServer:
         self._host, self._port, self._greeting = host, port, greeting
         self._origins = [None, LOCAL_ORIGIN, *map(Origin, origins)]
         self._clients: set[ServerConnection] = set()
+        self._refused: set[str] = set()
         self._loop = asyncio.new_event_loop()
         self._is_open = threading.Event()
         self._error: OSError | None = None
@@ -102,6 +105,7 @@ class BroadcastServer:
                 self._host,
                 self._port,
                 origins=self._origins,
+                process_request=self._note_origin,
                 compression=None,
                 max_size=LONGEST_REQUEST_BYTES,
                 server_header=None,
@@ -116,6 +120,19 @@ class BroadcastServer:
         self._is_open.set()
         async with server:
             await self._over.wait()
+
+    def _note_origin(self, client: ServerConnection, request: Request) -> None:
+        """Warn once about each of the first web sites that are refused, which the browser keeps to itself."""
+        for origin in request.headers.get_all("Origin"):
+            is_known = origin in self._origins or LOCAL_ORIGIN.fullmatch(origin) or origin in self._refused
+            if is_known or len(self._refused) >= MOST_WARNINGS:
+                continue
+            self._refused.add(origin)
+            if origin == "null":
+                advice = "serve a page opened as a file (file://) with: python -m http.server"
+            else:
+                advice = f"to allow it, add --allow-origin {origin}"
+            logger.warning("refused a web page of origin %r; %s", origin[:200], advice[:250])
 
     async def _talk(self, client: ServerConnection) -> None:
         """Serve a client until it disconnects; its messages are ignored."""

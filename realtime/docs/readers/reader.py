@@ -1,6 +1,7 @@
 """Print knee angles. Needs: pip install pyzmq msgpack."""
 
 import math
+import os
 import sys
 
 import msgpack
@@ -18,4 +19,9 @@ while True:
         names = {message["session"]: message["model"]["coordinate_names"]}
     elif message["session"] in names:
         knee = names[message["session"]].index("knee_angle_r")
-        print(message["frame_id"], math.degrees(message["q"][knee]), message["confidence"][knee], flush=True)
+        try:
+            print(
+                message["frame_id"], math.degrees(message["q"][knee]), message["confidence"][knee], flush=True
+            )
+        except BrokenPipeError:  # `reader.py | head`
+            os._exit(0)

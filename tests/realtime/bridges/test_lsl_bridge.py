@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from pylsl import IRREGULAR_RATE, StreamInlet, local_clock, resolve_bypred, set_config_content
 
-from realtime.bridges.lsl import LslBridge, lsl_clock_offset_s, xml_text
+from realtime.bridges.lsl import LslBridge, lsl_clock_offset_s, source_id, xml_text
 from realtime.errors import BridgeError
+from realtime.stream.to_messages import meta_of, model_of
 from tests.support.bridging import SKELETON, bridged, new_publisher, publish_until
 from tests.support.poses import lost_sample, random_sample
 from tests.support.streams import PATIENCE_S
@@ -54,6 +55,19 @@ def inlet_and_samples():
                 publish_until(second, sample, take)
             assert running.subscription.restarts == 1
             yield inlet, sent, received
+
+
+def test_no_two_computers_or_sessions_share_an_identifier(monkeypatch: pytest.MonkeyPatch):
+    """With default settings, all of them stream from the same address."""
+    found = set()
+    for host in ("left-lab", "right-lab"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        for session in ("monday", "tuesday"):
+            meta = meta_of(session, model_of(SKELETON), None)
+            made = {source_id("tcp://127.0.0.1:5570", meta, 80) for _ in range(2)}
+            assert len(made) == 1
+            found |= made
+    assert len(found) == 4
 
 
 def test_the_description_follows_the_conventions_of_mocap(inlet_and_samples):

@@ -178,6 +178,23 @@ def test_only_pages_that_were_named_may_connect(origin: str | None, is_welcome: 
         server.close()
 
 
+@pytest.mark.parametrize(
+    ("origin", "advice"), [("null", "http.server"), ("https://a.example", "--allow-origin")]
+)
+def test_a_refused_page_is_said_once(origin: str, advice: str, caplog: pytest.LogCaptureFixture):
+    server = BroadcastServer("127.0.0.1", 0, lambda: ["hello"])
+    try:
+        for _ in range(2):
+            with pytest.raises(InvalidStatus, match="403"), joined(server, origin=origin):
+                pass
+        with joined(server, origin="http://localhost:8000") as client:
+            assert client.recv(PATIENCE_S) == "hello"
+    finally:
+        server.close()
+    said = [record.getMessage() for record in caplog.records if "refused a web page" in record.getMessage()]
+    assert len(said) == 1 and origin in said[0] and advice in said[0]
+
+
 def test_addresses_that_cannot_be_used_are_refused(caplog: pytest.LogCaptureFixture):
     with pytest.raises(BridgeError, match="--allow-network"):
         JsonWebSocketBridge("0.0.0.0", 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,26 @@ def hear(publisher: Publisher, lines: Queue[str], degrees: float) -> None:
 
 def test_python():
     check([sys.executable, str(READERS / "reader.py")])
+
+
+def test_a_reader_whose_output_is_closed_ends_quietly():
+    """As by `reader.py | head`."""
+    with new_publisher() as publisher:
+        words = [sys.executable, str(READERS / "reader.py"), publisher.address]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+
+            def is_over() -> bool:
+                if (
+                    process.poll() is None
+                    and not process.stdout.closed
+                    and select.select([process.stdout], [], [], 0)[0]
+                ):
+                    process.stdout.readline()
+                    process.stdout.close()
+                return process.poll() is not None
+
+            publish_until(publisher, lambda k: pose(k), is_over)
+            assert (process.returncode, process.stderr.read()) == (0, "")
 
 
 def test_javascript(node_modules: Path):
