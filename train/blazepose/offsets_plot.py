@@ -28,7 +28,7 @@ def distribution_plot(
 
     Args:
         groups: Rows of `train.blazepose.offsets.measure_standing` by name.
-        marks: By view and measure, the values of a real person.
+        marks: Values of a real person, by view and measure.
 
     Returns:
         An SVG document.
