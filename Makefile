@@ -25,7 +25,7 @@ $(VENV)/test.stamp: pyproject.toml constraints.txt | $(BIN)/python
 
 demo: demo-system $(VENV)/base.stamp  ## Track the demo clip and show what comes out
 	$(BIN)/kinecast assets fetch demo_clip
-	$(BIN)/kinecast replay demo_clip --region 0,0.5,1,0.5 --duration 6 --out out/demo
+	$(BIN)/kinecast replay demo_clip --region 0,0.5,1,0.5 --duration 6 --out out/demo --replace
 
 test: test-system $(VENV)/test.stamp  ## Run the tests
 	$(BIN)/python -m pytest
