@@ -129,9 +129,9 @@ class InverseKinematics:
             q = np.array(q0, dtype=np.float64)
             if q.shape != (self.skeleton.n_q,) or not np.isfinite(q).all():
                 raise SkeletonError(f"q0 has shape {q.shape}; accepted: {self.skeleton.n_q} finite numbers")
-        tree = self.skeleton.tree
-        n_iterations, converged, rms_m = solve(tree, problem, q, work, MAX_ITERATIONS, STEP_TOLERANCE)
-        cost = evaluate(tree, problem, q, work)
+        n_iterations, converged, rms_m, cost = solve(
+            self.skeleton.tree, problem, q, work, MAX_ITERATIONS, STEP_TOLERANCE
+        )
         return IkResult(q, rms_m, cost, n_iterations, converged)
 
     def _set_targets(self, targets_m: NDArray[np.float64], weights: NDArray[np.float64]) -> None:

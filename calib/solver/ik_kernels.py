@@ -219,7 +219,7 @@ def _is_last(moved: float, last_moved: float, tolerance: float) -> bool:
 def solve(
     tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work: Workspace,
     max_iterations: int, step_tolerance: float,
-) -> tuple[int, bool, float]:  # fmt: skip
+) -> tuple[int, bool, float, float]:  # fmt: skip
     """Move q to the nearest minimum: Levenberg and Marquardt's method with Newton's matrix.
 
     Args:
@@ -231,7 +231,7 @@ def solve(
         step_tolerance: Largest move of a coordinate in a step that counts as converged, in rad and m.
 
     Returns:
-        How many steps were tried, whether it converged, and the root mean square distance in m.
+        How many steps were tried, whether it converged, the root mean square distance in m, and the cost.
     """
     lower, upper, is_free, q_trial = problem.lower, problem.upper, problem.is_free, work.q_trial
     for j in range(q.shape[0]):
@@ -254,7 +254,7 @@ def solve(
             converged = moved < step_tolerance
             damping *= 10.0
         if converged or n_iterations == max_iterations or damping > MAX_DAMPING or cost == np.inf:
-            return n_iterations, converged, rms_m
+            return n_iterations, converged, rms_m, cost
         if accepted or use_gauss_newton:
             _linearise(tree, problem, q, work, not use_gauss_newton)
         use_gauss_newton = not solve_step(problem, q, work, damping)

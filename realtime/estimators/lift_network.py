@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +10,13 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.coordinates import PELVIS_ROTATIONS, mirror_index, mirror_signs
-from calib.pelvis import pelvis_angles, pelvis_rotation
+from calib.pelvis_move import turned_angles
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
-from engines.features.landmarks import (
-    N_FEATURES,
-    LandmarkBatch,
-    landmark_features,
-    mirrored,
-    turn_about_vertical,
-)
+from engines.features.landmarks import LandmarkBatch
 from engines.runtimes.openvino_engine import OpenvinoEngine
 from engines.spec import load_spec
+from realtime.estimators.lift_features import fill_lift_features
 from realtime.pose.observation import undistorted_px
 
 Array = NDArray[np.float64]
@@ -79,8 +74,7 @@ class LiftNetwork:
         self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
         self._intrinsics = k = camera.intrinsics
         self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
-        self._R_ground_cam = camera.T_ground_cam[None, :3, :3]
-        self._features = np.empty((2, N_FEATURES), dtype=np.float32)
+        self._R_ground_cam = np.array(camera.T_ground_cam[None, :3, :3], dtype=np.float64)
 
     def lift(self, seen: BlazePoseResult) -> LiftedPose:
         """Coordinates of one frame."""
@@ -89,9 +83,17 @@ class LiftNetwork:
     def look(self, seen: BlazePoseResult) -> Facing:
         """Coordinates of one frame as the network gives them."""
         batch = self.batch(seen)
-        features = landmark_features(_side_by_side(batch, mirrored(batch)))
-        self._features[:] = features.values
-        q, sigma, confidence, scale = (a.astype(np.float64) for a in self._engine.infer(self._features))
+        heading_rad, size_m = fill_lift_features(
+            # Compiled once: other layouts in memory would be other functions.
+            np.ascontiguousarray(batch.landmarks_px[0]),
+            np.ascontiguousarray(batch.world_m[0]),
+            batch.visibility[0],
+            batch.roi_centre_px[0],
+            self._camera[0],
+            self._R_ground_cam[0],
+            self._engine.inputs[0],
+        )
+        q, sigma, confidence, scale = (a.astype(np.float64) for a in self._engine.infer())
         q = 0.5 * (q[0] + self._mirror_sign * q[1][self._mirror_index])
         sigma, confidence = (0.5 * (a[0] + a[1][self._mirror_index]) for a in (sigma, confidence))
         scale = scale.reshape(2, -1, 3)
@@ -99,8 +101,8 @@ class LiftNetwork:
             q=q,
             sigma=sigma,
             confidence=confidence,
-            heading_rad=float(features.heading_rad[0]),
-            scale_factors=0.5 * (scale[0] + scale[1][self._mirror_body]) * features.size_m[0],
+            heading_rad=heading_rad,
+            scale_factors=0.5 * (scale[0] + scale[1][self._mirror_body]) * size_m,
         )
 
     def batch(self, seen: BlazePoseResult) -> LandmarkBatch:
@@ -119,7 +121,7 @@ class LiftNetwork:
     def to_ground(self, facing: Facing) -> LiftedPose:
         """Rotate the pelvis back to ground, and order coordinates as in the skeleton."""
         q = facing.q.copy()
-        q[self._pelvis] = _turn_to_ground(q[self._pelvis], facing.heading_rad)
+        q[self._pelvis] = turned_angles(q[self._pelvis], facing.heading_rad)
         return LiftedPose(
             self.spread(q, 0.0), self.spread(facing.sigma, np.inf), self.spread(facing.confidence, 0.0)
         )
@@ -129,15 +131,3 @@ class LiftNetwork:
         out = np.full(self._n_q, elsewhere)
         out[self._index] = values
         return out
-
-
-def _side_by_side(a: LandmarkBatch, b: LandmarkBatch) -> LandmarkBatch:
-    """Two batches as one: numpy is hardly slower for both than for one."""
-    both = {f.name: np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in fields(LandmarkBatch)}
-    return LandmarkBatch(**both)
-
-
-def _turn_to_ground(pelvis: Array, heading_rad: float) -> Array:
-    """Tilt, list, rotation in the person's frame to ground. Shape: (3,)."""
-    R = turn_about_vertical(np.array([heading_rad])) @ pelvis_rotation(pelvis[None])
-    return np.asarray(pelvis_angles(R)[0])

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
-from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import MIN_DEPTH_M, LandmarkObservation, solve_translation
 from realtime.pose.planted_feet import PlantedFeet
+from realtime.pose.ray_kernels import fill_targets, station_depths
 from realtime.pose.solver import PoseSolver, Posterior, Prior
 
 Array = NDArray[np.float64]
@@ -61,9 +61,7 @@ class RaySolver:
         self._skeleton, self._model = skeleton, model
         self._solver = PoseSolver(skeleton, model)
         self._feet = PlantedFeet(model)
-        self._R, self._t = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
-        self._T = np.empty((skeleton.n_bodies, 4, 4))
-        self._stations_m = np.empty((len(model.landmark), 3))
+        self._T_ground_cam = np.ascontiguousarray(camera.T_ground_cam, dtype=np.float64)
         self.across_factor = 1.0
         """Factor on the standard deviations across the line of sight."""
         self.set_scale_factors(np.ones((skeleton.n_bodies, 3)))
@@ -84,6 +82,7 @@ class RaySolver:
         """Change the size of the bodies. Shape: (n_bodies, 3)."""
         self._solver.set_scale_factors(scale_factors)
         self._scale_factors = np.array(scale_factors, dtype=np.float64)
+        self._station_m = self._model.station_m * self._scale_factors[self._model.station_body]
 
     def solve(self, t_ns: int, seen: Sighting, prior: Prior) -> Posterior:
         """Coordinates of one frame, and how well they are known.
@@ -111,7 +110,7 @@ class RaySolver:
     def _common_depth(self, seen: Sighting, q: Array) -> float:
         """The depth of the mid hips that suits coordinates best."""
         trust = seen.weights / self._model.sigma_depth_m**2 + 1e-6
-        return float(np.average(self._station_depths(q) - seen.relative_m[:, 2], weights=trust))
+        return float(trust @ (self._station_depths(q) - seen.relative_m[:, 2]) / trust.sum())
 
     def _targets(self, seen: Sighting, depth_m: float, feet_information: Array) -> LandmarkObservation:
         """The point on each ray at the depth that is believed, and how surely in which direction."""
@@ -123,19 +122,24 @@ class RaySolver:
             pulled_m = along[rows] * believed_m[rows] + feet_information * foot_m
             believed_m[rows] = pulled_m / np.maximum(known, 1e-9)
             along[rows] = known
-        points_m = (seen.rays * np.maximum(believed_m, MIN_DEPTH_M)[:, None]) @ self._R.T + self._t
-        direction = seen.rays / np.linalg.norm(seen.rays, axis=1, keepdims=True) @ self._R.T
-        outer = direction[:, :, None] * direction[:, None, :]
         across = seen.weights / (self.across_factor * self._model.sigma_m) ** 2
-        information = (np.eye(3) - outer) * across[:, None, None] + outer * along[:, None, None]
-        return LandmarkObservation(points_m, information)
+        n = len(along)
+        targets = LandmarkObservation(np.empty((n, 3)), np.empty((n, 3, 3)))
+        fill_targets(
+            seen.rays, believed_m, across, along, self._T_ground_cam, targets.points_m, targets.information
+        )
+        return targets
 
     def _station_depths(self, q: Array) -> Array:
         """Depths of all stations in the camera. Shape: (n,)."""
-        body = self._model.station_body
-        forward_kinematics(self._skeleton.tree, q, self._scale_factors, self._T)
-        station_positions(self._T, body, self._model.station_m * self._scale_factors[body], self._stations_m)
-        return np.asarray((self._stations_m - self._t) @ self._R[:, 2])
+        return station_depths(
+            self._skeleton.tree,
+            q,
+            self._scale_factors,
+            self._model.station_body,
+            self._station_m,
+            self._T_ground_cam,
+        )
 
 
 def _limit_of(first_m: float, second_m: float, third_m: float) -> float:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.ik import IkResult, InverseKinematics
-from calib.kinematics import station_jacobian
 from calib.skeleton import Skeleton
 from engines.blazepose.pose_landmark import HIPS, SHOULDERS
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import LandmarkObservation
+from realtime.pose.ray_kernels import posterior_variances
 from realtime.pose.skeletal_layer import is_root
 
 Array = NDArray[np.float64]
@@ -80,8 +80,6 @@ class PoseSolver:
         self._free = np.flatnonzero(~skeleton.is_dependent)
         self._habit = habit_prior(model)
         self._is_limb = skeleton.is_rotational & ~is_root(skeleton)
-        self._T = np.empty((skeleton.n_bodies, 4, 4))
-        self._J = np.empty((len(model.landmark), 3, skeleton.n_q))
         self._row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
         self.set_scale_factors(np.ones((skeleton.n_bodies, 3)))
         self.reset()
@@ -93,7 +91,7 @@ class PoseSolver:
     def set_scale_factors(self, scale_factors: Array) -> None:
         """Change the size of the bodies. Shape: (n_bodies, 3)."""
         self._ik.set_scale_factors(scale_factors)
-        self._scale_factors = np.array(scale_factors)
+        self._scale_factors = np.array(scale_factors, dtype=np.float64)
         self._station_m = self._model.station_m * scale_factors[self._model.station_body]
 
     def solve(self, seen: LandmarkObservation, prior: Prior | None = None) -> Posterior:
@@ -153,16 +151,17 @@ class PoseSolver:
         return q
 
     def _variance(self, q: Array, seen: LandmarkObservation, prior: Prior) -> Array:
-        model, free = self._model, self._free
-        station_jacobian(
-            self._skeleton.tree, q, self._scale_factors, model.station_body, self._station_m, self._T, self._J
+        free, variance = self._free, np.zeros(self._skeleton.n_q)
+        variance[free] = prior.underrated * posterior_variances(
+            self._skeleton.tree,
+            q,
+            self._scale_factors,
+            self._model.station_body,
+            self._station_m,
+            seen.information,
+            np.maximum(prior.weight, prior.spread**-2.0),
+            free,
         )
-        J = self._J[:, :, free]
-        weighted = np.matmul(seen.information, J)
-        belief = np.maximum(prior.weight, prior.spread**-2.0)[free]
-        precision = J.reshape(-1, len(free)).T @ weighted.reshape(-1, len(free)) + np.diag(belief)
-        variance = np.zeros(self._skeleton.n_q)
-        variance[free] = prior.underrated * np.diag(np.linalg.inv(precision))
         if prior.disagreement > 0.0:
             apart = np.where(prior.weight > 0.0, q - prior.q, 0.0)
             apart = np.where(self._skeleton.is_rotational, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
