@@ -1,8 +1,8 @@
 """The lift network's features of one live frame and of its mirror image, compiled.
 
 `engines.features.landmarks` computes the same for whole batches in training, where numpy's cost per operation
-does not count; a live frame would pay for about a hundred operations on a few numbers each. Tests hold both to
-equal features.
+does not count; a live frame would pay for about a hundred operations on a few numbers each. A test holds both
+to equal features.
 """
 
 from __future__ import annotations

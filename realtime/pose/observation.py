@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics, largest_radius
@@ -37,12 +39,12 @@ def rotation_to_ray(uv_px: Array, intrinsics: Intrinsics) -> Array:
     Returns:
         Shape: (3, 3).
     """
-    ray = reachable_rays(np.asarray(uv_px, dtype=np.float64)[None], intrinsics)[0][0]
-    ray /= np.linalg.norm(ray)
+    x, y, z = reachable_rays(np.asarray(uv_px, dtype=np.float64)[None], intrinsics)[0][0].tolist()
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
     # Smallest turn from the optical axis to the ray (Rodrigues): no roll is added.
-    axis = np.array([-ray[1], ray[0], 0.0])
-    skew = np.array([[0.0, 0.0, axis[1]], [0.0, 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
-    return np.eye(3) + skew + skew @ skew / (1.0 + ray[2])
+    f = 1.0 / (1.0 + z)
+    return np.array([[1.0 - f * x * x, -f * x * y, x], [-f * x * y, 1.0 - f * y * y, y], [-x, -y, z]])
 
 
 def reachable_rays(uv_px: Array, intrinsics: Intrinsics) -> tuple[Array, NDArray[np.bool_]]:
@@ -98,14 +100,24 @@ def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
     Returns:
         The origin in the camera, at least 0.2 m in front of it. Shape: (3,).
     """
-    u, v = rays[:, 0], rays[:, 1]
-    zero, one = np.zeros_like(u), np.ones_like(u)
-    A = np.concatenate([np.stack([one, zero, -u], 1), np.stack([zero, one, -v], 1)])
-    b = np.concatenate([u * points_m[:, 2] - points_m[:, 0], v * points_m[:, 2] - points_m[:, 1]])
-    w = np.concatenate([weights, weights])
-    t = np.linalg.lstsq(A * w[:, None], b * w, rcond=None)[0]
+    A, b = _translation_equations(points_m, rays, weights)
+    t = np.asarray(np.linalg.lstsq(A, b, rcond=None)[0], dtype=np.float64)
     t[2] = max(t[2], MIN_DEPTH_M - points_m[:, 2].min())
     return t
+
+
+@njit(cache=True, nogil=True)
+def _translation_equations(points_m: Array, rays: Array, weights: Array) -> tuple[Array, Array]:
+    """Weighted equations of `solve_translation`, those of x first. Shapes: (2 n, 3), (2 n,)."""
+    n = len(rays)
+    A, b = np.zeros((2 * n, 3)), np.empty(2 * n)
+    for k in range(n):
+        for axis in range(2):
+            row = axis * n + k
+            A[row, axis] = weights[k]
+            A[row, 2] = -rays[k, axis] * weights[k]
+            b[row] = (rays[k, axis] * points_m[k, 2] - points_m[k, axis]) * weights[k]
+    return A, b
 
 
 def observe(

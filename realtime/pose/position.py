@@ -53,6 +53,8 @@ class PelvisPosition:
         self._root = find_root(skeleton)
         self._contacts = FootContacts(skeleton, model) if camera.has_floor else None
         self._R, self._camera_m = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
+        if (root := self._root) is not None:
+            self._root_per_ground = np.linalg.solve(root.shift_axes, root.R_ground_joint.T)
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._points_m = np.empty((len(model.landmark), 3))
         self._filter = PositionFilter()
@@ -144,13 +146,13 @@ class PelvisPosition:
 
     def _add_picture(self, t_cam: Array) -> None:
         """Update with the fitted position: its ray, and its depth up to a lasting share."""
-        right, down, ahead = self._R.T
-        depth_m = t_cam[2]
-        rows = np.zeros((3, 4))
-        rows[0, :3] = right - t_cam[0] / depth_m * ahead
-        rows[1, :3] = down - t_cam[1] / depth_m * ahead
-        rows[2] = [*ahead, -depth_m]
-        values = rows[:, :3] @ self._camera_m + [0.0, 0.0, depth_m]
+        ahead, depth_m = self._R[:, 2], t_cam[2]
+        rows = np.empty((3, 4))
+        rows[:2, :3] = self._R.T[:2] - t_cam[:2, None] / depth_m * ahead
+        rows[2, :3] = ahead
+        rows[:, 3] = 0.0, 0.0, -depth_m
+        values = rows[:, :3] @ self._camera_m
+        values[2] += depth_m
         variance = np.array([ACROSS_M, ACROSS_M, DEPTH_NOISE * depth_m]) ** 2
         # Apart: a wrong depth says nothing against the ray.
         self._filter.update(rows[:2], values[:2], variance[:2], PICTURE_DOUBT)
@@ -179,5 +181,5 @@ class PelvisPosition:
         root = self._root
         assert root is not None
         q = q.copy()
-        q[root.translation] += np.linalg.solve(root.shift_axes, root.R_ground_joint.T @ shift_m)
+        q[root.translation] += self._root_per_ground @ shift_m
         return q

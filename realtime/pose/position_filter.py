@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -60,17 +61,7 @@ class PositionFilter:
 
     def predict(self, dt_s: float) -> None:
         """Move on in time."""
-        memory = np.exp(-dt_s / DEPTH_BIAS_S)
-        F, Q = np.eye(N_STATE), np.zeros((N_STATE, N_STATE))
-        F[:3, 3:BIAS] = dt_s * np.eye(3)
-        F[BIAS, BIAS] = memory
-        density = ACCELERATION_M_S2**2 * np.eye(3)
-        Q[:3, :3] = density * dt_s**3 / 3.0
-        Q[:3, 3:BIAS] = Q[3:BIAS, :3] = density * dt_s**2 / 2.0
-        Q[3:BIAS, 3:BIAS] = density * dt_s
-        Q[BIAS, BIAS] = DEPTH_BIAS**2 * (1.0 - memory**2)
-        self._x = F @ self._x
-        self._P = F @ self._P @ F.T + Q
+        _predict(self._x, self._P, dt_s)
 
     def update(self, rows: Array, values: Array, variance: Array, doubt: float) -> None:
         """Take measurements that belong together into account.
@@ -82,13 +73,91 @@ class PositionFilter:
             doubt: Squared Mahalanobis distance at which the measurements count half: they are wrong now and
                 then, and then by much (a Student's t instead of a normal distribution).
         """
-        H = np.zeros((len(rows), N_STATE))
-        H[:, :3], H[:, BIAS] = rows[:, :3], rows[:, 3]
-        surprise = values - H @ self._x
-        PHt = self._P @ H.T
-        S = H @ PHt + np.diag(variance)
-        S += np.diag(variance) * (surprise @ np.linalg.solve(S, surprise)) / doubt
-        gain = np.linalg.solve(S, PHt.T).T
-        self._x = self._x + gain @ surprise
-        P = self._P - gain @ PHt.T
-        self._P = 0.5 * (P + P.T)
+        _update(self._x, self._P, rows, values, variance, doubt)
+
+
+@njit(cache=True, nogil=True)
+def _predict(x: Array, P: Array, dt_s: float) -> None:
+    """Move the state on: x = F x, P = F P F' + Q, in place.
+
+    F adds dt times the velocity to the position and multiplies the bias by exp(-dt / tau); Q is that of white
+    acceleration with density a^2: a^2 dt^3 / 3, a^2 dt^2 / 2 and a^2 dt. Shapes: (7,), (7, 7).
+    """
+    memory = np.exp(-dt_s / DEPTH_BIAS_S)
+    density = ACCELERATION_M_S2**2
+    for i in range(3):
+        x[i] += dt_s * x[3 + i]
+        P[i, :] += dt_s * P[3 + i, :]
+    for i in range(3):
+        P[:, i] += dt_s * P[:, 3 + i]
+    x[BIAS] *= memory
+    P[BIAS, :] *= memory
+    P[:, BIAS] *= memory
+    for i in range(3):
+        P[i, i] += density * dt_s**3 / 3.0
+        P[i, 3 + i] += density * dt_s**2 / 2.0
+        P[3 + i, i] += density * dt_s**2 / 2.0
+        P[3 + i, 3 + i] += density * dt_s
+    P[BIAS, BIAS] += DEPTH_BIAS**2 * (1.0 - memory**2)
+
+
+@njit(cache=True, nogil=True)
+def _update(x: Array, P: Array, rows: Array, values: Array, variance: Array, doubt: float) -> None:
+    """Kalman's update, in place, with R larger for measurements that surprise; see `PositionFilter.update`.
+
+    With d = z - H x and S = H P H' + R, R grows by the factor 1 + d' S^-1 d / doubt. Then K = P H' S^-1,
+    x += K d and P -= K H P. Shapes: (7,), (7, 7), (n, 4), (n,), (n,).
+    """
+    n = rows.shape[0]
+    d, PHt, S, growth = np.empty(n), np.empty((N_STATE, n)), np.empty((n, n)), 0.0
+    for k in range(n):
+        d[k] = values[k] - _measured(rows[k], x)
+        for i in range(N_STATE):
+            PHt[i, k] = _measured(rows[k], P[i])
+    for k in range(n):
+        for m in range(n):
+            S[k, m] = _measured(rows[k], PHt[:, m])
+        S[k, k] += variance[k]
+    weighted = _solve_positive(S, d)
+    for k in range(n):
+        growth += d[k] * weighted[k] / doubt
+    for k in range(n):
+        S[k, k] += variance[k] * growth
+    for i in range(N_STATE):
+        gain = _solve_positive(S, PHt[i])
+        for k in range(n):
+            x[i] += gain[k] * d[k]
+            P[i, :] -= gain[k] * PHt[:, k]
+    for i in range(N_STATE):
+        for j in range(i):
+            P[i, j] = P[j, i] = 0.5 * (P[i, j] + P[j, i])
+
+
+@njit(cache=True, nogil=True)
+def _measured(row: Array, x: Array) -> float:
+    """What a row of the measurement matrix makes of a state. Shapes: (4,), (7,)."""
+    return float(row[0] * x[0] + row[1] * x[1] + row[2] * x[2] + row[3] * x[BIAS])
+
+
+@njit(cache=True, nogil=True)
+def _solve_positive(S: Array, b: Array) -> Array:
+    """Solve S y = b for a positive definite S by Cholesky's S = L L'. Shapes: (n, n), (n,)."""
+    n = b.shape[0]
+    L, y = np.empty((n, n)), np.empty(n)
+    for i in range(n):
+        for j in range(i + 1):
+            rest = S[i, j]
+            for k in range(j):
+                rest -= L[i, k] * L[j, k]
+            L[i, j] = np.sqrt(rest) if i == j else rest / L[j, j]
+    for i in range(n):
+        rest = b[i]
+        for k in range(i):
+            rest -= L[i, k] * y[k]
+        y[i] = rest / L[i, i]
+    for i in range(n - 1, -1, -1):
+        rest = y[i]
+        for k in range(i + 1, n):
+            rest -= L[k, i] * y[k]
+        y[i] = rest / L[i, i]
+    return y

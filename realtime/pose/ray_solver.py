@@ -20,17 +20,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
+from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
+from calib.tree import KinematicTree
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import MIN_DEPTH_M, LandmarkObservation, solve_translation
 from realtime.pose.planted_feet import PlantedFeet
-from realtime.pose.ray_kernels import fill_targets, station_depths
 from realtime.pose.solver import PoseSolver, Posterior, Prior
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 MAX_LEAP_M = 0.5
 """Of the extrapolated depth from the last one that was computed."""
@@ -147,3 +150,68 @@ def _limit_of(first_m: float, second_m: float, third_m: float) -> float:
     step, curvature = second_m - first_m, third_m - 2.0 * second_m + first_m
     limit_m = first_m - step**2 / curvature if abs(curvature) > 1e-9 else third_m
     return max(float(np.clip(limit_m, third_m - MAX_LEAP_M, third_m + MAX_LEAP_M)), MIN_DEPTH_M)
+
+
+@njit(cache=True, nogil=True)
+def fill_targets(
+    rays: Array, believed_m: Array, across: Array, along: Array, T_ground_cam: Array,
+    points_m: Array, information: Array,
+) -> None:  # fmt: skip
+    """Points on rays, p = R (z ray) + t, with W = across (I - d d') + along d d', where d = R ray / |ray|.
+
+    Args:
+        rays: Rays in the camera, at depth 1. Shape: (n, 3).
+        believed_m: Depth z of each point; at least `MIN_DEPTH_M` is taken. Shape: (n,).
+        across: Inverse variance across the ray, 1/m^2. Shape: (n,).
+        along: Inverse variance along the ray, 1/m^2. Shape: (n,).
+        T_ground_cam: Pose of the camera. Shape: (4, 4).
+        points_m: Receives the points in ground. Shape: (n, 3).
+        information: Receives the inverse covariances. Shape: (n, 3, 3).
+    """
+    T = T_ground_cam
+    for k in range(rays.shape[0]):
+        x, y, z = rays[k, 0], rays[k, 1], rays[k, 2]
+        depth_m = max(believed_m[k], MIN_DEPTH_M)
+        length = np.sqrt(x * x + y * y + z * z)
+        for i in range(3):
+            turned = T[i, 0] * x + T[i, 1] * y + T[i, 2] * z
+            points_m[k, i] = depth_m * turned + T[i, 3]
+            # The matrix's first row holds the direction until the products replace it.
+            information[k, 0, i] = turned / length
+        d0, d1, d2 = information[k, 0, 0], information[k, 0, 1], information[k, 0, 2]
+        more = along[k] - across[k]
+        information[k, 0, 0] = across[k] + more * d0 * d0
+        information[k, 1, 1] = across[k] + more * d1 * d1
+        information[k, 2, 2] = across[k] + more * d2 * d2
+        information[k, 0, 1] = information[k, 1, 0] = more * d0 * d1
+        information[k, 0, 2] = information[k, 2, 0] = more * d0 * d2
+        information[k, 1, 2] = information[k, 2, 1] = more * d1 * d2
+
+
+@njit(cache=True, nogil=True)
+def station_depths(
+    tree: KinematicTree, q: Array, scale_factors: Array, station_body: Indices, station_m: Array,
+    T_ground_cam: Array,
+) -> Array:  # fmt: skip
+    """Depths of stations in the camera, z = R[:, 2]' (p - t).
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates. Shape: (n_q,).
+        scale_factors: Shape: (n_bodies, 3).
+        station_body: Body of each station. Shape: (n,).
+        station_m: Stations in their bodies, scaled. Shape: (n, 3).
+        T_ground_cam: Pose of the camera. Shape: (4, 4).
+
+    Returns:
+        Shape: (n,).
+    """
+    T_ground_body = np.empty((tree.bodies.shape[0], 4, 4))
+    points_m = np.empty(station_m.shape)
+    forward_kinematics(tree, q, scale_factors, T_ground_body)
+    station_positions(T_ground_body, station_body, station_m, points_m)
+    depths_m = np.zeros(station_m.shape[0])
+    for k in range(station_m.shape[0]):
+        for i in range(3):
+            depths_m[k] += T_ground_cam[i, 2] * (points_m[k, i] - T_ground_cam[i, 3])
+    return depths_m

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from calib.ik import IkResult, InverseKinematics
+from calib.kinematics import station_jacobian
 from calib.skeleton import Skeleton
+from calib.tree import KinematicTree
 from engines.blazepose.pose_landmark import HIPS, SHOULDERS
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import LandmarkObservation
-from realtime.pose.ray_kernels import posterior_variances
 from realtime.pose.skeletal_layer import is_root
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 FREE_COORDINATE_SIGMA_RAD = 1.0
 """Standard deviation that replaces a missing prior when confidence is computed."""
@@ -167,3 +170,80 @@ class PoseSolver:
             apart = np.where(self._skeleton.is_rotational, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
             variance[free] += prior.trust * prior.disagreement * apart[free] ** 2
         return variance
+
+
+@njit(cache=True, nogil=True)
+def posterior_variances(
+    tree: KinematicTree, q: Array, scale_factors: Array, station_body: Indices, station_m: Array,
+    information: Array, belief: Array, free: Indices,
+) -> Array:  # fmt: skip
+    """Diagonal of (sum_k J_k' W_k J_k + diag(belief))^-1 over the free coordinates.
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates. Shape: (n_q,).
+        scale_factors: Shape: (n_bodies, 3).
+        station_body: Body of each station. Shape: (n,).
+        station_m: Stations in their bodies, scaled. Shape: (n, 3).
+        information: Inverse covariances W of the stations. Shape: (n, 3, 3).
+        belief: Inverse variances before the stations are used, positive for free coordinates. Shape: (n_q,).
+        free: Indices of the free coordinates. Shape: (n_free,).
+
+    Returns:
+        Shape: (n_free,).
+    """
+    J = np.empty((station_body.shape[0], 3, q.shape[0]))
+    T_ground_body = np.empty((tree.bodies.shape[0], 4, 4))
+    station_jacobian(tree, q, scale_factors, station_body, station_m, T_ground_body, J)
+    n = free.shape[0]
+    P, moved, WJ = np.zeros((n, n)), np.empty(n, np.int64), np.empty(3)
+    for a in range(n):
+        P[a, a] = belief[free[a]]
+    for k in range(station_body.shape[0]):
+        # A station moves with few of the coordinates.
+        n_moved = 0
+        for a in range(n):
+            if J[k, 0, free[a]] != 0.0 or J[k, 1, free[a]] != 0.0 or J[k, 2, free[a]] != 0.0:
+                moved[n_moved] = a
+                n_moved += 1
+        for m in range(n_moved):
+            a = moved[m]
+            for i in range(3):
+                WJ[i] = 0.0
+                for j in range(3):
+                    WJ[i] += information[k, i, j] * J[k, j, free[a]]
+            for o in range(m + 1):
+                b = free[moved[o]]
+                P[a, moved[o]] += WJ[0] * J[k, 0, b] + WJ[1] * J[k, 1, b] + WJ[2] * J[k, 2, b]
+    return inverse_diagonal(P)
+
+
+@njit(cache=True, nogil=True)
+def inverse_diagonal(P: Array) -> Array:
+    """Diagonal of the inverse of a positive definite matrix, whose lower triangle is overwritten.
+
+    With Cholesky's P = L L', (P^-1)_jj = sum_i (L^-1)_ij^2.
+
+    Args:
+        P: Lower triangle of the matrix. Shape: (n, n).
+
+    Returns:
+        Shape: (n,).
+    """
+    n = P.shape[0]
+    for i in range(n):
+        for j in range(i + 1):
+            rest = P[i, j]
+            for k in range(j):
+                rest -= P[i, k] * P[j, k]
+            P[i, j] = np.sqrt(rest) if i == j else rest / P[j, j]
+    diagonal, column = np.zeros(n), np.empty(n)
+    for j in range(n):
+        # Column j of L^-1, by forward substitution.
+        for i in range(j, n):
+            rest = 1.0 if i == j else 0.0
+            for k in range(j, i):
+                rest -= P[i, k] * column[k]
+            column[i] = rest / P[i, i]
+            diagonal[j] += column[i] ** 2
+    return diagonal

@@ -10,7 +10,8 @@ from calib.kinematics import body_transforms, station_jacobian, station_position
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.observation import MIN_DEPTH_M
-from realtime.pose.ray_kernels import fill_targets, inverse_diagonal, posterior_variances, station_depths
+from realtime.pose.ray_solver import fill_targets, station_depths
+from realtime.pose.solver import inverse_diagonal, posterior_variances
 
 
 @pytest.fixture(scope="module")
