@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError
 from engines.runtimes.engine import fill
+from engines.runtimes.weight_compression import with_int8_weights
 from engines.spec import NEXT
 
 PRECISIONS = ("f32", "bf16", "f16")
@@ -31,6 +32,7 @@ class OpenvinoEngine:
         precision: The inference precision: `f32`, `bf16` or `f16`. `f32` gives the same numbers on every CPU
             that takes the same code path; the others are faster where the CPU has instructions for them.
         n_threads: CPU threads; None leaves the choice to OpenVINO (one a physical core).
+        int8_weights: Whether large matrices are kept in 8 bits (`engines.runtimes.weight_compression`).
 
     Raises:
         EngineError: the file cannot be read, an output does not exist, shapes are not fixed, or the
@@ -45,6 +47,7 @@ class OpenvinoEngine:
         device: str = "CPU",
         precision: str = "f32",
         n_threads: int | None = None,
+        int8_weights: bool = False,
     ) -> None:
         import openvino
 
@@ -64,6 +67,10 @@ class OpenvinoEngine:
             # Capture, overlay and other programs share the cores: a thread that may not leave a busy one
             # doubles the slowest inferences.
             config["ENABLE_CPU_PINNING"] = False
+        if int8_weights:
+            network = with_int8_weights(network)
+            # Activations stay as they are: in 8 bits they would change with the processor.
+            config["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
         if n_threads is not None:
             config["INFERENCE_NUM_THREADS"] = n_threads
         try:

