@@ -150,9 +150,8 @@ def _add_person_options(group: argparse._ArgumentGroup) -> None:
 
     group.add_argument(
         "--neutral",
-        type=Neutral,
-        choices=tuple(Neutral),
-        default=Neutral.ASK,
+        choices=[choice.value for choice in Neutral],
+        default=Neutral.ASK.value,
         help="how the person is learned while they stand upright for two seconds: ask shows in the window of "
         "live what to do, auto shows nothing, off learns nothing; default: %(default)s",
     )
@@ -189,6 +188,7 @@ def estimator_options(args: argparse.Namespace) -> EstimatorOptions:
         **found
         | {
             "runtime": None if args.runtime is None else Runtime(args.runtime),
+            "neutral": Neutral(args.neutral),
             "precision": None if args.precision is None else Precision(args.precision),
         }
     )

@@ -74,7 +74,7 @@ class PosingPerson:
         relative_m = p_cam_m - p_cam_m[list(HIPS)].mean(0)
         relative_m[:, 2] = self.depth_gain * relative_m[:, 2] + depth_errors_m
         centre_px = px.mean(0)
-        size_px = float(2.5 * np.ptp(px, axis=0).max())
+        size_px = float(1.25 * np.ptp(px, axis=0).max())
         return BlazePoseResult(
             landmarks_px=np.concatenate([px, np.zeros((33, 1))], 1),
             world_m=relative_m @ rotation_to_ray(centre_px, self.camera.intrinsics),

@@ -16,7 +16,7 @@ from calib.errors import SubjectError
 from calib.kinematics import body_transforms, joint_centres
 from calib.scaling import write_scaled_osim
 from calib.skeleton import Skeleton, default_skeleton_path, load_skeleton
-from calib.subject import Subject, load_subject, save_subject
+from calib.subject import LandmarkOffset, Subject, load_subject, save_subject
 from realtime.calibration.subject_meter import (
     MIN_LOOKS,
     SubjectMeter,
@@ -66,9 +66,35 @@ def test_a_subject_survives_its_file(skeleton: Skeleton, tmp_path: Path) -> None
     assert (loaded.height_m, loaded.n_frames, loaded.source) == (1.68, 80, "test")
 
 
+def test_landmark_offsets_survive_the_file_and_early_files_have_none(
+    skeleton: Skeleton, tmp_path: Path
+) -> None:
+    offsets = {"left_ankle": LandmarkOffset((0.01, 0.06, -0.002), -0.03, (0.6, 0.0, 0.8))}
+    subject, path = replace(a_subject(skeleton), landmark_offsets=offsets), tmp_path / "me.json"
+    save_subject(path, subject, skeleton)
+    loaded = load_subject(path, skeleton)
+    assert loaded.landmark_offsets == offsets
+    assert KnownSubject.of(loaded, apply_offsets=False).landmark_offsets == offsets
+    data = json.loads(path.read_text())
+    del data["landmark_offsets"]
+    path.write_text(json.dumps(data))
+    assert load_subject(path, skeleton).landmark_offsets == {}
+
+
+def a_landmark(**change: object) -> dict[str, object]:
+    """An entry of a subject file for one landmark."""
+    offset = {"across_m": [0.0, 0.06, 0.0], "along_m": 0.0, "view": [1.0, 0.0, 0.0], **change}
+    return {"landmark_offsets": {"left_ankle": offset}}
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        (a_landmark(along_m=0.7), "0.7 m off"),
+        (a_landmark(along_m=float("nan")), "nan m off"),
+        (a_landmark(view=[0.0, 0.0, 0.0]), "no direction"),
+        (a_landmark(across_m=[0.0]), "not a subject"),
+        ({"landmark_offsets": []}, "not a subject"),
         ({"height_m": 3.0}, "0.5 to 2.5"),
         ({"height_m": "tall"}, "not a subject"),
         ({"scale_factors": {}}, "not a subject"),

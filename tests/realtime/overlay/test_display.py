@@ -76,6 +76,18 @@ def test_q_esc_and_the_close_button_end_it(monkeypatch, key: int, visible: float
     assert window.is_open() is is_open
 
 
+def test_other_keys_are_given_once_each(monkeypatch):
+    gui, window = FakeGui(monkeypatch), display.Window()
+    window.open(6, 4)
+    assert window.take_key() == ""
+    for key, letter in ((ord("n"), "n"), (ord("S"), "s")):
+        gui.key = key
+        assert window.is_open()
+        gui.key = -1
+        assert window.is_open()
+        assert (window.take_key(), window.take_key()) == (letter, "")
+
+
 def test_a_note_is_told_in_the_title_while_it_holds(monkeypatch: pytest.MonkeyPatch):
     gui, window = FakeGui(monkeypatch), display.Window()
     window.open(6, 4)

@@ -264,3 +264,39 @@ def test_a_long_run_keeps_its_memory_flat():
         tracemalloc.stop()
     assert stats.frames == 4_001
     assert sizes[1] - sizes[0] < 30_000, "a sample of 1 kB for each frame would be 3.5 MB"
+
+
+class Relearning(FakeEstimator):
+    """Notes before which frames it was told to learn the person once more."""
+
+    def __init__(self) -> None:
+        self.relearned_at: list[int] = []
+        self._n_seen = 0
+        super().__init__()
+
+    def relearn(self) -> None:
+        assert threading.current_thread().name == "kinecast-estimate"
+        self.relearned_at.append(self._n_seen)
+
+    def step(self, frame: Frame) -> PoseSample:
+        self._n_seen = frame.frame_id + 1
+        return super().step(frame)
+
+
+def test_relearning_asked_for_in_one_run_is_repeated_at_the_same_frames_in_the_next():
+    live, at_frame = Relearning(), 7
+    run: list[Pipeline] = []
+
+    def ask(frame_id: int) -> None:
+        if frame_id == at_frame:
+            run[0].relearn()  # as the window's thread does
+
+    run.append(Pipeline(FakeSource(20, at_frame=ask), live, options=REPLAY))
+    stats = run[0].run()
+    assert len(live.relearned_at) == 1
+    assert list(stats.relearned_at) == live.relearned_at == stats.as_dict()["relearned_at_frames"]
+
+    again = Relearning()
+    options = PipelineOptions(policy=SlotPolicy.WAIT, relearn_at=frozenset(stats.relearned_at))
+    Pipeline(FakeSource(20), again, options=options).run()
+    assert again.relearned_at == live.relearned_at

@@ -22,11 +22,13 @@ from realtime.commands import session
 from realtime.commands.options import with_recorded_options
 from realtime.errors import RecordingError
 from realtime.estimators.build import ESTIMATOR_NAMES, make_camera
-from realtime.options import CameraOptions, EstimatorOptions, RunOptions, TrackingOptions
+from realtime.options import CameraOptions, EstimatorOptions, Neutral, RunOptions, TrackingOptions
 from realtime.recording.folder import SESSION_NAME
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME
 from realtime.recording.recorder import read_session, recorded_options
+from realtime.recording.source import relearned_frames
+from realtime.recording.summary import REPORT_NAME
 from realtime.sample import Status
 from realtime.stream.messages import Angles, Pose
 from tests.support import swinging
@@ -177,6 +179,7 @@ RECORDED = TrackingOptions(
         offline=True,
         smoothing=False,
         temporal=False,
+        neutral=Neutral.OFF,
         search_region=(0.0, 0.5, 1.0, 0.5),
     ),
 )
@@ -186,7 +189,7 @@ EARLY = {
         "live", "--source", "0", "--out", "rec", "--camera-file", "camera.json", "--scale-camera",
         "--fov", "71", "--estimator", "direct", "--skeleton", "a.osim", "--subject", "/c/subject.json",
         "--apply-offsets", "--model-path", "model.onnx", "--runtime", "onnxruntime", "--precision", "fp16",
-        "--offline", "--no-smoothing", "--no-temporal", "--region", "0,0.5,1,0.5",
+        "--offline", "--neutral", "off", "--no-smoothing", "--no-temporal", "--region", "0,0.5,1,0.5",
     ],
 }  # fmt: skip
 
@@ -300,3 +303,21 @@ def test_a_disk_that_the_video_fills_ends_the_recording_and_not_the_stream(tmp_p
     )
     tracked = bits(tmp_path / "again")
     assert len(tracked) > 2 and tracked == bits(out)[: len(tracked)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"relearned_at_frames": [3, 40]}', {3, 40}),
+        ("{}", set()),
+        ("[]", set()),
+        ("{", set()),
+        ('{"relearned_at_frames": 3}', set()),
+    ],
+)
+def test_frames_at_which_the_person_was_learned_anew_are_read(
+    text: str, expected: set[int], tmp_path: Path
+) -> None:
+    assert relearned_frames(tmp_path) == set()
+    (tmp_path / REPORT_NAME).write_text(text)
+    assert relearned_frames(tmp_path) == expected
