@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
@@ -24,6 +25,7 @@ from calib.coordinates import stem_of
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from calib.subject import LandmarkOffset
+from calib.tree import KinematicTree
 from engines.blazepose.pose_landmark import PoseLandmark
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.pose.landmark_model import LandmarkModel
@@ -137,6 +139,7 @@ class PersonModel:
     ) -> None:
         self._skeleton, self._model, self._camera = skeleton, model, camera
         self._measured = offsets
+        self._T_ground_cam = np.ascontiguousarray(camera.T_ground_cam, dtype=np.float64)
         self._R, self._t = camera.T_ground_cam[:3, :3].copy(), camera.T_ground_cam[:3, 3].copy()
         self._T = np.empty((skeleton.n_bodies, 4, 4))
         self._points_m = np.empty((len(model.landmark), 3))
@@ -220,17 +223,22 @@ class PersonModel:
         if self.offsets is None:
             return result, world_m
         k, used = self._camera.intrinsics, self._model.landmark
-        p_cam_m, R_cam_body, scale = self._place(q, scale_factors)
-        view = p_cam_m / np.linalg.norm(p_cam_m, axis=1, keepdims=True)
-        across_m = np.einsum("nij,nj->ni", R_cam_body, self.offsets.across_m * scale)
-        turned = (np.einsum("nji,nj->ni", R_cam_body, view) * self.offsets.view).sum(1)
-        along_m = self.offsets.along_m * scale.mean(1) * np.maximum(turned, 0.0) ** 2
-        shift_px = k.project(p_cam_m + across_m) - k.project(p_cam_m)
+        p_cam_m, across_m, along_m = turned_offsets(
+            self._skeleton.tree,
+            np.array(q, dtype=np.float64),
+            np.array(scale_factors, dtype=np.float64),
+            self._model.station_body,
+            self._model.station_m,
+            self._T_ground_cam,
+            self.offsets.across_m,
+            self.offsets.along_m,
+            self.offsets.view,
+        )
+        off_px, on_px = k.project(np.array([p_cam_m + across_m, p_cam_m]))
         landmarks_px = result.landmarks_px.copy()
-        landmarks_px[used, :2] -= np.nan_to_num(shift_px)
-        shift_m = (
-            across_m + np.stack([np.zeros_like(along_m), np.zeros_like(along_m), along_m], 1)
-        ) / world_scale
+        landmarks_px[used, :2] -= np.nan_to_num(off_px - on_px)
+        shift_m = across_m / world_scale
+        shift_m[:, 2] += along_m / world_scale
         centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
         corrected_m, region_m = world_m.copy(), result.world_m.copy()
         corrected_m[used] -= shift_m
@@ -256,3 +264,48 @@ class PersonModel:
             along_m=along * counts * np.mean([one.along_m for one in self._sums], 0),
             view=view / np.linalg.norm(view, axis=1, keepdims=True),
         )
+
+
+@njit(cache=True, nogil=True)
+def turned_offsets(
+    tree: KinematicTree, q: Array, scale_factors: Array, station_body: NDArray[np.int64], station_m: Array,
+    T_ground_cam: Array, across_m: Array, along_m: Array, view: Array,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Stations in the camera and their offsets, for a pose.
+
+    With the stations p and their bodies' rotations R in the camera, and scale factors f:
+    across = R (f across_m), along = mean(f) along_m max(0, view' R' p / |p|)^2.
+
+    Args:
+        tree: The skeleton's arrays.
+        q: Coordinates. Shape: (n_q,).
+        scale_factors: Shape: (n_bodies, 3).
+        station_body: Body of each station. Shape: (n,).
+        station_m: Stations in their bodies, unscaled. Shape: (n, 3).
+        T_ground_cam: Pose of the camera. Shape: (4, 4).
+        across_m: Offsets of `LandmarkOffsets`. Shape: (n, 3).
+        along_m: Shape: (n,).
+        view: Shape: (n, 3).
+
+    Returns:
+        Stations, offsets across and offsets along the line of sight, in m. Shapes: (n, 3), (n, 3), (n,).
+    """
+    n = station_body.shape[0]
+    T, points_m, p_cam_m = np.empty((tree.bodies.shape[0], 4, 4)), np.empty((n, 3)), np.empty((n, 3))
+    across_cam_m, along_cam_m, R = np.empty((n, 3)), np.empty(n), np.empty((3, 3))
+    forward_kinematics(tree, q, scale_factors, T)
+    station_positions(T, station_body, station_m * scale_factors[station_body], points_m)
+    for k in range(n):
+        body, cosine = station_body[k], 0.0
+        for i in range(3):
+            p_cam_m[k, i] = across_cam_m[k, i] = 0.0
+            for j in range(3):
+                p_cam_m[k, i] += T_ground_cam[j, i] * (points_m[k, j] - T_ground_cam[j, 3])
+                R[i, j] = (T_ground_cam[:3, i] * T[body, :3, j]).sum()
+                across_cam_m[k, i] += R[i, j] * scale_factors[body, j] * across_m[k, j]
+        for i in range(3):
+            for j in range(3):
+                cosine += p_cam_m[k, i] * R[i, j] * view[k, j]
+        cosine /= np.sqrt((p_cam_m[k] ** 2).sum())
+        along_cam_m[k] = along_m[k] * scale_factors[body].mean() * max(cosine, 0.0) ** 2
+    return p_cam_m, across_cam_m, along_cam_m

@@ -117,19 +117,21 @@ class RaySolver:
 
     def _targets(self, seen: Sighting, depth_m: float, feet_information: Array) -> LandmarkObservation:
         """The point on each ray at the depth that is believed, and how surely in which direction."""
-        along = seen.weights / self._model.sigma_depth_m**2
-        believed_m = depth_m + seen.relative_m[:, 2]
-        rows, foot_m = self._feet.rows, self._feet.depth_m
-        if foot_m is not None:
-            known = along[rows] + feet_information
-            pulled_m = along[rows] * believed_m[rows] + feet_information * foot_m
-            believed_m[rows] = pulled_m / np.maximum(known, 1e-9)
-            along[rows] = known
-        across = seen.weights / (self.across_factor * self._model.sigma_m) ** 2
-        n = len(along)
+        n, model, feet = len(seen.rays), self._model, self._feet
         targets = LandmarkObservation(np.empty((n, 3)), np.empty((n, 3, 3)))
         fill_targets(
-            seen.rays, believed_m, across, along, self._T_ground_cam, targets.points_m, targets.information
+            seen.rays,
+            seen.relative_m,
+            seen.weights,
+            self.across_factor * model.sigma_m,
+            model.sigma_depth_m,
+            depth_m,
+            feet.rows,
+            feet_information,
+            feet_information if feet.depth_m is None else feet.depth_m,
+            self._T_ground_cam,
+            targets.points_m,
+            targets.information,
         )
         return targets
 
@@ -154,38 +156,50 @@ def _limit_of(first_m: float, second_m: float, third_m: float) -> float:
 
 @njit(cache=True, nogil=True)
 def fill_targets(
-    rays: Array, believed_m: Array, across: Array, along: Array, T_ground_cam: Array,
+    rays: Array, relative_m: Array, weights: Array, sigma_m: Array, sigma_depth_m: Array, depth_m: float,
+    foot_rows: Indices, foot_information: Array, foot_depth_m: Array, T_ground_cam: Array,
     points_m: Array, information: Array,
 ) -> None:  # fmt: skip
-    """Points on rays, p = R (z ray) + t, with W = across (I - d d') + along d d', where d = R ray / |ray|.
+    """Points on rays, p = R (z ray) + t, with W = w / s^2 (I - d d') + along d d', where d = R ray / |ray|.
+
+    The depth is z = depth + r with along = w / a^2. On feet it is averaged with the remembered depth z_f:
+    z = (along (depth + r) + i_f z_f) / (along + i_f), and along + i_f is how well it is known.
 
     Args:
         rays: Rays in the camera, at depth 1. Shape: (n, 3).
-        believed_m: Depth z of each point; at least `MIN_DEPTH_M` is taken. Shape: (n,).
-        across: Inverse variance across the ray, 1/m^2. Shape: (n,).
-        along: Inverse variance along the ray, 1/m^2. Shape: (n,).
+        relative_m: Points about the mid hips in camera axes, whose z is r. Shape: (n, 3).
+        weights: Weights w, from 0 to 1. Shape: (n,).
+        sigma_m: Standard deviations s across the line of sight. Shape: (n,).
+        sigma_depth_m: Standard deviations a along it. Shape: (n,).
+        depth_m: Depth of the mid hips.
+        foot_rows: Stations of the feet. Shape: (n_foot,).
+        foot_information: Inverse variances i_f of remembered depths, 0 without one. Shape: (n_foot,).
+        foot_depth_m: Remembered depths z_f. Shape: (n_foot,).
         T_ground_cam: Pose of the camera. Shape: (4, 4).
-        points_m: Receives the points in ground. Shape: (n, 3).
+        points_m: Receives the points in ground, at least `MIN_DEPTH_M` from the camera. Shape: (n, 3).
         information: Receives the inverse covariances. Shape: (n, 3, 3).
     """
-    T = T_ground_cam
+    along, believed_m = weights / sigma_depth_m**2, depth_m + relative_m[:, 2]
+    for f in range(foot_rows.shape[0]):
+        k = foot_rows[f]
+        known = along[k] + foot_information[f]
+        pulled_m = along[k] * believed_m[k] + foot_information[f] * foot_depth_m[f]
+        if foot_information[f] > 0.0:
+            believed_m[k], along[k] = pulled_m / max(known, 1e-9), known
+    d = np.empty(3)
     for k in range(rays.shape[0]):
-        x, y, z = rays[k, 0], rays[k, 1], rays[k, 2]
-        depth_m = max(believed_m[k], MIN_DEPTH_M)
-        length = np.sqrt(x * x + y * y + z * z)
+        length, z = np.sqrt((rays[k] ** 2).sum()), max(believed_m[k], MIN_DEPTH_M)
         for i in range(3):
-            turned = T[i, 0] * x + T[i, 1] * y + T[i, 2] * z
-            points_m[k, i] = depth_m * turned + T[i, 3]
-            # The matrix's first row holds the direction until the products replace it.
-            information[k, 0, i] = turned / length
-        d0, d1, d2 = information[k, 0, 0], information[k, 0, 1], information[k, 0, 2]
-        more = along[k] - across[k]
-        information[k, 0, 0] = across[k] + more * d0 * d0
-        information[k, 1, 1] = across[k] + more * d1 * d1
-        information[k, 2, 2] = across[k] + more * d2 * d2
-        information[k, 0, 1] = information[k, 1, 0] = more * d0 * d1
-        information[k, 0, 2] = information[k, 2, 0] = more * d0 * d2
-        information[k, 1, 2] = information[k, 2, 1] = more * d1 * d2
+            turned = 0.0
+            for j in range(3):
+                turned += T_ground_cam[i, j] * rays[k, j]
+            points_m[k, i] = z * turned + T_ground_cam[i, 3]
+            d[i] = turned / length
+        across = weights[k] / sigma_m[k] ** 2
+        for i in range(3):
+            for j in range(3):
+                information[k, i, j] = (along[k] - across) * d[i] * d[j]
+            information[k, i, i] += across
 
 
 @njit(cache=True, nogil=True)

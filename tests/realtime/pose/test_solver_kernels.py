@@ -10,6 +10,7 @@ from calib.kinematics import body_transforms, station_jacobian, station_position
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.observation import MIN_DEPTH_M
+from realtime.pose.person import turned_offsets
 from realtime.pose.ray_solver import fill_targets, station_depths
 from realtime.pose.solver import inverse_diagonal, posterior_variances
 
@@ -31,20 +32,31 @@ def random_pose(rng: np.random.Generator) -> np.ndarray:
     return T
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_targets_lie_on_their_rays_and_are_known_along_and_across_them(seed: int) -> None:
+@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_targets_lie_on_their_rays_and_are_known_along_and_across_them(seed: int, remembers: bool) -> None:
     rng = np.random.default_rng(seed)
-    rays = np.concatenate([rng.normal(0.0, 0.5, (30, 2)), np.ones((30, 1))], 1)
-    believed_m, T = rng.uniform(-1.0, 4.0, 30), random_pose(rng)
-    across, along = rng.uniform(0.0, 3000.0, (2, 30))
+    rays, T = np.concatenate([rng.normal(0.0, 0.5, (30, 2)), np.ones((30, 1))], 1), random_pose(rng)
+    relative_m, weights = rng.normal(0.0, 2.0, (30, 3)), rng.uniform(0.0, 1.0, 30)
+    sigma_m, sigma_depth_m = rng.uniform(0.01, 0.2, (2, 30))
+    rows, foot_m = np.array([3, 7, 29]), rng.uniform(1.0, 4.0, 3)
+    foot_information = rng.uniform(1.0, 900.0, 3) if remembers else np.zeros(3)
     points_m, information = np.full((30, 3), np.nan), np.full((30, 3, 3), np.nan)
-    fill_targets(rays, believed_m, across, along, T, points_m, information)
-    expected_m = (rays * np.maximum(believed_m, MIN_DEPTH_M)[:, None]) @ T[:3, :3].T + T[:3, 3]
+    fill_targets(
+        rays, relative_m, weights, sigma_m, sigma_depth_m, 3.0, rows, foot_information, foot_m, T,
+        points_m, information,
+    )  # fmt: skip
+    along, depth_m = weights / sigma_depth_m**2, 3.0 + relative_m[:, 2]
+    both = [along[rows], foot_information]
+    depth_m[rows] = np.average([depth_m[rows], foot_m], 0, both)
+    along[rows] = np.sum(both, 0)
+    expected_m = (rays * np.maximum(depth_m, MIN_DEPTH_M)[:, None]) @ T[:3, :3].T + T[:3, 3]
     d = rays / np.linalg.norm(rays, axis=1, keepdims=True) @ T[:3, :3].T
     outer = d[:, :, None] * d[:, None, :]
-    expected = (np.eye(3) - outer) * across[:, None, None] + outer * along[:, None, None]
+    across = (weights / sigma_m**2)[:, None, None]
     np.testing.assert_allclose(points_m, expected_m, atol=1e-12)
-    np.testing.assert_allclose(information, expected, atol=1e-9)
+    expected = (np.eye(3) - outer) * across + outer * along[:, None, None]
+    np.testing.assert_allclose(information, expected, rtol=1e-11, atol=1e-9)
 
 
 def test_depths_are_along_the_cameras_axis(skeleton: Skeleton, model: LandmarkModel) -> None:
@@ -83,3 +95,27 @@ def test_diagonal_of_an_inverse() -> None:
     root = np.random.default_rng(2).normal(size=(12, 12))
     P = root @ root.T + np.eye(12)
     np.testing.assert_allclose(inverse_diagonal(P.copy()), np.linalg.inv(P).diagonal(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_offsets_turn_with_the_bodies_and_fade_as_the_person_turns_away(
+    skeleton: Skeleton, model: LandmarkModel, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    n, body = len(model.landmark), model.station_body
+    q, factors = rng.normal(0.0, 0.4, skeleton.n_q), rng.uniform(0.8, 1.2, (skeleton.n_bodies, 3))
+    across_m, along_m, view = rng.normal(0.0, 0.05, (n, 3)), rng.normal(0.0, 0.1, n), rng.normal(size=(n, 3))
+    view /= np.linalg.norm(view, axis=1, keepdims=True)
+    T_cam = random_pose(rng)
+    found = turned_offsets(
+        skeleton.tree, q, factors, body, model.station_m, T_cam, across_m, along_m, view
+    )  # fmt: skip
+    T = np.linalg.inv(T_cam) @ body_transforms(skeleton, q, factors)[body]
+    p_m = np.einsum("nij,nj->ni", T[:, :3, :3], model.station_m * factors[body]) + T[:, :3, 3]
+    seen = np.einsum("nji,nj->ni", T[:, :3, :3], p_m / np.linalg.norm(p_m, axis=1, keepdims=True))
+    fading = np.maximum((seen * view).sum(1), 0.0) ** 2
+    np.testing.assert_allclose(found[0], p_m, atol=1e-12)
+    np.testing.assert_allclose(
+        found[1], np.einsum("nij,nj->ni", T[:, :3, :3], factors[body] * across_m), atol=1e-12
+    )
+    np.testing.assert_allclose(found[2], along_m * factors[body].mean(1) * fading, atol=1e-12)
