@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeVar
 from calib.camera import DEFAULT_FOV_DEG
 from engines.runtimes.available import Precision, Runtime
 
+HEIGHT_RANGE_M = (0.5, 2.5)
+"""Accepted statures."""
 HEADINGS = ("person", "camera")
 """Accepted headings of the ground, besides an angle in degrees."""
 

@@ -17,6 +17,7 @@ from realtime.bench.reference import MIN_FRAMES, Offset
 from realtime.bench.trials import evaluate_trials
 from realtime.bench.trials_file import Trial, read_trials
 from realtime.bench.trials_table import format_evaluation, format_trials
+from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.arguments import check_can_write, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
@@ -146,7 +147,7 @@ def _measure_overlay(args: argparse.Namespace) -> int:
     """Compare the drawn skeleton with an independent network; print a table and write the JSON."""
     estimator = estimator_options(args)
     options = RunOptions(source=args.video, estimator=estimator, capture_rate_hz=args.capture_rate)
-    source = session.source_of(options)
+    source = source_of(options)
     look = independent_observer(estimator.search_region)
     source.open()
     try:

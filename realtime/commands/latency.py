@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.arguments import check_can_write, positive_float, positive_int, rate_hz, size_px
 from realtime.commands.ending import ended_by_signals
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         rate_hz=args.rate,
     )
     trace, window = session.trace_to(args.trace), Window()
-    with session.opened(session.source_of(options)) as source:
+    with session.opened(source_of(options)) as source:
         if not source.is_live:
             raise RealtimeError(f"{source.description} is not a camera; use a live camera: --source 0")
         estimator = session.build_estimator(options, source)

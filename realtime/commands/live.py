@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.arguments import size_px
 from realtime.commands.ending import Ending, ended_by_signals
@@ -97,7 +98,7 @@ def track(options: LiveOptions) -> int:
     if options.record_video and out is None:
         raise RecordingError("--record-video needs the folder of a recording: add --out DIR", name="out")
     trace = session.trace_to(run.trace_path)
-    with session.opened(session.source_of(run)) as source:
+    with session.opened(source_of(run)) as source:
         estimator = session.build_estimator(run, source)
         ranges, pictures = JointRanges(estimator.skeleton), _pictures(wanted=options.window)
         window = Window()

@@ -14,6 +14,7 @@ from realtime.commands.engines.options import PRECISIONS, RUNTIMES
 from realtime.estimators.build import ESTIMATOR_NAMES
 from realtime.options import (
     HEADINGS,
+    HEIGHT_RANGE_M,
     CameraOptions,
     EstimatorOptions,
     Neutral,
@@ -22,8 +23,6 @@ from realtime.options import (
     is_heading,
     with_paths_from,
 )
-
-HEIGHT_RANGE_M = (0.5, 2.5)
 
 
 def height_m(text: str) -> float:

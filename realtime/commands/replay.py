@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         raise RecordingError("missing the output folder: add --out DIR", name="out")
     if not args.retrack:
-        return track(options, session.source_of(options), realtime=args.realtime, replace=args.replace)
+        return track(options, source_of(options), realtime=args.realtime, replace=args.replace)
     options = with_recorded_options(options, args.words, folder)
     return track(
         options,

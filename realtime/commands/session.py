@@ -118,26 +118,6 @@ def run_options(args: argparse.Namespace) -> RunOptions:
     )
 
 
-def source_of(options: RunOptions) -> FrameSource:
-    """The source that the options name; a clip among the assets is downloaded.
-
-    Raises:
-        SourceError: there is no such source.
-        AssetError: the clip cannot be downloaded.
-    """
-    from engines.assets import ASSETS, fetch
-    from realtime.sources.parse import parse_source
-    from realtime.sources.source import VIDEO_SUFFIXES
-
-    text = options.source
-    asset = ASSETS.get(text)
-    if asset is not None and asset.path.endswith(VIDEO_SUFFIXES):
-        text = str(fetch(text, offline=options.estimator.offline))
-    return parse_source(
-        text, fps=options.rate_hz, size_px=options.size_px, capture_fps=options.capture_rate_hz
-    )
-
-
 @contextmanager
 def opened(source: FrameSource) -> Iterator[FrameSource]:
     """Open a source; close it only if something fails before the pipeline takes it over."""
@@ -260,18 +240,9 @@ def build_overlay(options: DrawingOptions, estimator: Estimator, *, mirror: bool
     Raises:
         FloorError: the floor is asked for, and the camera file has none.
     """
-    from realtime.overlay.floor_grid import FloorDrawing
-    from realtime.overlay.overlay import Overlay
+    from realtime.overlay.build import make_overlay
 
-    overlay = Overlay(
-        estimator.skeleton,
-        estimator.camera,
-        coordinates=options.show,
-        mirror=mirror,
-        plots=options.plot,
-        arcs=options.arcs,
-    )
-    return FloorDrawing(estimator.camera, overlay) if options.floor else overlay
+    return make_overlay(options, estimator.skeleton, estimator.camera, mirror=mirror)
 
 
 def open_recorder(

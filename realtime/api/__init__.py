@@ -1,0 +1,1 @@
+"""Tracking from Python: frames in, poses out, without the command line."""

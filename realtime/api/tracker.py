@@ -1,0 +1,248 @@
+"""Tracking from Python: images in, poses out.
+
+```python
+import cv2
+from realtime import Tracker
+
+with Tracker(height_m=1.75) as track:
+    for pose in track.run("demo_clip", max_frames=30):
+        print(pose["knee_angle_r"], pose.confidence_of("knee_angle_r"))
+    cv2.imwrite("last.png", pose.draw(track.image))
+```
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.api.pose import TrackedPose
+from realtime.api.sources import captured_frames, source_of
+from realtime.errors import RealtimeError
+from realtime.estimators.build import make_camera, make_estimator
+from realtime.options import (
+    HEIGHT_RANGE_M,
+    CameraOptions,
+    DrawingOptions,
+    EstimatorOptions,
+    RunOptions,
+)
+from realtime.overlay.build import make_overlay
+from realtime.sample import Drawing, Estimator, Frame
+from realtime.sources.cameras import device_name
+
+Image = NDArray[np.uint8]
+
+
+class Tracker:
+    """Tracks one person through the images of one camera, as `kinecast replay` does, bit by bit.
+
+    The first image, or the source, decides the size of all; networks are loaded then, which takes seconds,
+    and about a minute once after an installation. Not thread-safe: use one tracker in each thread.
+
+    Args:
+        height_m: Stature of the person, if known; it replaces that of `estimator`.
+        camera: Calibration of the camera; without one, a level camera is assumed.
+        estimator: Estimator, skeleton, person and networks.
+        drawing: Angles that `TrackedPose.draw` draws.
+
+    Raises:
+        RealtimeError: the stature is none of a person, in m.
+    """
+
+    def __init__(
+        self,
+        height_m: float | None = None,
+        *,
+        camera: CameraOptions | None = None,
+        estimator: EstimatorOptions | None = None,
+        drawing: DrawingOptions | None = None,
+    ) -> None:
+        options = estimator or EstimatorOptions()
+        self._estimator_options = options if height_m is None else replace(options, height_m=height_m)
+        _check_height(self._estimator_options.height_m)
+        self._camera_options = camera or CameraOptions()
+        self._drawing_options = drawing or DrawingOptions()
+        self._estimator: Estimator | None = None
+        self._overlay: Drawing | None = None
+        self._index: dict[str, int] = {}
+        self._device = ""
+        self._run: Generator[TrackedPose, None, None] | None = None
+        self._image: Image | None = None
+        self._last_ns: int | None = None
+        self._n_frames = 0
+        self._is_open = True
+
+    def __call__(self, image: Image, t_s: float | None = None) -> TrackedPose:
+        """Track the person in the next image.
+
+        Args:
+            image: BGR image, not mirrored; left unchanged. Shape: (height, width, 3).
+            t_s: Time of capture, later than that of the image before; None takes the time of the call.
+
+        Raises:
+            RealtimeError: the image is none, or of another size than the first, or the time does not
+                increase; or the options cannot be used.
+            CalibError: a camera, skeleton or subject file cannot be used.
+            EngineError: a network is missing or cannot be read.
+        """
+        t_s = time.perf_counter() if t_s is None else t_s
+        t_ns = _time_ns(t_s)
+        return self._track(Frame(self._n_frames, t_ns, _checked_image(image)), t_s)
+
+    def run(
+        self,
+        source: str | int | Path,
+        *,
+        size_px: tuple[int, int] | None = None,
+        rate_hz: float | None = None,
+        capture_rate_hz: float | None = None,
+        max_frames: int | None = None,
+        max_duration_s: float | None = None,
+    ) -> Generator[TrackedPose, None, None]:
+        """Poses of every frame of a video, or of a camera's newest frame each time; starts anew.
+
+        Args:
+            source: Number of a camera, path of a video or of a folder of images, URL, a clip of
+                `kinecast assets`, or `synthetic`.
+            size_px: Width and height asked of a camera.
+            rate_hz: Frame rate asked of a camera, or of images or a video without time stamps.
+            capture_rate_hz: Frames a second that the camera of a slow or fast motion video took.
+            max_frames: Number of frames after which to stop; None for no limit.
+            max_duration_s: Time after the first frame at which to stop; None for no limit.
+
+        Raises:
+            SourceError: the source cannot be opened, or failed.
+            RealtimeError: as for images.
+            CalibError: as for images.
+            EngineError: as for images.
+        """
+        self._require_open()
+        if self._run is not None:
+            self._run.close()
+        options = RunOptions(
+            source=str(source),
+            estimator=self._estimator_options,
+            size_px=size_px,
+            rate_hz=rate_hz,
+            capture_rate_hz=capture_rate_hz,
+            max_frames=max_frames,
+            max_duration_s=max_duration_s,
+        )
+        self._run = self._poses(options)
+        return self._run
+
+    @property
+    def image(self) -> Image:
+        """Image of the newest pose, read-only. Shape: (height, width, 3).
+
+        Raises:
+            RealtimeError: nothing was tracked yet.
+        """
+        if self._image is None:
+            raise RealtimeError("there is no image yet: track one first")
+        return self._image
+
+    def reset(self) -> None:
+        """Forget the person, the times and the size of the images."""
+        self._estimator = self._overlay = self._image = self._last_ns = None
+        self._device, self._n_frames = "", 0
+
+    def close(self) -> None:
+        """End a run and release the networks; may be called twice."""
+        if self._run is not None:
+            self._run.close()
+        self.reset()
+        self._is_open = False
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _poses(self, options: RunOptions) -> Generator[TrackedPose, None, None]:
+        self.reset()
+        with closing(source_of(options)) as source:
+            source.open()
+            self._device = device_name(source)
+            self._prepare(source.width_px, source.height_px)
+            first_ns: int | None = None
+            with closing(captured_frames(source, options)) as frames:
+                for frame in frames:
+                    first_ns = frame.t_capture_ns if first_ns is None else first_ns
+                    yield self._track(frame, (frame.t_capture_ns - first_ns) * 1e-9)
+
+    def _track(self, frame: Frame, t_s: float) -> TrackedPose:
+        self._require_open()
+        if self._last_ns is not None and frame.t_capture_ns <= self._last_ns:
+            raise RealtimeError(
+                f"time {t_s:.9g} s does not follow {self._last_ns * 1e-9:.9g} s; times must increase: call "
+                "reset() before another video",
+                name="t_s",
+                value=t_s,
+            )
+        height_px, width_px = frame.image.shape[:2]
+        estimator, overlay = self._prepare(width_px, height_px)
+        sample = estimator.step(frame)
+        self._last_ns, self._image, self._n_frames = frame.t_capture_ns, frame.image, frame.frame_id + 1
+        return TrackedPose(sample, estimator.skeleton, t_s, overlay, self._index)
+
+    def _prepare(self, width_px: int, height_px: int) -> tuple[Estimator, Drawing]:
+        """Estimator and overlay for images of this size, made at the first."""
+        if self._estimator is not None and self._overlay is not None:
+            k = self._estimator.camera.intrinsics
+            if (width_px, height_px) != (k.width_px, k.height_px):
+                raise RealtimeError(
+                    f"an image of {width_px}x{height_px} px follows those of {k.width_px}x{k.height_px} px; "
+                    "call reset() before images of another size",
+                    name="image",
+                )
+            return self._estimator, self._overlay
+        camera = make_camera(self._camera_options, width_px, height_px, self._device)
+        estimator = make_estimator(self._estimator_options, camera)
+        overlay = make_overlay(self._drawing_options, estimator.skeleton, camera)
+        estimator.warm_up()
+        self._index = {name: k for k, name in enumerate(estimator.skeleton.coordinate_names)}
+        self._estimator, self._overlay = estimator, overlay
+        return estimator, overlay
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise RealtimeError("the tracker is closed; make another one: Tracker(...)")
+
+
+def _check_height(height_m: float | None) -> None:
+    low, high = HEIGHT_RANGE_M
+    if height_m is not None and not low <= height_m <= high:
+        raise RealtimeError(
+            f"{height_m!r} is not a stature from {low} to {high} m; give metres, such as 1.75",
+            name="height_m",
+            value=height_m,
+        )
+
+
+def _time_ns(t_s: float) -> int:
+    if not np.isfinite(t_s):
+        raise RealtimeError(f"time {t_s!r}; accepted: seconds, a finite number", name="t_s", value=t_s)
+    return round(t_s * 1e9)
+
+
+def _checked_image(image: Image) -> Image:
+    """A read-only view of an image, as sources give them."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise RealtimeError(
+            f"an image of shape {image.shape} and type {image.dtype}; accepted: BGR, (height, width, 3), "
+            "uint8, as OpenCV reads them",
+            name="image",
+        )
+    view = np.ascontiguousarray(image).view()
+    view.flags.writeable = False
+    return view

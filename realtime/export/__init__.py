@@ -1,0 +1,1 @@
+"""Recorded motion for other programs: DataFrames, spreadsheets, C3D and BVH."""
