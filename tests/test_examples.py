@@ -21,6 +21,7 @@ from realtime import cli, client
 from realtime.recording.recorder import Recorder
 from tests.support.bridging import new_publisher
 from tests.support.poses import random_sample
+from tests.support.published import published
 from tests.support.streams import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,6 +159,10 @@ def test_python_runs(
     monkeypatch.chdir(tmp_path)
     if "subscribe(" in example.text:
         request.getfixturevalue("tracker")
+    if "Tracker(" in example.text:
+        for name in ("pose_landmark_full", "pose_detection", "demo_clip"):
+            clip = published(name)
+        (tmp_path / "walk.mp4").symlink_to(clip)
     if "train.synth" in example.text:
         request.getfixturevalue("people")
     with Recorder(tmp_path / "DIR", skeleton) as recorder:
@@ -169,7 +174,13 @@ def test_python_runs(
 
 def test_examples_are_found():
     places = {e.where.partition(":")[0] for e in PYTHON}
-    assert {"README.md", "train/README.md", "realtime/client.py", "train/synth/stream.py"} <= places
+    assert {
+        "README.md",
+        "realtime/docs/python.md",
+        "train/README.md",
+        "realtime/client.py",
+        "train/synth/stream.py",
+    } <= places
     assert len(SHELL) > 30 and len(INLINE) > 30
 
 

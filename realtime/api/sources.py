@@ -51,9 +51,7 @@ def captured_frames(source: FrameSource, options: RunOptions) -> Generator[Frame
     from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
 
     slot: LatestSlot[Frame] = LatestSlot(SlotPolicy.LATEST if source.is_live else SlotPolicy.WAIT)
-    capture = Capture(
-        source, slot, max_frames=options.max_frames, max_duration_s=options.max_duration_s
-    )
+    capture = Capture(source, slot, max_frames=options.max_frames, max_duration_s=options.max_duration_s)
 
     def read() -> None:
         with closing(source):

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from calib.skeleton import load_skeleton
+from realtime.api.sources import source_of
 from realtime.bench.accuracy import LAG_RANGE_S
 from realtime.bench.evaluation import Evaluation, Matching, OpenEstimator, evaluate_trial, open_reference
 from realtime.bench.overlay_fit import NETWORK, format_overlay, independent_observer, measure_overlay
@@ -17,8 +18,6 @@ from realtime.bench.reference import MIN_FRAMES, Offset
 from realtime.bench.trials import evaluate_trials
 from realtime.bench.trials_file import Trial, read_trials
 from realtime.bench.trials_table import format_evaluation, format_trials
-from realtime.api.sources import source_of
-from realtime.commands import session
 from realtime.commands.arguments import check_can_write, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError
