@@ -19,22 +19,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from realtime.api.pose import TrackedPose
     from realtime.api.tracker import Tracker
+    from realtime.export.motion import RecordedMotion, load_recording
     from realtime.options import CameraOptions, DrawingOptions, EstimatorOptions
 
 __all__ = [
     "CameraOptions",
     "DrawingOptions",
     "EstimatorOptions",
+    "RecordedMotion",
     "TrackedPose",
     "Tracker",
+    "load_recording",
 ]
 
 _MODULES = {
     "CameraOptions": "realtime.options",
     "DrawingOptions": "realtime.options",
     "EstimatorOptions": "realtime.options",
+    "RecordedMotion": "realtime.export.motion",
     "TrackedPose": "realtime.api.pose",
     "Tracker": "realtime.api.tracker",
+    "load_recording": "realtime.export.motion",
 }
 
 

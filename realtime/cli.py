@@ -24,6 +24,7 @@ COMMANDS = {
     "view": "realtime.commands.view",
     "keys": "realtime.commands.keys",
     "report": "realtime.commands.report",
+    "export": "realtime.commands.export",
     "bridge": "realtime.commands.bridge",
     "calibrate": "realtime.commands.calibrate.cli",
     "evaluate": "realtime.commands.evaluate",

@@ -102,6 +102,8 @@ CONFINED = {
     "open3d": ("realtime/viewer",),
     "opensim": ("realtime/bench",),
     "tensorrt": ("engines/",),
+    "pandas": ("realtime/export",),
+    "ezc3d": ("realtime/export",),
     "openvino": ("engines/", "realtime/commands/doctor.py"),
     "onnxruntime": ("engines/", "train/"),
 }

@@ -1,0 +1,44 @@
+"""Markers and angles as C3D."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from realtime.export.even import evenly
+from realtime.export.extras import need
+from realtime.export.motion import RecordedMotion
+
+
+def write_c3d(motion: RecordedMotion, path: Path) -> None:
+    """Write markers as points in mm and coordinates as analog channels in degrees and m.
+
+    Both are at the even rate of `markers.trc`, with its positions; unknown ones are invalid points. Axes are
+    those of ground: Y up, X where the person faced at first. The number of the first frame tells its time.
+
+    Raises:
+        RecordingError: ezc3d is missing, or nobody was tracked.
+    """
+    ezc3d = need("ezc3d", "a C3D file")
+    even, model = evenly(motion), motion.meta.model
+    is_angle = np.array(model.is_rotational, dtype=np.bool_)
+    to_unit = np.where(is_angle, np.degrees(1.0), 1.0)
+    points = np.ones((4, len(model.marker_names), len(even.time_s)))
+    points[:3] = 1000.0 * even.resampled(motion.markers_m).transpose(2, 1, 0)
+
+    file = ezc3d.c3d()
+    parameters = file["parameters"]
+    parameters["POINT"]["RATE"]["value"] = [even.rate_hz]
+    parameters["POINT"]["LABELS"]["value"] = list(model.marker_names)
+    parameters["POINT"]["UNITS"]["value"] = ["mm"]
+    parameters["ANALOG"]["RATE"]["value"] = [even.rate_hz]
+    parameters["ANALOG"]["LABELS"]["value"] = list(model.coordinate_names)
+    parameters["ANALOG"]["UNITS"]["value"] = ["deg" if angle else "m" for angle in is_angle]
+    file.add_parameter("POINT", "X_SCREEN", ["+X"])
+    file.add_parameter("POINT", "Y_SCREEN", ["+Y"])
+    file.add_parameter("MANUFACTURER", "SOFTWARE", ["kinecast"])
+    file["header"]["points"]["first_frame"] = round(float(even.time_s[0]) * even.rate_hz)
+    file["data"]["points"] = points
+    file["data"]["analogs"] = (even.resampled(motion.q, is_angle) * to_unit).T[None]
+    file.write(str(path))
