@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
+from calib.kinematics import station_positions
 from calib.skeleton import Skeleton
 from engines.blazepose.pose_landmark import ANKLES, HIPS, KNEES, SHOULDERS
 from engines.blazepose.tracker import BlazePoseResult
@@ -80,16 +81,21 @@ class Certainty:
         trust = (seen.visibility * seen.presence)[self._landmark]
         if trust.sum() < LEAST_SEEN:
             return float("inf")
-        T, factors = sample.T_ground_body[self._body], sample.scale_factors[self._body]
-        points_m = np.einsum("nij,nj->ni", T[:, :3, :3], self._station_m * factors) + T[:, :3, 3]
         camera = camera_in_ground(self._camera, sample)
-        depth_m = float(np.mean((points_m - camera.T_ground_cam[:3, 3]) @ camera.T_ground_cam[:3, 2]))
-        uv_px = camera.project(points_m)
+        points_m = np.empty_like(self._station_m)
+        station_positions(
+            np.ascontiguousarray(sample.T_ground_body),
+            self._body,
+            self._station_m * sample.scale_factors[self._body],
+            points_m,
+        )
+        p_cam_m = (points_m - camera.T_ground_cam[:3, 3]) @ camera.T_ground_cam[:3, :3]
+        depth_m, uv_px = float(p_cam_m[:, 2].mean()), camera.intrinsics.project(p_cam_m)
         if not (depth_m > MIN_DEPTH_M and np.isfinite(uv_px).all()):
             return float("inf")
         stature_px = camera.intrinsics.fy * ORDINARY_STATURE_M * float(sample.scale_factors.mean()) / depth_m
-        apart_px = np.linalg.norm(uv_px - seen.landmarks_px[self._landmark, :2], axis=1)
-        return float(np.sqrt(np.average(apart_px**2, weights=trust)) / stature_px)
+        apart_px = uv_px - seen.landmarks_px[self._landmark, :2]
+        return float(np.sqrt(trust @ (apart_px**2).sum(1) / trust.sum()) / stature_px)
 
     def _update(self, t_ns: int, misfit: float) -> None:
         """Change the judgement once the misfit has lasted, so that the status does not flicker."""
