@@ -13,7 +13,13 @@ from calib.root import find_root
 from calib.scaling import check_scale_factors
 from calib.skeleton import Skeleton
 from calib.solver.ik_kernels import evaluate, solve
-from calib.solver.ik_problem import Problem, fill_information, fill_information_matrices, make_workspace
+from calib.solver.ik_problem import (
+    Problem,
+    fill_information,
+    fill_information_matrices,
+    is_usable_prior,
+    make_workspace,
+)
 
 MAX_ITERATIONS = 60
 STEP_TOLERANCE = 5e-5
@@ -159,7 +165,7 @@ class InverseKinematics:
             return
         problem.prior_weight[:] = prior_weight
         problem.q_prior[:] = self.skeleton.q_default if q_prior is None else q_prior
-        if not (problem.prior_weight >= 0.0).all() or not np.isfinite(problem.q_prior).all():
+        if not is_usable_prior(problem.q_prior, problem.prior_weight):
             raise SkeletonError(
                 "a prior is not finite or its weight is negative; accepted: finite, 0 and more"
             )

@@ -129,3 +129,12 @@ def fill_information_matrices(
         else:
             information[k] = 0.0
     return True
+
+
+@njit(cache=True, nogil=True)
+def is_usable_prior(q_prior: NDArray[np.float64], weight: NDArray[np.float64]) -> bool:
+    """Whether all means are finite and no weight is negative or not a number. Shapes: (n_q,) each."""
+    for j in range(q_prior.shape[0]):
+        if not np.isfinite(q_prior[j]) or not weight[j] >= 0.0:
+            return False
+    return True
