@@ -66,7 +66,7 @@ def origin_section(recording: Recording) -> list[Content]:
         if isinstance(camera.get("ground"), dict):
             rows.append(("Ground", describe_ground(camera["ground"])))
     person = run.get("person")
-    if isinstance(person, dict):
+    if isinstance(person, dict) and person:  # empty where nothing is learned
         rows += _person_rows(person)
     rows.append(("Folder", recording.folder.resolve().name))
     parts: list[Content] = [element("h2", "How it was recorded")]

@@ -384,3 +384,33 @@ def test_samples_that_do_not_fit_the_image_are_counted_and_shaded(tmp_path: Path
     recorded = read_recording(tmp_path)
     assert np.flatnonzero(recorded.is_unsure).tolist() == list(range(40, 60))
     assert not recorded.is_lost.any()
+
+
+@pytest.mark.parametrize(
+    ("person", "said"),
+    [
+        ({"state": "unknown"}, "nobody was seen standing still"),
+        (
+            {
+                "state": "known",
+                "known_after_s": 1.25,
+                "landmark_offsets_cm": {
+                    "left_ankle": {"forward": 0.04, "up": 6.1, "right": -0.5, "behind": None},
+                    "right_hip": "damaged",
+                },
+            },
+            "left ankle +0.0 +6.1 -0.5 -",
+        ),
+    ],
+)
+def test_the_page_says_who_was_known_and_where_their_landmarks_lie(
+    tmp_path: Path, person: dict[str, object], said: str
+) -> None:
+    folder = make_recording(tmp_path / "rec", video=False)
+    run = json.loads((folder / "report.json").read_text())
+    (folder / "report.json").write_text(json.dumps(run | {"person": person}))
+    text = text_of(report(folder))
+    assert said in text
+    assert ("from second 1.2 on" in text) is ("known_after_s" in person)
+    (folder / "report.json").write_text(json.dumps(run | {"person": {}}))  # nothing is learned
+    assert said not in text_of(report(folder))
