@@ -15,7 +15,8 @@ from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
-from realtime.commands.session import build_estimator, source_of
+from realtime.api.sources import source_of
+from realtime.commands.session import build_estimator
 from realtime.options import RunOptions
 from realtime.overlay import overlay
 from realtime.pose.certainty import SURE_AFTER_NS, UNSURE_AFTER_NS, Certainty
