@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_slow_reader_gets_the_newest_frame_of_a_camera():
         if len(found) == 5:
             break
     frames.close()
-    assert all(later - earlier >= 3 for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later - earlier >= 3 for earlier, later in itertools.pairwise(found))
     assert source.n_closed == 1 and n_capturing() == 0
 
 
