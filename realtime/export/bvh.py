@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.coordinates import stem_of
+from realtime.errors import RecordingError
 from realtime.export.even import evenly
 from realtime.export.motion import RecordedMotion
 from realtime.geometry import quaternions, rotation_matrices
@@ -50,9 +51,13 @@ def write_bvh(motion: RecordedMotion, path: Path) -> None:
     """Write the skeleton's hierarchy and its motion at an even rate.
 
     Raises:
-        RecordingError: nobody was tracked.
+        RecordingError: nobody was tracked, or the recording holds angles without bodies.
     """
     even, parents = evenly(motion), motion.meta.model.body_parents
+    if not np.isfinite(motion.joint_centres_m).all(axis=(1, 2)).any():
+        raise RecordingError(
+            "the poses of the bodies were never known in this recording, so there is no skeleton to export"
+        )
     wxyz, positions_m = _relative_to_parents(motion, parents)
     wxyz = _held(even.resampled(_aligned(wxyz)))
     positions_m = _held(even.resampled(positions_m))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from calib.kinematics import body_transforms
@@ -190,6 +193,20 @@ def test_a_killed_recording_exports_what_it_has(folder: Path, skeleton: Skeleton
         assert (cut / f"motion.{kind}").stat().st_size > 100
 
 
+@given(share=st.floats(0.0, 1.0))
+def test_a_recording_cut_anywhere_loads_or_is_refused(share: float, folder: Path, skeleton: Skeleton):
+    log = (folder / LOG_NAME).read_bytes()
+    with TemporaryDirectory() as name:
+        (Path(name) / LOG_NAME).write_bytes(log[: round(share * len(log))])
+        try:
+            kept = load_recording(name)
+        except RecordingError:
+            assert share < 0.1  # before the first sample
+            return
+    np.testing.assert_array_equal(kept.q, [sample.q for sample in samples(skeleton)[: len(kept.time_s)]])
+    assert len(kept.time_s) >= int(0.9 * share * N) - 2
+
+
 def test_nothing_is_replaced_unless_asked(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "mine.csv"
     out.write_text("mine")
@@ -236,6 +253,12 @@ def test_nobody_cannot_move(skeleton: Skeleton, tmp_path: Path):
     for kind in ("c3d", "bvh", "mot"):
         with pytest.raises(RecordingError, match="nobody was tracked"):
             export(load_recording(tmp_path / "rec"), kind, tmp_path / "out")
+
+
+def test_angles_without_bodies_are_no_skeleton(motion: RecordedMotion, tmp_path: Path):
+    angles_only = replace(motion, joint_centres_m=np.full_like(motion.joint_centres_m, np.nan))
+    with pytest.raises(RecordingError, match="bodies were never known"):
+        export(angles_only, "bvh", tmp_path / "out.bvh")
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path):
