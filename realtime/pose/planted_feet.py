@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.blazepose.pose_landmark import PoseLandmark
 from realtime.pose.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
@@ -24,12 +25,13 @@ REST_M_S = 0.1
 """Landmarks of resting feet jitter at up to this speed."""
 MOVING_DRIFT = 2.0
 """Depth that a foot may have gained per distance that it moved across the image."""
-SPEED_TIME_S = 0.04
-"""Time constant of the mean speed."""
-FEET = {
-    "r": (28, 30, 32),
-    "l": (27, 29, 31),
-}
+VELOCITY_TIME_S = 0.1
+"""Time constant of the mean velocity. A mean of vectors, since jitter adds up in a mean of speeds: the more
+frames a second, the faster standing feet would seem to move."""
+FEET = (
+    (PoseLandmark.RIGHT_ANKLE, PoseLandmark.RIGHT_HEEL, PoseLandmark.RIGHT_FOOT_INDEX),
+    (PoseLandmark.LEFT_ANKLE, PoseLandmark.LEFT_HEEL, PoseLandmark.LEFT_FOOT_INDEX),
+)
 
 
 class PlantedFeet:
@@ -45,7 +47,7 @@ class PlantedFeet:
 
     def __init__(self, model: LandmarkModel) -> None:
         row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
-        sides = [[row[point] for point in points if point in row] for points in FEET.values()]
+        sides = [[row[point] for point in points if point in row] for points in FEET]
         self.rows = np.array([k for side in sides for k in side], dtype=np.int64)
         """Stations of the feet's landmarks. Shape: (n,)."""
         self._side = np.array([number for number, side in enumerate(sides) for _ in side])
@@ -56,7 +58,7 @@ class PlantedFeet:
         self.depth_m: Array | None = None
         """Remembered depths; None before the first frame. Shape: (n,)."""
         self._variance = np.full(len(self.rows), FRAME_SIGMA_M**2)
-        self._speed_m_s = np.zeros(2)
+        self._velocity_m_s = np.zeros((2, 3))
         self._rays: Array | None = None
         self._t_ns = 0
         self._dt_s = ERROR_TIME_S
@@ -74,11 +76,12 @@ class PlantedFeet:
         if self.depth_m is None or self._rays is None:
             return np.zeros(len(self.rows))
         self._dt_s = max(1e-9 * (t_ns - self._t_ns), 1e-3)
-        across_m = np.linalg.norm(rays[self.rows] - self._rays, axis=1) * self.depth_m
-        speed_m_s = np.array([across_m[self._side == side].mean() for side in range(2)]) / self._dt_s
-        self._speed_m_s += (speed_m_s - self._speed_m_s) * min(1.0, self._dt_s / SPEED_TIME_S)
-        moved_m = np.maximum(self._speed_m_s - REST_M_S, 0.0)[self._side] * self._dt_s
-        self._variance = (np.sqrt(self._variance) + MOVING_DRIFT * moved_m) ** 2
+        moved_m = (rays[self.rows] - self._rays) * self.depth_m[:, None]
+        velocity_m_s = np.array([moved_m[self._side == side].mean(0) for side in range(2)]) / self._dt_s
+        self._velocity_m_s += (velocity_m_s - self._velocity_m_s) * min(1.0, self._dt_s / VELOCITY_TIME_S)
+        speed_m_s = np.linalg.norm(self._velocity_m_s, axis=1)
+        drift_m = MOVING_DRIFT * np.maximum(speed_m_s - REST_M_S, 0.0)[self._side] * self._dt_s
+        self._variance = (np.sqrt(self._variance) + drift_m) ** 2
         return 1.0 / (self._variance + REST_SIGMA_M**2)
 
     def end(self, t_ns: int, rays: Array, depth_m: Array) -> None:
