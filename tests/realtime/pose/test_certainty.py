@@ -141,9 +141,9 @@ def test_a_real_person_who_is_lost_for_a_while_is_unsure_then(shared_data: Path)
     samples = tracked(shared_data / "real" / "beam_4cam" / "cam02.mp4", 85)
     statuses = [sample.status for sample in samples]
     assert Status.UNSURE not in statuses[:30]
-    assert Status.TRACKING not in statuses[46:72]
+    assert Status.TRACKING not in statuses[46:80]
     # In the first second the person's ground is found, which is no less a warning.
-    assert set(statuses[62:72]) == {Status.UNSURE}
+    assert set(statuses[72:80]) == {Status.UNSURE}
 
 
 def test_a_real_person_who_walks_is_not_unsure(shared_data: Path) -> None:
