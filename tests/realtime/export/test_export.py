@@ -149,7 +149,7 @@ def test_c3d(folder: Path, skeleton: Skeleton, tmp_path: Path):
     assert tuple(analog["LABELS"]["value"]) == mot.names
     assert analog["UNITS"]["value"][mot.names.index("pelvis_tx")] == "m"
     np.testing.assert_allclose(file["data"]["analogs"][0].T, mot.values, rtol=1e-6, atol=1e-5)
-    assert file["header"]["points"]["first_frame"] == 3  # two leading lost samples are left out
+    assert file["header"]["points"]["first_frame"] == 3  # the three samples before anybody came are left out
 
 
 def test_bvh(folder: Path, skeleton: Skeleton, tmp_path: Path):
