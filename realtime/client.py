@@ -22,6 +22,7 @@ import zmq
 from realtime.errors import StreamError
 from realtime.stream.angle_sample import AngleSample
 from realtime.stream.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError
+from realtime.stream.handshake import try_handshake
 from realtime.stream.messages import Angles, Meta, Pose, StatusMessage
 from realtime.stream.security import ACCEPTED_ADDRESSES, ClientKeys, join, split_address
 
@@ -78,6 +79,7 @@ class Subscription(Iterator[AngleSample]):
         """Number of times that a new run of the tracker took over."""
         self.clock_offset_ns = 0
         """Offset from the publisher's time stamps to this process's `time.perf_counter_ns`."""
+        self._keys = keys
         self._latest = latest
         self._timeout_s = timeout_s
         self._decoder = Decoder()
@@ -85,7 +87,8 @@ class Subscription(Iterator[AngleSample]):
         self._last_seq: int | None = None
         self._index: dict[str, int] = {}
         self._session = ""
-        self._heard = time.monotonic()
+        self._heard = time.monotonic()  # or connected last
+        self._last_message = -math.inf
         self._wait_ms = -2  # differs from every wait that is asked for
         self._socket = _connect(address, ["angles", "meta", "status", *["pose"] * poses], keys)
 
@@ -112,12 +115,22 @@ class Subscription(Iterator[AngleSample]):
         """
         sample = self.receive(self._timeout_s)
         if sample is None:
-            heard = "only its heartbeat" if self.meta else "nothing"
-            raise StreamError(
-                f"{heard} received from {self.address} for {self._timeout_s} s; is `kinecast live` or "
-                "`kinecast replay --publish` running there?"
-            )
+            raise StreamError(self.described_silence(self._timeout_s or 0.0))
         return sample
+
+    def described_silence(self, silent_s: float) -> str:
+        """Why no sample arrives, for people, with what to do next; takes up to a second.
+
+        Args:
+            silent_s: Time without a sample, for the text.
+        """
+        if time.monotonic() - self._last_message < SILENCE_S:
+            return (
+                f"only its heartbeat received from {self.address} for {silent_s:g} s; see "
+                "what the tracker there says, it may still be starting or have lost its camera"
+            )
+        reason = try_handshake(self.address, self._keys).value
+        return f"nothing received from {self.address} for {silent_s:g} s; {reason}"
 
     def receive(self, timeout_s: float | None = 0.0) -> AngleSample | None:
         """The next sample, or None if none arrives within `timeout_s` (None waits for ever)."""
@@ -179,7 +192,8 @@ class Subscription(Iterator[AngleSample]):
 
     def _take(self, frame: bytes) -> AngleSample | None:
         """Process a message; returns a sample if it is one whose coordinate names are known."""
-        t_receive_ns, self._heard = time.perf_counter_ns(), time.monotonic()
+        t_receive_ns = time.perf_counter_ns()
+        self._heard = self._last_message = time.monotonic()
         try:
             message = self._decoder.decode(frame)
         except MessageError:

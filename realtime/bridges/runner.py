@@ -90,7 +90,7 @@ def run_bridge(
             _pass_on(bridge, setup, sample, counts)
         elif not (counts.sent or is_waiting_told) and now_s - started_s > HINT_AFTER_S:
             is_waiting_told = True
-            logger.warning("nothing received from %s yet; is `kinecast live` running?", subscription.address)
+            logger.warning("%s", subscription.described_silence(HINT_AFTER_S))
         if now_s >= next_beat_s:
             next_beat_s = now_s + 1.0
             bridge.beat(subscription.status)

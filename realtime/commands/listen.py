@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     with subscribe(args.connect, keys=client_keys(args)) as subscription:
         shown: tuple[str, ...] | None = None
         try:
-            for sample in islice(samples(subscription, args.connect, args.timeout), args.count):
+            for sample in islice(samples(subscription, args.timeout), args.count):
                 if args.json:
                     line = json.dumps(sample.as_record(), allow_nan=False)
                 else:
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def samples(subscription: Subscription, address: str, timeout_s: float | None) -> Iterator[AngleSample]:
+def samples(subscription: Subscription, timeout_s: float | None) -> Iterator[AngleSample]:
     """Iterate over samples; prints a hint once if none arrives.
 
     Raises:
@@ -70,17 +70,17 @@ def samples(subscription: Subscription, address: str, timeout_s: float | None) -
 
     first_wait_s = HINT_AFTER_S if timeout_s is None else timeout_s
     sample = subscription.receive(first_wait_s)
-    hint = f"nothing received from {address} for {first_wait_s:g} s; is `kinecast live` running there?"
-    if sample is None and timeout_s is not None:
-        raise StreamError(hint)
     if sample is None:
-        print(f"kinecast: {hint} Still waiting.", file=sys.stderr)
+        silence = subscription.described_silence(first_wait_s)
+        if timeout_s is not None:
+            raise StreamError(silence)
+        print(f"kinecast: {silence} (Still waiting.)", file=sys.stderr)
     while True:
         if sample is not None:
             yield sample
         sample = subscription.receive(timeout_s)
-        if sample is None:
-            raise StreamError(f"no sample from {address} for {timeout_s:g} s: the tracker has stopped")
+        if sample is None and timeout_s is not None:
+            raise StreamError(f"the samples have stopped: {subscription.described_silence(timeout_s)}")
 
 
 def choose(asked: tuple[str, ...] | None, existing: tuple[str, ...]) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         subscribe(args.connect, poses=True, keys=client_keys(args)) as subscription,
         ended_by_signals(args.out) as ending,
     ):
-        heard = islice(samples(subscription, args.connect, args.timeout), args.count)
+        heard = islice(samples(subscription, args.timeout), args.count)
         report = record(until(heard, args.duration), args.out, ending.finish)
     if report is None:
         print("no samples received; nothing was written")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,11 +21,13 @@ from realtime.commands.arguments import (
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
+    from realtime.client import Subscription
     from realtime.viewer.body import MeshMaker
 
 HELP = "show the skeleton of a running tracker in 3D"
 TITLE = "kinecast view"
 NICENESS = 5
+HINT_AFTER_S = 3.0
 """Lowered priority, so that rendering in software does not slow a tracker on the same processor."""
 
 
@@ -92,7 +96,11 @@ def run(args: argparse.Namespace) -> int:
                 scene=ViewerScene(args.trails, make_meshes),
                 ghost=ghost,
             )
+            hint = threading.Timer(HINT_AFTER_S, _hint, [stream])
+            hint.daemon = True
+            hint.start()
             viewer.run(until_s=None if args.screenshot is None else time.monotonic() + args.after)
+            hint.cancel()
             if args.screenshot is not None:
                 window.save(args.screenshot)
                 print(f"{args.screenshot}: {viewer.described()}")
@@ -104,6 +112,12 @@ def run(args: argparse.Namespace) -> int:
         if ghost is not None:
             ghost.close()
     return 0
+
+
+def _hint(stream: Subscription) -> None:
+    """Say why the window stays empty; in a thread of its own, as finding out takes time."""
+    if not stream.received:
+        print(f"kinecast: {stream.described_silence(HINT_AFTER_S)}", file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ from calib.skeleton import Skeleton, load_skeleton
 from realtime.bridges.runner import Bridge, BridgeCounts, run_bridge
 from realtime.client import Subscription, subscribe
 from realtime.sample import PoseSample
+from realtime.stream.messages import Encoding
 from realtime.stream.publisher import Publisher
 from tests.support.poses import sample_of
 from tests.support.streams import ANY_PORT, PATIENCE_S
@@ -63,9 +64,9 @@ def bridged(bridge: Bridge, address: str) -> Iterator[Running]:
             bridge.close()
 
 
-def new_publisher(address: str = ANY_PORT) -> Publisher:
+def new_publisher(address: str = ANY_PORT, encoding: Encoding = "msgpack") -> Publisher:
     """Without a camera."""
-    return Publisher(address, SKELETON, source="test", estimator="none", rate_hz=30.0)
+    return Publisher(address, SKELETON, source="test", estimator="none", rate_hz=30.0, encoding=encoding)
 
 
 def publish_until(

@@ -240,7 +240,7 @@ def test_a_tracker_that_stops_ends_a_recording_that_has_a_time_limit(tmp_path: P
             process.kill()
             _, complaints = recording.communicate(timeout=120)
     assert recording.returncode == 2
-    assert "the tracker has stopped" in complaints
+    assert "the samples have stopped" in complaints
     report = json.loads((out / "report.json").read_text())
     assert report["command"] == "record" and report["frames"] == len(read_sto(out / "angles.sto").time_s)
     assert report["missed_samples"] == 0 and report["latency_ms"]["p50"] > 0.0
