@@ -29,7 +29,7 @@ MAX_OFFSET_RAD = math.radians(45.0)
 
 @dataclass(frozen=True, slots=True)
 class LandmarkOffset:
-    """Where a landmark lies on this person, less where it lies on the model; see `realtime.pose.person`."""
+    """Where a landmark lies on this person, less where it lies on the model (`realtime.person.offsets`)."""
 
     across_m: tuple[float, float, float]
     """Seen across the line of sight, in the body's frame, unscaled."""

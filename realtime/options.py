@@ -33,7 +33,7 @@ def is_heading(text: str) -> bool:
 
 
 class Neutral(StrEnum):
-    """What is done about the neutral pose, in which the person is learned; see `realtime.pose.person`."""
+    """What is done about the neutral pose, in which the person is learned; see `realtime.person.offsets`."""
 
     ASK = "ask"
     """As `AUTO`; the window of `live` also shows what to do."""

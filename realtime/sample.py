@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 class PersonState(StrEnum):
-    """Whether it is known where landmarks lie on the person; see `realtime.pose.person`."""
+    """Whether it is known where landmarks lie on the person; see `realtime.person.offsets`."""
 
     UNKNOWN = "unknown"
     LEARNING = "learning"

@@ -56,8 +56,10 @@ MAY_IMPORT = {
     "realtime": "realtime.stream realtime.api realtime.export calib engines.runtimes",
     "realtime.sources": "realtime calib",
     "realtime.pose": "realtime calib engines engines.features engines.blazepose",
+    "realtime.person": "realtime realtime.pose calib engines engines.features engines.blazepose",
     "realtime.estimators": (
-        "realtime realtime.pose calib engines engines.features engines.runtimes engines.blazepose"
+        "realtime realtime.pose realtime.person calib "
+        "engines engines.features engines.runtimes engines.blazepose"
     ),
     "realtime.pipeline": "realtime realtime.sources",
     "realtime.stream": "realtime calib",
@@ -65,7 +67,7 @@ MAY_IMPORT = {
     "realtime.report": "realtime realtime.pose realtime.recording calib calib.tables",
     "realtime.overlay": "realtime calib",
     "realtime.calibration": (
-        "realtime realtime.sources realtime.pose realtime.estimators realtime.overlay "
+        "realtime realtime.sources realtime.pose realtime.person realtime.estimators realtime.overlay "
         "calib calib.boards engines engines.features engines.blazepose"
     ),
     "realtime.viewer": (

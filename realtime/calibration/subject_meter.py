@@ -15,7 +15,7 @@ from calib.subject import Subject, check_stature
 from engines.blazepose.tracker import BlazePoseResult
 from engines.features.body_proportions import is_upright
 from realtime.calibration.floor_moments import NEEDED
-from realtime.pose.scaling import shoulder_rise, unscaled_stature
+from realtime.person.scaling import shoulder_rise, unscaled_stature
 from realtime.sample import PoseSample, Status
 
 Array = NDArray[np.float64]

@@ -19,9 +19,9 @@ from realtime.calibration.subject_meter import INTERVAL_S, SubjectMeter
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
+from realtime.person.personal_solver import PersonalSolver
+from realtime.person.scaling import SubjectScaling
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.personal_solver import PersonalSolver
-from realtime.pose.scaling import SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PersonState
 

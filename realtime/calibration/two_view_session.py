@@ -14,8 +14,8 @@ from calib.boards.two_views import JointTracks, Limb
 from calib.kinematics import body_transforms
 from calib.skeleton import load_skeleton
 from engines.blazepose.pose_landmark import ANKLES, ELBOWS, HIPS, KNEES, N_LANDMARKS, SHOULDERS, WRISTS
+from realtime.person.scaling import SEGMENTS, reference_stature_m
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.scaling import SEGMENTS, reference_stature_m
 from realtime.sample import Frame
 from realtime.sources.source import FrameSource
 

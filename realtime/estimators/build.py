@@ -19,7 +19,7 @@ from realtime.sample import Estimator
 if TYPE_CHECKING:
     from calib.skeleton import Skeleton
     from engines.blazepose.detector import SearchRegion
-    from realtime.pose.scaling import KnownSubject
+    from realtime.person.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _runs_temporal(name: str, options: EstimatorOptions) -> bool:
 
 def _subject(options: EstimatorOptions, skeleton: Skeleton) -> KnownSubject | None:
     from calib.subject import load_subject
-    from realtime.pose.scaling import KnownSubject
+    from realtime.person.scaling import KnownSubject
 
     if options.subject_path is None:
         return None
@@ -168,7 +168,7 @@ def _make_from_landmarks(
     from realtime.estimators.landmarks import LandmarksEstimator
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
-    from realtime.pose.scaling import KnownSubject, factors_of_stature
+    from realtime.person.scaling import KnownSubject, factors_of_stature
 
     skeleton, height_m = layer.skeleton, options.height_m
     blazepose = BlazePose(

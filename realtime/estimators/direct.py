@@ -17,10 +17,10 @@ from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi, letterbox_roi
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
-from realtime.pose.averaged_scaling import AveragedScaling
+from realtime.person.averaged_scaling import AveragedScaling
+from realtime.person.scaling import KnownSubject
 from realtime.pose.estimate import Estimate
 from realtime.pose.observation import bounding_box, reachable_rays, solve_translation
-from realtime.pose.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
 

@@ -20,15 +20,15 @@ from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.preprocess import Roi, letterbox_roi
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
+from realtime.person.offsets import LandmarkOffsets
+from realtime.person.personal_solver import PersonalSolver, PosePrior
+from realtime.person.scaling import KnownSubject, SubjectScaling
 from realtime.pose.certainty import Certainty
 from realtime.pose.estimate import Estimate
 from realtime.pose.foot_lock import FootLock
 from realtime.pose.landmark_model import build_landmark_model
 from realtime.pose.observation import bounding_box
-from realtime.pose.person import LandmarkOffsets
-from realtime.pose.personal_solver import PersonalSolver, PosePrior
 from realtime.pose.position import PelvisPosition
-from realtime.pose.scaling import KnownSubject, SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
 

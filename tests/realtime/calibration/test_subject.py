@@ -25,8 +25,8 @@ from realtime.calibration.subject_meter import (
     symmetric,
 )
 from realtime.cli import main
+from realtime.person.scaling import KnownSubject, SubjectScaling, shoulder_rise, unscaled_stature
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.scaling import KnownSubject, SubjectScaling, shoulder_rise, unscaled_stature
 from realtime.sample import PoseSample, Status
 from tests.calib.boards.test_floor import result, stick_person
 from tests.support.opensim_reference import Reference

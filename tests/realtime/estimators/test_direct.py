@@ -28,8 +28,8 @@ from realtime.estimators.direct import DirectEstimator
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
 from realtime.estimators.tracked_person import LOST_RESET_NS
 from realtime.options import EstimatorOptions
-from realtime.pose.averaged_scaling import AveragedScaling
-from realtime.pose.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP, KnownSubject
+from realtime.person.averaged_scaling import AveragedScaling
+from realtime.person.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP, KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, Status
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.skeleton import load_skeleton
 from realtime.commands.live import _obey
 from realtime.overlay.neutral_guide import REPEAT_KEY, SKIP_KEY, NeutralGuide
-from realtime.pose.neutral_pose import Refusal
+from realtime.person.neutral_pose import Refusal
 from realtime.sample import LiveStats, PersonState, PoseSample
 from tests.support.poses import random_sample
 

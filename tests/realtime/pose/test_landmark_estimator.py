@@ -15,10 +15,10 @@ from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
 from realtime.estimators.landmarks import LandmarksEstimator
+from realtime.person.scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
 from realtime.pose.estimate import Estimate
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.observation import observe, reachable_rays, rotation_to_ray, solve_translation
-from realtime.pose.scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.pose.solver import PoseSolver
 from realtime.sample import Frame, Status

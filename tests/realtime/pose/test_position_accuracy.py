@@ -23,7 +23,7 @@ from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
 from realtime.options import EstimatorOptions
-from realtime.pose.scaling import KnownSubject
+from realtime.person.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
 from realtime.sources.parse import parse_source, read_frames

@@ -8,9 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from calib.kinematics import body_transforms, station_jacobian, station_positions
 from calib.skeleton import Skeleton, load_skeleton
+from realtime.person.offsets import turned_offsets
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.observation import MIN_DEPTH_M
-from realtime.pose.person import turned_offsets
 from realtime.pose.ray_solver import fill_targets, station_depths
 from realtime.pose.solver import inverse_diagonal, posterior_variances
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from calib.kinematics import joint_centres
 from calib.skeleton import Skeleton
-from realtime.pose.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP
+from realtime.person.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP
 
 Array = NDArray[np.float64]
 

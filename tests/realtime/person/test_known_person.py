@@ -17,8 +17,8 @@ from realtime.calibration.subject_observer import SubjectObserver
 from realtime.estimators.build import make_estimator
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.options import EstimatorOptions, Neutral
+from realtime.person.scaling import KnownSubject
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.scaling import KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PersonState, PoseSample
 from realtime.sources.parse import parse_source, read_frames

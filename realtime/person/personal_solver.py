@@ -1,7 +1,7 @@
 """From the landmarks of a frame to coordinates, with what the frames before told about the person.
 
-The person's size is averaged (`realtime.pose.scaling`), their landmark offsets are learned in the neutral
-pose (`realtime.pose.person`), landmarks are corrected by them, and the solver fits the corrected rays.
+The person's size is averaged (`realtime.person.scaling`), their landmark offsets are learned in the neutral
+pose (`realtime.person.offsets`), landmarks are corrected by them, and the solver fits the corrected rays.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
+from realtime.person.leg_length import LegLengthCheck
+from realtime.person.neutral_pose import NeutralPose, Refusal
+from realtime.person.offsets import LandmarkOffsets, PersonModel, neutral_prior
+from realtime.person.scaling import SubjectScaling
 from realtime.pose.landmark_model import LandmarkModel
-from realtime.pose.leg_length import LegLengthCheck
-from realtime.pose.neutral_pose import NeutralPose, Refusal
 from realtime.pose.observation import reachable_rays, trust, world_in_camera
-from realtime.pose.person import LandmarkOffsets, PersonModel, neutral_prior
 from realtime.pose.ray_solver import RaySolver, Sighting
-from realtime.pose.scaling import SubjectScaling
 from realtime.pose.solver import Posterior, Prior, habit_prior
 from realtime.sample import PersonState
 

@@ -3,7 +3,7 @@
 BlazePose puts everybody's landmarks at much the same places of a body, but not quite: at the upper edge of
 dark socks instead of the ankle, at the pockets instead of the hip. Such an offset stays with the person, and
 makes a straight leg look short, which a single image explains as bent. While somebody stands in the neutral
-pose (`realtime.pose.neutral_pose`) the angles are known, so what remains between landmarks and skeleton is
+pose (`realtime.person.neutral_pose`) the angles are known, so what remains between landmarks and skeleton is
 the offset. Afterwards every frame is corrected by it before the lift network and the solver see it.
 
 An offset has two parts. Across the line of sight it is where the landmark lies on the body, and turns with

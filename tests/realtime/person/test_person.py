@@ -9,12 +9,12 @@ import pytest
 
 from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
+from realtime.person.offsets import LandmarkOffsets, PersonModel
+from realtime.person.personal_solver import PersonalSolver
+from realtime.person.scaling import SubjectScaling, unscaled_stature
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.observation import world_in_camera
-from realtime.pose.person import LandmarkOffsets, PersonModel
-from realtime.pose.personal_solver import PersonalSolver
 from realtime.pose.planted_feet import PlantedFeet
-from realtime.pose.scaling import SubjectScaling, unscaled_stature
 from realtime.sample import PersonState
 from tests.support.posing_person import ANKLES, HIPS, SOCKS, STANDING, PosingPerson, standing_then_squat
 

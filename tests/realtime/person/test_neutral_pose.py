@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from calib.skeleton import load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
+from realtime.person.neutral_pose import NeutralPose, Refusal
 from realtime.pose.landmark_model import build_landmark_model
-from realtime.pose.neutral_pose import NeutralPose, Refusal
 from tests.support.posing_person import SOCKS, STANDING, PosingPerson
 
 SKELETON = load_skeleton()
