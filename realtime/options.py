@@ -96,6 +96,18 @@ class EstimatorOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ViewsOptions:
+    """Several videos of one person at the same time; see `realtime.views.source`."""
+
+    sources: tuple[str, ...] = field(repr=False)
+    """Videos or folders of images, in the order of the rig's cameras."""
+    rig_path: Path
+    """File of the cameras; see `calib.rig_file.load_rig`."""
+    offsets_s: tuple[float, ...] | None = None
+    """When the first frame of each was taken, on a common clock; None: all at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackingOptions:
     """What a recording needs to be tracked again; `session.json` holds it."""
 
@@ -105,6 +117,8 @@ class TrackingOptions:
     """Frame rate that was asked for; the recorded times follow it."""
     capture_rate_hz: float | None = None
     """Frames a second that the camera of a slow or fast motion video took; the recorded times follow it."""
+    n_views: int = 1
+    """Number of views side by side in the recorded video."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +168,8 @@ class RunOptions:
     """File for the timing of each step; None writes none."""
     out: Path | None = None
     """Folder of the recording; None records nothing."""
+    views: ViewsOptions | None = None
+    """Several views of one person, the first of them `source`; None: `source` is the only one."""
 
 
 Options = TypeVar("Options", CameraOptions, EstimatorOptions)

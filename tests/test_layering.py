@@ -58,8 +58,12 @@ MAY_IMPORT = {
     "realtime.pose": "realtime calib engines engines.features engines.blazepose",
     "realtime.person": "realtime realtime.pose calib engines engines.features engines.blazepose",
     "realtime.estimators": (
-        "realtime realtime.pose realtime.person calib "
+        "realtime realtime.pose realtime.person realtime.views calib "
         "engines engines.features engines.runtimes engines.blazepose"
+    ),
+    "realtime.views": (
+        "realtime realtime.sources realtime.pose realtime.person realtime.overlay calib "
+        "engines engines.blazepose"
     ),
     "realtime.pipeline": "realtime realtime.sources",
     "realtime.stream": "realtime calib",
@@ -83,7 +87,7 @@ MAY_IMPORT = {
         "calib calib.tables engines engines.features engines.runtimes engines.blazepose engines.building"
     ),
     "realtime.commands": (
-        "realtime realtime.commands.engines realtime.api realtime.export realtime.sources "
+        "realtime realtime.commands.engines realtime.api realtime.export realtime.sources realtime.views "
         "realtime.estimators realtime.pipeline "
         "realtime.stream realtime.recording realtime.report realtime.overlay realtime.viewer "
         "realtime.bridges realtime.bench calib calib.tables engines engines.runtimes engines.building"

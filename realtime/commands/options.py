@@ -202,11 +202,17 @@ def with_recorded_options(options: RunOptions, words: Sequence[str], recording: 
         recording: Folder of the recording.
 
     Raises:
-        RecordingError: session.json is missing or damaged.
+        RecordingError: session.json is missing or damaged, or the video holds several views.
     """
+    from realtime.errors import RecordingError
     from realtime.recording.recorder import read_session
 
     about = read_session(recording)
+    if about.options is not None and about.options.n_views > 1:
+        raise RecordingError(
+            f"{recording} holds {about.options.n_views} views, which cannot be tracked again from its video; "
+            "track the videos it was made of: kinecast replay A.mp4 B.mp4 --cameras RIG --out DIR"
+        )
     parser = _estimator_parser()
     recorded = about.options or _options_of_words(parser, about.words or [], Path(about.working_folder))
     recorded = TrackingOptions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
+from realtime.commands.views import add_views_options, source_of_views, views_options
 from realtime.source_names import public_source
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ If SOURCE is a video or a folder of images: tracks the person in every frame and
 If SOURCE is a recording (the --out folder of another command): with --publish, sends its samples again, as
 fast as subscribers take them, or with --realtime at their own times; with --retrack, tracks the person in its
 video again, with the options it was recorded with unless others are given, and writes files to --out.
+With --cameras, several SOURCEs are videos of one person at the same time, from cameras whose positions are
+known: frames are brought together by their times, and give one estimate.
 """
 
 
@@ -31,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.description = DESCRIPTION
     parser.add_argument(
-        "source", metavar="SOURCE", help="video, folder of images, recording, or a clip of kinecast assets"
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="video, folder of images, recording, or a clip of kinecast assets; several with --cameras",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder")
     parser.add_argument("--realtime", action="store_true", help="run at the recording's own speed")
@@ -45,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace the output of an earlier replay in DIR; recordings of live and record always stay",
     )
+    add_views_options(parser)
     session.add_publish_options(parser)
     session.add_session_options(parser)
 
@@ -54,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
     from realtime.errors import RecordingError, SourceError
     from realtime.recording.source import RecordedVideo, is_recording, relearned_frames
 
-    options = session.run_options(args)
+    views = views_options(args)
+    args.source = args.source[0]
+    options = replace(session.run_options(args), views=views)
+    if views is not None:
+        return track_views(options, realtime=args.realtime, replace=args.replace, retrack=args.retrack)
     folder = Path(options.source)
     if is_recording(folder):
         refuse_rates(options)
@@ -78,6 +90,28 @@ def run(args: argparse.Namespace) -> int:
         replace=args.replace,
         relearn_at=relearned_frames(folder),
     )
+
+
+def track_views(options: RunOptions, *, realtime: bool, replace: bool, retrack: bool) -> int:
+    """Track one person in several videos.
+
+    Raises:
+        RecordingError: the output folder is missing, or a source is a recording or would be replaced.
+    """
+    from realtime.errors import RecordingError
+    from realtime.recording.source import is_recording
+
+    assert options.views is not None
+    recordings = [source for source in options.views.sources if is_recording(Path(source))]
+    if recordings or retrack:
+        raise RecordingError(
+            "recordings cannot be tracked together; with --cameras, give videos", name="source"
+        )
+    if options.out is None:
+        raise RecordingError("missing the output folder: add --out DIR", name="out")
+    for source in options.views.sources:
+        require_other_folder(source, options.out)
+    return track(options, source_of_views(options), realtime=realtime, replace=replace)
 
 
 def refuse_rates(options: RunOptions) -> None:

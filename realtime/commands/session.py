@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, names, positive_float, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
-from realtime.estimators.build import make_camera, make_estimator
+from realtime.estimators.build import make_camera, make_estimator, make_views_estimator
 from realtime.options import DrawingOptions, PublishOptions, RunOptions, TrackingOptions
 from realtime.source_names import recorded_name
 
@@ -131,19 +131,29 @@ def opened(source: FrameSource) -> Iterator[FrameSource]:
 
 def build_estimator(options: RunOptions, source: FrameSource) -> Estimator:
     """Build the estimator for an open source, and print what it runs on."""
-    from realtime.sources.cameras import device_name
-
-    camera = make_camera(options.camera, source.width_px, source.height_px, device_name(source))
-    estimator = make_estimator(options.estimator, camera)
+    estimator, cameras = _estimator_and_cameras(options, source)
     print(
         f"{source.description}: {source.width_px}x{source.height_px}, {source.fps:.4g} fps; "
-        f"{camera.description}; estimator {estimator.name} on {estimator.description}; "
+        f"{cameras}; estimator {estimator.name} on {estimator.description}; "
         f"skeleton {estimator.skeleton.name} with {len(estimator.skeleton.coordinate_names)} coordinates",
         flush=True,
     )
     with waiting_note("preparing; after an installation this compiles for a minute"):
         estimator.warm_up()
     return estimator
+
+
+def _estimator_and_cameras(options: RunOptions, source: FrameSource) -> tuple[Estimator, str]:
+    """The estimator for an open source, and what is known of its cameras."""
+    from realtime.commands.views import rig_of
+    from realtime.sources.cameras import device_name
+    from realtime.views.source import ViewsSource
+
+    if isinstance(source, ViewsSource):
+        rig = rig_of(options, source)
+        return make_views_estimator(options.estimator, rig), f"cameras {', '.join(rig.names)}"
+    camera = make_camera(options.camera, source.width_px, source.height_px, device_name(source))
+    return make_estimator(options.estimator, camera), camera.description
 
 
 @contextmanager
@@ -240,8 +250,12 @@ def build_overlay(options: DrawingOptions, estimator: Estimator, *, mirror: bool
     Raises:
         FloorError: the floor is asked for, and the camera file has none.
     """
+    from realtime.commands.views import overlay_of_views
     from realtime.overlay.build import make_overlay
+    from realtime.views.estimator import ViewsEstimator
 
+    if isinstance(estimator, ViewsEstimator):
+        return overlay_of_views(options, estimator)
     return make_overlay(options, estimator.skeleton, estimator.camera, mirror=mirror)
 
 
@@ -270,6 +284,7 @@ def open_recorder(
         estimator=options.estimator,
         rate_hz=options.rate_hz,
         capture_rate_hz=options.capture_rate_hz,
+        n_views=1 if options.views is None else len(options.views.sources),
     )
     return Recorder(
         options.out,

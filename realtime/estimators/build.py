@@ -17,6 +17,7 @@ from realtime.options import HEADINGS, CameraOptions, EstimatorOptions, Neutral,
 from realtime.sample import Estimator
 
 if TYPE_CHECKING:
+    from calib.rig import Rig
     from calib.skeleton import Skeleton
     from engines.blazepose.detector import SearchRegion
     from realtime.person.scaling import KnownSubject
@@ -93,21 +94,71 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
         CalibError: the skeleton or the subject cannot be read, or the skeleton cannot be tracked.
         EngineError: a network is missing or cannot be read.
     """
+    name = options.estimator or default_estimator(options.skeleton_path)
+    _check(name, options)
+    skeleton = load_skeleton(options.skeleton_path)
+    layer = _make_layer(name, options, skeleton, camera)
+    subject = _subject(options, skeleton)
+    if name == "direct":
+        return _make_direct(options, camera, layer, subject)
+    return _make_from_landmarks(name, options, camera, layer, subject)
+
+
+def make_views_estimator(options: EstimatorOptions, rig: Rig) -> Estimator:
+    """Build an estimator for several views of one person.
+
+    Args:
+        options: Estimator, skeleton, person and networks.
+        rig: The cameras, calibrated at the size of the images.
+
+    Raises:
+        RealtimeError: the options name no estimator for several views, or do not fit each other.
+        CalibError: the skeleton or the subject cannot be read, or the skeleton cannot be tracked.
+        EngineError: a network is missing or cannot be read.
+    """
+    from engines.assets import fetch
+    from engines.blazepose.tracker import BlazePose
+    from realtime.estimators.lift_network import LiftNetwork
+    from realtime.estimators.lift_prior import LiftPrior
+    from realtime.views.estimator import ViewsEstimator
+
+    name = options.estimator or default_estimator(options.skeleton_path)
+    _check(name, options)
+    if name == "direct" or options.apply_offsets or options.search_region is not None:
+        raise RealtimeError(
+            "with --cameras, the estimator direct, --apply-offsets and --region are not possible; accepted: "
+            "lifted and landmarks", name="estimator", value=name, accepted=("lifted", "landmarks"),
+        )  # fmt: skip
+    skeleton = load_skeleton(options.skeleton_path)
+    subject = _subject(options, skeleton)
+    landmark_path = options.model_path or fetch("pose_landmark_full", offline=options.offline)
+    detector_path = fetch("pose_detection", offline=options.offline)
+    lifter_path = shipped_lifter_path()
+    return ViewsEstimator(
+        skeleton,
+        rig,
+        [BlazePose(landmark_path, detector_path) for _ in rig.cameras],
+        _make_layer(name, options, skeleton, rig.cameras[0]),
+        priors=None
+        if name == "landmarks"
+        else [LiftPrior(LiftNetwork(skeleton, camera, lifter_path)) for camera in rig.cameras],
+        height_m=options.height_m,
+        scale_factors=None if subject is None else subject.scale_factors,
+        learns_person=options.neutral is not Neutral.OFF,
+    )
+
+
+def _make_layer(
+    name: str, options: EstimatorOptions, skeleton: Skeleton, camera: CameraCalibration
+) -> SkeletalLayer:
     # Imported here: the networks' runtime takes a while, and the names above are wanted without it.
     from realtime.pose.ground import PersonGround, has_opensim_pelvis
     from realtime.pose.skeletal_layer import SkeletalLayer
     from realtime.pose.temporal_network import TemporalNetwork
 
-    name = options.estimator or default_estimator(options.skeleton_path)
-    _check(name, options)
-    skeleton = load_skeleton(options.skeleton_path)
     network = TemporalNetwork(skeleton, shipped_temporal_path()) if _runs_temporal(name, options) else None
     ground = PersonGround(skeleton, camera, options.heading) if has_opensim_pelvis(skeleton) else None
-    layer = SkeletalLayer(skeleton, smoothing=options.smoothing, temporal=network, ground=ground)
-    subject = _subject(options, skeleton)
-    if name == "direct":
-        return _make_direct(options, camera, layer, subject)
-    return _make_from_landmarks(name, options, camera, layer, subject)
+    return SkeletalLayer(skeleton, smoothing=options.smoothing, temporal=network, ground=ground)
 
 
 def _check(name: str, options: EstimatorOptions) -> None:

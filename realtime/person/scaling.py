@@ -120,6 +120,7 @@ class SubjectScaling:
         model: Landmark stations of the skeleton.
         height_m: Stature of the person, if known; it fixes the overall size.
         known: Scale factors measured before; they never change. Shape: (n_bodies, 3).
+        is_metric: Whether landmarks come from rays that meet, whose lengths are true, unlike the network's.
     """
 
     def __init__(
@@ -129,10 +130,12 @@ class SubjectScaling:
         height_m: float | None = None,
         *,
         known: Array | None = None,
+        is_metric: bool = False,
     ) -> None:
         self._skeleton = skeleton
         points = _landmarks_of(skeleton, model)
-        self._reference_m = segment_lengths(points) * np.array([segment.shown for segment in SEGMENTS])
+        shown = np.array([1.0 if is_metric else segment.shown for segment in SEGMENTS])
+        self._reference_m = segment_lengths(points) * shown
         self._known = known
         self._size = None if height_m is None else height_m / reference_stature_m(points)
         if known is not None:
@@ -149,6 +152,11 @@ class SubjectScaling:
         self.scale_factors = self._unmeasured()
         self.world_scale = 1.0
         """Factor from the network's metres to this person's."""
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames seen."""
+        return self._n_frames
 
     @property
     def is_frozen(self) -> bool:

@@ -1,0 +1,1 @@
+"""One person seen by several cameras: frames of one moment, rays of all views, one estimate."""

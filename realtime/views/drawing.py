@@ -1,0 +1,62 @@
+"""Draws one skeleton into the images of all views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.camera import CameraCalibration
+from calib.skeleton import Skeleton
+from realtime.overlay.skeleton import SkeletonDrawing
+from realtime.sample import Drawing, LiveStats, PoseSample
+from realtime.views.tiles import Tiles
+
+Image = NDArray[np.uint8]
+
+DESIGN_HEIGHT_PX = 720
+"""Height of an image in which a design pixel is one pixel."""
+
+
+class ViewsDrawing:
+    """The skeleton in each view, and everything else in the first.
+
+    Args:
+        skeleton: Skeleton of the samples.
+        cameras: Cameras of the views, in the ground of estimates.
+        first: Drawing of the first view.
+    """
+
+    def __init__(self, skeleton: Skeleton, cameras: Sequence[CameraCalibration], first: Drawing) -> None:
+        self._first = first
+        self._others = [SkeletonDrawing(skeleton, camera) for camera in cameras[1:]]
+        self._T_first_other = [
+            np.linalg.inv(cameras[0].T_ground_cam) @ camera.T_ground_cam for camera in cameras[1:]
+        ]
+        self._tiles = Tiles(tuple((c.intrinsics.width_px, c.intrinsics.height_px) for c in cameras))
+
+    def draw(self, image: Image, sample: PoseSample, stats: LiveStats | None = None) -> Image:
+        """A new image with everything drawn on it; see `realtime.sample.Drawing`."""
+        first, *others = self._tiles.split(image)
+        width, height = self._tiles.sizes_px[0]
+        blank = np.zeros((height, width, 3), dtype=np.uint8)
+        drawn: list[Image | None] = [self._first.draw(blank if first is None else first, sample, stats)]
+        on_image = sample.on_image()
+        for drawing, T, other in zip(self._others, self._T_first_other, others, strict=True):
+            if other is not None:
+                other = other.copy()
+                seen = _from_camera(on_image, T)
+                unit_px = other.shape[0] / DESIGN_HEIGHT_PX
+                drawing.draw(other, seen, unit_px, mirrored=False, markers=False)
+            drawn.append(other)
+        return self._tiles.join(drawn)
+
+
+def _from_camera(sample: PoseSample, T_first_other: NDArray[np.float64]) -> PoseSample:
+    """A sample whose ground states the pose of another camera than the first."""
+    if sample.ground is None:
+        return sample
+    T_ground_cam = sample.ground.T_ground_cam @ T_first_other
+    return replace(sample, ground=replace(sample.ground, T_ground_cam=T_ground_cam))

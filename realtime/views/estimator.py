@@ -1,0 +1,185 @@
+"""The `lifted` and `landmarks` estimators for several views of one person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.rig import Rig
+from calib.skeleton import Skeleton
+from engines.blazepose.tracker import BlazePoseResult
+from realtime.person.personal_solver import PosePrior
+from realtime.pose.certainty import Certainty
+from realtime.pose.estimate import Estimate
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.observation import bounding_box
+from realtime.pose.skeletal_layer import SkeletalLayer
+from realtime.sample import Frame, PoseSample, Status
+from realtime.views.personal_solver import ViewsPersonalSolver
+from realtime.views.tiles import Tiles
+
+Array = NDArray[np.float64]
+
+LOST_RESET_NS = 2_000_000_000
+"""After 2 s without anybody in any view, the next person is taken for another one."""
+
+
+class LandmarkTracker(Protocol):
+    """Follows one person through the images of one view."""
+
+    description: str
+
+    def reset(self) -> None:
+        """Forget the person."""
+
+    def step(self, image: NDArray[np.uint8], t_capture_ns: int | None = None) -> BlazePoseResult | None:
+        """The person's landmarks; None while nobody is found."""
+
+
+class ViewsEstimator:
+    """Moments to pose samples: landmarks in every view, one skeleton that fits all.
+
+    Frames hold the images side by side (`realtime.views.tiles`). Where a view is missing, or shows nobody,
+    or somebody else, the others go on. Positions come from where rays meet, so that no floor is needed.
+
+    Args:
+        skeleton: Any skeleton that a person can be tracked with.
+        rig: The cameras, calibrated at the size of the images.
+        trackers: Landmark networks, one for each camera, since each remembers where the person was.
+        layer: Last stage: smoothing, limits and forward kinematics.
+        priors: Source of the expected pose of each view; None takes the prior of human posture.
+        height_m: Stature of the person, if known.
+        scale_factors: Scale factors of the person, if measured. Shape: (n_bodies, 3).
+        learns_person: Whether landmark offsets are learned when the person stands in the neutral pose.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        rig: Rig,
+        trackers: Sequence[LandmarkTracker],
+        layer: SkeletalLayer,
+        *,
+        priors: Sequence[PosePrior] | None = None,
+        height_m: float | None = None,
+        scale_factors: Array | None = None,
+        learns_person: bool = True,
+    ) -> None:
+        self.name = "landmarks" if priors is None else priors[0].name
+        self.skeleton = skeleton
+        self.rig, self.camera = rig, rig.cameras[0]
+        self._trackers, self._layer = list(trackers), layer
+        intrinsics = [camera.intrinsics for camera in rig.cameras]
+        self._tiles = Tiles(tuple((k.width_px, k.height_px) for k in intrinsics))
+        self._model = build_landmark_model(skeleton)
+        self._solver = ViewsPersonalSolver(
+            skeleton,
+            self._model,
+            rig.cameras,
+            priors,
+            height_m=height_m,
+            known=scale_factors,
+            learns=learns_person,
+        )
+        self._certainty = Certainty(skeleton, self._model, self.camera)
+        self._last_seen_ns: int | None = None
+        self.reset()
+
+    @property
+    def description(self) -> str:
+        """Runtime, device and precision of the landmark networks, and the number of views."""
+        return f"{self._trackers[0].description}, {len(self._trackers)} views"
+
+    @property
+    def lag_s(self) -> float:
+        """Mean delay that smoothing has added so far."""
+        return self._layer.lag_s
+
+    def warm_up(self) -> None:
+        """Take an empty frame through the landmark networks; see `realtime.sample.Estimator`."""
+        for tracker, (width, height) in zip(self._trackers, self._tiles.sizes_px, strict=True):
+            tracker.step(np.zeros((height, width, 3), dtype=np.uint8))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the person."""
+        for tracker in self._trackers:
+            tracker.reset()
+        self._forget_person()
+        self._layer.forget_ground()
+
+    def relearn(self) -> None:
+        """Learn the person once more; see `realtime.sample.Estimator`."""
+        self._solver.forget_person()
+
+    def about_person(self) -> dict[str, object]:
+        """State of what is known, and in how many moments each view took part."""
+        return {"state": self._solver.state.value, "moments_of_views": list(self._n_moments)}
+
+    def step(self, frame: Frame) -> PoseSample:
+        """Estimate one moment; see `realtime.sample.Estimator`."""
+        start_ns = time.perf_counter_ns()
+        results = self._track(frame)
+        stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
+        if all(result is None for result in results):
+            return self._lost(frame, stage_ns)
+        self._last_seen_ns = frame.t_capture_ns
+        start_ns = time.perf_counter_ns()
+        estimate, used = self._solve(frame.t_capture_ns, results)
+        stage_ns["views"] = time.perf_counter_ns() - start_ns
+        sample = replace(self._layer.step(frame, estimate, stage_ns), person=self._solver.state)
+        first = results[0]
+        # The sample's ground states where the first camera is, so only its image can judge.
+        return sample if first is None or 0 not in used else self._certainty.judge(sample, first)
+
+    def _track(self, frame: Frame) -> list[BlazePoseResult | None]:
+        results: list[BlazePoseResult | None] = []
+        for tracker, image in zip(self._trackers, self._tiles.split(frame.image), strict=True):
+            if image is None:
+                tracker.reset()
+                results.append(None)
+            else:
+                results.append(tracker.step(image, frame.t_capture_ns))
+        return results
+
+    def _lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
+        self._solver.forget_moment()
+        self._certainty.reset()
+        last_ns = self._last_seen_ns
+        if last_ns is not None and frame.t_capture_ns - last_ns > LOST_RESET_NS:
+            self._forget_person()
+        return self._layer.lost(frame, stage_ns)
+
+    def _forget_person(self) -> None:
+        self._solver.forget_person()
+        self._certainty.reset()
+        self._layer.reset()
+        self._last_seen_ns = None
+        self._n_moments = [0] * len(self._trackers)
+
+    def _solve(
+        self, t_ns: int, results: Sequence[BlazePoseResult | None]
+    ) -> tuple[Estimate, tuple[int, ...]]:
+        solved = self._solver.solve(t_ns, results)
+        used = [result for view in solved.used if (result := results[view]) is not None]
+        for view in solved.used:
+            self._n_moments[view] += 1
+        scaling = self._solver.scaling
+        left_px = self._tiles.lefts_px[solved.used[0]]
+        return (
+            Estimate(
+                q=solved.found.q,
+                confidence=solved.found.confidence,
+                sigma=solved.found.sigma,
+                in_picture=np.max([self._model.in_picture(result.presence) for result in used], axis=0),
+                scale_factors=scaling.scale_factors,
+                status=Status.WARM_UP if scaling.is_warming_up else Status.TRACKING,
+                box_px=bounding_box(used[0].roi.corners_px() + np.array([left_px, 0.0])),
+            ),
+            solved.used,
+        )

@@ -1,0 +1,57 @@
+"""`kinecast replay` with several videos: one recording from two phones, and refusals in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calib.tables.storage import read_mot
+from realtime.cli import main
+
+
+def squat(shared_data: Path) -> tuple[list[str], str]:
+    """Videos of both phones, and the file of their cameras."""
+    folder = shared_data / "real" / "squat_arms"
+    return [str(folder / f"cam{k}.mp4") for k in range(2)], str(folder / "cameras.json")
+
+
+def test_two_phones_give_one_recording_and_the_same_one_again(shared_data: Path, tmp_path: Path) -> None:
+    videos, cameras = squat(shared_data)
+    outs = [tmp_path / name for name in ("first", "again")]
+    for out in outs:
+        words = ["--cameras", cameras, "--scale-camera", "--frames", "25", "--out", str(out)]
+        assert main(["replay", *videos, *words]) == 0
+    first, again = (read_mot(out / "angles.mot") for out in outs)
+    np.testing.assert_array_equal(first.values, again.values)
+    # Both phones see somebody who stands: knees and hips are nearly straight.
+    for name in ("knee_angle_r", "knee_angle_l", "hip_flexion_r", "hip_flexion_l"):
+        assert abs(float(np.median(first.values[10:, first.names.index(name)]))) < 25.0
+    words = ["--retrack", "--out", str(tmp_path / "third")]
+    assert main(["replay", str(outs[0]), *words]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["A", "B"], "2 videos; to track one person in all, add --cameras"),
+        (["A", "--cameras", "RIG"], "one video; with --cameras"),
+        (["A", "--offsets", "0,1"], "one video; with --cameras and --offsets"),
+        (["A", "B", "--cameras", "RIG", "--offsets", "0,1,2", "--scale-camera"], "3 offsets for 2 videos"),
+        (["A", "B", "--cameras", "RIG", "--offsets", "0,x"], "is not one time in seconds for each video"),
+        (["A", "B", "--cameras", "RIG"], "camera cam0 is calibrated at 720x1280, its source gives 360x640"),
+        (["A", "B", "A", "--cameras", "RIG", "--scale-camera"], "3 sources for a rig of 2 cameras"),
+        (["A", "B", "--cameras", "A"], "cam0.mp4: not a camera calibration"),
+        (["A", "B", "--cameras", "RIG", "--camera-file", "RIG"], "--camera-file names one camera"),
+        (["A", "B", "--cameras", "RIG", "--retrack"], "recordings cannot be tracked together"),
+        (["A", "B", "--cameras", "RIG", "--scale-camera", "--estimator", "direct"], "estimator direct"),
+    ],
+)
+def test_what_is_no_set_of_views_is_refused(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    videos, cameras = squat(shared_data)
+    real = {"A": videos[0], "B": videos[1], "RIG": cameras}
+    assert main(["replay", *(real.get(word, word) for word in words), "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
