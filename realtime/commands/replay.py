@@ -11,7 +11,7 @@ from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
-from realtime.commands.views import add_views_options, source_of_views, views_options
+from realtime.commands.views import add_views_options, source_of_views, views_options, warn_of_disagreement
 from realtime.source_names import public_source
 
 if TYPE_CHECKING:
@@ -244,6 +244,7 @@ def track(
         }
         write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, out)
+    warn_of_disagreement(estimator)
     session.save_trace(options.trace_path, trace)
     return 1 if stats.interrupted else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,14 @@ from realtime.options import DrawingOptions, RunOptions, ViewsOptions
 
 if TYPE_CHECKING:
     from calib.rig import Rig
-    from realtime.sample import Drawing
+    from realtime.sample import Drawing, Estimator
     from realtime.views.estimator import ViewsEstimator
     from realtime.views.source import ViewsSource
+
+LEAST_AGREEMENT = 0.5
+"""Share of moments in which views of one person should agree."""
+
+logger = logging.getLogger(__name__)
 
 
 def add_views_options(parser: argparse.ArgumentParser) -> None:
@@ -100,6 +106,20 @@ def overlay_of_views(options: DrawingOptions, estimator: ViewsEstimator) -> Draw
     camera = replace(camera, rms_px=0.0) if camera.is_assumed else camera
     first = make_overlay(options, estimator.skeleton, camera)
     return ViewsDrawing(estimator.skeleton, estimator.rig.cameras, first)
+
+
+def warn_of_disagreement(estimator: Estimator) -> None:
+    """Warn if the views hardly ever showed one person in one pose."""
+    from realtime.views.estimator import ViewsEstimator
+
+    if isinstance(estimator, ViewsEstimator) and estimator.agreement < LEAST_AGREEMENT:
+        logger.warning(
+            "the views agree in %.0f %% of the moments with somebody in several of them, so most of the "
+            "result rests on one; are the videos in the order of the cameras (%s), of the same moments "
+            "(--offsets), and is the file of their cameras?",
+            100.0 * estimator.agreement,
+            ", ".join(estimator.rig.names),
+        )
 
 
 def offsets_s(text: str) -> tuple[float, ...]:

@@ -129,7 +129,7 @@ def triangulate(views: Sequence[ViewedPerson]) -> tuple[Array, Array]:
     """Where the rays of several views meet, by linear least squares.
 
     Args:
-        views: At least two.
+        views: Two views or more.
 
     Returns:
         Points in ground, and the least weight of each among the views. Shapes: (33, 3), (33,).

@@ -112,6 +112,8 @@ class ViewsEstimator:
             tracker.reset()
         self._forget_person()
         self._layer.forget_ground()
+        self._n_moments = [0] * len(self._trackers)
+        self._n_shared = self._n_agreed = 0
 
     def relearn(self) -> None:
         """Learn the person once more; see `realtime.sample.Estimator`."""
@@ -120,6 +122,11 @@ class ViewsEstimator:
     def about_person(self) -> dict[str, object]:
         """State of what is known, and in how many moments each view took part."""
         return {"state": self._solver.state.value, "moments_of_views": list(self._n_moments)}
+
+    @property
+    def agreement(self) -> float:
+        """Share of the moments with somebody in several views in which these agreed; NaN without any."""
+        return self._n_agreed / self._n_shared if self._n_shared else float("nan")
 
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one moment; see `realtime.sample.Estimator`."""
@@ -160,7 +167,6 @@ class ViewsEstimator:
         self._certainty.reset()
         self._layer.reset()
         self._last_seen_ns = None
-        self._n_moments = [0] * len(self._trackers)
 
     def _solve(
         self, t_ns: int, results: Sequence[BlazePoseResult | None]
@@ -169,6 +175,9 @@ class ViewsEstimator:
         used = [result for view in solved.used if (result := results[view]) is not None]
         for view in solved.used:
             self._n_moments[view] += 1
+        n_seen = sum(result is not None for result in results)
+        self._n_shared += n_seen > 1
+        self._n_agreed += n_seen == len(solved.used) > 1
         scaling = self._solver.scaling
         left_px = self._tiles.lefts_px[solved.used[0]]
         return (

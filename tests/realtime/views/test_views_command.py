@@ -32,6 +32,16 @@ def test_two_phones_give_one_recording_and_the_same_one_again(shared_data: Path,
     assert main(["replay", str(outs[0]), *words]) == 2
 
 
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_videos_in_the_wrong_order_are_noticed(
+    shared_data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, is_swapped: bool
+) -> None:
+    videos, cameras = squat(shared_data)
+    words = ["--cameras", cameras, "--scale-camera", "--frames", "12", "--out", str(tmp_path / "out")]
+    assert main(["replay", *(reversed(videos) if is_swapped else videos), *words]) == 0
+    assert ("in the order of the cameras (cam0, cam1)" in caplog.text) == is_swapped
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
