@@ -62,7 +62,7 @@ class Intrinsics:
 
     @property
     def fov_deg(self) -> tuple[float, float]:
-        """Field of view across and down the picture, distortion ignored."""
+        """Field of view across and down the image, distortion ignored."""
         return (
             float(np.degrees(2.0 * np.arctan(0.5 * self.width_px / self.fx))),
             float(np.degrees(2.0 * np.arctan(0.5 * self.height_px / self.fy))),
@@ -86,7 +86,7 @@ class Intrinsics:
             p_cam: Points in camera axes, in m. Shape: (..., 3).
 
         Returns:
-            NaN behind the camera, and where the lens model folds: far outside the picture its polynomial
+            NaN behind the camera, and where the lens model folds: far outside the image its polynomial
             turns back, and points there would be drawn inside. Shape: (..., 2).
         """
         p_cam = np.asarray(p_cam, dtype=np.float64)
@@ -129,10 +129,10 @@ class Intrinsics:
         x, y = width_px / self.width_px, height_px / self.height_px
         if abs(x / y - 1.0) > max(1.0 / width_px, 1.0 / height_px):
             raise CameraError(
-                f"calibrated at {self.width_px}x{self.height_px}, which says nothing about pictures of "
+                f"calibrated at {self.width_px}x{self.height_px}, which says nothing about images of "
                 f"another shape, {width_px}x{height_px}; calibrate at this size: kinecast calibrate camera"
             )
-        # Pixel centres are whole numbers: the corner of the picture, not of the first centre, stays in place.
+        # Pixel centres are whole numbers: the corner of the image, not of the first centre, stays in place.
         cx, cy = (self.cx + 0.5) * x - 0.5, (self.cy + 0.5) * y - 0.5
         return replace(
             self, width_px=width_px, height_px=height_px, fx=self.fx * x, fy=self.fy * y, cx=cx, cy=cy

@@ -37,7 +37,7 @@ class StorageError(CalibError):
 
 
 class CameraError(CalibError):
-    """A camera calibration that cannot be read or does not fit the picture."""
+    """A camera calibration that cannot be read or does not fit the image."""
 
 
 class BoardError(CalibError):

@@ -6,7 +6,7 @@ Other programs write world-to-camera transforms, in a world of their own:
   that stands upright, with Y down. Ground is this world turned by 180 deg about its X.
 - Pose2Sim (`.toml`): m, Z up. Ground is this world turned by -90 deg about its X.
 - Qualisys (`.qca.txt`): camera-to-world, mm, Z up; lengths on the sensor in 64ths of a pixel, distortion as
-  in OpenCV. Pose2Sim divides the distortion by 64, too; pictures of boards from such cameras say otherwise.
+  in OpenCV. Pose2Sim divides the distortion by 64, too; images of boards from such cameras say otherwise.
 - OpenCV (JSON of `camera_matrix`, `distortion_coefficients`, `R`, `T`, `image_size` for each camera name):
   OpenCV fixes neither unit nor vertical, so the file states `"unit": "m"` or `"mm"` and `"up"`: `"+y"`,
   `"-y"`, `"+z"` or `"-z"`.

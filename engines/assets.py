@@ -68,7 +68,7 @@ ASSETS = {
             path=f"{_MEDIAPIPE}/pose_detection/pose_detection.tflite",
             sha256="9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
             licence="Apache-2.0",
-            source="Google, BlazePose: finds a person in a picture",
+            source="Google, BlazePose: finds a person in an image",
         ),
         Asset(
             name="pose_landmark_full",

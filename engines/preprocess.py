@@ -1,4 +1,4 @@
-"""Cut the network's input out of a picture, and bring its answers back.
+"""Cut the network's input out of an image, and bring its answers back.
 
 Live tracking and training both crop here, so that a network sees the same pixels in both.
 
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 
 class Border(IntEnum):
-    """What a crop shows outside the picture."""
+    """What a crop shows outside the image."""
 
     BLACK = cv2.BORDER_CONSTANT
     REPLICATE = cv2.BORDER_REPLICATE
@@ -28,35 +28,35 @@ class Border(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Roi:
-    """A square region of a picture, perhaps turned."""
+    """A square region of an image, perhaps turned."""
 
     centre_x_px: float
     centre_y_px: float
     size_px: float
     rotation_rad: float = 0.0
-    """Clockwise on the screen: the region's right-hand axis points this far below the picture's."""
+    """Clockwise on the screen: the region's right-hand axis points this far below the image's."""
 
     def enlarged(self, factor: float) -> Roi:
         """The same region with its side multiplied by `factor`."""
         return Roi(self.centre_x_px, self.centre_y_px, self.size_px * factor, self.rotation_rad)
 
     def shifted(self, x_px: float, y_px: float) -> Roi:
-        """The same region of a picture that begins further left and above."""
+        """The same region of an image that begins further left and above."""
         return replace(self, centre_x_px=self.centre_x_px + x_px, centre_y_px=self.centre_y_px + y_px)
 
     def corners_px(self) -> Array:
-        """Top left, top right, bottom right, bottom left, in the picture. Shape: (4, 2)."""
+        """Top left, top right, bottom right, bottom left, in the image. Shape: (4, 2)."""
         unit = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
         return crop_to_image(unit, self, 1)
 
 
 def letterbox_roi(width_px: int, height_px: int) -> Roi:
-    """The smallest upright square that holds a whole picture, centred on it."""
+    """The smallest upright square that holds a whole image, centred on it."""
     return Roi(width_px / 2.0, height_px / 2.0, float(max(width_px, height_px)))
 
 
 def crop_matrix(roi: Roi, output_px: int) -> Array:
-    """The affine map from crop to picture coordinates.
+    """The affine map from crop to image coordinates.
 
     Args:
         roi: The region.
@@ -84,7 +84,7 @@ def crop(
     border: Border = Border.BLACK,
     out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Resample a region of a picture into an upright square, bilinearly.
+    """Resample a region of an image into an upright square, bilinearly.
 
     Args:
         image: BGR image. Shape: (height, width, 3).
@@ -131,13 +131,13 @@ def averaged_crop(
 
 
 def crop_to_image(points: Array, roi: Roi, output_px: int) -> Array:
-    """Crop coordinates to picture coordinates. Shapes: (..., 2)."""
+    """Crop coordinates to image coordinates. Shapes: (..., 2)."""
     matrix = crop_matrix(roi, output_px)
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
 def image_to_crop(points_px: Array, roi: Roi, output_px: int) -> Array:
-    """Picture coordinates to crop coordinates. Shapes: (..., 2)."""
+    """Image coordinates to crop coordinates. Shapes: (..., 2)."""
     matrix = crop_matrix(roi, output_px)
     # The linear part is a rotation times a scale: its inverse is its transpose over the scale squared.
     scale_squared = (roi.size_px / output_px) ** 2

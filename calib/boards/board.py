@@ -1,4 +1,4 @@
-"""Calibration boards: what they look like, and finding them in pictures."""
+"""Calibration boards: what they look like, and finding them in images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEFAULT_DICTIONARY = "4X4_250"
 MIN_CORNERS = 8
 """A part of a ChArUco board with fewer corners is not worth keeping: a plane takes 4, and they have noise."""
 SEARCH_WIDTH_PX = 960
-"""Longer side of the picture in which a checkerboard is looked for in a hurry."""
+"""Longer side of the image in which a checkerboard is looked for in a hurry."""
 MOST_REFINED_PX = 15
 """Half the side of the window in which a corner is refined."""
 FLATTEST_SHARE = 0.02
@@ -158,7 +158,7 @@ class Board:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoardView:
-    """The corners of a board that one picture shows."""
+    """The corners of a board that one image shows."""
 
     ids: NDArray[np.int64]
     """Which corners, as rows of `Board.corners_m`. Shape: (n,)."""
@@ -173,7 +173,7 @@ class BoardView:
 
 
 class BoardFinder:
-    """Looks for one board in one picture after another.
+    """Looks for one board in one image after another.
 
     Args:
         board: Board to look for.
@@ -192,7 +192,7 @@ class BoardFinder:
             self._clear_share = 0.5 * (1.0 - board.marker_m / board.square_m)
 
     def find(self, image: NDArray[np.uint8]) -> BoardView | None:
-        """The board in a picture; None if it is not there, or too little of it.
+        """The board in an image; None if it is not there, or too little of it.
 
         Args:
             image: BGR or grey image. Shape: (height, width, 3) or (height, width).
@@ -275,7 +275,7 @@ class BoardFinder:
 
 
 def plane_residual(view: BoardView, board: Board) -> float:
-    """How far the corners are from a flat board's picture, as a share of their extent (root mean square)."""
+    """How far the corners are from a flat board's image, as a share of their extent (root mean square)."""
     p = view.points_m(board)[:, :2]
     H, _ = cv2.findHomography(p, view.uv_px)
     if H is None:

@@ -181,7 +181,7 @@ def _png(sheet: Sheet) -> bytes:
 
 
 def draw_sheet(sheet: Sheet, dpi: int = PNG_DPI) -> NDArray[np.uint8]:
-    """The page as a grey picture. Shape: (height, width)."""
+    """The page as a grey image. Shape: (height, width)."""
     unit = dpi / MM_PER_INCH
     picture = np.full((round(sheet.height_mm * unit), round(sheet.width_mm * unit)), 255, dtype=np.uint8)
     for x, y, w, h in sheet.black_mm:

@@ -1,4 +1,4 @@
-"""How sharp a board is in a picture: the width of the edges between its squares."""
+"""How sharp a board is in an image: the width of the edges between its squares."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def edge_width_px(image: NDArray[np.uint8], view: BoardView, board: Board) -> fl
         board: Board that the image shows.
 
     Returns:
-        About 1.5 for a sharp picture; infinite where no two neighbouring corners are seen.
+        About 1.5 for a sharp image; infinite where no two neighbouring corners are seen.
     """
     grey = image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     grid = np.full((board.rows, board.columns, 2), np.nan)

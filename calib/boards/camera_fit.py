@@ -28,12 +28,12 @@ MAX_FOCAL_SPREAD = 0.01
 OUTLIER_FACTOR = 3.0
 """A view whose error is this many times the median view's is left out..."""
 OUTLIER_FLOOR_PX = 0.25
-"""...if it also exceeds this, in a picture 640 pixels long."""
+"""...if it also exceeds this, in an image 640 pixels long."""
 MAX_REJECTED_SHARE = 0.34
 MAX_RMS_PX = 1.0
-"""In a picture 640 pixels long."""
+"""In an image 640 pixels long."""
 FOCAL_RANGE = (0.25, 12.0)
-"""Of the longer side of the picture."""
+"""Of the longer side of the image."""
 
 _ROBUST = cv2.CALIB_FIX_K3 | cv2.CALIB_ZERO_TANGENT_DIST
 # From simple to rich: flags and the number of distortion coefficients they leave free.
@@ -45,7 +45,7 @@ LENS_MODELS = (
 )
 
 TILT_ADVICE = (
-    "take more pictures in which the board is tilted by 20 to 45 degrees to the left, right, top and bottom"
+    "take more images in which the board is tilted by 20 to 45 degrees to the left, right, top and bottom"
 )
 
 
@@ -82,7 +82,7 @@ def fit_intrinsics(views: Sequence[BoardView], board: Board) -> IntrinsicsFit:
     """Measure a camera.
 
     Views that do not agree with the others are left out. Of several lens models the simplest that explains
-    the pictures is taken (Bayesian information criterion): coefficients that nothing fixes spoil the rest.
+    the images is taken (Bayesian information criterion): coefficients that nothing fixes spoil the rest.
 
     Args:
         views: Views from one camera at one focus, zoom and image size.
@@ -111,7 +111,7 @@ def fit_intrinsics(views: Sequence[BoardView], board: Board) -> IntrinsicsFit:
             raise BoardError(
                 f"{len(rejected)} of {len(views)} views contradict the others; see that the board is flat "
                 "and still, that --corners is right, and that autofocus, zoom and stabilisation are off; "
-                "then take the pictures again"
+                "then take the images again"
             )
     fit = _best_model(views, used, board)
     _require_sound(fit, views[0], scale)
@@ -136,7 +136,7 @@ def largest_turn_deg(normals: Array) -> float:
 def _require_views(views: Sequence[BoardView]) -> None:
     if len(views) < MIN_VIEWS:
         raise BoardError(
-            f"the board was found in {len(views) or 'no'} picture{'s' if len(views) > 1 else ''}, at least "
+            f"the board was found in {len(views) or 'no'} image{'s' if len(views) > 1 else ''}, at least "
             f"{MIN_VIEWS} are needed, 15 are better; check --board and --corners, and have the whole board "
             "in view, sharp and evenly lit, at different places and tilts"
         )
@@ -144,7 +144,7 @@ def _require_views(views: Sequence[BoardView]) -> None:
     if len(sizes) > 1:
         named = ", ".join(f"{w}x{h}" for w, h in sizes)
         raise BoardError(
-            f"pictures of different sizes ({named}); calibrate each camera and each picture size on its own"
+            f"images of different sizes ({named}); calibrate each camera and each image size on its own"
         )
 
 
@@ -231,7 +231,7 @@ def _require_sound(fit: _Fit, view: BoardView, scale: float) -> None:
     if not (low < focal_px < high and is_centred and 0.8 < fit.matrix[1, 1] / focal_px < 1.25):
         raise BoardError(
             f"fx {focal_px:.0f}, fy {fit.matrix[1, 1]:.0f}, cx {cx:.0f}, cy {cy:.0f} are not a camera with "
-            f"{view.width_px}x{view.height_px} pixels; {TILT_ADVICE}, and fill the corners of the picture too"
+            f"{view.width_px}x{view.height_px} pixels; {TILT_ADVICE}, and fill the corners of the image too"
         )
 
 

@@ -16,14 +16,14 @@ from calib.errors import BoardError
 Array = NDArray[np.float64]
 
 CELLS = (6, 4)
-"""Columns and rows of the coverage map, for a picture that is wider than high."""
+"""Columns and rows of the coverage map, for an image that is wider than high."""
 COVERED_SHARE = 0.8
 GOOD_VIEWS = 12
 MOST_VIEWS = 40
 GOOD_FOCAL_SPREAD = 0.002
 TILTED_DEG = 12.0
 STILL_SHARE = 0.006
-"""Of the picture's longer side: how far the corners of a still board move from one look to the next."""
+"""Of the image's longer side: how far the corners of a still board move from one look to the next."""
 BLURRED_SHARE = 0.006
 """Of the longer side: width of an edge that is too blurred."""
 BLURRED_FLOOR_PX = 3.5
@@ -31,15 +31,15 @@ SAME_PLACE_SHARE = 0.06
 SAME_TILT_DEG = 8.0
 
 TILT_WORDS = {
-    "left": "bring closer the edge that is left in the picture",
-    "right": "bring closer the edge that is right in the picture",
+    "left": "bring closer the edge that is left in the image",
+    "right": "bring closer the edge that is right in the image",
     "top": "bring its upper edge closer",
     "bottom": "bring its lower edge closer",
 }
 
 
 class Verdict(StrEnum):
-    """What became of a picture; the values are for people."""
+    """What became of an image; the values are for people."""
 
     TAKEN = "taken"
     NO_BOARD = "no board in view"
@@ -76,14 +76,14 @@ class ViewCollector:
         """The camera as the views taken so far have it."""
         columns, rows = CELLS if width_px >= height_px else CELLS[::-1]
         self.coverage = np.zeros((rows, columns), dtype=bool)
-        """Cells of the picture in which corners were seen. Shape: (rows, columns)."""
+        """Cells of the image in which corners were seen. Shape: (rows, columns)."""
         self._size_px = np.array([width_px, height_px])
         self._needs_still = needs_still
         self._normals: list[Array] = []
         self._last: BoardView | None = None
 
     def judge(self, image: NDArray[np.uint8], view: BoardView | None) -> Verdict:
-        """Whether a picture is worth taking; call it with one picture after the other.
+        """Whether an image is worth taking; call it with one image after the other.
 
         Args:
             image: BGR or grey image.
@@ -132,13 +132,13 @@ class ViewCollector:
         if self.is_done:
             return "done"
         if not p.n_views:
-            return "show the whole board, as large as half the picture, and hold it still"
+            return "show the whole board, as large as half the image, and hold it still"
         # By turns, so that both are done in passing.
         wants_tilt = p.missing_tilts and (p.n_views % 2 == 1 or p.covered_share >= COVERED_SHARE)
         if wants_tilt:
             return f"tilt the board: {TILT_WORDS[p.missing_tilts[0]]}"
         if p.covered_share < COVERED_SHARE:
-            return f"move the board to the {self._emptiest()} of the picture"
+            return f"move the board to the {self._emptiest()} of the image"
         return "a few more, at other distances and tilts"
 
     def _is_varied(self) -> bool:
@@ -165,7 +165,7 @@ class ViewCollector:
         return tuple(edge for edge, views in seen.items() if not views.any())
 
     def _emptiest(self) -> str:
-        """The part of the picture with the most cells in which no corner was seen."""
+        """The part of the image with the most cells in which no corner was seen."""
         rows, columns = self.coverage.shape
         empty = {
             f"{v} {h}".strip(): (~self.coverage[rs, cs]).mean()

@@ -21,9 +21,9 @@ LEAN_M = 0.05
 """The same sideways, from leaning."""
 AXIS_SIGMA_RAD = np.radians([2.5, 6.5])
 """How far the body's axis is off the vertical, as the landmark network sees it: across the line of sight, and
-along it, where it guesses. Measured on 2,851 pictures of synthetic people who stand or walk."""
+along it, where it guesses. Measured on 2,851 images of synthetic people who stand or walk."""
 EFFECTIVE = (10.0, 4.0)
-"""How many independent moments there are at most, for places in the picture and for axes: the errors of one
+"""How many independent moments there are at most, for places in the image and for axes: the errors of one
 person in one place stay the same."""
 PRIOR = np.array([np.radians(15.0), np.radians(5.0), 0.8])
 """Standard deviations of pitch, roll, and height in m, around a level camera at 1.2 m."""
@@ -59,7 +59,7 @@ class FloorFit:
     pitch_sigma_deg: float
     height_sigma_m: float
     n_used: int
-    """Pictures of a board, or moments of a person."""
+    """Images of a board, or moments of a person."""
 
     @property
     def height_m(self) -> float:
@@ -99,7 +99,7 @@ def place_over_floor(up_cam: Array, height_m: float) -> Array:
             "size of the board's squares (--square-m) or the person's height (--height), and the camera file"
         )
     up = up_cam / np.linalg.norm(up_cam)
-    # Who looks straight down sees the person's front towards the lower edge of the picture.
+    # Who looks straight down sees the person's front towards the lower edge of the image.
     ahead = np.array([0.0, 0.0, 1.0]) if abs(up[2]) < 0.99 else np.array([0.0, -1.0, 0.0])
     forward = ahead - (ahead @ up) * up
     x = -forward / np.linalg.norm(forward)
@@ -121,7 +121,7 @@ def floor_from_boards(Ts_cam_board: Array, thickness_m: float = 0.0) -> FloorFit
     """
     if len(Ts_cam_board) == 0:
         raise FloorError(
-            "the board was never seen; lay it flat on the floor, large in the picture, in even light, and "
+            "the board was never seen; lay it flat on the floor, large in the image, in even light, and "
             "check --board, --corners and --square-m"
         )
     origins, normals = Ts_cam_board[:, :3, 3], Ts_cam_board[:, :3, 2]
@@ -154,7 +154,7 @@ def floor_from_person(seen: StandingPerson) -> FloorFit:
 
     Feet are on one plane, shoulders over them at the height that the person's size says, and the body's
     axis is vertical on average: pitch, roll and height by least squares (Levenberg-Marquardt). Somebody who
-    walks towards the camera and away fixes the pitch by the picture alone; of somebody who stays in one place
+    walks towards the camera and away fixes the pitch by the image alone; of somebody who stays in one place
     it rests on the network's word about the axis.
 
     Raises:

@@ -25,7 +25,7 @@ SAME_TURN_DEG = 3.0
 SAME_PLACE_SHARE = 0.05
 """...and by less than this share of the distance between board and camera."""
 MAX_RMS_PX = 2.0
-"""In a picture 640 pixels long."""
+"""In an image 640 pixels long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +35,7 @@ class PairFit:
     T_a_b: Array
     """Camera b's coordinates to camera a's, in m. Shape: (4, 4)."""
     rms_px: float
-    """Reprojection error of a board's corners in both pictures, root mean square; of a person's joints, how
+    """Reprojection error of a board's corners in both images, root mean square; of a person's joints, how
     far they miss each other (a deviation that outliers do not touch)."""
     n_used: int
     """Views of the board, or points of the person, that it rests on."""

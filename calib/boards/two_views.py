@@ -25,7 +25,7 @@ MIN_CONFIDENCE = 0.5
 MIN_PARALLAX_DEG = 4.0
 MAX_DIRECTION_SD_DEG = 4.0
 MAX_ERROR_SHARE = 0.008
-"""Of the picture's longer side: a larger error means that the pictures are not of the same moments."""
+"""Of the image's longer side: a larger error means that the images are not of the same moments."""
 RANSAC_SHARE = 0.008
 ITERATIONS = 25
 ROBUST_FACTOR = 2.0
@@ -135,7 +135,7 @@ def _both_see(first: JointTracks, second: JointTracks) -> NDArray[np.bool_]:
 def _first_guess(rays_a: Array, rays_b: Array, threshold: float) -> tuple[Array, Array]:
     """Five-point algorithm in random samples; the first camera to the second, with a unit translation."""
     xy_a, xy_b = np.ascontiguousarray(rays_a[:, :2]), np.ascontiguousarray(rays_b[:, :2])
-    cv2.setRNGSeed(0)  # the same pictures give the same cameras
+    cv2.setRNGSeed(0)  # the same images give the same cameras
     E, mask = cv2.findEssentialMat(xy_a, xy_b, np.eye(3), cv2.RANSAC, 0.999, threshold)
     if E is None or E.shape[0] < 3:
         raise CameraError("no relation of the cameras fits the joints; see that both show the same person")

@@ -1,4 +1,4 @@
-"""Find a person in a whole picture: BlazePose's single-shot detector and its region of interest.
+"""Find a person in a whole image: BlazePose's single-shot detector and its region of interest.
 
 Source: Bazarevsky et al., "BlazePose: On-device real-time body pose tracking", 2020, and the anchor and
 box parameters that MediaPipe publishes with the network (Liu et al., "SSD", 2016, for the scheme).
@@ -32,7 +32,7 @@ ROI_MARGIN = 1.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """One person in a picture."""
+    """One person in an image."""
 
     score: float
     box_px: Array
@@ -49,7 +49,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class SearchRegion:
-    """The part of the picture in which people are looked for, as shares of its width and height."""
+    """The part of the image in which people are looked for, as shares of its width and height."""
 
     left: float
     top: float
@@ -62,7 +62,7 @@ class SearchRegion:
         if not (inside and min(self.width, self.height) >= MIN_SEARCHED_SHARE):
             raise EngineError(
                 f"search region {self.left:g},{self.top:g},{self.width:g},{self.height:g} is not inside the "
-                "picture; accepted: left, top, width, height from 0 to 1, width and height at least "
+                "image; accepted: left, top, width, height from 0 to 1, width and height at least "
                 f"{MIN_SEARCHED_SHARE:g}",
                 name="search_region",
                 value=(self.left, self.top, self.width, self.height),
@@ -70,7 +70,7 @@ class SearchRegion:
             )
 
     def slices(self, image: NDArray[np.uint8]) -> tuple[slice, slice]:
-        """Rows and columns of a picture."""
+        """Rows and columns of an image."""
         height_px, width_px = image.shape[:2]
         top, left = round(self.top * height_px), round(self.left * width_px)
         bottom, right = (
@@ -111,7 +111,7 @@ class PoseDetector:
         self.description = self._engine.description
 
     def detect(self, image: NDArray[np.uint8]) -> Detection | None:
-        """The most certain person of a picture, or None.
+        """The most certain person of an image, or None.
 
         Args:
             image: BGR image. Shape: (height, width, 3).

@@ -37,7 +37,7 @@ class RoiFilter:
         """Last measured points, last filtered points, last filtered speeds."""
 
     def step(self, points_px: Array, dt_s: float) -> Array:
-        """Filter the points of the next picture.
+        """Filter the points of the next image.
 
         Args:
             points_px: Centre of the circle around the body and a point on it. Shape: (2, 2).
@@ -62,7 +62,7 @@ class RoiFilter:
         return filtered
 
     def reset(self) -> None:
-        """Start again at the next picture."""
+        """Start again at the next image."""
         self._previous = None
 
 

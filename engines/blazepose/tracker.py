@@ -1,4 +1,4 @@
-"""Follow one person with BlazePose: 33 landmarks in the picture and in metres, frame by frame.
+"""Follow one person with BlazePose: 33 landmarks in the image and in metres, frame by frame.
 
 Source: Bazarevsky et al., "BlazePose: On-device real-time body pose tracking", 2020; Grishchenko et al.,
 "BlazePose GHUM holistic", 2022. The networks are MediaPipe's, run through OpenVINO; the steps between them
@@ -41,17 +41,17 @@ OUTPUTS = ("Identity", "Identity_1", "Identity_3", "Identity_4")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlazePoseResult:
-    """The landmarks of one person in one picture, in the order of `PoseLandmark`."""
+    """The landmarks of one person in one image, in the order of `PoseLandmark`."""
 
     landmarks_px: Array
-    """x and y in the picture; z in the same scale, smaller towards the camera, 0 at the mid hip.
+    """x and y in the image; z in the same scale, smaller towards the camera, 0 at the mid hip.
     Shape: (33, 3)."""
     world_m: Array
     """From the mid hip, in camera directions: x right, y down, z away from the camera. Shape: (33, 3)."""
     visibility: Array
-    """Probability that the landmark is in the picture and not hidden. Shape: (33,)."""
+    """Probability that the landmark is in the image and not hidden. Shape: (33,)."""
     presence: Array
-    """Probability that the landmark is in the picture. Shape: (33,)."""
+    """Probability that the landmark is in the image. Shape: (33,)."""
     score: float
     """Probability that the region holds a person."""
     roi: Roi
@@ -59,14 +59,14 @@ class BlazePoseResult:
     auxiliary_px: Array
     """Centre of the circle around the body and its point above the head. Shape: (2, 3)."""
     detected: bool
-    """Whether the detector ran, so that the region does not come from the previous picture."""
+    """Whether the detector ran, so that the region does not come from the previous image."""
 
 
 class BlazePose:
     """BlazePose with its tracking: the detector runs only while nobody is followed.
 
-    Keeps the filtered region of the last picture and nothing else. When that region no longer holds a
-    person, the detector searches the same picture at once.
+    Keeps the filtered region of the last image and nothing else. When that region no longer holds a
+    person, the detector searches the same image at once.
 
     Args:
         landmark_model_path: `pose_landmark_full.tflite`, or `_lite` or `_heavy`; None fetches full.
@@ -110,7 +110,7 @@ class BlazePose:
         self.description = self._engine.description
 
     def step(self, image: NDArray[np.uint8], t_capture_ns: int | None = None) -> BlazePoseResult | None:
-        """Follow the person into the next picture.
+        """Follow the person into the next image.
 
         Args:
             image: BGR image. Shape: (height, width, 3).
@@ -120,7 +120,7 @@ class BlazePose:
             The landmarks, or None while nobody is found.
 
         Raises:
-            EngineError: the array is not such a picture.
+            EngineError: the array is not such an image.
         """
         _check_image(image)
         dt_s = self._elapsed_s(t_capture_ns)
@@ -146,13 +146,13 @@ class BlazePose:
             The landmarks whatever the score, or None where the region is too small to look at.
 
         Raises:
-            EngineError: the array is not such a picture.
+            EngineError: the array is not such an image.
         """
         _check_image(image)
         return self._run(image, roi, detected=False)
 
     def reset(self) -> None:
-        """Forget the person: the next step searches the whole picture."""
+        """Forget the person: the next step searches the whole image."""
         self._forget_region()
         self._last_ns = None
 
@@ -233,5 +233,5 @@ def _turn(world_m: Array, rotation_rad: float) -> Array:
 def _check_image(image: NDArray[np.uint8]) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise EngineError(
-            f"a picture must be bytes of shape (height, width, 3) in BGR, got {image.dtype} {image.shape}"
+            f"an image must be bytes of shape (height, width, 3) in BGR, got {image.dtype} {image.shape}"
         )

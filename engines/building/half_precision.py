@@ -1,7 +1,7 @@
 """ONNX networks in half precision where it does no harm: between the first and the last convolution.
 
 Strongly typed TensorRT networks compute in the types that the ONNX file says, so that precision is chosen
-here. What comes before the convolutions (normalisation of the picture) and after them (soft maxima, sums,
+here. What comes before the convolutions (normalisation of the image) and after them (soft maxima, sums,
 angles, rotations) stays in single precision: 11 bits of an angle in radians are worth 0.03 degrees alone.
 """
 
@@ -198,7 +198,7 @@ class _Halver:
 
 
 def bytes_to_float_first(content: bytes) -> bytes:
-    """A network that turns its pictures' bytes to numbers before it does anything else with them.
+    """A network that turns its images' bytes to numbers before it does anything else with them.
 
     TensorRT takes bytes in, and has no other operation on them.
 

@@ -1,4 +1,4 @@
-"""ONNX networks in 8 bits where it pays: convolutions, with ranges measured on pictures."""
+"""ONNX networks in 8 bits where it pays: convolutions, with ranges measured on images."""
 
 from __future__ import annotations
 

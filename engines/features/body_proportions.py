@@ -1,4 +1,4 @@
-"""What landmarks in a picture tell about the proportions of somebody who stands upright.
+"""What landmarks in an image tell about the proportions of somebody who stands upright.
 
 Heights and widths of landmarks over the feet, as shares of the height of the ears: seen upright from the
 front or from behind, they hardly depend on depth, which landmark networks guess. The plane through the
@@ -45,7 +45,7 @@ MAX_TURN_DEG = 35.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProportionLooks:
-    """What each of n pictures tells."""
+    """What each of n images tells."""
 
     values: Array
     """Heights, widths and lengths as shares. Shape: (n, N_PROPORTIONS)."""
@@ -54,7 +54,7 @@ class ProportionLooks:
 
 
 def look_at_proportions(batch: LandmarkBatch) -> ProportionLooks:
-    """Measure pictures of people."""
+    """Measure images of people."""
     xy = (batch.landmarks_px - batch.camera[:, None, 1:]) / batch.camera[:, None, :1]
     rays = np.concatenate([xy, np.ones((*xy.shape[:2], 1))], -1)
     rays = np.einsum("nij,nkj->nki", batch.R_ground_cam, rays)

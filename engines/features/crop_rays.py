@@ -40,7 +40,7 @@ def log_reach(roi: Roi, fx: float, fy: float) -> float:
 
 
 def square_about(points_px: Array, width_px: int, height_px: int, margin: float) -> Roi | None:
-    """The square about what a picture shows of some points: which part of it the network looks at.
+    """The square about what an image shows of some points: which part of it the network looks at.
 
     Args:
         points_px: Points of a person; NaN behind the camera. Shape: (n, 2).
@@ -49,7 +49,7 @@ def square_about(points_px: Array, width_px: int, height_px: int, margin: float)
         margin: Ratio of the side to the larger extent of the points.
 
     Returns:
-        None where no point is in the picture.
+        None where no point is in the image.
     """
     limits = np.array([width_px, height_px], dtype=np.float64)
     known = points_px[np.isfinite(points_px).all(1)]
@@ -63,6 +63,6 @@ def square_about(points_px: Array, width_px: int, height_px: int, margin: float)
 
 
 MIN_SHARE = 0.15
-"""Of the picture's smaller side: nobody is looked at more closely."""
+"""Of the image's smaller side: nobody is looked at more closely."""
 MARGIN = 1.15
 """For `square_about`, live and in evaluation."""

@@ -50,7 +50,7 @@ N_FEATURES = 6 * len(USED) + 3 * len(DIRECTIONS) + len(LENGTHS) + 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LandmarkBatch:
-    """Landmarks of n pictures and the cameras that took them."""
+    """Landmarks of n images and the cameras that took them."""
 
     landmarks_px: Array
     """x and y. Shape: (n, 33, 2)."""

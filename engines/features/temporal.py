@@ -2,7 +2,7 @@
 
 It reads coordinates and how well they are known, in the frame that the person faces: turned about the
 vertical until the line through the hips points along Z. The pelvis's three angles come first. They are read
-and not steadied: an error of theirs and those of the hips make up for each other in the picture.
+and not steadied: an error of theirs and those of the hips make up for each other in the image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ N_PELVIS, N_FEET = 3, 2
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.5, 0.5
 """Of a coordinate in rad: nothing is known better, nothing worse."""
 UNDERRATED = 4.0
-"""On 400 pictures of synthetic people that nothing was learnt from, errors of legs, arms and trunk were twice
+"""On 400 images of synthetic people that nothing was learnt from, errors of legs, arms and trunk were twice
 what the lifter and the solver reckoned, whether legs were in view or not: the factor of variances."""
 
 

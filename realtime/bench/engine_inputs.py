@@ -1,4 +1,4 @@
-"""Inputs that engines are calibrated and compared on: files of arrays, or people cut out of pictures."""
+"""Inputs that engines are calibrated and compared on: files of arrays, or people cut out of images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from realtime.sources.parse import parse_source
 DEFAULT_INPUTS = ("demo_clip",)
 MAX_PICTURES = 800
 VARIANTS = 4
-"""Cuts of each picture, each a little different, as tracking and zoom vary."""
+"""Cuts of each image, each a little different, as tracking and zoom vary."""
 SHIFT, ZOOM, ROLL_RAD, GAIN = 0.06, (0.85, 1.35), 0.08, (0.6, 1.4)
 
 
@@ -30,14 +30,14 @@ def gather_inputs(names: Sequence[str], spec: ModelSpec, *, offline: bool = Fals
     """What `--inputs` names, put together.
 
     Args:
-        names: `.npz` files, videos, folders of pictures or clips among the assets; none: the demonstration
-            clip for networks that look at pictures, noise for others.
+        names: `.npz` files, videos, folders of images or clips among the assets; none: the demonstration
+            clip for networks that look at images, noise for others.
         spec: Specification of the network.
         offline: Whether to forbid downloads.
 
     Raises:
         EngineError: a file does not fit the network, or a clip is not at hand.
-        RealtimeError: pictures are named, and the network takes none, or nobody is on them.
+        RealtimeError: images are named, and the network takes none, or nobody is on them.
     """
     takes_pictures = tuple(t.name for t in spec.inputs) == INPUTS
     if not names and not takes_pictures:
@@ -49,13 +49,13 @@ def gather_inputs(names: Sequence[str], spec: ModelSpec, *, offline: bool = Fals
         elif takes_pictures:
             parts.append(cut_people(name, spec, offline=offline))
         else:
-            raise RealtimeError(f"--inputs {name}: network {spec.name} takes no pictures; accepted: FILE.npz")
+            raise RealtimeError(f"--inputs {name}: network {spec.name} takes no images; accepted: FILE.npz")
     arrays = tuple(np.concatenate(columns) for columns in zip(*(p.arrays for p in parts), strict=True))
     return NetworkInputs(arrays, " and ".join(p.source for p in parts))
 
 
 def cut_people(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkInputs:
-    """Inputs of a direct network from the person in a video or in pictures.
+    """Inputs of a direct network from the person in a video or in images.
 
     Args:
         name: Video, folder of images or asset to read.
@@ -84,7 +84,7 @@ def cut_people(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkI
         if len(pictures) >= MAX_PICTURES:
             break
     if not pictures:
-        raise RealtimeError(f"{name}: nobody found in it; name pictures of people with --inputs")
+        raise RealtimeError(f"{name}: nobody found in it; name images of people with --inputs")
     source = name if name in ASSETS else Path(name).name
     return NetworkInputs(
         (np.stack(pictures), np.array(reaches, np.float32)[:, None]), f"{len(pictures)} cuts of {source}"
@@ -92,7 +92,7 @@ def cut_people(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkI
 
 
 def _people(name: str, *, offline: bool) -> Iterator[tuple[NDArray[np.uint8], Roi]]:
-    """Pictures with somebody on them, and where."""
+    """Images with somebody on them, and where."""
     path = str(fetch(name, offline=offline)) if name in ASSETS else name
     source = parse_source(path)
     blazepose = BlazePose(

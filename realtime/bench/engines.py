@@ -185,7 +185,7 @@ def _build(path: Path, root: Path, notes: list[str], *, quick: bool) -> dict[str
 
 
 def _with_person(images: Images) -> tuple[Images, list[Roi]]:
-    """The pictures that show somebody, and where the tracker would look."""
+    """The images that show somebody, and where the tracker would look."""
     blazepose = BlazePose()
     found = [(image, blazepose.step(image)) for image in images]
     tracked = [

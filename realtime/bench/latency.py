@@ -101,16 +101,14 @@ def measure(flashes: Sequence[Flash], looks: Sequence[Look]) -> GlassToGlass:
     if len(flashes) < MIN_FLASHES:
         raise RealtimeError(f"{len(flashes)} flashes are too few; at least {MIN_FLASHES} are needed")
     if not looks:
-        raise RealtimeError(
-            "the camera gave no pictures between the flashes; see that it works: kinecast live"
-        )
+        raise RealtimeError("the camera gave no images between the flashes; see that it works: kinecast live")
     t_capture_ns = np.array([look.t_capture_ns for look in looks], dtype=np.int64)
     cells = np.array([look.cells for look in looks], dtype=np.float64).reshape(len(looks), -1)
     settled = _settled_levels(flashes, t_capture_ns, cells)
     is_bright = np.array([flash.is_bright for flash in flashes])
     known = np.isfinite(settled).all(axis=1)
     if not (known & is_bright).any() or not (known & ~is_bright).any():
-        raise RealtimeError("the camera gave no pictures between the flashes; try --interval 2")
+        raise RealtimeError("the camera gave no images between the flashes; try --interval 2")
     response = settled[known & is_bright].mean(axis=0) - settled[known & ~is_bright].mean(axis=0)
     if response.max() < MIN_CONTRAST:
         raise RealtimeError(

@@ -1,4 +1,4 @@
-"""The picture that asks for the neutral pose: how to stand, what to change, and how much longer."""
+"""The image that asks for the neutral pose: how to stand, what to change, and how much longer."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Outputs:
         recorded: Overlay drawn for the recording; None records none.
         keeps_video: Whether to record the source's frames, too.
         shown: Overlay drawn for the window; if it is the same object as `recorded`, it is drawn once.
-        pictures: Slot that receives the window's images; None for no window.
+        images: Slot that receives the window's images; None for no window.
         must_record: Whether a failed recording ends the run.
         policy: Policy for waiting frames: WAIT draws and stores every frame, LATEST drops the oldest.
         depth: Number of frames that may wait to be drawn.

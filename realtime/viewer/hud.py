@@ -12,7 +12,7 @@ from realtime.overlay.style import INK, MUTED, WHITE, Colour, Image, Typeface
 KEYS = (
     ("1 2 3", "front, side, above"), ("4", "as the camera"), ("F", "follow"), ("T", "trails"),
     ("C", "camera"), ("G", "ghost"), ("A", "ghost on the figure"), ("B", "ghost from the start"),
-    ("P", "angles"), ("S", "save picture"), ("K", "this list"), ("Q", "end"),
+    ("P", "angles"), ("S", "save image"), ("K", "this list"), ("Q", "end"),
     ("drag", "turn"), ("Ctrl+drag", "shift"), ("wheel", "nearer, farther"),
 )  # fmt: skip
 """Keys, or groups of keys, with their effects; then the mouse."""

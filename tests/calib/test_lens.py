@@ -34,7 +34,7 @@ def bend(uv_px: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def seen() -> tuple[BlazePoseResult, BlazePoseResult]:
-    """Somebody at the rim of the picture, through either lens."""
+    """Somebody at the rim of the image, through either lens."""
     rng = np.random.default_rng(0)
     world_m = rng.normal(0.0, 0.3, (33, 3))
     world_m[24], world_m[23] = [-0.12, 0.0, 0.05], [0.12, 0.0, -0.05]

@@ -39,12 +39,12 @@ def golden() -> dict[str, np.ndarray]:
 
 @dataclass
 class Pass:
-    """What one walk through the demo clip leaves: results for every golden picture, and a few pictures."""
+    """What one walk through the demo clip leaves: results for every golden image, and a few images."""
 
     regions: list[BlazePoseResult] = field(default_factory=list)
     """The landmark network on MediaPipe's own regions."""
     tracked: list[BlazePoseResult | None] = field(default_factory=list)
-    """Tracking from the first picture on, at the golden pictures."""
+    """Tracking from the first image on, at the golden images."""
     detections: list[Detection | None] = field(default_factory=list)
     n_detector_runs: int = 0
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
@@ -344,5 +344,5 @@ def test_only_the_search_region_is_searched(pictures: dict[int, np.ndarray]) -> 
 
 @pytest.mark.parametrize("region", [(0.0, 0.5, 1.0, 0.6), (-0.1, 0.0, 1.0, 1.0), (0.2, 0.2, 0.0, 0.5)])
 def test_a_search_region_outside_the_picture_is_refused(region: tuple[float, float, float, float]) -> None:
-    with pytest.raises(EngineError, match="is not inside the picture"):
+    with pytest.raises(EngineError, match="is not inside the image"):
         SearchRegion(*region)

@@ -94,7 +94,7 @@ SKELETONS = [
 OPTIONS = [
     (["--region", "1,2"], "--region: '1,2' is not left,top,width,height"),
     (["--region", "a,b,c,d"], "'a,b,c,d' is not left,top,width,height"),
-    (["--region=0,0,2,2"], "search region 0,0,2,2 is not inside the picture"),
+    (["--region=0,0,2,2"], "search region 0,0,2,2 is not inside the image"),
     (["--region=nan,0,1,1"], "search region nan,0,1,1"),
     (["--estimator", "magic"], "invalid choice: 'magic' .*landmarks"),
     (["--height", "tall"], "'tall' is not a stature from 0.5 to 2.5 m"),

@@ -1,4 +1,4 @@
-"""Pictures of calibration boards, seen through lenses that are known."""
+"""Images of calibration boards, seen through lenses that are known."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class BoardScene:
     def draw(
         self, T_cam_board: Array, *, blur_px: float = 0.6, noise: float = 0.0, seed: int = 0
     ) -> NDArray[np.uint8]:
-        """A picture. Shape: (height, width, 3).
+        """An image. Shape: (height, width, 3).
 
         Args:
             T_cam_board: where the board is.
@@ -109,12 +109,12 @@ def facing(
 
 
 def poses_of_a_session(board: Board, k: Intrinsics, n: int, seed: int) -> list[Array]:
-    """Places as a person shows them: all over the picture, near and far, tilted all ways."""
+    """Places as a person shows them: all over the image, near and far, tilted all ways."""
     rng = np.random.default_rng(seed)
     diagonal_m = float(np.hypot(*board.size_m))
     poses = []
     for index in range(n):
-        # So far that the board fills a good part of the picture.
+        # So far that the board fills a good part of the image.
         depth_m = diagonal_m * k.fx / min(k.width_px, k.height_px) * rng.uniform(1.05, 1.7)
         free = np.maximum(0.0, np.array([k.width_px, k.height_px]) - 0.75 * diagonal_m * k.fx / depth_m)
         uv = np.array([k.cx, k.cy]) + free * (rng.uniform(-0.5, 0.5, 2))

@@ -19,7 +19,7 @@ def recipe_of(bodies_path: Path, seed: int = 7) -> Recipe:
 
 
 def write_set(folder: Path, recipe: Recipe, people: PeopleStream, n: int) -> Path:
-    """Pictures on disk, made in this process."""
+    """Images on disk, made in this process."""
     folder.mkdir(parents=True, exist_ok=True)
     for shard in begin(folder, SetDescription.of(recipe, people, images=n, clips=0)):
         write_shard(people, shard, folder, lambda: None)

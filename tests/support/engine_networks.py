@@ -130,7 +130,7 @@ def write_remembering_network(path: Path) -> ModelSpec:
 
 
 def pictures(n: int) -> NetworkInputs:
-    """Smooth pictures, none alike."""
+    """Smooth images, none alike."""
     rng = np.random.default_rng(5)
     coarse = rng.uniform(0, 255, (n, 4, 4, 3))
     image = np.kron(coarse, np.ones((1, SIDE // 4, SIDE // 4, 1))) + rng.normal(0, 8, (n, SIDE, SIDE, 3))

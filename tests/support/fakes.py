@@ -16,7 +16,7 @@ N_Q = 3
 
 
 class FakeSource:
-    """Small numbered pictures; live ones are stamped as they are read."""
+    """Small numbered images; live ones are stamped as they are read."""
 
     description = "fake"
     width_px, height_px = 8, 6

@@ -14,7 +14,7 @@ CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 
 
 def picture(k: int, size_px: tuple[int, int] = (64, 48)) -> np.ndarray:
-    """The k-th picture: bars show k in binary, the top left corner is blue. Shape: (h, w, 3)."""
+    """The k-th image: bars show k in binary, the top left corner is blue. Shape: (h, w, 3)."""
     width, height = size_px
     image = np.full((height, width, 3), 60, dtype=np.uint8)
     image[: height // 3, : width // 3] = (255, 0, 0)
@@ -25,14 +25,14 @@ def picture(k: int, size_px: tuple[int, int] = (64, 48)) -> np.ndarray:
 
 
 def picture_number(image: np.ndarray) -> int:
-    """The inverse of `picture`."""
+    """The inverse of `image`."""
     height, width = image.shape[:2]
     bars = image[-height // 4 :, :].reshape(-1, N_BITS, width // N_BITS, 3).mean((0, 2, 3))
     return sum(1 << bit for bit in range(N_BITS) if bars[bit] > 145)
 
 
 def write_video(path: Path, n_frames: int, fps: float = 30.0, codec: str = "mp4v") -> Path:
-    """Write numbered pictures."""
+    """Write numbered images."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, (64, 48))
     assert writer.isOpened()
     for k in range(n_frames):

@@ -1,4 +1,4 @@
-"""An estimator that says what a test wrote down, whatever is on the pictures."""
+"""An estimator that says what a test wrote down, whatever is on the images."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def fit_observation(
 
     Args:
         pictures: Images of many people, for the means.
-        clips: Clips for the errors and events; their adults may occur in `pictures` too.
+        clips: Clips for the errors and events; their adults may occur in `images` too.
         skeleton: Skeleton of both.
         options: Training options of the means.
 

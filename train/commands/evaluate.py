@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     network, spec = load_network(args.network, layout.skeleton)
     source = ShardPictures(args.data, layout.skeleton, with_clips=False)
     result = score_examples(network, layout, DirectExamples(source, layout, spec.network.side_px), n=args.n)
-    print(f"{spec.network.encoder}, {spec.images} pictures seen; measured on {source.identity}")
+    print(f"{spec.network.encoder}, {spec.images} images seen; measured on {source.identity}")
     print(format_score(result))
     if args.json is not None:
         args.json.write_text(json.dumps({"network": asdict(spec), **asdict(result)}, indent=2) + "\n")

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.out}: exported, untrained; measure its speed: kinecast engines bench {args.out}")
         return 0
     network, spec = load_network(args.network, layout.skeleton)
-    export_direct(network, layout, args.out, f"{spec.network.encoder} after {spec.images} pictures")
+    export_direct(network, layout, args.out, f"{spec.network.encoder} after {spec.images} images")
     save_weights(args.out.with_suffix(".safetensors"), network, spec)
     print(
         f"{args.out}: exported; the same in ONNX Runtime as in torch; use it: kinecast live "

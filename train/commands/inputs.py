@@ -41,7 +41,6 @@ def run(args: argparse.Namespace) -> int:
     images = np.stack([np.asarray(m["image"]).transpose(1, 2, 0)[..., ::-1] for m in made])
     np.savez_compressed(args.out, image=images, log_reach=np.stack([m["log_reach"] for m in made]))
     print(
-        f"{args.out}: {len(made)} pictures; use them: kinecast engines build {args.network} "
-        f"--inputs {args.out}"
+        f"{args.out}: {len(made)} images; use them: kinecast engines build {args.network} --inputs {args.out}"
     )
     return 0

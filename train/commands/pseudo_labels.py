@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     recordings = [read_recording(folder, skeleton) for folder in args.recordings]
     n = write_pseudo_set(recordings, skeleton, args.out, args.every)
     print(
-        f"{args.out}: {n} pictures of {len(recordings)} recordings; train on them: "
+        f"{args.out}: {n} images of {len(recordings)} recordings; train on them: "
         f"kinecast train spatial --pseudo-labels {args.out}"
     )
     return 0

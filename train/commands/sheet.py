@@ -7,7 +7,7 @@ from pathlib import Path
 
 from train.commands.arguments import positive_int
 
-HELP = "draw pictures of a set with the skeleton on top"
+HELP = "draw images of a set with the skeleton on top"
 
 _SHEET_IMAGES, _WORST_IMAGES, _WORST_SCALE = 64, 1000, 3
 
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".png or .jpg")
     parser.add_argument(
         "--n", type=positive_int, metavar="N",
-        help=f"pictures, default: {_SHEET_IMAGES}; with --worst: to choose from, default: {_WORST_IMAGES}",
+        help=f"images, default: {_SHEET_IMAGES}; with --worst: to choose from, default: {_WORST_IMAGES}",
     )  # fmt: skip
     parser.add_argument(
         "--worst",

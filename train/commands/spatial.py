@@ -129,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         throughput = run_fit(fit, measure, MEASURED_EVERY * args.save_every)
         if rank.is_first:
             print(
-                f"{args.out}: {fit.spec.images} pictures seen; {throughput.images_per_s:.0f} images/s, "
+                f"{args.out}: {fit.spec.images} images seen; {throughput.images_per_s:.0f} images/s, "
                 f"{100 * throughput.waiting_share:.0f} % of the time waiting for data; "
                 f"measure: kinecast train evaluate {args.out} --data HELD_OUT"
             )
@@ -187,6 +187,6 @@ def _describe(fit: Fit) -> str:
     precision = "fp32" if fit.network.encoder_dtype is None else "bf16"
     return (
         f"{config.encoder}, head {config.head}, {n / 1e6:.1f} M parameters, {config.side_px} px, "
-        f"{precision} on {fit.rank.device}; {fit.spec.images} of {fit.options.images} pictures seen; "
+        f"{precision} on {fit.rank.device}; {fit.spec.images} of {fit.options.images} images seen; "
         f"{fit.spec.data}"
     )

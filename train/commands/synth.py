@@ -10,7 +10,7 @@ from pathlib import Path
 from train.commands.arguments import positive_int
 from train.errors import TrainError
 
-HELP = "write labelled pictures and clips of synthetic people as WebDataset shards"
+HELP = "write labelled images and clips of synthetic people as WebDataset shards"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="output folder; an interrupted run continues there",
     )
-    parser.add_argument("--images", type=positive_int, metavar="N", help="single pictures")
+    parser.add_argument("--images", type=positive_int, metavar="N", help="single images")
     parser.add_argument("--clips", type=positive_int, metavar="N", help="clips of four seconds")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     parser.add_argument(
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         default=256,
         metavar="PX",
-        help="side of a picture, default: %(default)s",
+        help="side of an image, default: %(default)s",
     )
     parser.add_argument(
         "--held-out", action="store_true",

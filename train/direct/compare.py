@@ -148,9 +148,9 @@ def _time_ms(network: DirectModel) -> float:
 def format_rows(lines: list[ComparisonRow], images: int) -> str:
     """Format a Markdown table."""
     rows = [
-        f"After {images} pictures, on held-out people; errors in deg and mm.",
+        f"After {images} images, on held-out people; errors in deg and mm.",
         "",
-        "| encoder:heads and loss | px | M parameters | ms a picture | hours | all angles | scored 15 | "
+        "| encoder:heads and loss | px | M parameters | ms an image | hours | all angles | scored 15 | "
         "pelvis | MPJPE | MPBLPE | body scale |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]

@@ -125,7 +125,7 @@ def format_score(result: DirectScore) -> str:
     lines = [f"{'coordinate':<22}{'mean abs error':>15}   (deg)"]
     lines += [f"{name:<22}{value:>15.1f}" for name, value in result.mae_deg.items()]
     lines += [
-        f"{result.pictures} pictures: all angles {result.angle_mae_deg:.2f} deg, the scored "
+        f"{result.pictures} images: all angles {result.angle_mae_deg:.2f} deg, the scored "
         f"{result.scored_mae_deg:.2f} deg, pelvis rotation {result.root_deg:.1f} deg",
         f"joint centres {result.mpjpe_mm:.0f} mm, bony markers {result.mpblpe_mm:.0f} mm, "
         f"scale factors {result.body_scale_mae:.3f}",

@@ -60,7 +60,7 @@ class DirectModel(nn.Module):
         stride = int(self.encoder.stride)  # type: ignore[arg-type]
         if config.side_px % stride or config.side_px < 2 * stride:
             raise TrainError(
-                f"pictures of {config.side_px} px; {config.encoder} takes multiples of {stride}, "
+                f"images of {config.side_px} px; {config.encoder} takes multiples of {stride}, "
                 f"from {2 * stride}"
             )
         plain = bool(getattr(self.encoder, "takes_plain_pictures", False))

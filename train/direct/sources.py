@@ -61,9 +61,9 @@ class ShardPictures:
                 self._paths.append(path)
         if not rows:
             names = ", ".join(map(str, folders))
-            raise TrainError(f"{names}: no pictures; make some: kinecast train synth --out DIR --images 1000")
+            raise TrainError(f"{names}: no images; make some: kinecast train synth --out DIR --images 1000")
         self._rows = np.array(rows)
-        self.identity = f"{len(rows)} pictures of " + ", ".join(f"{f.resolve()}" for f in folders)
+        self.identity = f"{len(rows)} images of " + ", ".join(f"{f.resolve()}" for f in folders)
         self._handles: dict[int, int] = {}
 
     def __len__(self) -> int:

@@ -1,6 +1,6 @@
 """What is behind the person: panoramas with their ground laid out flat, procedural rooms and outdoors.
 
-Everything is cast ray by ray at the picture's own resolution. The floor takes the person's shadow and darkens
+Everything is cast ray by ray at the image's own resolution. The floor takes the person's shadow and darkens
 where they stand.
 """
 
@@ -50,7 +50,7 @@ class Backdrop:
     paint: Callable[..., None]
     """Kernel with the arguments of `paint_panorama`."""
     coarseness: int = 1
-    """Pixels per side that are painted as one: panoramas are softer than pictures."""
+    """Pixels per side that are painted as one: panoramas are softer than images."""
 
 
 def sample_backdrop(

@@ -78,7 +78,7 @@ def _snap(value: float) -> int:
 
 @njit(cache=True, nogil=True)
 def _may_show(p_px: NDArray[np.float32], a: int, b: int, c: int, width: int, height: int) -> bool:
-    """Whether a triangle is finite, on the picture and wide enough to touch a pixel's centre."""
+    """Whether a triangle is finite, on the image and wide enough to touch a pixel's centre."""
     x_min, x_max = min(p_px[a, 0], p_px[b, 0], p_px[c, 0]), max(p_px[a, 0], p_px[b, 0], p_px[c, 0])
     y_min, y_max = min(p_px[a, 1], p_px[b, 1], p_px[c, 1]), max(p_px[a, 1], p_px[b, 1], p_px[c, 1])
     if x_max < 0.0 or y_max < 0.0 or x_min > width or y_min > height:

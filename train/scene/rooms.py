@@ -1,4 +1,4 @@
-"""Procedural rooms: walls with pictures, windows, doors, shelves and curtains, lit from one side."""
+"""Procedural rooms: walls with images, windows, doors, shelves and curtains, lit from one side."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def shade(
     occlusion: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
-    """Radiance and coverage of a picture of half the visibility buffer's size.
+    """Radiance and coverage of an image of half the visibility buffer's size.
 
     Each output pixel gathers four samples; those of one material at one depth are shaded once, in the middle.
 

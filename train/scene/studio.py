@@ -1,4 +1,4 @@
-"""One picture of one person, end to end: posed mesh, furniture, light, background, webcam, labels."""
+"""One image of one person, end to end: posed mesh, furniture, light, background, webcam, labels."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Everything of a picture or clip but the person."""
+    """Everything of an image or clip but the person."""
 
     view: View
     backdrop: Backdrop
@@ -92,7 +92,7 @@ class Studio:
         """Set up buffers.
 
         Args:
-            size_px: Width and height of the pictures.
+            size_px: Width and height of the images.
             panorama_folder: Folder of .hdr panoramas; without it all backgrounds are procedural.
 
         Raises:
@@ -298,7 +298,7 @@ def project(p_m: NDArray[np.float32], view: View) -> NDArray[np.float32]:
 
 
 def doubled(p_px: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Positions in a picture of twice the size."""
+    """Positions in an image of twice the size."""
     return p_px * np.array([2.0, 2.0, 1.0], np.float32)
 
 

@@ -39,7 +39,7 @@ class Webcam:
 
 VIDEO_ODDS = 0.4
 _VIDEO_QUALITY = (14, 45)
-"""Of 8 x 8 blocks, as JPEG counts it: what phones and messengers leave of small pictures."""
+"""Of 8 x 8 blocks, as JPEG counts it: what phones and messengers leave of small images."""
 
 
 def sample_webcam(rng: np.random.Generator) -> Webcam:
@@ -66,7 +66,7 @@ def sample_webcam(rng: np.random.Generator) -> Webcam:
 
 
 def meter(linear: NDArray[np.float32]) -> float:
-    """Exposure factor that brings a picture's middle tones to a usual level."""
+    """Exposure factor that brings an image's middle tones to a usual level."""
     luminance = cv2.transform(np.ascontiguousarray(linear[::4, ::4]), np.full((1, 3), 1.0 / 3.0))
     lit = luminance[luminance > 0.0]  # outside the frame there is nothing to meter
     if len(lit) == 0:
@@ -108,7 +108,7 @@ def _tone(
 def expose(
     linear: NDArray[np.float32], webcam: Webcam, scale: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Photograph a linear picture.
+    """Photograph a linear image.
 
     Args:
         linear: Radiance. Shape: (size, size, 3), float32.

@@ -1,4 +1,4 @@
-"""Synthetic people from nothing to shards on disk: pictures a second, and where the time goes."""
+"""Synthetic people from nothing to shards on disk: images a second, and where the time goes."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def measure(quick: bool) -> BenchResult:
         folder = Path(name)
         blocks, shares = _stages(folder, 8 if quick else 40)
         rates = tuple(_rate(folder, workers, 8 if quick else 40) for workers in WORKERS)
-    note = f"{RECIPE.size_px} px, procedural backgrounds and motion, {BLOCK_SIZE} pictures of each person"
+    note = f"{RECIPE.size_px} px, procedural backgrounds and motion, {BLOCK_SIZE} images of each person"
     return BenchResult("synth", (blocks,), (), (note,), rates + shares)
 
 
 def _rate(folder: Path, workers: int, blocks: int) -> Figure:
-    """Pictures a second of warm workers, from drawing to complete shards."""
+    """Images a second of warm workers, from drawing to complete shards."""
     n = 4 * BLOCK_SIZE
     shards = [Shard(Kind.IMAGES, k, k * n, n) for k in range(workers * blocks // 4)]
     with Workers(RECIPE, workers) as pool:
@@ -78,7 +78,7 @@ def _stages(folder: Path, blocks: int) -> tuple[Timing, tuple[Figure, ...]]:
     total_ns = sum(durations_ns)
     spent_ns["the rest"] = total_ns - sum(spent_ns.values())
     shares = tuple(Figure(name, 100.0 * ns / total_ns, "% of the time") for name, ns in spent_ns.items())
-    return Timing.from_ns(f"one person, {BLOCK_SIZE} pictures", durations_ns), shares
+    return Timing.from_ns(f"one person, {BLOCK_SIZE} images", durations_ns), shares
 
 
 @contextmanager

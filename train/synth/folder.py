@@ -85,7 +85,7 @@ def read_description(folder: Path) -> SetDescription:
         return msgspec.json.decode(path.read_bytes(), type=SetDescription)
     except FileNotFoundError as error:
         raise TrainError(
-            f"{folder}: no set of pictures; make one: kinecast train synth --out {folder} --images 1000"
+            f"{folder}: no set of images; make one: kinecast train synth --out {folder} --images 1000"
         ) from error
     except (OSError, msgspec.DecodeError) as error:
         raise TrainError(f"{path}: cannot be read ({error})") from error

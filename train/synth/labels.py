@@ -1,4 +1,4 @@
-"""What is stored beside each synthetic picture, and how it is coded.
+"""What is stored beside each synthetic image, and how it is coded.
 
 Labels are msgpack maps. An array is (dtype, shape, little-endian bytes), so that they read back in any
 language, without rounding and without a copy.
@@ -49,9 +49,9 @@ class CameraLabels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     T_ground_cam: Array64
     """Shape: (4, 4)."""
     crop_from_frame: Array64
-    """Similarity from frame pixels to the picture's. Shape: (2, 3)."""
+    """Similarity from frame pixels to the image's. Shape: (2, 3)."""
     size_px: int
-    """Side of the picture."""
+    """Side of the image."""
     framing: Framing
 
     @classmethod
@@ -74,10 +74,10 @@ class CameraLabels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """Everything that is true about one picture.
+    """Everything that is true about one image.
 
     Names of coordinates, bodies and markers are in the set's `set.json`, in the order of the arrays. Pixels
-    are the picture's; a point behind the camera has NaN there.
+    are the image's; a point behind the camera has NaN there.
     """
 
     schema: int = SCHEMA
@@ -116,7 +116,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     @classmethod
     def of(cls, sample: Sample) -> Labels:
-        """Label one picture."""
+        """Label one image."""
         picture, person = sample.picture, sample.person
         centres_m, markers_m = sample.joint_centres_m, sample.markers_m
         names = (name.partition("_")[0] for name in person.puppet.skeleton.body_names)
@@ -149,14 +149,14 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class EstimatedLabels(Labels, frozen=True, kw_only=True, eq=False):
-    """What an estimator said about a real picture, or the truth about a synthetic one."""
+    """What an estimator said about a real image, or the truth about a synthetic one."""
 
     q_weight: Array64 | None = None
     """How far each coordinate is to be trusted; None for the truth. Shape: (n_q,)."""
 
 
 class ClipLabels(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """What is true about all pictures of one clip: one person, one outfit, one camera."""
+    """What is true about all images of one clip: one person, one outfit, one camera."""
 
     schema: int = SCHEMA
     motion: str
@@ -211,7 +211,7 @@ def encode(labels: Labels | ClipLabels) -> bytes:
 
 
 def decode_labels(data: bytes) -> Labels:
-    """Labels of a picture from msgpack.
+    """Labels of an image from msgpack.
 
     Raises:
         TrainError: these are none, or of another schema.
@@ -220,7 +220,7 @@ def decode_labels(data: bytes) -> Labels:
 
 
 def decode_estimated_labels(data: bytes) -> EstimatedLabels:
-    """Labels of a picture, real or synthetic, from msgpack.
+    """Labels of an image, real or synthetic, from msgpack.
 
     Raises:
         TrainError: these are none, or of another schema.
@@ -241,7 +241,7 @@ def _decoded(decoder: msgspec.msgpack.Decoder[AnyLabels], data: bytes) -> AnyLab
     try:
         labels = decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TrainError(f"not labels of a synthetic picture: {error}") from error
+        raise TrainError(f"not labels of a synthetic image: {error}") from error
     if labels.schema != SCHEMA:
         raise TrainError(f"labels of schema {labels.schema}; this kinecast reads {SCHEMA}")
     return labels

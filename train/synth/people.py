@@ -1,4 +1,4 @@
-"""Endless pictures of synthetic people, block by block: one person, one outfit, one motion, many cameras.
+"""Endless images of synthetic people, block by block: one person, one outfit, one motion, many cameras.
 
 A block depends on the seed and its number alone, so that any block can be made again, in any order, by any
 number of processes.
@@ -29,9 +29,9 @@ Array = NDArray[np.float64]
 SEED_END = 2**32
 """Seeds are from 0 to one less."""
 BLOCK_SIZE = 8
-"""Pictures of one person in one outfit: dressing takes as long as rendering several pictures."""
+"""Images of one person in one outfit: dressing takes as long as rendering several images."""
 POSE_INTERVAL_S = 0.9
-"""Between two pictures of a block, so that they show different poses."""
+"""Between two images of a block, so that they show different poses."""
 CLIP_DURATION_S = 4.0
 CLIP_RATES_FPS = (25.0, 30.0, 30.0, 60.0)
 """Frame rates of webcams, each as likely."""
@@ -73,7 +73,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One picture and everything that is true about it."""
+    """One image and everything that is true about it."""
 
     picture: Picture
     person: Person
@@ -104,12 +104,12 @@ class Sample:
 
 
 class PeopleStream:
-    """Draws blocks of pictures.
+    """Draws blocks of images.
 
     Args:
         seed: Seed of everything.
         held_out: Draw the adults kept for evaluation instead of those for training.
-        size_px: Side of the pictures.
+        size_px: Side of the images.
         panorama_folder: Folder of `.hdr` panoramas; procedural backgrounds alone if left out.
         pool: Adults to draw from; all of them if left out.
         library: Motions to draw from; the procedural ones if left out.
@@ -139,7 +139,7 @@ class PeopleStream:
         self._studio = Studio(size_px=size_px, panorama_folder=panorama_folder)
 
     def block(self, number: int, *, framing: Framing | None = None) -> Iterator[Sample]:
-        """The pictures of one block.
+        """The images of one block.
 
         Args:
             number: Number of the block, from 0.
@@ -216,7 +216,7 @@ class PeopleStream:
     def photograph(
         self, person: Person, frame: int, rng: np.random.Generator, *, framing: Framing | None = None
     ) -> Sample:
-        """One picture of a moment of a person's motion, by a random camera."""
+        """One image of a moment of a person's motion, by a random camera."""
         nodes = person.puppet.node_transforms(person.motion.q[frame])
         picture = self._studio.shoot(
             person.dressed,

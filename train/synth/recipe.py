@@ -1,6 +1,6 @@
-"""What synthetic people are drawn, numbered: pictures come in blocks, and clips one by one.
+"""What synthetic people are drawn, numbered: images come in blocks, and clips one by one.
 
-A picture depends on the recipe and its number alone. So a set that was interrupted goes on where it stopped,
+An image depends on the recipe and its number alone. So a set that was interrupted goes on where it stopped,
 and any number of processes makes the same bytes.
 """
 
@@ -48,7 +48,7 @@ class Recipe:
             TrainError: the seed or the size is out of range, or something is missing.
         """
         if not SMALLEST_PX <= self.size_px <= LARGEST_PX:
-            raise TrainError(f"pictures of {self.size_px} px; accepted: {SMALLEST_PX} to {LARGEST_PX}")
+            raise TrainError(f"images of {self.size_px} px; accepted: {SMALLEST_PX} to {LARGEST_PX}")
         skeleton = load_skeleton()
         captured = choose_motions(self.motions, skeleton, held_out=self.held_out)
         return PeopleStream(
@@ -63,12 +63,12 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A part of a set: so many pictures, or clips, from the first."""
+    """A part of a set: so many images, or clips, from the first."""
 
     kind: Kind
     number: int
     first: int
-    """A multiple of `train.synth.people.BLOCK_SIZE` if pictures."""
+    """A multiple of `train.synth.people.BLOCK_SIZE` if images."""
     n: int
 
     @property
@@ -78,13 +78,13 @@ class Shard:
 
 
 def plan(kind: Kind, n: int, n_per_shard: int) -> list[Shard]:
-    """The shards of `n` pictures or clips."""
+    """The shards of `n` images or clips."""
     starts = range(0, n, n_per_shard)
     return [Shard(kind, k, first, min(n_per_shard, n - first)) for k, first in enumerate(starts)]
 
 
 def image_key(index: int) -> str:
-    """Key of a picture in its set."""
+    """Key of an image in its set."""
     return f"{index:09d}"
 
 
@@ -94,12 +94,12 @@ def clip_key(index: int) -> str:
 
 
 def coded(sample: Sample) -> CodedImage:
-    """A picture and its labels as they are stored."""
+    """An image and its labels as they are stored."""
     return CodedImage.of(sample.picture.image, Labels.of(sample))
 
 
 def draw_block(people: PeopleStream, number: int, n: int = BLOCK_SIZE) -> Iterator[CodedImage]:
-    """The first `n` pictures of a block."""
+    """The first `n` images of a block."""
     return map(coded, islice(people.block(number), n))
 
 
@@ -117,7 +117,7 @@ def write_shard(people: PeopleStream, shard: Shard, folder: Path, check: Callabl
         people: Stream to draw from.
         shard: Part of the set.
         folder: Folder of the set.
-        check: Called before each picture; raises to give up.
+        check: Called before each image; raises to give up.
 
     Raises:
         OSError: it cannot be written.

@@ -1,6 +1,6 @@
-"""Sets of synthetic pictures on disk: WebDataset tar files of JPEG pictures and msgpack labels.
+"""Sets of synthetic images on disk: WebDataset tar files of JPEG images and msgpack labels.
 
-A shard of pictures holds, for each key, `KEY.jpg` and `KEY.mp` (WebDataset's name for msgpack). A shard of
+A shard of images holds, for each key, `KEY.jpg` and `KEY.mp` (WebDataset's name for msgpack). A shard of
 clips holds, for each key, `KEY.clip.mp` and, for each frame, `KEY.FRAME.jpg` and `KEY.FRAME.mp`. Shards
 appear whole or not at all, and the same content always makes the same bytes.
 """
@@ -27,7 +27,7 @@ from train.errors import TrainError
 from train.synth.labels import ClipLabels, Labels, decode_clip_labels, decode_labels, encode
 
 JPEG_QUALITY = 95
-"""The webcam's own compression is in the picture already; this one should not show."""
+"""The webcam's own compression is in the image already; this one should not show."""
 PARTIAL = ".partial"
 _END = bytes(2 * tarfile.BLOCKSIZE)
 """Last bytes of every tar file."""
@@ -42,7 +42,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImage:
-    """One picture and everything that is true about it."""
+    """One image and everything that is true about it."""
 
     key: str
     image: NDArray[np.uint8]
@@ -52,7 +52,7 @@ class LabelledImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledClip:
-    """Consecutive pictures of one person by one camera."""
+    """Consecutive images of one person by one camera."""
 
     key: str
     labels: ClipLabels
@@ -61,14 +61,14 @@ class LabelledClip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodedImage:
-    """One picture as it is stored."""
+    """One image as it is stored."""
 
     jpeg: bytes
     labels: Labels
 
     @classmethod
     def of(cls, image: NDArray[np.uint8], labels: Labels) -> CodedImage:
-        """Compress a picture.
+        """Compress an image.
 
         Args:
             image: Red green blue. Shape: (size, size, 3).
@@ -89,7 +89,7 @@ class ShardWriter:
         self._tar = tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
 
     def add_image(self, key: str, picture: CodedImage) -> None:
-        """Append a picture; nothing else may have its key.
+        """Append an image; nothing else may have its key.
 
         Raises:
             OSError: the disk is full, for instance.
@@ -159,7 +159,7 @@ def shard_paths(folder: Path, kind: Kind) -> list[Path]:
 
 
 def read_images(folder: Path) -> Iterator[LabelledImage]:
-    """The pictures of a set that belong to no clip, in order.
+    """The images of a set that belong to no clip, in order.
 
     Raises:
         TrainError: there is no such folder, or a shard is damaged.
@@ -198,11 +198,11 @@ def decode_image(jpeg: bytes) -> NDArray[np.uint8]:
     """Red green blue. Shape: (size, size, 3).
 
     Raises:
-        TrainError: this is no picture.
+        TrainError: this is no image.
     """
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
     if image is None:
-        raise TrainError("not a JPEG picture")
+        raise TrainError("not a JPEG image")
     return np.ascontiguousarray(np.asarray(image, np.uint8)[..., ::-1])
 
 

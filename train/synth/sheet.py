@@ -1,4 +1,4 @@
-"""Contact sheets: pictures of a set with the skeleton on top, for people to judge."""
+"""Contact sheets: images of a set with the skeleton on top, for people to judge."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def lines(skeleton: Skeleton) -> list[tuple[int, int, tuple[int, int, int]]]:
 
 
 def draw_skeleton(picture: LabelledImage, skeleton: Skeleton, scale: int = 1) -> Image:
-    """A picture with joints and markers drawn where the labels say; what is hidden is faint.
+    """An image with joints and markers drawn where the labels say; what is hidden is faint.
 
     Args:
         picture: Image with labels.
         skeleton: Skeleton of the labels.
-        scale: Enlarges the picture.
+        scale: Enlarges the image.
 
     Returns:
         Shape (scale * size, scale * size, 3), red green blue.
@@ -79,7 +79,7 @@ def draw_skeleton(picture: LabelledImage, skeleton: Skeleton, scale: int = 1) ->
 
 
 def ring(image: Image, centre_px: NDArray[np.floating], radius_px: float) -> None:
-    """Mark a place in a picture."""
+    """Mark a place in an image."""
     radius = round(radius_px * (1 << _SHIFT))
     cv2.circle(image, _fixed(centre_px[None])[0], radius, _MARKER, 2, cv2.LINE_AA, _SHIFT)
 
@@ -110,7 +110,7 @@ def contact_sheet(images: list[Image], gap_px: int = 2) -> Image:
 
 
 def pick(folder: Path, description: SetDescription, n: int) -> list[LabelledImage]:
-    """Pictures spread evenly over a set; moments of its clips where it has no single pictures.
+    """Images spread evenly over a set; moments of its clips where it has no single images.
 
     Raises:
         TrainError: there are none, or a shard is damaged.
@@ -135,20 +135,20 @@ def _every(items: Iterable[LabelledImage], total: int, n: int) -> Iterator[Label
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Worst:
-    """The picture with the joint centre that lies farthest from what the skin shows."""
+    """The image with the joint centre that lies farthest from what the skin shows."""
 
     picture: LabelledImage
     joint: str
     residual_m: float
     n: int
-    """Pictures that were looked at."""
+    """Images that were looked at."""
 
 
 def find_worst(folder: Path, description: SetDescription, pool: PuppetPool, n: int) -> Worst:
     """The one of the first `n` images with the largest residual of any joint centre that is visible.
 
     Raises:
-        TrainError: the set was made of other bodies, or has no pictures.
+        TrainError: the set was made of other bodies, or has no images.
     """
     if bodies_sha(pool) != description.bodies_sha:
         raise TrainError(f"{folder}: made of other bodies than those here; give them with --bodies FILE")
@@ -158,12 +158,12 @@ def find_worst(folder: Path, description: SetDescription, pool: PuppetPool, n: i
         default=(0.0, "", -1),
     )
     if k < 0:
-        raise TrainError(f"{folder}: no single pictures; make some: kinecast train synth --images N")
+        raise TrainError(f"{folder}: no single images; make some: kinecast train synth --images N")
     return Worst(found[k][1], joint, residual_m, len(found))
 
 
 def shown_residuals_m(picture: LabelledImage, pool: PuppetPool) -> dict[str, float]:
-    """How far the joint centres that a picture shows are from the middle of the skin around, in m."""
+    """How far the joint centres that an image shows are from the middle of the skin around, in m."""
     labels = picture.labels
     residuals_m = centre_residuals_m(pool.puppet(labels.adult), labels.q)
     return {
@@ -180,7 +180,7 @@ def joint_body(joint: str, skeleton: Skeleton) -> int:
 
 
 def save_image(path: Path, image: Image) -> None:
-    """Write a picture.
+    """Write an image.
 
     Args:
         path: Ends in .png or .jpg.
@@ -191,7 +191,7 @@ def save_image(path: Path, image: Image) -> None:
     """
     options = {".png": [], ".jpg": [cv2.IMWRITE_JPEG_QUALITY, _SHEET_QUALITY]}
     if path.suffix not in options:
-        raise TrainError(f"{path}: not a name of a picture; accepted: .png, .jpg")
+        raise TrainError(f"{path}: not a name of an image; accepted: .png, .jpg")
     data = cv2.imencode(path.suffix, image[..., ::-1], options[path.suffix])[1].tobytes()
     try:
         path.write_bytes(data)

@@ -5,7 +5,7 @@ from itertools import islice
 
 from train.synth.stream import Recipe, stream
 
-for picture in islice(stream(Recipe(seed=1)), 3):
+for image in islice(stream(Recipe(seed=1)), 3):
     print(picture.image.shape, picture.labels.q)
 ```
 
@@ -30,11 +30,11 @@ __all__ = ["Recipe", "make_shards", "stream", "stream_clips"]
 
 
 def stream(recipe: Recipe, *, first: int = 0, step: int = 1, workers: int = 1) -> Iterator[LabelledImage]:
-    """Endless pictures, bit for bit those that a set of this recipe holds.
+    """Endless images, bit for bit those that a set of this recipe holds.
 
     Args:
         recipe: Recipe to draw.
-        first: Block to start with; a block is `train.synth.people.BLOCK_SIZE` pictures of one person.
+        first: Block to start with; a block is `train.synth.people.BLOCK_SIZE` images of one person.
         step: Draw every `step`-th block, so that several streams share the work.
         workers: Processes that draw.
 

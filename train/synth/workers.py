@@ -27,7 +27,7 @@ Task = Callable[[PeopleStream, Key], Result]
 """A function of a module, called in a worker."""
 
 # Each worker is one thread. More would fight over the cores, and sums of several threads round otherwise:
-# pictures would depend on the number of cores.
+# images would depend on the number of cores.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _AHEAD = 2
 

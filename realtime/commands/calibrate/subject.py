@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP = "measure a person: scale factors, neutral stance, a scaled model"
 GUIDE = (
-    (0.0, "stand still, facing the camera, arms hanging, head to feet in the picture"),
+    (0.0, "stand still, facing the camera, arms hanging, head to feet in the image"),
     (4.0, "turn around once, slowly"),
     (10.0, "lift one knee, then the other"),
     (15.0, "squat twice, slowly"),

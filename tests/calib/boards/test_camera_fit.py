@@ -18,7 +18,7 @@ WIDE = Intrinsics(640, 480, 420.0, 420.0, 325.0, 236.0, (-0.33, 0.12, 0.0005, 0.
 
 
 def seen(k: Intrinsics, T_cam_board: np.ndarray, noise_px: float = 0.1, seed: int = 0) -> BoardView:
-    """Corners as a finder would give them, without drawing the picture."""
+    """Corners as a finder would give them, without drawing the image."""
     p = BOARD.corners_m @ T_cam_board[:3, :3].T + T_cam_board[:3, 3]
     xy = p[:, :2] / p[:, 2:]
     uv_px = (brown(xy, k.distortion) if k.is_distorted else xy) * (k.fx, k.fy) + (k.cx, k.cy)
@@ -51,7 +51,7 @@ def test_a_camera_is_measured_from_blurred_and_noisy_pictures(kind: BoardKind, k
     assert np.hypot(fit.intrinsics.cx - k.cx, fit.intrinsics.cy - k.cy) < 2.0
     assert fit.rms_px < 0.3
     assert not fit.rejected
-    # The lens, not only its coefficients: where pixels of the picture look.
+    # The lens, not only its coefficients: where pixels of the image look.
     uv_px = np.concatenate([view.uv_px for view in views if view is not None])
     assert np.abs(fit.intrinsics.project(k.rays(uv_px)) - uv_px).max() < 2.0
 
@@ -86,7 +86,7 @@ def test_boards_are_where_they_were():
 
 def test_nothing_is_said_of_distortion_that_is_not_there():
     fit = fit_intrinsics(session(PLAIN), BOARD)
-    # Of the coefficients that the pictures do not need, none is left.
+    # Of the coefficients that the images do not need, none is left.
     assert sum(value != 0.0 for value in fit.intrinsics.distortion) <= 1
 
 
@@ -115,9 +115,9 @@ def test_pictures_that_contradict_each_other_are_refused():
 
 
 def test_too_few_views_are_refused():
-    with pytest.raises(BoardError, match=rf"in 3 pictures, at least {MIN_VIEWS} are needed"):
+    with pytest.raises(BoardError, match=rf"in 3 images, at least {MIN_VIEWS} are needed"):
         fit_intrinsics(session(WEBCAM)[:3], BOARD)
-    with pytest.raises(BoardError, match=r"in no picture, .*check --board and --corners"):
+    with pytest.raises(BoardError, match=r"in no image, .*check --board and --corners"):
         fit_intrinsics([], BOARD)
 
 

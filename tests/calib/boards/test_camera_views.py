@@ -11,11 +11,11 @@ from tests.support.boards import BoardScene, facing
 K = Intrinsics(640, 480, 560.0, 560.0, 325.0, 236.0)
 BOARD = Board(BoardKind.CHARUCO, 5, 8, 0.028)
 PLAIN = np.full((480, 640), 128, np.uint8)
-"""A picture without edges is not blurred; the views below come without pictures."""
+"""An image without edges is not blurred; the views below come without images."""
 
 
 def seen(T_cam_board: np.ndarray, noise_px: float = 0.1, seed: int = 0) -> BoardView | None:
-    """The corners inside the picture, as a finder would give them; None for too few."""
+    """The corners inside the image, as a finder would give them; None for too few."""
     uv_px = K.project(BOARD.corners_m @ T_cam_board[:3, :3].T + T_cam_board[:3, 3])
     uv_px = uv_px + np.random.default_rng(seed).normal(0.0, noise_px, uv_px.shape)
     ids = np.flatnonzero(((uv_px > 2) & (uv_px < (637, 477))).all(axis=1))

@@ -27,7 +27,7 @@ class SimulatedCamera:
         exposure_ms: of each row.
         readout_ms: from the first row's exposure to the last one's.
         to_stamp_ms: from the end of the last exposure to the frame's stamp.
-        processing_ms: from the stamp to the finished picture.
+        processing_ms: from the stamp to the finished image.
         jitter_ms: standard deviation of the last two.
     """
 
@@ -138,7 +138,7 @@ def test_a_camera_slower_than_the_flashes_is_refused():
 def test_too_few_flashes_are_refused():
     with pytest.raises(RealtimeError, match="3 flashes are too few"):
         measure(irregular_flashes(3), [])
-    with pytest.raises(RealtimeError, match="no pictures between the flashes"):
+    with pytest.raises(RealtimeError, match="no images between the flashes"):
         measure(irregular_flashes(10), [])
 
 

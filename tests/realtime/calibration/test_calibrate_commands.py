@@ -30,7 +30,7 @@ def scene() -> BoardScene:
 
 @pytest.fixture(scope="module")
 def folder(scene: BoardScene, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten pictures of a board, and one without."""
+    """Ten images of a board, and one without."""
     folder = tmp_path_factory.mktemp("pictures")
     for i, T in enumerate(poses_of_a_session(BOARD, K, 10, seed=5)):
         cv2.imwrite(str(folder / f"{i}.png"), scene.draw(T, noise=2.0, seed=i))
@@ -68,7 +68,7 @@ def test_pictures_become_a_camera_file(folder: Path, tmp_path: Path, capsys: pyt
 
 
 def test_the_published_cameras_come_out_of_their_pictures(shared_data: Path, tmp_path: Path):
-    """Two of the four; the others' pictures are looked at in test_camera_fit."""
+    """Two of the four; the others' images are looked at in test_camera_fit."""
     root = shared_data / "calibration"
     published = published_cameras(root / "Calib.qca.txt")
     for name in ("cam01", "cam04"):
@@ -146,7 +146,7 @@ def test_guidance_leaves_the_frame_alone_and_marks_the_corners(scene: BoardScene
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--corners", "6x9"], "no picture, at least 5 .* check --board and --corners"),
+        (["--corners", "6x9"], "no image, at least 5 .* check --board and --corners"),
         (["--corners", "5by8"], "such as 5x8"),
         (["--square-m", "28"], "as measured on the printed board"),
         (["--dictionary", "7X7_9"], "no dictionary 7X7_9"),
@@ -170,7 +170,7 @@ def test_too_few_pictures_and_mixed_cameras_are_refused(
     for name in ("0.png", "1.png"):
         (few / name).write_bytes((folder / name).read_bytes())
     out = ["--out", tmp_path / "camera.json"]
-    assert "2 pictures, at least 5" in refused(capsys, "calibrate", "camera", "--images", few, *OPTIONS, *out)
+    assert "2 images, at least 5" in refused(capsys, "calibrate", "camera", "--images", few, *OPTIONS, *out)
     cv2.imwrite(str(few / "2.png"), np.zeros((600, 800, 3), np.uint8))
     assert "all frames of a source must have one size" in refused(
         capsys, "calibrate", "camera", "--images", few, *OPTIONS, *out

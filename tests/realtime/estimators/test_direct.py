@@ -1,6 +1,6 @@
 """The `direct` estimator: geometry against rendered truth, tracking and losing people, refusals.
 
-The network is stood in for by one that knows the truth of a picture and answers as a perfect network would:
+The network is stood in for by one that knows the truth of an image and answers as a perfect network would:
 in the directions of the camera that looks at the crop it was given.
 """
 
@@ -258,7 +258,7 @@ def test_a_network_for_another_skeleton_is_refused(skeleton: Skeleton, network_p
 def test_turning_the_crop_turns_the_answer_into_the_same_camera(
     skeleton: Skeleton, network_path: Path
 ) -> None:
-    """A picture turned about its centre, looked at by a region turned with it, is the same picture."""
+    """An image turned about its centre, looked at by a region turned with it, is the same image."""
     lens = Intrinsics(480, 480, 500.0, 500.0, 239.5, 239.5)
     network = DirectNetwork(skeleton, lens, network_path)
     rng = np.random.default_rng(0)

@@ -111,7 +111,7 @@ def test_two_mirrors_undo_each_other() -> None:
 
 
 def in_mirror(seen: BlazePoseResult) -> BlazePoseResult:
-    """The same person in a mirrored picture of a camera whose principal point is the middle."""
+    """The same person in a mirrored image of a camera whose principal point is the middle."""
     landmarks_px = seen.landmarks_px[MIRRORED].copy()
     landmarks_px[:, 0] = CAMERA.intrinsics.width_px - landmarks_px[:, 0]
     roi = replace(seen.roi, centre_x_px=CAMERA.intrinsics.width_px - seen.roi.centre_x_px)

@@ -115,13 +115,13 @@ def shows(expected):
 
 window, rng = Window(), np.random.default_rng(0)
 window.open(1280, 720)
-picture = rng.integers(0, 255, (720, 1280, 3), np.uint8)
-window.show(picture)
-until(lambda: shows(picture), "each pixel as it was drawn, and nothing beside it")
+image = rng.integers(0, 255, (720, 1280, 3), np.uint8)
+window.show(image)
+until(lambda: shows(image), "each pixel as it was drawn, and nothing beside it")
 
 cv2.resizeWindow(TITLE, 360, 640)
 smaller = np.zeros((640, 360, 3), np.uint8)
-smaller[219:421] = cv2.resize(picture, (360, 202), interpolation=cv2.INTER_AREA)
+smaller[219:421] = cv2.resize(image, (360, 202), interpolation=cv2.INTER_AREA)
 until(lambda: shows(smaller), "the image shrunk by averaging, in the middle")
 assert window.size_px == (360, 640)
 drawn = rng.integers(0, 255, (640, 360, 3), np.uint8)

@@ -91,7 +91,7 @@ def test_the_persons_right_is_warm_and_stays_so_in_the_mirror(
         drawn = Overlay(skeleton, camera, coordinates=(), mirror=mirror).draw(plain(), standing(skeleton))
         columns[mirror] = [np.flatnonzero(where(drawn, c).any(axis=0)).mean() for c in (RIGHT, LEFT)]
     middle = (SIZE_PX[0] - 1) / 2
-    # Facing the camera, the person's right is on the picture's left; a mirror swaps that.
+    # Facing the camera, the person's right is on the image's left; a mirror swaps that.
     assert columns[False][0] < middle < columns[False][1]
     assert columns[True][1] < middle < columns[True][0]
     assert columns[True][0] == pytest.approx(SIZE_PX[0] - 1 - columns[False][0], abs=1.5)
@@ -288,7 +288,7 @@ def test_no_picture_and_no_pose_makes_it_fail(
     skeleton: Skeleton, camera: CameraCalibration, width: int, height: int, data: st.DataObject
 ) -> None:
     q = np.random.default_rng(data.draw(st.integers(0, 999))).normal(0.0, 1.5, skeleton.n_q)
-    # Anywhere, also behind the camera and far outside the picture.
+    # Anywhere, also behind the camera and far outside the image.
     q[3:6] += data.draw(st.tuples(*[st.floats(-50.0, 50.0)] * 3))
     sample = sample_of(skeleton, q)
     sample.confidence[:] = data.draw(st.floats(0.0, 1.0) | st.just(float("nan")))

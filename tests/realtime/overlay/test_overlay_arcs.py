@@ -137,7 +137,7 @@ def along(start: np.ndarray, end: np.ndarray, image: np.ndarray) -> np.ndarray:
 def test_a_guessed_leg_is_dashed_and_a_measured_one_is_not(
     skeleton: Skeleton, camera: CameraCalibration
 ) -> None:
-    """Legs outside the picture must not look measured."""
+    """Legs outside the image must not look measured."""
     sample = seen_from_the_side(skeleton)
     index = skeleton.body_index
     centres = camera.project(joint_centres(skeleton, sample.q))

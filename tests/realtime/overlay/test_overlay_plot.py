@@ -46,7 +46,7 @@ def black() -> np.ndarray:
 
 
 def area(drawn: np.ndarray) -> np.ndarray:
-    """The part of the picture between the plot's axes."""
+    """The part of the image between the plot's axes."""
     top = SIZE_PX[1] - MARGIN_PX - HEIGHT_PX
     return drawn[top + 24 : top + HEIGHT_PX - 16, MARGIN_PX + 36 : MARGIN_PX + WIDTH_PX - 10].astype(int)
 

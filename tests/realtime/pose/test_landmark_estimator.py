@@ -138,7 +138,7 @@ def test_scale_factors_follow_the_size_seen_then_freeze(skeleton: Skeleton, mode
         small.update(world_m, np.ones(33))
         large.update(1.1 * world_m, np.ones(33))
     np.testing.assert_allclose(large.scale_factors, 1.1 * small.scale_factors, rtol=1e-9)
-    # Proportions stay close together, whatever one picture seems to show.
+    # Proportions stay close together, whatever one image seems to show.
     assert np.ptp(small.scale_factors) < 2.0 * PROPORTION_LIMIT * small.scale_factors.mean()
     assert small.is_frozen and not small.update(world_m * 2.0, np.ones(33))
 

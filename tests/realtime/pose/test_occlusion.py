@@ -1,4 +1,4 @@
-"""Legs that a real person's picture hides for a while: no jumps, no invented motion, all well after."""
+"""Legs that a real person's image hides for a while: no jumps, no invented motion, all well after."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def hip_row_px(estimator: Estimator, sample: PoseSample) -> int:
 
 
 def track(estimator: Estimator, frames: list[tuple[float, Frame]], *, hide: bool) -> Run:
-    """Follow the person; from the hips down, the picture is painted over for 3 s."""
+    """Follow the person; from the hips down, the image is painted over for 3 s."""
     estimator.reset()
     samples: list[PoseSample] = []
     row_px: int | None = None

@@ -1,4 +1,4 @@
-"""The pelvis's place from exact and from disturbed pictures of people whose place is known."""
+"""The pelvis's place from exact and from disturbed images of people whose place is known."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_the_floor_corrects_the_depth_of_people_whose_size_is_wrong(
 def test_nobody_stands_in_the_floor_for_long(skeleton: Skeleton, model: LandmarkModel) -> None:
     factors, q = np.ones((skeleton.n_bodies, 3)), pose(skeleton)
     sunk = q.copy()
-    sunk[4] -= 0.15  # as a picture says whose camera stands lower than believed
+    sunk[4] -= 0.15  # as an image says whose camera stands lower than believed
     heights = []
     for has_floor in (False, True):
         stage = PelvisPosition(skeleton, model, replace(CAMERA, has_floor=has_floor))

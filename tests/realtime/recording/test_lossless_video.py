@@ -1,4 +1,4 @@
-"""Pictures that are kept without loss: FFmpeg, through OpenCV, gets back every bit, whatever happened."""
+"""Images that are kept without loss: FFmpeg, through OpenCV, gets back every bit, whatever happened."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ kinds = st.sampled_from(["noise", "flat", "extremes", "slope"])
 def test_every_picture_comes_back_bit_by_bit(
     tmp_path_factory: pytest.TempPathFactory, width: int, height: int, drawn: list[str], seed: int
 ) -> None:
-    """Whatever the first picture was, whose colours decide the codes."""
+    """Whatever the first image was, whose colours decide the codes."""
     path = tmp_path_factory.getbasetemp() / "any.mkv"
     rng = np.random.default_rng(seed)
     images = [picture(rng, kind, (height, width, 3)) for kind in drawn]
@@ -99,7 +99,7 @@ def test_a_video_that_was_cut_anywhere_plays_up_to_there(tmp_path: Path) -> None
     video = LosslessVideo(path, images[0], 30.0)
     for k, image in enumerate(images):
         video.write(image, k * 10**8)
-        ends.append(path.stat().st_size)  # each picture is in the file when `write` returns
+        ends.append(path.stat().st_size)  # each image is in the file when `write` returns
     video.close()
     whole = path.read_bytes()
     rng = np.random.default_rng(2)

@@ -60,7 +60,7 @@ class FakePictures:
 
     def _check_room(self) -> None:
         if len(self.images) + len(self.overlays) >= self._room:
-            raise OSError("no space left for pictures")
+            raise OSError("no space left for images")
 
 
 class FakeRecorder:
@@ -183,7 +183,7 @@ def test_pictures_that_fill_the_disk_end_the_recording(
                 said.append(str(error))
         outputs.close()
     said += [record.getMessage() for record in caplog.records]
-    assert len(said) == 1 and "no space left for pictures" in said[0]
+    assert len(said) == 1 and "no space left for images" in said[0]
     assert len(recorder.pictures.overlays) + len(recorder.pictures.images) == 3
     assert 1 <= len(recorder.written) < 200 and recorder.n_closed == 1
 

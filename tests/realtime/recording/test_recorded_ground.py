@@ -71,7 +71,7 @@ def test_every_file_is_in_the_ground_of_camera_json(
     assert final is not None
     camera = load_camera(folder / "camera.json")
     np.testing.assert_allclose(camera.T_ground_cam, final.T_ground_cam, atol=1e-9)
-    # Where the person was in the picture, and how they faced, from the estimates alone.
+    # Where the person was in the image, and how they faced, from the estimates alone.
     markers_m = read_trc(folder / "markers.trc").positions_m
     rotations = [read(folder / name) for read, name in ((read_sto, "angles.sto"), (read_mot, "angles.mot"))]
     settled_deg = np.degrees(np.arctan2(final.T_ground_cam[2, 2], -final.T_ground_cam[0, 2]))

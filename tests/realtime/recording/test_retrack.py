@@ -104,7 +104,7 @@ def test_frames_that_were_dropped_are_not_in_the_video(tmp_path: Path, no_networ
     assert bits(again) == bits(live)
     table = live / FRAMES_NAME
     whole, n_rows = table.read_bytes(), len(bits(live))
-    table.write_bytes(whole[:-3])  # cut, as by a kill: the picture is there and its row is not
+    table.write_bytes(whole[:-3])  # cut, as by a kill: the image is there and its row is not
     assert cli.main(["replay", str(live), "--retrack", "--out", str(again), "--replace"]) == 0
     assert len(bits(again)) == n_rows - 1
 

@@ -18,7 +18,7 @@ from tests.support.mp4 import picture
 
 
 class Mjpeg(BaseHTTPRequestHandler):
-    """A network camera: JPEG pictures without end."""
+    """A network camera: JPEG images without end."""
 
     def do_GET(self) -> None:
         self.send_response(200)

@@ -1,4 +1,4 @@
-"""Videos, pictures and drawn people as sources; what is wrong with them is said."""
+"""Videos, images and drawn people as sources; what is wrong with them is said."""
 
 from __future__ import annotations
 

@@ -291,7 +291,7 @@ def test_fitting_tells_what_is_missing(squat: LiftData, skeleton: Skeleton):
 def test_a_fit_recovers_an_offset_and_its_clip_constant(
     noisy: ObservationModel, squat: LiftData, view: TrueView, skeleton: Skeleton
 ):
-    """Pictures and clips of a model that puts both wrists 5 cm too far away and trembles by 2 cm."""
+    """Images and clips of a model that puts both wrists 5 cm too far away and trembles by 2 cm."""
     biased = replace(noisy, place=MeanNetwork(N_FEATURES + 33, N_PLACE, width=8), events=NO_EVENTS)
     biased.place.target_mean[[15 * 3 + 2, 16 * 3 + 2]] = 0.05
     rng = np.random.default_rng(0)

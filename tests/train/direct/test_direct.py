@@ -327,7 +327,7 @@ def test_regions_hold_the_person_and_follow_the_seed(pictures: list[LabelledImag
 
 
 def test_cutting_is_opencvs_warp_of_the_frame(pictures: list[LabelledImage]) -> None:
-    """A region of the stored picture comes out as if it were cut from the camera's frame."""
+    """A region of the stored image comes out as if it were cut from the camera's frame."""
     picture = pictures[0]
     A = picture.labels.camera.crop_from_frame
     inverse = np.linalg.inv(np.vstack([A, [0, 0, 1]]))

@@ -108,7 +108,7 @@ def test_an_unknown_encoder_is_refused() -> None:
 
 
 def test_blazepose_maps_are_those_that_its_landmarks_come_from() -> None:
-    """Another picture changes them, the same one does not, and they agree with a plain run to the end."""
+    """Another image changes them, the same one does not, and they agree with a plain run to the end."""
     path = published("pose_landmark_full")
     encoder = make_encoder("blazepose")
     picture = torch.rand(2, 3, 256, 256)

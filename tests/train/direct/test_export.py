@@ -40,7 +40,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def network(head: str = "kinecast") -> DirectModel:
     torch.manual_seed(1)
     made = DirectModel(NetworkConfig("tiny", head, 64), LAYOUT)
-    made.train()  # so that normalisation has seen pictures
+    made.train()  # so that normalisation has seen images
     with torch.no_grad():
         made(torch.rand(16, 3, 64, 64), torch.rand(16, 1))
     return made.eval()
@@ -123,7 +123,7 @@ def test_one_command_compares_and_another_exports(
     exported = tmp_path / "net.onnx"
     assert cli.main(["train", "export", str(out / "tiny_kinecast"), "--out", str(exported)]) == 0
     assert "--estimator direct --model-path" in capsys.readouterr().out
-    assert load_spec(exported).name == "tiny after 32 pictures"
+    assert load_spec(exported).name == "tiny after 32 images"
     weights = exported.with_suffix(".safetensors")
     assert weights.stat().st_size < 0.6 * exported.stat().st_size
     assert str(tmp_path).encode() not in weights.read_bytes()  # it is for others

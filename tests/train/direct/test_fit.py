@@ -134,7 +134,7 @@ def test_two_processes_share_the_pictures_and_one_goes_on(folder: Path, tmp_path
         [sys.executable, *torchrun, *fitting, "24"], env=alone, capture_output=True, text=True, check=False
     )
     assert both.returncode == 0, both.stderr
-    assert both.stdout.count(": 24 pictures seen; ") == 1
+    assert both.stdout.count(": 24 images seen; ") == 1
     spec = load_checkpoint(tmp_path)[1]
     assert (spec.images, spec.step) == (24, 3)
     one = subprocess.run(
@@ -258,7 +258,7 @@ def test_weights_of_a_network_that_was_built_otherwise_are_refused(
 
 
 def test_a_side_that_does_not_suit_is_refused() -> None:
-    with pytest.raises(TrainError, match="pictures of 100 px; tiny takes multiples of 32, from 64"):
+    with pytest.raises(TrainError, match="images of 100 px; tiny takes multiples of 32, from 64"):
         DirectModel(replace(TINY, input_px=100), LAYOUT)
     with pytest.raises(TrainError, match="no head 'd4ke'; accepted: kinecast, d3ke"):
         DirectModel(replace(TINY, head="d4ke"), LAYOUT)
@@ -272,11 +272,11 @@ def test_commands_fit_measure_and_refuse(folder: Path, tmp_path: Path, capsys) -
     ]  # fmt: skip
     assert cli.main([*words, "--save-every", "1"]) == 0
     said = capsys.readouterr().out
-    assert "0 of 64 pictures seen" in said and "64 pictures seen" in said and "waiting for data" in said
+    assert "0 of 64 images seen" in said and "64 images seen" in said and "waiting for data" in said
     assert cli.main(["train", "evaluate", str(out), "--data", str(folder), "--n", "20",
                      "--json", str(tmp_path / "score.json")]) == 0  # fmt: skip
     said = capsys.readouterr().out
-    assert "knee_angle_r" in said and "20 pictures: all angles" in said
+    assert "knee_angle_r" in said and "20 images: all angles" in said
     assert '"mpjpe_mm"' in (tmp_path / "score.json").read_text()
     for more, complaint in (
         (["--without", "jionts"], "no term 'jionts'"),

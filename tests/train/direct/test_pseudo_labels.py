@@ -1,4 +1,4 @@
-"""Recordings become pictures whose labels are those of the recording, trusted as far as it trusted itself."""
+"""Recordings become images whose labels are those of the recording, trusted as far as it trusted itself."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> ShardPictures:
     recording = write_recording(tmp_path / "recording")
     out = tmp_path / "set"
     assert cli.main(["train", "pseudo-labels", str(recording), "--out", str(out), "--every", "2"]) == 0
-    assert "6 pictures of 1 recordings" in capsys.readouterr().out
+    assert "6 images of 1 recordings" in capsys.readouterr().out
     assert cli.main(["train", "pseudo-labels", str(recording), "--out", str(out)]) == 2
     assert "holds a set already" in capsys.readouterr().err
     return ShardPictures([out], SKELETON)
@@ -89,7 +89,7 @@ def test_labels_are_the_recordings(made: ShardPictures) -> None:
         assert abs(int(np.median(picture.image)) - 10 * frame) < 6
         feet = picture.labels.scale_factors[SKELETON.body_index("calcn_r")]
         np.testing.assert_allclose(feet, SCALE, rtol=1e-3)
-        # Joints in the stored picture are those of the camera's, through the stored similarity.
+        # Joints in the stored image are those of the camera's, through the stored similarity.
         A = picture.labels.camera.crop_from_frame
         in_frame = CAMERA.project(picture.labels.centres_m.astype(np.float64))
         np.testing.assert_allclose(picture.labels.centres_px, in_frame @ A[:, :2].T + A[:, 2], atol=0.05)
@@ -116,7 +116,7 @@ def test_they_join_the_others_in_their_share(made: ShardPictures) -> None:
             missed += 1
     assert 0.6 < missed / 200 < 0.8
     stacked = collate(batch)
-    assert bool((stacked.present == 1.0).all())  # nobody knows where a real picture is empty
+    assert bool((stacked.present == 1.0).all())  # nobody knows where a real image is empty
     assert float(stacked.q_weight.min()) == 0.0
 
 

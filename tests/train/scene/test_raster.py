@@ -12,7 +12,7 @@ SIZE_PX = 64
 
 
 def random_mesh(rng: np.random.Generator, n_vertices: int = 300, n_faces: int = 500, size_px: int = SIZE_PX):
-    """Overlapping triangles of all sizes, some behind the camera, some off the picture, some degenerate."""
+    """Overlapping triangles of all sizes, some behind the camera, some off the image, some degenerate."""
     p_px = np.empty((n_vertices, 3), np.float32)
     p_px[:, :2] = rng.uniform(-0.3 * size_px, 1.3 * size_px, (n_vertices, 2))
     p_px[:, 2] = 1.0 / rng.uniform(0.5, 5.0, n_vertices)

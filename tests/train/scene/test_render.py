@@ -1,4 +1,4 @@
-"""Whole pictures: geometry against OpenCV, labels in constructed scenes, determinism, torch parity."""
+"""Whole images: geometry against OpenCV, labels in constructed scenes, determinism, torch parity."""
 
 from __future__ import annotations
 
@@ -323,7 +323,7 @@ def test_seats_and_desks_fit_the_person(people):
 
 
 def test_same_seed_same_bytes(people):
-    """Also by a studio whose buffers other pictures have used."""
+    """Also by a studio whose buffers other images have used."""
     used, fresh = Studio(size_px=96), Studio(size_px=96)
     for seed, (puppet, person) in enumerate(people):
         nodes = nodes_of(puppet, SEATED if seed % 2 else STANDING, heading=float(seed))

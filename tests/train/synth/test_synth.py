@@ -195,7 +195,7 @@ def test_a_full_disk_stops_with_a_clear_message_and_keeps_what_is_whole(
         (["--seed", "4294967296"], "seed 4294967296; accepted"),
         (["--seed", "two"], "invalid int value: 'two'"),
         (["--images", "0"], "'0' is not a whole number from 1"),
-        (["--size", "20"], "pictures of 20 px; accepted: 64 to 1024"),
+        (["--size", "20"], "images of 20 px; accepted: 64 to 1024"),
         (["--motions", "cmu,juggling"], "no motion source 'juggling'; accepted: captured, procedural, cmu"),
         (["--motions", "set.json"], "no motion source 'set.json'"),
         (["--backgrounds", "nowhere"], "nowhere: no .hdr panoramas"),
@@ -270,7 +270,7 @@ def test_captured_motion_is_split_by_name(pool: PuppetPool, tmp_path: Path):
 def test_a_sheet_shows_pictures_with_the_skeleton(reference: Path, tmp_path: Path, capsys):
     out = tmp_path / "sheet.png"
     assert cli.main(["train", "sheet", str(reference), "--out", str(out), "--n", "9"]) == 0
-    assert "9 pictures" in capsys.readouterr().out
+    assert "9 images" in capsys.readouterr().out
     assert cv2.imread(str(out)).shape == (3 * SIZE_PX + 4, 3 * SIZE_PX + 4, 3)
 
 
@@ -296,7 +296,7 @@ def test_the_worst_picture_is_found(reference: Path, recipe: Recipe, tmp_path: P
 @pytest.mark.parametrize(
     ("folder", "out", "said"),
     [
-        ("nowhere", "sheet.png", "no set of pictures; make one: kinecast train synth"),
+        ("nowhere", "sheet.png", "no set of images; make one: kinecast train synth"),
         ("empty", "sheet.png", "no complete shard yet"),
         ("reference", "sheet.gif", "accepted: .png, .jpg"),
         ("reference", "nowhere/sheet.png", "cannot be written"),
