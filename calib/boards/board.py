@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 CORNERS_RANGE = (3, 40)
 SQUARE_RANGE_M = (0.003, 1.0)
 MARKER_SHARE = 0.7
-"""Side of a ChArUco marker as a share of its square, unless told."""
+"""Side of a ChArUco marker as a share of its square by default."""
 DICTIONARIES = tuple(f"{bits}X{bits}_{count}" for bits in (4, 5, 6) for count in (50, 100, 250, 1000))
 DEFAULT_DICTIONARY = "4X4_250"
 """The largest bits, so readable from farthest."""

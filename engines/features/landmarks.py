@@ -1,4 +1,4 @@
-"""What the lifter is told about BlazePose's landmarks; the same for training and live use.
+"""Inputs of the lift network, from BlazePose's landmarks; the same for training and live use.
 
 Landmarks are put into a frame that stands upright in the room and faces where the person faces, so that the
 network need not learn that people look alike from all sides. The frame's axes are ground's: X forward,

@@ -1,4 +1,4 @@
-"""How good estimated motion is over time: error, tremor at rest, lag, and sides taken for each other.
+"""How good estimated motion is over time: error, jitter at rest, lag, and left/right swaps.
 
 Angles in degrees, one column a coordinate; NaN where nobody was seen. Recordings travel between those who
 estimate and those who compare as one `.npz` file.
@@ -50,7 +50,7 @@ class MotionScore:
     mae_deg: dict[str, float]
     """Mean absolute error of each coordinate."""
     jitter_deg: float
-    """RMS over coordinates of the tremor at rest; NaN where nothing rests."""
+    """RMS over coordinates of the jitter at rest; NaN where nothing rests."""
     lag_s: float
     """NaN where nothing moves."""
     n_swaps: int

@@ -18,7 +18,7 @@ N_PELVIS, N_FEET = 3, 2
 MIN_LOG_SIGMA, MAX_LOG_SIGMA = -4.5, 0.5
 """Of a coordinate in rad: nothing is known better, nothing worse."""
 UNDERRATED = 4.0
-"""On 400 images of synthetic people that nothing was learnt from, errors of legs, arms and trunk were twice
+"""On 400 images of synthetic people outside the training data, errors of legs, arms and trunk were twice
 what the lifter and the solver reckoned, whether legs were in view or not: the factor of variances."""
 
 

@@ -100,7 +100,7 @@ def _grid(axes: _Axes) -> list[Markup]:
     middle = 0.5 * (TOP + bottom)
     parts.append(element("text", "delay in ms", x=0.5 * (LEFT + right), y=HEIGHT - 8, class_="middle"))
     parts.append(
-        element("text", "tremor at rest in deg", transform=f"translate(16 {middle}) rotate(-90)",
+        element("text", "jitter at rest in deg", transform=f"translate(16 {middle}) rotate(-90)",
                 class_="middle")
     )  # fmt: skip
     return parts

@@ -61,7 +61,7 @@ class LegLengthCheck:
         return t_ns - self._since_ns >= 1e9 * LASTS_S
 
     def _lengthening(self, neutral: Array, seen: Sighting) -> float:
-        """Length of the legs over that in the neutral pose; 0 where it cannot be told."""
+        """Length of the legs over that in the neutral pose; 0 where it is unknown."""
         then_m, now_m = (self._lengths(rays) for rays in (neutral, seen.rays))
         moved = np.linalg.norm(seen.rays[self._ankles] - neutral[self._ankles], axis=1)
         is_there = seen.weights[[*self._hips, *self._ankles]].min() >= MIN_WEIGHT

@@ -1,4 +1,4 @@
-"""From the landmarks of a frame to coordinates, with what the frames before told about the person.
+"""From the landmarks of a frame to coordinates, with what earlier frames showed of the person.
 
 The person's size is averaged (`realtime.person.scaling`), their landmark offsets are learned in the neutral
 pose (`realtime.person.offsets`), landmarks are corrected by them, and the solver fits the corrected rays.

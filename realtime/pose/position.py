@@ -28,7 +28,7 @@ ACROSS_M = 0.015
 DEPTH_NOISE = 0.02
 """Standard deviation of its depth from frame to frame, as a share; the lasting part is
 `position_filter.DEPTH_BIAS`."""
-PICTURE_DOUBT, FLOOR_DOUBT = 6.0, 9.0
+IMAGE_GATE, FLOOR_GATE = 6.0, 9.0
 FOOT_M = (0.04, 0.025)
 """Standard deviation of a foot against the pelvis, by the angles: horizontally and vertically."""
 SUNK_M = 0.02
@@ -155,8 +155,8 @@ class PelvisPosition:
         values[2] += depth_m
         variance = np.array([ACROSS_M, ACROSS_M, DEPTH_NOISE * depth_m]) ** 2
         # Apart: a wrong depth says nothing against the ray.
-        self._filter.update(rows[:2], values[:2], variance[:2], PICTURE_DOUBT)
-        self._filter.update(rows[2:], values[2:], variance[2:], PICTURE_DOUBT)
+        self._filter.update(rows[:2], values[:2], variance[:2], IMAGE_GATE)
+        self._filter.update(rows[2:], values[2:], variance[2:], IMAGE_GATE)
 
     def _add_stance(self, stance: Stance) -> None:
         """Update with a foot that stands."""
@@ -165,7 +165,7 @@ class PelvisPosition:
         values = directions @ (stance.floor_m - stance.offset_m)
         across, vertical = FOOT_M
         variance = np.array([across**2 + (FOOT_ACROSS_M / stance.fall) ** 2, across**2, vertical**2])
-        self._filter.update(rows, values, variance / stance.contact, FLOOR_DOUBT)
+        self._filter.update(rows, values, variance / stance.contact, FLOOR_GATE)
 
     def _keep_above_floor(self, lowest_m: float) -> None:
         """Keep the lowest sole from sinking into the floor, whichever foot it is and however it moves.
@@ -175,7 +175,7 @@ class PelvisPosition:
         """
         if self._filter.position_m[1] + lowest_m < 0.0:
             row = np.array([[0.0, 1.0, 0.0, 0.0]])
-            self._filter.update(row, np.array([-lowest_m]), np.array([SUNK_M**2]), FLOOR_DOUBT)
+            self._filter.update(row, np.array([-lowest_m]), np.array([SUNK_M**2]), FLOOR_GATE)
 
     def _shifted(self, q: Array, shift_m: Array) -> Array:
         root = self._root

@@ -63,17 +63,17 @@ class PositionFilter:
         """Move on in time."""
         _predict(self._x, self._P, dt_s)
 
-    def update(self, rows: Array, values: Array, variance: Array, doubt: float) -> None:
+    def update(self, rows: Array, values: Array, variance: Array, gate: float) -> None:
         """Take measurements that belong together into account.
 
         Args:
             rows: Rows of the measurement matrix, for position and depth bias. Shape: (n, 4).
             values: Shape: (n,).
             variance: Shape: (n,).
-            doubt: Squared Mahalanobis distance at which the measurements count half: they are wrong now and
+            gate: Squared Mahalanobis distance at which the measurements count half: they are wrong now and
                 then, and then by much (a Student's t instead of a normal distribution).
         """
-        _update(self._x, self._P, rows, values, variance, doubt)
+        _update(self._x, self._P, rows, values, variance, gate)
 
 
 @njit(cache=True, nogil=True)
@@ -102,10 +102,10 @@ def _predict(x: Array, P: Array, dt_s: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _update(x: Array, P: Array, rows: Array, values: Array, variance: Array, doubt: float) -> None:
+def _update(x: Array, P: Array, rows: Array, values: Array, variance: Array, gate: float) -> None:
     """Kalman's update, in place, with R larger for measurements that surprise; see `PositionFilter.update`.
 
-    With d = z - H x and S = H P H' + R, R grows by the factor 1 + d' S^-1 d / doubt. Then K = P H' S^-1,
+    With d = z - H x and S = H P H' + R, R grows by the factor 1 + d' S^-1 d / gate. Then K = P H' S^-1,
     x += K d and P -= K H P. Shapes: (7,), (7, 7), (n, 4), (n,), (n,).
     """
     n = rows.shape[0]
@@ -120,7 +120,7 @@ def _update(x: Array, P: Array, rows: Array, values: Array, variance: Array, dou
         S[k, k] += variance[k]
     weighted = _solve_positive(S, d)
     for k in range(n):
-        growth += d[k] * weighted[k] / doubt
+        growth += d[k] * weighted[k] / gate
     for k in range(n):
         S[k, k] += variance[k] * growth
     for i in range(N_STATE):

@@ -6,7 +6,7 @@ from itertools import islice
 from train.synth.stream import Recipe, stream
 
 for image in islice(stream(Recipe(seed=1)), 3):
-    print(picture.image.shape, picture.labels.q)
+    print(image.image.shape, image.labels.q)
 ```
 
 Several workers are processes that import the script anew: such a script needs `if __name__ == "__main__":`.

@@ -1,4 +1,4 @@
-"""Measures of motion over time, on motions whose error, tremor and lag were put in."""
+"""Measures of motion over time, on motions whose error, jitter and lag were put in."""
 
 from __future__ import annotations
 

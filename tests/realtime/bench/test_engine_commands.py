@@ -108,7 +108,7 @@ def test_pictures_are_refused_where_a_network_takes_none(
 ) -> None:
     write_remembering_network(tmp_path / "m.onnx")
     assert engines("build", tmp_path / "m.onnx", "--inputs", "clip.mp4") == 2
-    assert "takes no pictures; accepted: FILE.npz" in capsys.readouterr().err
+    assert "takes no images; accepted: FILE.npz" in capsys.readouterr().err
 
 
 def test_runtime_is_for_direct_networks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ def test_hidden_joints_do_not_count_and_nobody_is_an_error() -> None:
 def test_the_command_prints_and_writes_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(evaluate.session, "source_of", lambda options: FakeSource(20))
+    monkeypatch.setattr(evaluate, "source_of", lambda options: FakeSource(20))
     monkeypatch.setattr(evaluate, "make_camera", lambda *_: CAMERA)
     monkeypatch.setattr(evaluate, "make_estimator", lambda *_: Standing())
     monkeypatch.setattr(evaluate, "independent_observer", lambda search: lambda image: seen({}))

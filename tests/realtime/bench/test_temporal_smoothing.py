@@ -59,7 +59,7 @@ def test_the_table_and_the_drawing(
     assert [line.split()[0] for line in lines[1:4]] == ["raw", "net", "One-Euro"]
     assert any("as steady as net" in line and "net is 10." in line for line in lines)
     texts = [e.text for e in ElementTree.parse(tmp_path / "m.svg").iter() if e.tag.endswith("text")]
-    labels = {"raw", "net", "One-Euro with shipped constants", "delay in ms", "tremor at rest in deg"}
+    labels = {"raw", "net", "One-Euro with shipped constants", "delay in ms", "jitter at rest in deg"}
     assert labels <= set(texts)
     with pytest.raises(RealtimeError, match="no estimate 'nobody'; it has raw, net"):
         main([str(tmp_path / "m.npz"), "--raw", "nobody"])
