@@ -26,9 +26,12 @@ except ImportError as error:  # nearly all tests need it: name the cause once
 settings.register_profile("kinecast", deadline=None)  # a busy machine is not a failure
 settings.load_profile("kinecast")
 
-# A shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt.
+# A shell's background job ignores Ctrl-C, and one under nohup the end of its terminal; so would the programs
+# that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from realtime.errors import RecordingError
 from realtime.export.even import evenly
 from realtime.export.extras import need
 from realtime.export.motion import RecordedMotion
@@ -18,9 +21,22 @@ def write_c3d(motion: RecordedMotion, path: Path) -> None:
     those of ground: Y up, X where the person faced at first. The number of the first frame tells its time.
 
     Raises:
-        RecordingError: ezc3d is missing, or nobody was tracked.
+        RecordingError: ezc3d is missing or cannot work beside opensim, or nobody was tracked.
     """
     ezc3d = need("ezc3d", "a C3D file")
+    try:
+        _write(ezc3d, motion, path)
+    except TypeError as error:
+        if "opensim" not in sys.modules:
+            raise
+        # Both wrap C++ by SWIG, which keeps one table of types for a process.
+        raise RecordingError(
+            "ezc3d cannot write in a process in which opensim was used; "
+            "run: kinecast export REC --to c3d --out FILE"
+        ) from error
+
+
+def _write(ezc3d: Any, motion: RecordedMotion, path: Path) -> None:
     even, model = evenly(motion), motion.meta.model
     is_angle = np.array(model.is_rotational, dtype=np.bool_)
     to_unit = np.where(is_angle, np.degrees(1.0), 1.0)
