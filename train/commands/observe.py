@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise TrainError(f"{args.out}: the name must end in .safetensors")
     skeleton = load_skeleton()
     pictures, clips = split_sources([LiftData.load(folder) for folder in args.data])
-    print(f"{len(pictures)} pictures, {len(clips)} frames of {len(list(clips.clips()))} clips")
+    print(f"{len(pictures)} images, {len(clips)} frames of {len(list(clips.clips()))} clips")
     model = fit_observation(pictures, clips, skeleton, MeanOptions(steps=args.steps, seed=args.seed))
     save_model(model, args.out)
     print(f"{args.out}: written; simulate clips: kinecast train simulate {args.out}")

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.worst:
         pictures = pick(args.folder, description, args.n or _SHEET_IMAGES)
         save_image(args.out, contact_sheet([draw_skeleton(picture, skeleton) for picture in pictures]))
-        print(f"{args.out}: {len(pictures)} pictures")
+        print(f"{args.out}: {len(pictures)} images")
         return 0
     pool = PuppetPool(skeleton, args.bodies)
     worst = find_worst(args.folder, description, pool, args.n or _WORST_IMAGES)
