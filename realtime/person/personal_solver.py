@@ -139,10 +139,12 @@ class PersonalSolver:
         expected = None if self._prior is None else self._prior.expect(result)
         prior = self._habit if expected is None else self._tempered(expected)
         self._solver.across_factor = KNOWN_ACROSS if self.person.is_known else 1.0
-        found = self._solver.solve(t_ns, self._sighting(result, corrected_m, visibility), prior)
+        seen = self._sighting(result, corrected_m, visibility)
+        found = self._solver.solve(t_ns, seen, prior)
         self._q = found.q
         if self._learns:
-            self._learn(t_ns, raw, self._sighting(raw, world_m, visibility), prior)
+            as_seen = seen if result is raw else self._sighting(raw, world_m, visibility)
+            self._learn(t_ns, raw, as_seen, prior)
         return SolvedFrame(found, result)
 
     def _tempered(self, expected: Prior) -> Prior:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics, largest_radius
 from engines.blazepose.tracker import BlazePoseResult
-from realtime.pose.landmark_model import LandmarkModel
 
 Array = NDArray[np.float64]
 
@@ -120,38 +119,6 @@ def _translation_equations(points_m: Array, rays: Array, weights: Array) -> tupl
     return A, b
 
 
-def observe(
-    uv_px: Array,
-    world_m: Array,
-    sigma_m: Array,
-    sigma_depth_m: Array,
-    weights: Array,
-    camera: CameraCalibration,
-) -> LandmarkObservation:
-    """Place landmarks on their rays, at the depth that the network gives.
-
-    The image fixes a landmark across the line of sight; along it there is only the network's depth.
-
-    Args:
-        uv_px: Pixels of the landmarks. Shape: (n, 2).
-        world_m: Metric landmarks about a common origin, in camera axes. Shape: (n, 3).
-        sigma_m: Standard deviation across the line of sight. Shape: (n,).
-        sigma_depth_m: Standard deviation along it. Shape: (n,).
-        weights: Weights, from 0 (ignored) to 1. Shape: (n,).
-        camera: Intrinsics and pose of the camera.
-    """
-    rays, is_reached = reachable_rays(uv_px, camera.intrinsics)
-    weights = weights * is_reached
-    depth_m = solve_translation(world_m, rays, (weights + 1e-3) * is_reached)[2] + world_m[:, 2]
-    R, t = camera.T_ground_cam[:3, :3], camera.T_ground_cam[:3, 3]
-    points_m = (rays * np.maximum(depth_m, MIN_DEPTH_M)[:, None]) @ R.T + t
-    direction = rays / np.linalg.norm(rays, axis=1, keepdims=True) @ R.T
-    along = direction[:, :, None] * direction[:, None, :]
-    across = np.eye(3) - along
-    information = across / sigma_m[:, None, None] ** 2 + along / sigma_depth_m[:, None, None] ** 2
-    return LandmarkObservation(points_m, information * weights[:, None, None])
-
-
 def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array:
     """Metric landmarks in the camera's directions instead of the region's. Shape: (33, 3)."""
     roi_centre_px = np.array([result.roi.centre_x_px, result.roi.centre_y_px])
@@ -161,25 +128,6 @@ def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array
 def trust(result: BlazePoseResult) -> Array:
     """Weight of each landmark, from 0 to 1. Shape: (33,)."""
     return np.asarray(np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence)
-
-
-def observe_model(
-    result: BlazePoseResult,
-    world_m: Array,
-    visibility: Array,
-    model: LandmarkModel,
-    camera: CameraCalibration,
-) -> LandmarkObservation:
-    """The landmarks that a model has stations for, as points in ground."""
-    used = model.landmark
-    return observe(
-        result.landmarks_px[used, :2],
-        world_m[used],
-        model.sigma_m,
-        model.sigma_depth_m,
-        visibility[used],
-        camera,
-    )
 
 
 def bounding_box(points_px: Array) -> Array:

@@ -18,10 +18,11 @@ from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.person.scaling import N_FRAMES_FROZEN, PROPORTION_LIMIT, SubjectScaling
 from realtime.pose.estimate import Estimate
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
-from realtime.pose.observation import observe, reachable_rays, rotation_to_ray, solve_translation
+from realtime.pose.observation import reachable_rays, rotation_to_ray, solve_translation
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.pose.solver import PoseSolver
 from realtime.sample import Frame, Status
+from tests.support.observed import observe
 
 RNG = np.random.default_rng(11)
 CAMERA = CameraCalibration.assumed(640, 480)

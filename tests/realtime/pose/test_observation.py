@@ -8,11 +8,15 @@ import pytest
 
 from calib.camera import T_GROUND_LEVEL_CAM, CameraCalibration, Intrinsics
 from calib.skeleton import load_skeleton
+from engines.blazepose.pose_landmark import PoseLandmark
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
 from engines.shipped import shipped_lifter_path
 from realtime.estimators.lift_network import LiftNetwork
-from realtime.pose.observation import observe, reachable_rays, rotation_to_ray, undistorted_px
+from realtime.person.personal_solver import PersonalSolver
+from realtime.person.scaling import SubjectScaling
+from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.observation import reachable_rays, rotation_to_ray, undistorted_px
 
 FOLDED = Intrinsics(640, 480, 420.0, 420.0, 320.0, 240.0, (-0.42, 0.0, 0.0, 0.0, 0.0))
 CAMERA = CameraCalibration(FOLDED, T_GROUND_LEVEL_CAM.copy())
@@ -55,15 +59,21 @@ def test_a_region_beyond_the_fold_has_a_direction(corner_px: np.ndarray) -> None
 
 
 def test_landmarks_beyond_the_fold_do_not_count() -> None:
+    """Wherever a landmark lies that no ray reaches, the pose is the same."""
+    skeleton = load_skeleton()
+    model = build_landmark_model(skeleton)
     rng = np.random.default_rng(1)
-    uv_px, world_m = rng.uniform((100, 80), (540, 400), (8, 2)), rng.normal(0.0, 0.3, (8, 3))
-    sigma_m, weights = np.full(8, 0.02), np.ones(8)
-    without = observe(uv_px[1:], world_m[1:], sigma_m[1:], sigma_m[1:], weights[1:], CAMERA)
-    uv_px[0] = CORNERS_PX[0]
-    seen = observe(uv_px, world_m, sigma_m, sigma_m, weights, CAMERA)
-    assert np.isfinite(seen.points_m).all() and (seen.information[0] == 0.0).all()
-    np.testing.assert_allclose(seen.points_m[1:], without.points_m, atol=1e-12)
-    np.testing.assert_allclose(seen.information[1:], without.information)
+    landmarks_px = np.concatenate([rng.uniform((100, 80), (540, 400), (33, 2)), np.zeros((33, 1))], 1)
+    world_m, found = rng.normal(0.0, 0.3, (33, 3)), []
+    for corner_px in CORNERS_PX[:2]:
+        landmarks_px[PoseLandmark.NOSE, :2] = corner_px
+        result = BlazePoseResult(
+            landmarks_px=landmarks_px, world_m=world_m, visibility=np.ones(33), presence=np.ones(33),
+            score=1.0, roi=Roi(320.0, 240.0, 400.0), auxiliary_px=np.zeros((2, 3)), detected=True,
+        )  # fmt: skip
+        solver = PersonalSolver(skeleton, model, CAMERA, SubjectScaling(skeleton, model))
+        found.append(solver.solve(0, result).found.q)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-3)
 
 
 def test_the_lift_network_hears_of_them_as_hidden() -> None:
