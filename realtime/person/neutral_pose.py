@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from engines.blazepose.pose_landmark import ANKLES, FOOT_INDICES, HIPS, KNEES, SHOULDERS
 from engines.blazepose.tracker import BlazePoseResult
 
 Array = NDArray[np.float64]
@@ -32,8 +33,7 @@ MIN_LEG_PER_TRUNK = 1.15
 """Length of legs over that of the trunk in the image; upright adults have 1.4 to 1.9."""
 MAX_UNEVEN_FEET = 0.12
 """Height of one ankle over the other in the image, in leg lengths."""
-SHOULDERS, HIPS, KNEES, ANKLES, TOES = (11, 12), (23, 24), (25, 26), (27, 28), (31, 32)
-CHECKED = np.array([*SHOULDERS, *HIPS, *KNEES, *ANKLES, *TOES])
+CHECKED = np.array([*SHOULDERS, *HIPS, *KNEES, *ANKLES, *FOOT_INDICES])
 
 
 class Refusal(StrEnum):
