@@ -67,8 +67,9 @@ MAY_IMPORT = {
     ),
     "realtime.pipeline": "realtime realtime.sources",
     "realtime.stream": "realtime calib",
+    "realtime.events": "realtime calib",
     "realtime.recording": ("realtime realtime.sources realtime.pipeline realtime.stream calib calib.tables"),
-    "realtime.report": "realtime realtime.pose realtime.recording calib calib.tables",
+    "realtime.report": "realtime realtime.pose realtime.events realtime.recording calib calib.tables",
     "realtime.overlay": "realtime calib",
     "realtime.calibration": (
         "realtime realtime.sources realtime.pose realtime.person realtime.estimators realtime.overlay "
@@ -78,7 +79,7 @@ MAY_IMPORT = {
         "realtime realtime.stream realtime.recording realtime.overlay calib calib.osim calib.tables"
     ),
     "realtime.bridges": "realtime realtime.stream calib",
-    "realtime.export": "realtime realtime.stream realtime.recording calib calib.tables",
+    "realtime.export": "realtime realtime.stream realtime.events realtime.recording calib calib.tables",
     "realtime.api": (
         "realtime realtime.sources realtime.pipeline realtime.estimators realtime.overlay calib engines"
     ),

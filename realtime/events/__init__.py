@@ -1,0 +1,1 @@
+"""Events and repetitions of a movement: marked by hand, or found in angles and foot contacts."""
