@@ -69,6 +69,7 @@ MAY_IMPORT = {
     "realtime.stream": "realtime calib",
     "realtime.events": "realtime calib",
     "realtime.recording": ("realtime realtime.sources realtime.pipeline realtime.stream calib calib.tables"),
+    "realtime.control": "realtime realtime.sources realtime.pipeline realtime.overlay realtime.recording",
     "realtime.report": "realtime realtime.pose realtime.events realtime.recording calib calib.tables",
     "realtime.overlay": "realtime calib",
     "realtime.calibration": (
@@ -89,7 +90,7 @@ MAY_IMPORT = {
     ),
     "realtime.commands": (
         "realtime realtime.commands.engines realtime.api realtime.export realtime.sources realtime.views "
-        "realtime.estimators realtime.pipeline "
+        "realtime.estimators realtime.pipeline realtime.control "
         "realtime.stream realtime.recording realtime.report realtime.overlay realtime.viewer "
         "realtime.bridges realtime.bench calib calib.tables engines engines.runtimes engines.building"
     ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +17,17 @@ from realtime.commands.ending import Ending, ended_by_signals
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
+    from realtime.control.run import ControlledRun
     from realtime.options import RunOptions
     from realtime.overlay.neutral_guide import NeutralGuide
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.slot import LatestSlot
     from realtime.pipeline.stats import PipelineStats
+    from realtime.pipeline.trace import Trace
     from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Image, Outputs
+    from realtime.recording.takes import Take
     from realtime.sample import Drawing, Estimator
     from realtime.sources.source import FrameSource
 
@@ -50,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also record the camera's images without loss, so that kinecast replay DIR --retrack repeats "
         "the run bit by bit; takes 0.4 to 1 GB a minute at 640x480 and 30 fps",
     )
+    parser.add_argument(
+        "--control",
+        type=Path,
+        metavar="FILE",
+        help="let programs that can read this file, which is written, control the run, as kinecast app does",
+    )
     session.add_publish_options(parser, DEFAULT_ADDRESS)
     session.add_session_options(parser)
 
@@ -65,6 +76,8 @@ class LiveOptions:
     """Whether the window is mirrored; recordings never are."""
     record_video: bool
     """Whether the camera's images are recorded without loss."""
+    control_path: Path | None = None
+    """File through which another program may control the run; None: nothing may."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             window=not args.no_window,
             mirror=args.mirror,
             record_video=args.record_video,
+            control_path=args.control,
         )
     )
 
@@ -90,12 +104,10 @@ def track(options: LiveOptions) -> int:
     from realtime.options import Neutral
     from realtime.overlay.neutral_guide import NeutralGuide
     from realtime.overlay.window import Window
-    from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.recording.joint_ranges import JointRanges
-    from realtime.recording.summary import write_report
 
     run, out = options.run, options.run.out
-    if options.record_video and out is None:
+    if options.record_video and out is None and options.control_path is None:
         raise RecordingError("--record-video needs the folder of a recording: add --out DIR", name="out")
     trace = session.trace_to(run.trace_path)
     with session.opened(source_of(run)) as source:
@@ -104,39 +116,117 @@ def track(options: LiveOptions) -> int:
         window = Window()
         guide = NeutralGuide(session.build_overlay(run.drawing, estimator, mirror=options.mirror))
         guide.is_skipped = run.estimator.neutral is not Neutral.ASK
-        outputs = _build_outputs(options, source, estimator, ranges, pictures, window, guide)
-        pipeline = Pipeline(
-            source,
-            estimator,
-            open_publisher=session.publisher_factory(run.publish, source, estimator),
-            sink=outputs,
-            options=PipelineOptions(
-                paced=True,
-                max_frames=run.max_frames,
-                max_duration_s=run.max_duration_s,
-                output_depth=1 if out is None else SAMPLES_DEPTH,
-            ),
-            trace=trace,
-        )
-    with ended_by_signals(out) as ending:
+        outputs = _build_outputs(options, source, estimator, ranges, _Shown(guide, window, pictures))
+        pipeline, controlled = _build_pipeline(options, source, estimator, outputs, trace)
+    with ended_by_signals(out) as ending, _listening(options.control_path, controlled):
         if pictures is not None:
             window.open(source.width_px, source.height_px)
-        stats = _run_with_progress(pipeline, window, pictures, guide, ending)
+        stats = _run_with_progress(pipeline, window, pictures, guide, controlled, ending)
         if out is not None and not outputs.failure:
-            described = {
-                "command": "live",
-                "heading": run.estimator.heading,
-                **session.describe(source, estimator),
-            }
-            left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
-            write_report(out, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
+            _write_report(out, run, source, estimator, outputs, ranges, stats)
     session.print_outcome(ranges, stats, None if outputs.failure else out)
     session.save_trace(run.trace_path, trace)
     if out is not None and outputs.failure:
         raise session.stopped(outputs, stats.frames, out)
-    if options.record_video and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
+    if options.record_video and out and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
         logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0
+
+
+def _build_pipeline(
+    options: LiveOptions, source: FrameSource, estimator: Estimator, outputs: Outputs, trace: Trace | None
+) -> tuple[Pipeline, ControlledRun | None]:
+    """The pipeline, and what carries out orders where a control file is asked for."""
+    from realtime.control.preview import Preview
+    from realtime.control.run import ControlledRun
+    from realtime.pipeline.pipeline import Pipeline, PipelineOptions
+    from realtime.pipeline.sinks import Sinks
+    from realtime.recording.takes import Takes
+
+    run, controlled = options.run, None
+    records = run.out is not None or options.control_path is not None
+    takes = Takes(lambda folder: _open_take(folder, options, source, estimator, pipeline))
+    preview = None
+    if options.control_path is not None:
+        drawing = session.build_overlay(run.drawing, estimator, mirror=options.mirror)
+        preview = Preview(drawing, (source.width_px, source.height_px))
+
+    def note_address(address: str) -> None:
+        if controlled is not None:
+            controlled.stream_address = address
+
+    pipeline = Pipeline(
+        source,
+        estimator,
+        open_publisher=session.publisher_factory(run.publish, source, estimator, note_address),
+        sink=outputs if preview is None else Sinks(outputs, takes, preview),
+        options=PipelineOptions(
+            paced=True,
+            max_frames=run.max_frames,
+            max_duration_s=run.max_duration_s,
+            output_depth=SAMPLES_DEPTH if records else 1,
+        ),
+        trace=trace,
+    )
+    if preview is not None:
+        controlled = ControlledRun(source, pipeline, takes, preview)
+    return pipeline, controlled
+
+
+def _open_take(
+    folder: Path, options: LiveOptions, source: FrameSource, estimator: Estimator, pipeline: Pipeline
+) -> Take:
+    """A recording of a part of the run.
+
+    Raises:
+        RecordingError: the folder cannot be used.
+    """
+    from realtime.recording.joint_ranges import JointRanges
+    from realtime.recording.takes import Take
+
+    options = replace(options, run=replace(options.run, out=folder))
+    ranges = JointRanges(estimator.skeleton)
+    outputs = _build_outputs(options, source, estimator, ranges)
+    part = pipeline.begin_part()
+    return Take(
+        folder,
+        outputs,
+        stop_counting=lambda: pipeline.end_part(part),
+        write_report=lambda stats: _write_report(
+            folder, options.run, source, estimator, outputs, ranges, stats
+        ),
+    )
+
+
+def _write_report(
+    folder: Path,
+    run: RunOptions,
+    source: FrameSource,
+    estimator: Estimator,
+    outputs: Outputs,
+    ranges: JointRanges,
+    stats: PipelineStats,
+) -> None:
+    from realtime.recording.summary import write_report
+
+    described = {"command": "live", "heading": run.estimator.heading, **session.describe(source, estimator)}
+    left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
+    write_report(folder, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
+
+
+@contextmanager
+def _listening(path: Path | None, controlled: ControlledRun | None) -> Iterator[None]:
+    """Take orders while the run lasts, where a control file is asked for."""
+    if path is None or controlled is None:
+        yield
+        return
+    from realtime.control.server import ControlServer
+
+    server = ControlServer(path, controlled)
+    try:
+        yield
+    finally:
+        server.close()
 
 
 def _pictures(*, wanted: bool) -> LatestSlot[Image] | None:
@@ -150,14 +240,21 @@ def _pictures(*, wanted: bool) -> LatestSlot[Image] | None:
     return LatestSlot() if wanted and not problem else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the window shows."""
+
+    drawing: Drawing
+    window: Window
+    pictures: LatestSlot[Image] | None
+
+
 def _build_outputs(
     options: LiveOptions,
     source: FrameSource,
     estimator: Estimator,
     ranges: JointRanges,
-    pictures: LatestSlot[Image] | None,
-    window: Window,
-    shown: Drawing,
+    shown: _Shown | None = None,
 ) -> Outputs:
     from realtime.overlay.fitted import FittedDrawing
     from realtime.pipeline.slot import SlotPolicy
@@ -177,8 +274,8 @@ def _build_outputs(
         recorder=recorder,
         recorded=recorded,
         keeps_video=options.record_video,
-        shown=FittedDrawing(shown, lambda: window.size_px),
-        pictures=pictures,
+        shown=None if shown is None else FittedDrawing(shown.drawing, lambda: shown.window.size_px),
+        pictures=None if shown is None else shown.pictures,
         must_record=False,
         policy=SlotPolicy.LATEST,
         # With the window alone, only the newest counts.
@@ -203,6 +300,7 @@ def _run_with_progress(
     window: Window,
     pictures: LatestSlot[Image] | None,
     guide: NeutralGuide,
+    controlled: ControlledRun | None,
     ending: Ending,
 ) -> PipelineStats:
     """Run with the window, and count on the console."""
@@ -221,7 +319,7 @@ def _run_with_progress(
                 progress.set_postfix_str(f"latency {stats.latency_ms:.0f} ms", refresh=False)
             is_open = window.is_open()
             _obey(window.take_key(), pipeline, guide)
-            return is_open
+            return is_open and not (controlled is not None and controlled.is_stopped)
 
         try:
             return pipeline.run(tick, ending.finish)

@@ -188,9 +188,18 @@ def save_trace(path: Path | None, trace: Trace | None) -> None:
 
 
 def publisher_factory(
-    options: PublishOptions, source: FrameSource, estimator: Estimator
+    options: PublishOptions,
+    source: FrameSource,
+    estimator: Estimator,
+    on_open: Callable[[str], None] = lambda address: None,
 ) -> Callable[[], SampleSender] | None:
     """A function that opens the publisher in its own thread; None to publish nothing.
+
+    Args:
+        options: Where and for whom to publish.
+        source: Open source of the frames.
+        estimator: Estimator of the run.
+        on_open: Function called with the address, once it is open.
 
     Raises:
         StreamError: the keys cannot be read.
@@ -213,6 +222,7 @@ def publisher_factory(
             keys=keys,
         )
         announce(publisher.address, keys)
+        on_open(publisher.address)
         return publisher
 
     return open_publisher

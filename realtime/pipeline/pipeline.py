@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from realtime.pipeline.capture import Capture
+from realtime.pipeline.sinks import Sink
 from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
-from realtime.pipeline.stats import PipelineStats, RunStats
+from realtime.pipeline.stats import PipelineStats, RunPart, RunStats
 from realtime.pipeline.trace import Trace
 from realtime.pipeline.workers import WorkerThreads
 from realtime.sample import Estimator, Frame, LiveStats, PoseSample
@@ -40,16 +41,6 @@ class SampleSender(Protocol):
 
     def close(self) -> None:
         """Release the socket."""
-
-
-class Sink(Protocol):
-    """Receives every frame with its sample, in the output thread."""
-
-    def write(self, frame: Frame, sample: PoseSample, stats: LiveStats) -> None:
-        """Take one frame."""
-
-    def close(self) -> None:
-        """Finish what was written; called once, also after errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +104,7 @@ class Pipeline:
             max_duration_s=options.max_duration_s,
         )
         self._stats = RunStats(from_capture=options.policy is SlotPolicy.LATEST)
+        self._parts: tuple[RunPart, ...] = ()
         self._threads = WorkerThreads()
         self._ready = threading.Event()
         self._is_relearning = threading.Event()
@@ -204,6 +196,33 @@ class Pipeline:
             interrupted=interrupted,
         )
 
+    def begin_part(self) -> RunPart:
+        """Statistics of a part of the run, counted from now on; from any thread."""
+        counts = self._capture.n_frames, self._frames.n_dropped, self._outputs.n_dropped
+        part = RunPart(RunStats(from_capture=self._options.policy is SlotPolicy.LATEST), counts)
+        self._parts = (*self._parts, part)
+        return part
+
+    def end_part(self, part: RunPart) -> PipelineStats:
+        """Statistics of a part of the run that ends now; from any thread."""
+        self._parts = tuple(other for other in self._parts if other is not part)
+        captured, dropped, unwritten = (
+            now - before
+            for now, before in zip(
+                (self._capture.n_frames, self._frames.n_dropped, self._outputs.n_dropped),
+                part.counts_before,
+                strict=True,
+            )
+        )
+        return part.stats.summary(
+            captured_frames=captured,
+            dropped_frames=dropped,
+            unwritten_frames=unwritten,
+            elapsed_s=(time.perf_counter_ns() - part.start_ns) * 1e-9,
+            note=self._source.note,
+            interrupted=False,
+        )
+
     def _run_capture(self) -> None:
         try:
             self._capture.run()
@@ -234,18 +253,24 @@ class Pipeline:
         if self._is_relearning.is_set() or frame.frame_id in self._options.relearn_at:
             self._is_relearning.clear()
             self._estimator.relearn()
-            self._stats.relearned_at.append(frame.frame_id)
+            for stats in self._counting():
+                stats.relearned_at.append(frame.frame_id)
         sample = self._estimator.step(frame)
         t_estimated_ns = time.perf_counter_ns()
         if publisher is not None:
             publisher.send(sample)
         t_published_ns = time.perf_counter_ns()
-        self._stats.record(sample, t_taken_ns, t_estimated_ns, t_published_ns)
+        for stats in self._counting():
+            stats.record(sample, t_taken_ns, t_estimated_ns, t_published_ns)
         if self._trace is not None:
             is_live = self._options.policy is SlotPolicy.LATEST
             self._trace.add_sample(sample, t_taken_ns, t_estimated_ns, t_published_ns, is_live=is_live)
         if self._sink is not None:
             self._outputs.put((frame, sample))
+
+    def _counting(self) -> list[RunStats]:
+        """Statistics of the run and of its parts."""
+        return [self._stats, *(part.stats for part in self._parts)]
 
     def _write_outputs(self) -> None:
         assert self._sink is not None
@@ -256,7 +281,8 @@ class Pipeline:
                     start_ns = time.perf_counter_ns()
                     self._sink.write(*output, self.live_stats())
                     end_ns = time.perf_counter_ns()
-                    self._stats.record_output(end_ns - start_ns)
+                    for stats in self._counting():
+                        stats.record_output(end_ns - start_ns)
                     if self._trace is not None:
                         self._trace.add_span("output", "output", start_ns, end_ns, frame=output[0].frame_id)
         except SlotClosed:

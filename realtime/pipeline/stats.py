@@ -6,7 +6,7 @@ import math
 import statistics
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -240,3 +240,13 @@ class RunStats:
         if tracker is None:
             tracker = self._stages[name] = DurationTracker()
         tracker.record(duration_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPart:
+    """A part of a run whose statistics are counted for themselves."""
+
+    stats: RunStats
+    counts_before: tuple[int, int, int]
+    """Frames that had been captured, dropped and not written when it began."""
+    start_ns: int = field(default_factory=time.perf_counter_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from realtime.commands.subcommands import add_subcommands, run_subcommand
+from realtime.subcommands import add_subcommands, run_subcommand
 
 HELP = "build, inspect and time engines: networks compiled for this machine"
 
