@@ -101,8 +101,12 @@ def save_rig(path: Path, rig: Rig, details: Mapping[str, object] | None = None) 
     Raises:
         CameraError: the file cannot be written.
     """
-    cameras = [camera_as_dict(camera) for camera in rig.cameras]
-    write_json(path, {"rig": RIG_FORMAT, "cameras": cameras, **(details or {})})
+    write_json(path, {**rig_as_dict(rig), **(details or {})})
+
+
+def rig_as_dict(rig: Rig) -> dict[str, object]:
+    """Plain values, ready for JSON."""
+    return {"rig": RIG_FORMAT, "cameras": [camera_as_dict(camera) for camera in rig.cameras]}
 
 
 def rig_from_dict(data: Mapping[str, object], path: Path) -> Rig:

@@ -97,14 +97,17 @@ class EstimatorOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewsOptions:
-    """Several videos of one person at the same time; see `realtime.views.source`."""
+    """Several views of one person at the same time; see `realtime.views`."""
 
     sources: tuple[str, ...] = field(repr=False)
-    """Videos or folders of images, in the order of the rig's cameras."""
+    """Sources in the order of the rig's cameras; a recording of all views is a single one."""
     rig_path: Path
     """File of the cameras; see `calib.rig_file.load_rig`."""
     offsets_s: tuple[float, ...] | None = None
-    """When the first frame of each was taken, on a common clock; None: all at once."""
+    """Of videos: when the first frame of each was taken, on a common clock; of cameras: time added to the
+    stamps of each. None: 0."""
+    keeps_each: bool = False
+    """Whether each view's own estimate is computed and kept, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,9 @@ class Frame:
     t_capture_ns: int
     image: NDArray[np.uint8]
     """BGR, never mirrored. Shape: (height, width, 3)."""
+    view_t_ns: tuple[int | None, ...] = ()
+    """When the image of each view was taken, None where it is missing; empty with one view, and where only
+    the moment's own time is known. Estimates do not depend on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +119,12 @@ class PoseSample:
     """What the person should do to become known; empty once they are known, or if nothing is learned."""
     learning_left_s: float = np.nan
     """How much longer the person has to stand in the neutral pose; NaN unless they are being learned."""
+    used_views: tuple[int, ...] = ()
+    """Numbers of the views that the sample rests on; empty with one camera, and while nobody is in view."""
+    view_t_ns: tuple[int | None, ...] = ()
+    """As in `Frame`."""
+    own_estimates: tuple[PoseSample | None, ...] = ()
+    """What each view alone gives, None where it is missing; empty unless asked for (`--views`)."""
 
     @property
     def shown(self) -> NDArray[np.float64]:

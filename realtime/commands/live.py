@@ -14,6 +14,14 @@ from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.arguments import size_px
 from realtime.commands.ending import Ending, ended_by_signals
+from realtime.commands.views import (
+    add_views_options,
+    source_of_views,
+    views_of,
+    views_options,
+    warn_of_disagreement,
+)
+from realtime.errors import RealtimeError
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
@@ -44,7 +52,11 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--source", default="0", help="camera number, URL, video or synthetic; default: 0")
+    parser.add_argument(
+        "--source",
+        action="append",
+        help="camera number, URL, video or synthetic; default: 0; once for each camera with --cameras",
+    )
     parser.add_argument("--size", type=size_px, metavar="WxH", help="image size asked of a camera")
     parser.add_argument("--no-window", "--headless", action="store_true", help="run without a window")
     parser.add_argument("--mirror", action="store_true", help="show the window as a mirror")
@@ -61,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="let programs that can read this file, which is written, control the run, as kinecast app does",
     )
+    add_views_options(parser)
     session.add_publish_options(parser, DEFAULT_ADDRESS)
     session.add_session_options(parser)
 
@@ -82,9 +95,14 @@ class LiveOptions:
 
 def run(args: argparse.Namespace) -> int:
     """Track until the user stops, the source ends or a limit is reached."""
+    args.source = args.source or ["0"]
+    views = views_options(args)
+    if views is not None and args.mirror:
+        raise RealtimeError("--mirror shows one camera; leave it out with --cameras", name="mirror")
+    args.source = args.source[0]
     return track(
         LiveOptions(
-            session.run_options(args),
+            replace(session.run_options(args), views=views),
             window=not args.no_window,
             mirror=args.mirror,
             record_video=args.record_video,
@@ -110,7 +128,8 @@ def track(options: LiveOptions) -> int:
     if options.record_video and out is None and options.control_path is None:
         raise RecordingError("--record-video needs the folder of a recording: add --out DIR", name="out")
     trace = session.trace_to(run.trace_path)
-    with session.opened(source_of(run)) as source:
+    opened = source_of(run) if run.views is None else source_of_views(run, is_live=True)
+    with session.opened(opened) as source:
         estimator = session.build_estimator(run, source)
         ranges, pictures = JointRanges(estimator.skeleton), _pictures(wanted=options.window)
         window = Window()
@@ -125,6 +144,7 @@ def track(options: LiveOptions) -> int:
         if out is not None and not outputs.failure:
             _write_report(out, run, source, estimator, outputs, ranges, stats)
     session.print_outcome(ranges, stats, None if outputs.failure else out)
+    warn_of_disagreement(estimator)
     session.save_trace(run.trace_path, trace)
     if out is not None and outputs.failure:
         raise session.stopped(outputs, stats.frames, out)
@@ -209,7 +229,12 @@ def _write_report(
 ) -> None:
     from realtime.recording.summary import write_report
 
-    described = {"command": "live", "heading": run.estimator.heading, **session.describe(source, estimator)}
+    described = {
+        "command": "live",
+        "heading": run.estimator.heading,
+        **session.describe(source, estimator),
+        **views_of(outputs, estimator),
+    }
     left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
     write_report(folder, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
 

@@ -20,6 +20,7 @@ from realtime.options import (
     Neutral,
     RunOptions,
     TrackingOptions,
+    ViewsOptions,
     is_heading,
     with_paths_from,
 )
@@ -202,16 +203,21 @@ def with_recorded_options(options: RunOptions, words: Sequence[str], recording: 
         recording: Folder of the recording.
 
     Raises:
-        RecordingError: session.json is missing or damaged, or the video holds several views.
+        RecordingError: session.json is missing or damaged, or the cameras of several views are missing.
     """
     from realtime.errors import RecordingError
+    from realtime.recording.folder import RIG_NAME
     from realtime.recording.recorder import read_session
 
     about = read_session(recording)
     if about.options is not None and about.options.n_views > 1:
-        raise RecordingError(
-            f"{recording} holds {about.options.n_views} views, which cannot be tracked again from its video; "
-            "track the videos it was made of: kinecast replay A.mp4 B.mp4 --cameras RIG --out DIR"
+        if not (recording / RIG_NAME).is_file():
+            raise RecordingError(
+                f"{recording} holds {about.options.n_views} views and no {RIG_NAME}, without which they "
+                "cannot be tracked again; track the videos: kinecast replay A B --cameras RIG --out DIR"
+            )
+        options = replace(
+            options, views=ViewsOptions(sources=(options.source,), rig_path=recording / RIG_NAME)
         )
     parser = _estimator_parser()
     recorded = about.options or _options_of_words(parser, about.words or [], Path(about.working_folder))

@@ -11,7 +11,14 @@ from realtime.api.sources import source_of
 from realtime.commands import session
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
-from realtime.commands.views import add_views_options, source_of_views, views_options, warn_of_disagreement
+from realtime.commands.views import (
+    add_views_options,
+    each_kept,
+    source_of_views,
+    views_of,
+    views_options,
+    warn_of_disagreement,
+)
 from realtime.source_names import public_source
 
 if TYPE_CHECKING:
@@ -62,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.errors import RecordingError, SourceError
     from realtime.recording.source import RecordedVideo, is_recording, relearned_frames
 
-    views = views_options(args)
+    views = None if args.retrack and len(args.source) == 1 else views_options(args)
     args.source = args.source[0]
     options = replace(session.run_options(args), views=views)
     if views is not None:
@@ -83,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.retrack:
         return track(options, source_of(options), realtime=args.realtime, replace=args.replace)
     options = with_recorded_options(options, args.words, folder)
+    if args.views:
+        options = replace(options, views=each_kept(options.views))
     return track(
         options,
         RecordedVideo(folder),
@@ -241,6 +250,7 @@ def track(
             "command": "replay",
             "heading": options.estimator.heading,
             **session.describe(source, estimator),
+            **views_of(outputs, estimator),
         }
         write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, out)

@@ -18,6 +18,7 @@ from realtime.options import DrawingOptions, PublishOptions, RunOptions, Trackin
 from realtime.source_names import recorded_name
 
 if TYPE_CHECKING:
+    from calib.camera import CameraCalibration
     from realtime.errors import RecordingStopped
     from realtime.pipeline.pipeline import SampleSender
     from realtime.pipeline.stats import PipelineStats
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Outputs
     from realtime.recording.recorder import Recorder
+    from realtime.recording.views_recorder import ViewsRecorder
     from realtime.sample import Drawing, Estimator
     from realtime.sources.source import FrameSource
     from realtime.stream.security import ServerKeys
@@ -147,11 +149,11 @@ def _estimator_and_cameras(options: RunOptions, source: FrameSource) -> tuple[Es
     """The estimator for an open source, and what is known of its cameras."""
     from realtime.commands.views import rig_of
     from realtime.sources.cameras import device_name
-    from realtime.views.source import ViewsSource
 
-    if isinstance(source, ViewsSource):
-        rig = rig_of(options, source)
-        return make_views_estimator(options.estimator, rig), f"cameras {', '.join(rig.names)}"
+    if options.views is not None:
+        rig = rig_of(options.views, source, may_scale=options.camera.may_scale_camera)
+        estimator = make_views_estimator(options.estimator, rig, keeps_each=options.views.keeps_each)
+        return estimator, f"cameras {', '.join(rig.names)}"
     camera = make_camera(options.camera, source.width_px, source.height_px, device_name(source))
     return make_estimator(options.estimator, camera), camera.description
 
@@ -215,6 +217,7 @@ def publisher_factory(
             address,
             estimator.skeleton,
             estimator.camera,
+            cameras=cameras_of(estimator),
             source=recorded_name(source.description),
             estimator=estimator.name,
             rate_hz=source.fps,
@@ -271,7 +274,7 @@ def build_overlay(options: DrawingOptions, estimator: Estimator, *, mirror: bool
 
 def open_recorder(
     command: str, options: RunOptions, source: FrameSource, estimator: Estimator, *, replace: bool
-) -> Recorder:
+) -> Recorder | ViewsRecorder:
     """A recorder that writes everything, the overlay video included.
 
     Args:
@@ -285,6 +288,8 @@ def open_recorder(
         RecordingError: the folder cannot be written, or holds a recording that must stay.
     """
     from realtime.recording.recorder import Recorder, recorded_options
+    from realtime.recording.views_recorder import ViewsRecorder, folder_of_view
+    from realtime.views.estimator import ViewsEstimator
 
     assert options.out is not None
     facts = describe(source, estimator)
@@ -294,16 +299,38 @@ def open_recorder(
         estimator=options.estimator,
         rate_hz=options.rate_hz,
         capture_rate_hz=options.capture_rate_hz,
-        n_views=1 if options.views is None else len(options.views.sources),
+        n_views=len(cameras_of(estimator)) or 1,
     )
-    return Recorder(
+    together = Recorder(
         options.out,
         estimator.skeleton,
         estimator.camera,
+        rig=estimator.rig if isinstance(estimator, ViewsEstimator) else None,
         rate_hz=source.fps,
         replace=replace,
         about={"command": command, "options": recorded_options(tracking, options.out), **facts},
     )
+    if options.views is None or not options.views.keeps_each:
+        return together
+    each = [
+        Recorder(
+            folder_of_view(options.out, camera.name),
+            estimator.skeleton,
+            camera,
+            rate_hz=source.fps,
+            replace=replace,
+            about={"command": command, "view": camera.name, **facts},
+        )
+        for camera in cameras_of(estimator)
+    ]
+    return ViewsRecorder(together, each)
+
+
+def cameras_of(estimator: Estimator) -> tuple[CameraCalibration, ...]:
+    """The cameras of an estimator for several views; empty for one with a single camera."""
+    from realtime.views.estimator import ViewsEstimator
+
+    return estimator.rig.cameras if isinstance(estimator, ViewsEstimator) else ()
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Options of commands that take several videos of one person."""
+"""Options of commands that take several views of one person."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calib.errors import CameraError
 from realtime.errors import SourceError
 from realtime.options import DrawingOptions, RunOptions, ViewsOptions
+from realtime.source_names import public_source
 
 if TYPE_CHECKING:
     from calib.rig import Rig
+    from realtime.recording.outputs import Outputs
     from realtime.sample import Drawing, Estimator
+    from realtime.sources.source import FrameSource
     from realtime.views.estimator import ViewsEstimator
+    from realtime.views.live_source import LiveViewsSource
     from realtime.views.source import ViewsSource
 
 LEAST_AGREEMENT = 0.5
@@ -31,14 +36,21 @@ def add_views_options(parser: argparse.ArgumentParser) -> None:
         "--cameras",
         type=Path,
         metavar="RIG",
-        help="file of all cameras, in the order of the videos: from kinecast calibrate two-cameras, OpenCap, "
+        help="file of all cameras, in the order of the sources: from kinecast calibrate cameras, OpenCap, "
         "Pose2Sim, Qualisys or OpenCV",
     )
     group.add_argument(
         "--offsets",
         type=offsets_s,
         metavar="S,S",
-        help="when the first frame of each video was taken, in seconds on one clock; default: all at once",
+        help="of videos: when the first frame of each was taken, in seconds on one clock; of cameras: time "
+        "added to the stamps of each, negative where images arrive late; default: 0",
+    )
+    group.add_argument(
+        "--views",
+        action="store_true",
+        help="also estimate the pose from each view alone, draw it in that view, and record it under "
+        "OUT/views, to compare",
     )
 
 
@@ -52,44 +64,86 @@ def views_options(args: argparse.Namespace) -> ViewsOptions | None:
     if rig_path is not None and len(sources) > 1:
         if args.camera_path is not None:
             raise SourceError("--camera-file names one camera; --cameras names all", name="camera_path")
-        return ViewsOptions(sources=sources, rig_path=rig_path, offsets_s=args.offsets)
+        return ViewsOptions(sources=sources, rig_path=rig_path, offsets_s=args.offsets, keeps_each=args.views)
     if len(sources) > 1:
         raise SourceError(
-            f"{len(sources)} videos; to track one person in all, add --cameras RIG, or give one video",
+            f"{len(sources)} sources; to track one person in all, add --cameras RIG, or give one source",
             name="source", value=len(sources), accepted=(1,),
         )  # fmt: skip
-    if rig_path is not None or args.offsets is not None:
-        raise SourceError(
-            "one video; with --cameras and --offsets, give one for each camera of the rig", name="source"
-        )
+    given = [("--cameras", rig_path), ("--offsets", args.offsets), ("--views", args.views or None)]
+    for name, value in given:
+        if value is not None:
+            raise SourceError(
+                f"one source; with {name}, give one for each camera of the rig", name="source", value=name
+            )
     return None
 
 
-def source_of_views(options: RunOptions) -> ViewsSource:
-    """The videos that the options name, as one source.
+def each_kept(options: ViewsOptions | None) -> ViewsOptions:
+    """The options of a recording that is tracked again with `--views`.
+
+    Raises:
+        SourceError: it holds one view.
+    """
+    if options is None:
+        raise SourceError("the recording holds one view; leave out --views", name="views")
+    return replace(options, keeps_each=True)
+
+
+def source_of_views(options: RunOptions, *, is_live: bool = False) -> ViewsSource | LiveViewsSource:
+    """The sources that the options name, as one.
+
+    Args:
+        options: Options of the run.
+        is_live: Whether frames are taken as they come, as cameras give them.
 
     Raises:
         SourceError: there is no such source, or they make no set of views.
     """
     from realtime.api.sources import source_of
+    from realtime.sources.parse import local_path
+    from realtime.views.live_source import LiveViewsSource
     from realtime.views.source import ViewsSource
 
     assert options.views is not None
-    sources = [source_of(replace(options, source=text)) for text in options.views.sources]
-    return ViewsSource(sources, options.views.offsets_s)
+    texts = options.views.sources
+    twice = next((text for text in texts if texts.count(text) > 1), None)
+    if twice is not None and twice != "synthetic":
+        raise SourceError(
+            f"{public_source(twice)} is there more than once; give each camera its own source",
+            name="source", value=public_source(twice),
+        )  # fmt: skip
+    sources = [source_of(replace(options, source=local_path(text))) for text in texts]
+    kind = LiveViewsSource if is_live else ViewsSource
+    return kind(sources, options.views.offsets_s)
 
 
-def rig_of(options: RunOptions, source: ViewsSource) -> Rig:
+def rig_of(options: ViewsOptions, source: FrameSource, *, may_scale: bool) -> Rig:
     """The cameras that the options name, for the images of an open source.
 
+    Args:
+        options: The views.
+        source: Several sources, or the video of a recording of several views.
+        may_scale: Whether cameras calibrated at another size of the same shape are scaled.
+
     Raises:
-        CameraError: the file cannot be read, or its cameras are not those of the videos.
+        CameraError: the file cannot be read, or its cameras are not those of the sources.
     """
     from calib.rig_file import load_rig
+    from realtime.views.source_set import SourceSet
 
-    assert options.views is not None
-    rig = load_rig(options.views.rig_path)
-    return rig.for_sizes(source.tiles.sizes_px, may_scale=options.camera.may_scale_camera)
+    rig = load_rig(options.rig_path)
+    if isinstance(source, SourceSet):
+        return rig.for_sizes(source.tiles.sizes_px, may_scale=may_scale)
+    # The video of a recording, whose images stand side by side.
+    width_px = sum(camera.intrinsics.width_px for camera in rig.cameras)
+    if width_px != source.width_px:
+        raise CameraError(
+            f"{options.rig_path}: its images are {width_px} px wide together, those of "
+            f"{source.description} {source.width_px}; is it the file of this recording?",
+            name="width_px", value=width_px, accepted=(source.width_px,),
+        )  # fmt: skip
+    return rig
 
 
 def overlay_of_views(options: DrawingOptions, estimator: ViewsEstimator) -> Drawing:
@@ -108,6 +162,17 @@ def overlay_of_views(options: DrawingOptions, estimator: ViewsEstimator) -> Draw
     return ViewsDrawing(estimator.skeleton, estimator.rig.cameras, first)
 
 
+def views_of(outputs: Outputs, estimator: Estimator) -> dict[str, object]:
+    """Which views carried which seconds, for the report; empty with a single camera."""
+    from realtime.views.estimator import ViewsEstimator
+
+    if not isinstance(estimator, ViewsEstimator):
+        return {}
+    agreement = estimator.agreement
+    share = round(agreement, 4) if math.isfinite(agreement) else None
+    return {"views": outputs.view_shares.as_dict(estimator.rig.names) | {"agreement": share}}
+
+
 def warn_of_disagreement(estimator: Estimator) -> None:
     """Warn if the views hardly ever showed one person in one pose."""
     from realtime.views.estimator import ViewsEstimator
@@ -115,7 +180,7 @@ def warn_of_disagreement(estimator: Estimator) -> None:
     if isinstance(estimator, ViewsEstimator) and estimator.agreement < LEAST_AGREEMENT:
         logger.warning(
             "the views agree in %.0f %% of the moments with somebody in several of them, so most of the "
-            "result rests on one; are the videos in the order of the cameras (%s), of the same moments "
+            "result rests on one; are the sources in the order of the cameras (%s), of the same moments "
             "(--offsets), and is the file of their cameras?",
             100.0 * estimator.agreement,
             ", ".join(estimator.rig.names),

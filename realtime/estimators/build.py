@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from calib.rig import Rig
     from calib.skeleton import Skeleton
     from engines.blazepose.detector import SearchRegion
+    from realtime.estimators.lift_prior import LiftPrior
     from realtime.person.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
+    from realtime.views.own_estimator import OwnEstimator
 
 logger = logging.getLogger(__name__)
 
@@ -104,12 +106,13 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
     return _make_from_landmarks(name, options, camera, layer, subject)
 
 
-def make_views_estimator(options: EstimatorOptions, rig: Rig) -> Estimator:
+def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: bool = False) -> Estimator:
     """Build an estimator for several views of one person.
 
     Args:
         options: Estimator, skeleton, person and networks.
         rig: The cameras, calibrated at the size of the images.
+        keeps_each: Whether to estimate the pose from each view alone, too.
 
     Raises:
         RealtimeError: the options name no estimator for several views, or do not fit each other.
@@ -134,18 +137,54 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig) -> Estimator:
     landmark_path = options.model_path or fetch("pose_landmark_full", offline=options.offline)
     detector_path = fetch("pose_detection", offline=options.offline)
     lifter_path = shipped_lifter_path()
+    priors = (
+        None
+        if name == "landmarks"
+        else [LiftPrior(LiftNetwork(skeleton, camera, lifter_path)) for camera in rig.cameras]
+    )
     return ViewsEstimator(
         skeleton,
         rig,
         [BlazePose(landmark_path, detector_path) for _ in rig.cameras],
         _make_layer(name, options, skeleton, rig.cameras[0]),
-        priors=None
-        if name == "landmarks"
-        else [LiftPrior(LiftNetwork(skeleton, camera, lifter_path)) for camera in rig.cameras],
+        priors=priors,
         height_m=options.height_m,
         scale_factors=None if subject is None else subject.scale_factors,
         learns_person=options.neutral is not Neutral.OFF,
+        own=[
+            _make_of_one_view(name, options, skeleton, camera, subject, None if priors is None else priors[k])
+            for k, camera in enumerate(rig.cameras if keeps_each else ())
+        ],
     )
+
+
+def _make_of_one_view(
+    name: str,
+    options: EstimatorOptions,
+    skeleton: Skeleton,
+    camera: CameraCalibration,
+    subject: KnownSubject | None,
+    prior: LiftPrior | None,
+) -> OwnEstimator:
+    """What one of several views gives alone: the estimator of a single camera, told the landmarks."""
+    from realtime.estimators.landmarks import LandmarksEstimator
+    from realtime.person.scaling import KnownSubject, factors_of_stature
+    from realtime.views.own_estimator import OwnEstimator, ToldLandmarks
+
+    if prior is not None and subject is None and options.height_m is not None:
+        subject = KnownSubject(factors_of_stature(skeleton, options.height_m))
+    landmarks = ToldLandmarks()
+    estimator = LandmarksEstimator(
+        skeleton,
+        camera,
+        landmarks,
+        _make_layer(name, options, skeleton, camera),
+        options.height_m,
+        subject,
+        prior=prior,
+        learns_person=options.neutral is not Neutral.OFF,
+    )
+    return OwnEstimator(landmarks, estimator)
 
 
 def _make_layer(

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
-from engines.blazepose.tracker import BlazePose, BlazePoseResult
+from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi, letterbox_roi
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.person.offsets import LandmarkOffsets
@@ -33,10 +34,26 @@ from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
 
 SAME_REGION, REGIONS_PER_S = 0.5, 4.0
 """Distance, in sides of the region, at which a person is found again after they were lost, and how it grows:
 they may have run at 10 m/s."""
+
+
+class LandmarkTracker(Protocol):
+    """Follows one person from image to image."""
+
+    description: str
+
+    def reset(self) -> None:
+        """Forget the person."""
+
+    def step(self, image: Image, t_capture_ns: int | None = None) -> BlazePoseResult | None:
+        """The person's landmarks; None while nobody is found."""
+
+    def run_roi(self, image: Image, roi: Roi) -> BlazePoseResult | None:
+        """Landmarks in a region, whether or not somebody is there."""
 
 
 class LandmarksEstimator:
@@ -60,7 +77,7 @@ class LandmarksEstimator:
         self,
         skeleton: Skeleton,
         camera: CameraCalibration,
-        blazepose: BlazePose,
+        blazepose: LandmarkTracker,
         layer: SkeletalLayer,
         height_m: float | None = None,
         subject: KnownSubject | None = None,

@@ -19,8 +19,9 @@ RECENT_SAMPLES = 60
 MOST_STEPS = 512
 """Rows of a run's history."""
 FIRST_STEP_NS = 1_000_000_000
-STAGES = ("wait", "estimate", "publish", "output")
-"""In the order that a frame passes them; the estimator's own stages follow `estimate`."""
+STAGES = ("wait", "estimate", "publish", "view", "output")
+"""In the order that a frame passes them; the estimator's own stages follow `estimate`. `view.K` is no stage,
+but the latency of the images of view K, from when they were taken to publication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,9 @@ class RunStats:
         for name, duration_ns in sample.stage_ns.items():
             self._stage(f"estimate.{name}", duration_ns)
         self._stage("publish", t_published_ns - t_estimated_ns)
+        for view, t_ns in enumerate(sample.view_t_ns):
+            if t_ns is not None:
+                self._stage(f"view.{view}", t_published_ns - t_ns)
 
     def record_output(self, duration_ns: int) -> None:
         """Count the sink's time for one frame; called by the output thread."""

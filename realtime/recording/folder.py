@@ -15,7 +15,7 @@ from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME
 from realtime.recording.private_file import FOLDER_MODE
 from realtime.recording.summary import REPORT_NAME
 
-CAMERA_NAME, SESSION_NAME = "camera.json", "session.json"
+CAMERA_NAME, RIG_NAME, SESSION_NAME = "camera.json", "cameras.json", "session.json"
 FILE_NAMES = (
     STO_NAME,
     CSV_NAME,
@@ -25,6 +25,7 @@ FILE_NAMES = (
     LOSSLESS_NAME,
     FRAMES_NAME,
     CAMERA_NAME,
+    RIG_NAME,
     SESSION_NAME,
     LOG_NAME,
 )

@@ -13,6 +13,7 @@ from realtime.errors import RecordingError
 from realtime.pipeline.slot import LatestSlot, SlotPolicy
 from realtime.pipeline.workers import SlotWorker
 from realtime.recording.joint_ranges import JointRanges
+from realtime.recording.view_shares import ViewShares
 from realtime.sample import Drawing, Frame, LiveStats, PoseSample
 
 logger = logging.getLogger(__name__)
@@ -99,6 +100,8 @@ class Outputs:
         """Reason why recording ended early; empty if it has not."""
         self.n_recorded = 0
         """Number of samples recorded."""
+        self.view_shares = ViewShares()
+        """Which views carried which seconds, of a run with several."""
         self._drawing: SlotWorker[_Item] | None = None
         self._filming: SlotWorker[Frame] | None = None
         if self._recorded is not None or self._shown is not None:
@@ -124,6 +127,7 @@ class Outputs:
             BaseException: drawing failed.
         """
         self._ranges.add(sample)
+        self.view_shares.add(sample)
         if self._recorder is not None and not self.failure:
             try:
                 self._recorder.write(sample)

@@ -14,11 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import StorageError
+from calib.rig import rig_as_dict
 from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
 from realtime.options import TrackingOptions, portable_path
 from realtime.recording.finish import CSV_NAME, STO_NAME, finish_recording
-from realtime.recording.folder import CAMERA_NAME, SESSION_NAME, prepare_folder, remove_replay_output
+from realtime.recording.folder import (
+    CAMERA_NAME,
+    RIG_NAME,
+    SESSION_NAME,
+    prepare_folder,
+    remove_replay_output,
+)
 from realtime.recording.ground_move import is_same_ground
 from realtime.recording.log import LOG_NAME, LogWriter
 from realtime.recording.pictures import RecordedPictures
@@ -30,6 +37,7 @@ from realtime.stream.to_messages import Envelope, angles_of, in_ground, meta_of,
 
 if TYPE_CHECKING:
     from calib.camera import CameraCalibration
+    from calib.rig import Rig
     from calib.skeleton import Skeleton
 
 
@@ -66,9 +74,10 @@ class Recorder:
     `realtime.recording.log`) and, if there are images, `overlay.mp4` and `video.mkv` grow during the run.
     Each row is with the operating system when `write` returns, so a killed process loses none; only
     `overlay.mp4` needs a clean end. `close` writes `angles.mot` and `markers.trc` at an even rate from the
-    log; after a kill, `finish_recording` does the same. `camera.json` holds the camera, `session.json` the
-    run's options. Only the user may read the files. Earlier output of `replay` is replaced only when the
-    first sample comes, so a run that fails to start does not destroy it.
+    log; after a kill, `finish_recording` does the same. `camera.json` holds the camera, `cameras.json` all of
+    several in their own ground, `session.json` the run's options. Only the user may read the files. Earlier
+    output of `replay` is replaced only when the first sample comes, so a run that fails to start does not
+    destroy it.
 
     Angles are in degrees, lengths in m, times in s since the first sample. Undefined values are NaN; in the
     files at an even rate, short gaps are interpolated, and the first and last row are tracked ones.
@@ -77,6 +86,7 @@ class Recorder:
         folder: Folder of the recording; created if needed.
         model: Skeleton of the samples, or the `meta` of a received stream.
         camera: Camera for `camera.json`, which `load_camera` reads; None takes that of the `meta`, if any.
+        rig: All cameras, where there are several, for `cameras.json`, which `load_rig` reads.
         rate_hz: Nominal sample rate, used for videos and files at an even rate; None takes that of the
             `meta`, else the median of the time stamps, and 30 for videos.
         replace: Whether output of an earlier `replay` in the folder may be replaced. Nothing else ever is.
@@ -92,6 +102,7 @@ class Recorder:
         model: Skeleton | Meta,
         camera: CameraCalibration | None = None,
         *,
+        rig: Rig | None = None,
         rate_hz: float | None = None,
         replace: bool = False,
         about: Mapping[str, object] | None = None,
@@ -108,7 +119,9 @@ class Recorder:
             self.meta = model
         else:
             rate_hz = rate_hz if rate_hz is not None and np.isfinite(rate_hz) and rate_hz > 0.0 else None
-            self.meta = meta_of(str(uuid.uuid4()), model_of(model), camera, rate_hz=rate_hz)
+            cameras = () if rig is None else rig.cameras
+            self.meta = meta_of(str(uuid.uuid4()), model_of(model), camera, cameras=cameras, rate_hz=rate_hz)
+        self._rig = rig
         self._about = about
         self._to_degrees = np.where(self.meta.model.is_rotational, np.degrees(1.0), 1.0)
         self._first_ns = 0
@@ -200,6 +213,9 @@ class Recorder:
             about = msgspec.json.format(msgspec.json.encode(self._about))
             write_private(self.folder / SESSION_NAME, about + b"\n")
         _write_camera(self.folder, self.meta)
+        if self._rig is not None:
+            rig = msgspec.json.format(msgspec.json.encode(rig_as_dict(self._rig)))
+            write_private(self.folder / RIG_NAME, rig + b"\n")
         csv = RowFile(self.folder / CSV_NAME)
         csv.append(csv_header(self.meta.model))
         make_private(self.folder / STO_NAME)

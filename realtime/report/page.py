@@ -19,10 +19,11 @@ from realtime.report.markup import Content, Markup, element
 from realtime.report.measures import losses, motion_ranges, symmetries
 from realtime.report.run import origin_section, source_name, timing_section
 from realtime.report.sections import curves_section, ranges_section, symmetry_section
+from realtime.report.views import views_section
 
 NOTICE = (
     "Not a medical device: for research and education, not for diagnosis, treatment or any decision about a "
-    "person's health. Angles are estimated from one camera and can be wrong by several degrees; those of "
+    "person's health. Angles are estimated from images and can be wrong by several degrees; those of "
     "hidden limbs are guesses."
 )
 TITLE = "Movement of"
@@ -70,6 +71,7 @@ def report_page(recording: Recording, *, pictures: bool = True) -> str:
         body += symmetry_section(symmetries(ranges))
     else:
         body.append(element("p", "Nobody was tracked, so there are no joint angles.", class_="notice"))
+    body += views_section(recording.run)
     body += timing_section(recording, lost)
     body += origin_section(recording)
     head = element(

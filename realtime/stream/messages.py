@@ -26,6 +26,8 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Reals = Annotated[list[float], msgspec.Meta(max_length=4096)]
 Shares = Annotated[list[Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]], msgspec.Meta(max_length=4096)]
 Names = Annotated[list[Name], msgspec.Meta(max_length=4096)]
+Counts = Annotated[list[Count], msgspec.Meta(max_length=64)]
+Stamps = Annotated[list[Count | None], msgspec.Meta(max_length=64)]
 Vector2 = tuple[float, float]
 Vector3 = tuple[float, float, float]
 Vector4 = tuple[float, float, float, float]
@@ -75,6 +77,12 @@ class Angles(Header, frozen=True, kw_only=True):
     person stands in the neutral pose; `unknown`: neither, or nothing is learned."""
     advice: Text = ""
     """What the person should do to become known; empty once they are known, or if nothing is learned."""
+    views: Counts = []
+    """Indices among `meta.cameras` of the views that the sample rests on: the others are missing, show
+    nobody, or contradict these. Empty with one camera, and while nobody is in view."""
+    view_t_capture_ns: Stamps = []
+    """Time at which each view's image was taken, nil where it is missing; `t_publish_ns` minus it is that
+    view's latency. Empty with one camera, and where only the moment's own time is known."""
 
 
 class Pose(Header, frozen=True, kw_only=True):
@@ -145,6 +153,8 @@ class Camera(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of the 4 x 4 transform from camera (X right, Y down, Z forward, in m) to ground."""
     rms_px: float | None = None
     """RMS reprojection error of the calibration; nil where the camera is assumed."""
+    name: Text = ""
+    """Name of the camera among several; empty for a single one."""
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +183,9 @@ class Meta(Header, frozen=True, kw_only=True):
     model: Model
     """Skeletal model to which `angles` and `pose` refer."""
     camera: Camera | None = None
-    """Camera that watches the person."""
+    """Camera that watches the person; the first of several."""
+    cameras: Annotated[list[Camera], msgspec.Meta(max_length=64)] = []
+    """All cameras that watch the person, in the order of the views; empty with a single one."""
     ground: Ground | None = None
     """Ground of the samples; nil before the first person, and where it is that of the camera."""
     source: Text = ""

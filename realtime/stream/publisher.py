@@ -9,6 +9,7 @@ import errno
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -229,6 +230,7 @@ class Publisher(MessagePublisher):
         address: Address to bind; a loopback address unless `keys` are given. Port `*` takes a free one.
         skeleton: Skeleton of the samples, described in `meta`.
         camera: Camera described in `meta`, if there is one.
+        cameras: All cameras, where there are several.
         source: Name of the source, such as "camera 0".
         estimator: Name of the estimator.
         smoothing_lag_s: Delay added by smoothing; None where unknown.
@@ -247,6 +249,7 @@ class Publisher(MessagePublisher):
         skeleton: Skeleton,
         camera: CameraCalibration | None = None,
         *,
+        cameras: Sequence[CameraCalibration] = (),
         source: str = "",
         estimator: str = "",
         smoothing_lag_s: float | None = None,
@@ -259,6 +262,7 @@ class Publisher(MessagePublisher):
             str(uuid.uuid4()),
             model_of(skeleton),
             camera,
+            cameras=cameras,
             source=source,
             estimator=estimator,
             smoothing_lag_s=smoothing_lag_s,

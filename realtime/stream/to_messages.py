@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
         pelvic_angles=_triple(_finite_or_nan(sample.pelvic_angles)),
         person=sample.person,
         advice=sample.advice,
+        views=list(sample.used_views),
+        view_t_capture_ns=list(sample.view_t_ns),
     )
 
 
@@ -134,6 +137,7 @@ def meta_of(
     model: Model,
     camera: CameraCalibration | None = None,
     *,
+    cameras: Sequence[CameraCalibration] = (),
     source: str = "",
     estimator: str = "",
     smoothing_lag_s: float | None = None,
@@ -149,6 +153,7 @@ def meta_of(
         wall_offset_ns=time.time_ns() - now_ns,
         model=model,
         camera=None if camera is None else camera_of(camera),
+        cameras=[camera_of(one) for one in cameras],
         source=source[:1024],
         estimator=estimator,
         smoothing_lag_s=known(smoothing_lag_s),
@@ -159,14 +164,20 @@ def meta_of(
 
 def in_ground(meta: Meta, ground: SampleGround) -> Meta:
     """The `meta` message of samples in a ground."""
-    T = ground.T_ground_cam
-    camera = meta.camera
+    camera, cameras = meta.camera, meta.cameras
     if camera is not None:
-        camera = structs.replace(camera, T_ground_cam=(_row(T[0]), _row(T[1]), _row(T[2]), _row(T[3])))
+        # Several cameras move as one: the ground of the samples states where the first is.
+        move = ground.T_ground_cam @ np.linalg.inv(np.array(camera.T_ground_cam))
+        cameras = [_placed(one, move @ np.array(one.T_ground_cam)) for one in cameras]
+        camera = _placed(camera, ground.T_ground_cam)
     about = Ground(
         heading=ground.heading, origin=ground.origin, floor=ground.floor, is_settled=ground.is_settled
     )
-    return structs.replace(meta, camera=camera, ground=about)
+    return structs.replace(meta, camera=camera, cameras=cameras, ground=about)
+
+
+def _placed(camera: Camera, T: NDArray[np.float64]) -> Camera:
+    return structs.replace(camera, T_ground_cam=(_row(T[0]), _row(T[1]), _row(T[2]), _row(T[3])))
 
 
 def camera_of(camera: CameraCalibration) -> Camera:
@@ -182,6 +193,7 @@ def camera_of(camera: CameraCalibration) -> Camera:
         distortion=[float(value) for value in k.distortion],
         T_ground_cam=(_row(T[0]), _row(T[1]), _row(T[2]), _row(T[3])),
         rms_px=known(camera.rms_px),
+        name=camera.name,
     )
 
 

@@ -20,6 +20,7 @@ from realtime.viewer.scenery import (
     Trails,
     camera_frustum,
     ground_grid,
+    joined,
     shadow,
 )
 
@@ -134,9 +135,11 @@ class ViewerScene:
             self._last_place = centre[[0, 2]]
         return ground_grid(self._last_place, height)
 
-    def frustum(self) -> LineSet:
-        """The camera's frustum; empty if the stream has no camera."""
-        return NO_LINES if self.camera is None else camera_frustum(self.camera)
+    def frustums(self) -> LineSet:
+        """The frustums of all cameras; empty if the stream has none."""
+        if self._meta is None or self.camera is None:
+            return NO_LINES
+        return joined([camera_frustum(camera) for camera in self._meta.cameras or [self.camera]])
 
     def trails(self) -> LineSet:
         """Trails of the chosen joints."""

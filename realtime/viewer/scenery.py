@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +98,18 @@ def camera_frustum(camera: Camera) -> LineSet:
         [[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7]], np.int32
     )
     return LineSet(points, pairs, np.tile(CAMERA_COLOUR, (len(pairs), 1)))
+
+
+def joined(line_sets: Sequence[LineSet]) -> LineSet:
+    """Several sets of lines as one."""
+    starts = np.cumsum([0, *[len(lines.points) for lines in line_sets[:-1]]])
+    return LineSet(
+        np.concatenate([lines.points for lines in line_sets]),
+        np.concatenate([lines.pairs + start for lines, start in zip(line_sets, starts, strict=True)]).astype(
+            np.int32
+        ),
+        np.concatenate([lines.colours for lines in line_sets]),
+    )
 
 
 class Trails:

@@ -18,6 +18,8 @@ Image = NDArray[np.uint8]
 
 DESIGN_HEIGHT_PX = 720
 """Height of an image in which a design pixel is one pixel."""
+PALE = 0.3
+"""Confidence as which the limbs of a view's own estimate are drawn: dashed."""
 
 
 class ViewsDrawing:
@@ -32,6 +34,7 @@ class ViewsDrawing:
     def __init__(self, skeleton: Skeleton, cameras: Sequence[CameraCalibration], first: Drawing) -> None:
         self._first = first
         self._others = [SkeletonDrawing(skeleton, camera) for camera in cameras[1:]]
+        self._own_of_first = SkeletonDrawing(skeleton, cameras[0])
         self._T_first_other = [
             np.linalg.inv(cameras[0].T_ground_cam) @ camera.T_ground_cam for camera in cameras[1:]
         ]
@@ -44,14 +47,25 @@ class ViewsDrawing:
         blank = np.zeros((height, width, 3), dtype=np.uint8)
         drawn: list[Image | None] = [self._first.draw(blank if first is None else first, sample, stats)]
         on_image = sample.on_image()
-        for drawing, T, other in zip(self._others, self._T_first_other, others, strict=True):
+        own = list(sample.own_estimates) or [None] * (1 + len(others))
+        self._draw_own(self._own_of_first, drawn[0], own[0])
+        for drawing, T, other, alone in zip(self._others, self._T_first_other, others, own[1:], strict=True):
             if other is not None:
                 other = other.copy()
                 seen = _from_camera(on_image, T)
                 unit_px = other.shape[0] / DESIGN_HEIGHT_PX
                 drawing.draw(other, seen, unit_px, mirrored=False, markers=False)
+                self._draw_own(drawing, other, alone)
             drawn.append(other)
         return self._tiles.join(drawn)
+
+    @staticmethod
+    def _draw_own(drawing: SkeletonDrawing, image: Image | None, own: PoseSample | None) -> None:
+        """Draw what a view alone gives, pale and dashed."""
+        if image is not None and own is not None:
+            pale = replace(own.on_image(), confidence=np.full_like(own.confidence, PALE))
+            unit_px = image.shape[0] / DESIGN_HEIGHT_PX
+            drawing.draw(image, pale, unit_px, mirrored=False, markers=False)
 
 
 def _from_camera(sample: PoseSample, T_first_other: NDArray[np.float64]) -> PoseSample:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calib.rig import Rig
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
+from engines.preprocess import Roi, letterbox_roi
 from realtime.person.personal_solver import PosePrior
 from realtime.pose.certainty import Certainty
 from realtime.pose.estimate import Estimate
@@ -20,10 +21,12 @@ from realtime.pose.landmark_model import build_landmark_model
 from realtime.pose.observation import bounding_box
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample, Status
+from realtime.views.own_estimator import OwnEstimator
 from realtime.views.personal_solver import ViewsPersonalSolver
 from realtime.views.tiles import Tiles
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
 
 LOST_RESET_NS = 2_000_000_000
 """After 2 s without anybody in any view, the next person is taken for another one."""
@@ -39,6 +42,9 @@ class LandmarkTracker(Protocol):
 
     def step(self, image: NDArray[np.uint8], t_capture_ns: int | None = None) -> BlazePoseResult | None:
         """The person's landmarks; None while nobody is found."""
+
+    def run_roi(self, image: Image, roi: Roi) -> BlazePoseResult | None:
+        """Landmarks in a region, whether or not somebody is there."""
 
 
 class ViewsEstimator:
@@ -56,6 +62,7 @@ class ViewsEstimator:
         height_m: Stature of the person, if known.
         scale_factors: Scale factors of the person, if measured. Shape: (n_bodies, 3).
         learns_person: Whether landmark offsets are learned when the person stands in the neutral pose.
+        own: Estimators of each view alone, to compare; empty without.
     """
 
     def __init__(
@@ -69,6 +76,7 @@ class ViewsEstimator:
         height_m: float | None = None,
         scale_factors: Array | None = None,
         learns_person: bool = True,
+        own: Sequence[OwnEstimator] = (),
     ) -> None:
         self.name = "landmarks" if priors is None else priors[0].name
         self.skeleton = skeleton
@@ -87,6 +95,7 @@ class ViewsEstimator:
             learns=learns_person,
         )
         self._certainty = Certainty(skeleton, self._model, self.camera)
+        self._own = list(own)
         self._last_seen_ns: int | None = None
         self.reset()
 
@@ -101,15 +110,27 @@ class ViewsEstimator:
         return self._layer.lag_s
 
     def warm_up(self) -> None:
-        """Take an empty frame through the landmark networks; see `realtime.sample.Estimator`."""
+        """Take an empty frame through every stage; see `realtime.sample.Estimator`."""
+        image = self._tiles.join([None] * len(self._trackers))
+        results: list[BlazePoseResult | None] = []
         for tracker, (width, height) in zip(self._trackers, self._tiles.sizes_px, strict=True):
-            tracker.step(np.zeros((height, width, 3), dtype=np.uint8))
+            one = np.ascontiguousarray(image[:height, :width])
+            tracker.step(one)
+            results.append(tracker.run_roi(one, letterbox_roi(width, height)))
+        if any(result is not None for result in results):
+            estimate, _ = self._solve(0, results)
+            # A layer of its own, so that the reported lag is that of real frames.
+            SkeletalLayer(self.skeleton).step(Frame(0, 0, image), estimate, {})
+        for own, result in zip(self._own, results, strict=False):
+            own.warm_up(result)
         self.reset()
 
     def reset(self) -> None:
         """Forget the person."""
         for tracker in self._trackers:
             tracker.reset()
+        for own in self._own:
+            own.reset()
         self._forget_person()
         self._layer.forget_ground()
         self._n_moments = [0] * len(self._trackers)
@@ -131,22 +152,36 @@ class ViewsEstimator:
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one moment; see `realtime.sample.Estimator`."""
         start_ns = time.perf_counter_ns()
-        results = self._track(frame)
+        images = self._tiles.split(frame.image)
+        results = self._track(frame, images)
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
+        sample = replace(self._estimate(frame, results, stage_ns), view_t_ns=frame.view_t_ns)
+        if not self._own:
+            return sample
+        own = [
+            one.step(frame, image, result)
+            for one, image, result in zip(self._own, images, results, strict=True)
+        ]
+        return replace(sample, own_estimates=tuple(own))
+
+    def _estimate(
+        self, frame: Frame, results: Sequence[BlazePoseResult | None], stage_ns: dict[str, int]
+    ) -> PoseSample:
         if all(result is None for result in results):
             return self._lost(frame, stage_ns)
         self._last_seen_ns = frame.t_capture_ns
         start_ns = time.perf_counter_ns()
         estimate, used = self._solve(frame.t_capture_ns, results)
         stage_ns["views"] = time.perf_counter_ns() - start_ns
-        sample = replace(self._layer.step(frame, estimate, stage_ns), person=self._solver.state)
+        sample = self._layer.step(frame, estimate, stage_ns)
+        sample = replace(sample, person=self._solver.state, used_views=used)
         first = results[0]
         # The sample's ground states where the first camera is, so only its image can judge.
         return sample if first is None or 0 not in used else self._certainty.judge(sample, first)
 
-    def _track(self, frame: Frame) -> list[BlazePoseResult | None]:
+    def _track(self, frame: Frame, images: Sequence[Image | None]) -> list[BlazePoseResult | None]:
         results: list[BlazePoseResult | None] = []
-        for tracker, image in zip(self._trackers, self._tiles.split(frame.image), strict=True):
+        for tracker, image in zip(self._trackers, images, strict=True):
             if image is None:
                 tracker.reset()
                 results.append(None)

@@ -1,8 +1,9 @@
 """Several videos as one source: frames of one moment together, by their time stamps.
 
 Each video has its own clock, frame rate and losses. Its frames are placed on a common clock by when its first
-frame was taken. A moment is the earliest frame not yet given, with every other video's next frame that was
-taken within half a frame of it. A view without such a frame is missing at that moment; nothing waits for it.
+frame was taken, and by how fast its clock runs. A moment is the earliest frame not yet given, with every
+other video's next frame that was taken within `TOLERANCE_FRAMES` of it. A view without such a frame is
+missing at that moment; nothing waits for it.
 """
 
 from __future__ import annotations
@@ -13,44 +14,52 @@ from collections.abc import Sequence
 from realtime.errors import SourceError
 from realtime.sample import Frame
 from realtime.sources.source import FrameSource
-from realtime.views.tiles import Tiles
+from realtime.views.source_set import SourceSet
 
-TOLERANCE_FRAMES = 0.5
-"""Longest time between frames of one moment, in frames of the fastest video."""
+MAX_DRIFT = 0.1
+"""Clocks that run faster or slower by a larger share are those of slow motion, not of two cameras."""
 
 
-class ViewsSource:
-    """Gives the moments of several sources, each as one frame with their images side by side.
+class ViewsSource(SourceSet):
+    """Gives the moments of several videos, each as one frame with their images side by side.
 
     Args:
         sources: Videos or folders of images, in the order of the views.
         offsets_s: When the first frame of each was taken, on a common clock; None: all at once.
+        clock_rates: Seconds of the common clock in one second of each video's; None: 1.
 
     Raises:
-        SourceError: fewer than two sources, another number of offsets, or a source that is live or endless.
+        SourceError: fewer than two sources, another number of offsets or rates, a rate far from 1, or a
+            source that is live or endless.
     """
 
     is_live = False
     note = ""
 
-    def __init__(self, sources: Sequence[FrameSource], offsets_s: Sequence[float] | None = None) -> None:
-        self._sources = list(sources)
-        self._offsets_s = [0.0] * len(self._sources) if offsets_s is None else list(offsets_s)
-        if len(self._sources) < 2:
-            raise SourceError("one source; with --cameras, give one video for each camera", name="sources")
-        if len(self._offsets_s) != len(self._sources):
+    def __init__(
+        self,
+        sources: Sequence[FrameSource],
+        offsets_s: Sequence[float] | None = None,
+        clock_rates: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(sources, offsets_s)
+        self._clock_rates = [1.0] * len(self._sources) if clock_rates is None else list(clock_rates)
+        if len(self._clock_rates) != len(self._sources) or any(
+            abs(rate - 1.0) > MAX_DRIFT for rate in self._clock_rates
+        ):
             raise SourceError(
-                f"{len(self._offsets_s)} offsets for {len(self._sources)} videos; give one for each, "
-                "separated by commas",
-                name="offsets", value=len(self._offsets_s), accepted=(len(self._sources),),
+                f"clock rates {', '.join(f'{rate:g}' for rate in self._clock_rates)} for "
+                f"{len(self._sources)} videos; accepted: one for each, from {1 - MAX_DRIFT:g} to "
+                f"{1 + MAX_DRIFT:g}; for slow motion, use --capture-rate",
+                name="clock_rates", value=tuple(self._clock_rates),
             )  # fmt: skip
         for source in self._sources:
             if source.is_live or source.n_frames is None:
                 raise SourceError(
-                    f"{source.description} is no video; accepted with --cameras: video files and folders",
+                    f"{source.description} is no video; accepted by replay with --cameras: video files and "
+                    "folders; for cameras: kinecast live --source A --source B --cameras RIG",
                     name="sources", value=source.description,
                 )  # fmt: skip
-        self.tiles = Tiles(((1, 1),))
         self._forget()
 
     def _forget(self) -> None:
@@ -60,45 +69,10 @@ class ViewsSource:
         self._start_ns = 0
         self._interrupted = False
 
-    @property
-    def description(self) -> str:
-        """Names of all sources."""
-        return " + ".join(source.description for source in self._sources)
-
-    @property
-    def width_px(self) -> int:
-        """Width of all images together."""
-        return self.tiles.width_px
-
-    @property
-    def height_px(self) -> int:
-        """Height of the tallest image."""
-        return self.tiles.height_px
-
-    @property
-    def fps(self) -> float:
-        """Rate of the fastest source."""
-        return max(source.fps for source in self._sources)
-
-    @property
-    def n_frames(self) -> int | None:
-        """Announced length of the longest source; 0: not known."""
-        return max(source.n_frames or 0 for source in self._sources)
-
     def open(self) -> None:
-        """Open all sources.
-
-        Raises:
-            SourceError: one cannot be opened; none stays open.
-        """
+        """Open all videos; see `SourceSet`."""
         self._forget()
-        try:
-            for source in self._sources:
-                source.open()
-        except SourceError:
-            self.close()
-            raise
-        self.tiles = Tiles(tuple((source.width_px, source.height_px) for source in self._sources))
+        super().open()
 
     def read(self) -> Frame | None:
         """The next moment; None when all sources have ended, and after `interrupt`.
@@ -114,9 +88,11 @@ class ViewsSource:
         given = [t_ns for t_ns in times_ns if t_ns is not None]
         if not given:
             return None
-        t_ns, tolerance_ns = min(given), TOLERANCE_FRAMES * 1e9 / self.fps
+        t_ns = min(given)
         chosen = [
-            view for view, at_ns in enumerate(times_ns) if at_ns is not None and at_ns - t_ns <= tolerance_ns
+            view
+            for view, at_ns in enumerate(times_ns)
+            if at_ns is not None and at_ns - t_ns <= self.tolerance_ns
         ]
         images = [head.image if head and view in chosen else None for view, head in enumerate(self._heads)]
         frame = Frame(self._frame_id, self._start_ns + t_ns, self.tiles.join(images))
@@ -128,13 +104,7 @@ class ViewsSource:
     def interrupt(self) -> None:
         """Make the next `read` return None."""
         self._interrupted = True
-        for source in self._sources:
-            source.interrupt()
-
-    def close(self) -> None:
-        """Close all sources."""
-        for source in self._sources:
-            source.close()
+        super().interrupt()
 
     def _start(self) -> None:
         self._heads = [source.read() for source in self._sources]
@@ -146,4 +116,5 @@ class ViewsSource:
         head = self._heads[view]
         if head is None:
             return None
-        return head.t_capture_ns - self._first_ns[view] + round(1e9 * self._offsets_s[view])
+        since_ns = self._clock_rates[view] * (head.t_capture_ns - self._first_ns[view])
+        return round(since_ns + 1e9 * self._offsets_s[view])

@@ -1,14 +1,17 @@
-"""`kinecast replay` with several videos: one recording from two phones, and refusals in words."""
+"""`kinecast live` and `replay` of several views: one recording from two phones, and refusals in words."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from calib.rig_file import load_rig
 from calib.tables.storage import read_mot
 from realtime.cli import main
+from realtime.recording.log import StreamLog
 
 
 def squat(shared_data: Path) -> tuple[list[str], str]:
@@ -28,8 +31,32 @@ def test_two_phones_give_one_recording_and_the_same_one_again(shared_data: Path,
     # Both phones see somebody who stands: knees and hips are nearly straight.
     for name in ("knee_angle_r", "knee_angle_l", "hip_flexion_r", "hip_flexion_l"):
         assert abs(float(np.median(first.values[10:, first.names.index(name)]))) < 25.0
-    words = ["--retrack", "--out", str(tmp_path / "third")]
-    assert main(["replay", str(outs[0]), *words]) == 2
+
+
+def test_live_and_replay_of_the_same_frames_agree_to_the_bit(shared_data: Path, tmp_path: Path) -> None:
+    videos, cameras = squat(shared_data)
+    live, again = tmp_path / "live", tmp_path / "again"
+    words = ["--cameras", cameras, "--scale-camera", "--frames", "6", "--no-window", "--no-publish"]
+    sources = [word for video in videos for word in ("--source", video)]
+    assert main(["live", *sources, *words, "--views", "--record-video", "--out", str(live)]) == 0
+    assert main(["replay", str(live), "--retrack", "--views", "--out", str(again)]) == 0
+    for name in ("angles.csv", "views/cam0/angles.csv", "views/cam1/angles.csv", "cameras.json"):
+        assert (live / name).read_bytes() == (again / name).read_bytes(), name
+    report = json.loads((live / "report.json").read_text())
+    # Both phones carried every moment that was estimated, and the latency of each is known.
+    assert [sum(used) for used in report["views"]["used"].values()] == [report["frames"]] * 2
+    assert {"view.0", "view.1"} <= set(report["stages_ms"])
+    # What one view gives alone is that of the command for a single camera.
+    assert len(read_mot(live / "views/cam0/angles.mot").names) == len(read_mot(live / "angles.mot").names)
+    # Subscribers are told where all cameras are, in the ground of the samples.
+    log = StreamLog(live / "stream.msgpack")
+    assert [camera.name for camera in log.meta.cameras] == ["cam0", "cam1"]
+    rig = load_rig(live / "cameras.json")
+    apart_m = [np.array(camera.T_ground_cam)[:3, 3] for camera in log.meta.cameras]
+    expected_m = [camera.T_ground_cam[:3, 3] for camera in rig.cameras]
+    assert np.linalg.norm(apart_m[0] - apart_m[1]) == pytest.approx(
+        np.linalg.norm(expected_m[0] - expected_m[1])
+    )
 
 
 @pytest.mark.parametrize("is_swapped", [False, True])
@@ -45,13 +72,16 @@ def test_videos_in_the_wrong_order_are_noticed(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["A", "B"], "2 videos; to track one person in all, add --cameras"),
-        (["A", "--cameras", "RIG"], "one video; with --cameras"),
-        (["A", "--offsets", "0,1"], "one video; with --cameras and --offsets"),
-        (["A", "B", "--cameras", "RIG", "--offsets", "0,1,2", "--scale-camera"], "3 offsets for 2 videos"),
+        (["A", "B"], "2 sources; to track one person in all, add --cameras"),
+        (["A", "--cameras", "RIG"], "one source; with --cameras"),
+        (["A", "--offsets", "0,1"], "one source; with --offsets"),
+        (["A", "B", "--cameras", "RIG", "--offsets", "0,1,2", "--scale-camera"], "3 offsets for 2 sources"),
         (["A", "B", "--cameras", "RIG", "--offsets", "0,x"], "is not one time in seconds for each video"),
         (["A", "B", "--cameras", "RIG"], "camera cam0 is calibrated at 720x1280, its source gives 360x640"),
-        (["A", "B", "A", "--cameras", "RIG", "--scale-camera"], "3 sources for a rig of 2 cameras"),
+        (["A", "A", "--cameras", "RIG"], "cam0.mp4 is there more than once"),
+        (["A", "--views"], "one source; with --views"),
+        (["A", "B", "synthetic", "--cameras", "RIG"], "synthetic is no video"),
+        (["A", "B", "C", "--cameras", "RIG", "--scale-camera"], "3 sources for a rig of 2 cameras"),
         (["A", "B", "--cameras", "A"], "cam0.mp4: not a camera calibration"),
         (["A", "B", "--cameras", "RIG", "--camera-file", "RIG"], "--camera-file names one camera"),
         (["A", "B", "--cameras", "RIG", "--retrack"], "recordings cannot be tracked together"),
@@ -62,6 +92,7 @@ def test_what_is_no_set_of_views_is_refused(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     videos, cameras = squat(shared_data)
-    real = {"A": videos[0], "B": videos[1], "RIG": cameras}
+    third = str(shared_data / "real" / "squat" / "video.mp4")
+    real = {"A": videos[0], "B": videos[1], "C": third, "RIG": cameras}
     assert main(["replay", *(real.get(word, word) for word in words), "--out", str(tmp_path / "out")]) == 2
     assert said in capsys.readouterr().err

@@ -8,6 +8,7 @@ import pytest
 from realtime.errors import SourceError
 from realtime.sample import Frame
 from realtime.views.source import ViewsSource
+from realtime.views.source_set import TOLERANCE_FRAMES
 from realtime.views.tiles import Tiles
 
 
@@ -77,7 +78,7 @@ def test_clocks_that_drift_keep_to_the_nearest_frames() -> None:
     found = moments(Timed(every(200, 30.0)), Timed(every(200, 30.0 * 1.03), 30.9))
     both = [(a, b) for a, b in found if a and b]
     apart_s = [(a - 1) / 30.0 - (b - 1) / 30.9 for a, b in both]
-    assert np.abs(apart_s).max() <= 0.5 / 30.9 + 1e-9
+    assert np.abs(apart_s).max() <= TOLERANCE_FRAMES / 30.9 + 1e-9
     # Nothing is lost: every frame of either video belongs to one moment.
     for view in range(2):
         assert [pair[view] for pair in found if pair[view]] == list(range(1, 201))
@@ -107,9 +108,9 @@ def test_what_is_joined_is_split_again() -> None:
 
 
 def test_too_few_sources_and_wrong_offsets_are_refused() -> None:
-    with pytest.raises(SourceError, match="one video for each camera"):
+    with pytest.raises(SourceError, match="one source for each camera"):
         ViewsSource([Timed([0.0])])
-    with pytest.raises(SourceError, match="3 offsets for 2 videos"):
+    with pytest.raises(SourceError, match="3 offsets for 2 sources"):
         ViewsSource([Timed([0.0]), Timed([0.0])], [0.0, 0.1, 0.2])
     live = Timed([0.0])
     live.is_live = True
