@@ -125,6 +125,8 @@ class PoseSample:
     """As in `Frame`."""
     own_estimates: tuple[PoseSample | None, ...] = ()
     """What each view alone gives, None where it is missing; empty unless asked for (`--views`)."""
+    events: tuple[str, ...] = ()
+    """Names of the events that the user has marked since the sample before."""
 
     @property
     def shown(self) -> NDArray[np.float64]:

@@ -89,8 +89,8 @@ MAY_IMPORT = {
         "calib calib.tables engines engines.features engines.runtimes engines.blazepose engines.building"
     ),
     "realtime.commands": (
-        "realtime realtime.commands.engines realtime.api realtime.export realtime.sources realtime.views "
-        "realtime.estimators realtime.pipeline realtime.control "
+        "realtime realtime.commands.engines realtime.api realtime.export realtime.events realtime.sources "
+        "realtime.views realtime.estimators realtime.pipeline realtime.control "
         "realtime.stream realtime.recording realtime.report realtime.overlay realtime.viewer "
         "realtime.bridges realtime.bench calib calib.tables engines engines.runtimes engines.building"
     ),

@@ -14,6 +14,7 @@ from realtime.errors import RealtimeError
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
+    from realtime.events.movement import CycleOptions
     from realtime.stream.security import ClientKeys
 
 
@@ -85,6 +86,36 @@ def check_coordinates(asked: Sequence[str], existing: Sequence[str]) -> None:
             value=unknown,
             accepted=existing,
         )
+
+
+def add_cycle_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `cycle_options` reads."""
+    group = parser.add_argument_group("repetitions")
+    group.add_argument(
+        "--cycles",
+        default="auto",
+        metavar="auto|marks|gait|none|NAME",
+        help="what divides the recording: marks made by keys, strides, or repetitions of a coordinate "
+        "(without a side: the mean of both); auto takes the first of marks, gait and knee_angle that gives "
+        "any",
+    )
+    group.add_argument(
+        "--least-range",
+        type=positive_float,
+        default=30.0,
+        metavar="DEG",
+        help="least way of a repetition, in degrees or m; default: %(default)g",
+    )
+    group.add_argument(
+        "--direction", choices=("up", "down"), default="up", help="where a repetition goes; default: up"
+    )
+
+
+def cycle_options(args: argparse.Namespace) -> CycleOptions:
+    """The values of `add_cycle_options`."""
+    from realtime.events.movement import CycleOptions
+
+    return CycleOptions(by=args.cycles, least_range=args.least_range, direction=args.direction)
 
 
 def add_subscriber_options(parser: argparse.ArgumentParser) -> None:

@@ -47,6 +47,9 @@ PICTURES_DEPTH = 16
 VIDEO_BUFFER_BYTES = 256_000_000
 """Memory for lossless images that may wait for the disk."""
 
+EVENT_KEYS = {"e": "event", **{str(k): str(k) for k in range(1, 10)}}
+"""Key of the window -> name of the event that it marks."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -318,6 +321,9 @@ def _obey(key: str, pipeline: Pipeline, guide: NeutralGuide) -> None:
     elif key == REPEAT_KEY:
         guide.is_skipped = False
         pipeline.relearn()
+    elif key in EVENT_KEYS:
+        pipeline.mark(EVENT_KEYS[key])
+        logger.warning("marked: %s", EVENT_KEYS[key])
 
 
 def _run_with_progress(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Track, or publish again."""
     from realtime.errors import RecordingError, SourceError
+    from realtime.recording.events import recorded_events
     from realtime.recording.source import RecordedVideo, is_recording, relearned_frames
 
     views = None if args.retrack and len(args.source) == 1 else views_options(args)
@@ -98,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         realtime=args.realtime,
         replace=args.replace,
         relearn_at=relearned_frames(folder),
+        events_at=recorded_events(folder),
     )
 
 
@@ -189,6 +192,7 @@ def track(
     realtime: bool,
     replace: bool,
     relearn_at: frozenset[int] = frozenset(),
+    events_at: Mapping[int, tuple[str, ...]] | None = None,
 ) -> int:
     """Track every frame, write the files, print the ranges.
 
@@ -198,6 +202,7 @@ def track(
         realtime: Whether frames come at their own times.
         replace: Whether output of an earlier replay in the folder may be replaced.
         relearn_at: Numbers of the frames before which the person is learned once more.
+        events_at: Numbers of frames and the events that were marked at them.
 
     Raises:
         RecordingError: the folder cannot be written, or holds the source.
@@ -235,6 +240,7 @@ def track(
                 max_frames=options.max_frames,
                 max_duration_s=options.max_duration_s,
                 relearn_at=relearn_at,
+                events_at=events_at or {},
             ),
             trace=trace,
         )

@@ -7,8 +7,8 @@ from realtime.events.repetitions import RepetitionCounter
 counter = RepetitionCounter(least_range=40.0)
 with subscribe("tcp://127.0.0.1:5570") as stream:
     for sample in stream:
-        if counter.add(sample.t_capture_ns * 1e-9, sample["knee_angle_r"]):
-            print(counter.count, counter.last.range)
+        counter.add(sample.t_capture_ns * 1e-9, sample["knee_angle_r"])
+        print(counter.count, "squats")
 ```
 """
 

@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 
 from calib.coordinates import PELVIC_ANGLES
 from realtime.errors import RecordingError
+from realtime.events.event import Event
+from realtime.events.gait import ahead_of_pelvis
+from realtime.events.movement import Curves, CycleOptions, movement_of
+from realtime.events.repetitions import DEFAULT_RANGE_DEG, Direction
+from realtime.export.cycles import Repeated
 from realtime.export.extras import need
+from realtime.geometry import rotation_matrices
 from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.sample import Status
@@ -32,6 +38,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
+
+HEELS = ("calcn_r", "calcn_l")
+"""Bodies whose joints are followed for steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +67,8 @@ class RecordedMotion:
     """Unit quaternions of R_ground_body. Shape: (n, n_bodies, 4)."""
     markers_m: Array
     """Marker positions in ground. Shape: (n, n_markers, 3)."""
+    marks: tuple[Event, ...]
+    """Events that the user marked, in order of time."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,6 +83,12 @@ class RecordedMotion:
         return tuple("deg" if angle else "m" for angle in is_angle[: len(self.names)])
 
     @property
+    def values(self) -> Array:
+        """Coordinates in deg and m, in the order of `names`; NaN where unknown. Shape: (n, n_names)."""
+        values = np.concatenate([self.q, self.pelvic_angles], axis=1)[:, : len(self.names)]
+        return values * np.where(np.array(self.units) == "deg", np.degrees(1.0), 1.0)
+
+    @property
     def angles(self) -> pd.DataFrame:
         """Coordinates in degrees and m over `time_s`; a column for each of `names`.
 
@@ -79,10 +96,8 @@ class RecordedMotion:
             RecordingError: pandas is not installed.
         """
         pandas = need("pandas", "a DataFrame")
-        values = np.concatenate([self.q, self.pelvic_angles], axis=1)[:, : len(self.names)]
-        to_unit = np.where(np.array(self.units) == "deg", np.degrees(1.0), 1.0)
         index = pandas.Index(self.time_s, name="time_s")
-        return pandas.DataFrame(values * to_unit, columns=list(self.names), index=index)
+        return pandas.DataFrame(self.values, columns=list(self.names), index=index)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -114,6 +129,34 @@ class RecordedMotion:
         table.insert(0, "unit", [units[name] for name in rows])
         return table
 
+    @property
+    def curves(self) -> Curves:
+        """What events and cycles are found in; see `realtime.events.movement.movement_of`."""
+        return Curves(
+            time_s=self.time_s,
+            names=self.names,
+            units=self.units,
+            values=self.values,
+            ahead_m=self._ahead_m(),
+            marks=self.marks,
+        )
+
+    def cycles(
+        self, by: str = "auto", *, least_range: float = DEFAULT_RANGE_DEG, direction: Direction = "up"
+    ) -> Repeated:
+        """What was repeated: events, repetitions or strides, and tables of them.
+
+        Args:
+            by: `marks`, `gait`, or the name of a coordinate whose repetitions count (without a side: the mean
+                of both); `auto` takes the first of marks, gait and `knee_angle` that gives cycles.
+            least_range: Least way of a repetition, in deg or m.
+            direction: Direction in which a repetition goes.
+
+        Raises:
+            RealtimeError: there is no such coordinate, or there are no marks.
+        """
+        return repeated_in(self, CycleOptions(by=by, least_range=least_range, direction=direction))
+
     def plot(self, *names: str, ax: Axes | None = None) -> Axes:
         """Plot coordinates over time.
 
@@ -131,6 +174,15 @@ class RecordedMotion:
         drawn: Axes = self.angles[columns].plot(ax=ax, xlabel="time (s)", ylabel=label)
         return drawn
 
+    def _ahead_m(self) -> Array | None:
+        """How far the heels are in front of the pelvis; None without such bodies. Shape: (n, 2)."""
+        bodies = self.meta.model.body_names
+        if not {"pelvis", *HEELS} <= set(bodies):
+            return None
+        pelvis, feet = bodies.index("pelvis"), [bodies.index(name) for name in HEELS]
+        R = rotation_matrices(self.body_rotations_wxyz[:, pelvis])
+        return ahead_of_pelvis(self.joint_centres_m[:, pelvis], R, self.joint_centres_m[:, feet])
+
     def _columns(self, name: str) -> list[str]:
         """A coordinate, or both sides of it."""
         found = [known for known in (name, f"{name}_r", f"{name}_l") if known in self.names]
@@ -140,6 +192,16 @@ class RecordedMotion:
                 name="names", value=name, accepted=self.names,
             )  # fmt: skip
         return found
+
+
+def repeated_in(motion: RecordedMotion, options: CycleOptions) -> Repeated:
+    """What was repeated in a recording; see `RecordedMotion.cycles`.
+
+    Raises:
+        RealtimeError: there is no such coordinate, or there are no marks.
+    """
+    curves = motion.curves
+    return Repeated(curves, movement_of(curves, options))
 
 
 def load_recording(folder: str | Path) -> RecordedMotion:
@@ -181,4 +243,9 @@ def load_recording(folder: str | Path) -> RecordedMotion:
         joint_centres_m=poses([pose and pose.joint_centre_m for _, pose in samples], n_bodies, 3),
         body_rotations_wxyz=poses([pose and pose.body_rotation_wxyz for _, pose in samples], n_bodies, 4),
         markers_m=poses([pose and pose.marker_m for _, pose in samples], n_markers, 3),
+        marks=tuple(
+            Event((angles.t_capture_ns - int(t_ns[0])) * 1e-9, label)
+            for angles, _ in samples
+            for label in angles.events
+        ),
     )

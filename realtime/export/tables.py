@@ -1,8 +1,9 @@
-"""Angles as CSV, Excel workbook, Parquet and `.mot`."""
+"""Tables as CSV, Excel workbook and Parquet, and angles as `.mot`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,17 +13,26 @@ from realtime.export.even import evenly
 from realtime.export.extras import need
 from realtime.export.motion import RecordedMotion
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from realtime.export.cycles import Repeated
+
 MOST_ROWS = 1_048_575
 """Rows of an Excel sheet, without the header."""
+ANGLES = "angles"
+TABLES = (ANGLES, "ranges", "events", "repetitions", "repetition_ranges", "symmetry", "mean_curves")
+"""Tables of a recording; the last five are those of `Repeated`."""
 
 
-def write_csv(motion: RecordedMotion, path: Path) -> None:
-    """Write `RecordedMotion.table`: with empty cells where a value is unknown."""
-    motion.table.to_csv(path)
+def write_csv(motion: RecordedMotion, repeated: Repeated, path: Path, table: str = ANGLES) -> None:
+    """Write one of `TABLES`: with empty cells where a value is unknown."""
+    content = _named(motion, repeated, table)
+    content.to_csv(path, index=content.index.name is not None)
 
 
-def write_xlsx(motion: RecordedMotion, path: Path) -> None:
-    """Write a workbook: the sheet `angles` is `RecordedMotion.table`, `ranges` is `RecordedMotion.ranges`.
+def write_xlsx(motion: RecordedMotion, repeated: Repeated, path: Path) -> None:
+    """Write a workbook with a sheet for each table that the recording has.
 
     Raises:
         RecordingError: a package is missing, or the recording is longer than a sheet.
@@ -33,15 +43,17 @@ def write_xlsx(motion: RecordedMotion, path: Path) -> None:
         raise RecordingError(
             f"{len(motion.time_s)} samples do not fit into a sheet of {MOST_ROWS} rows; export to parquet"
         )
+    sheets = {ANGLES: motion.table, "ranges": motion.ranges, **repeated.tables}
     with pandas.ExcelWriter(path, engine="openpyxl") as writer:
-        motion.table.to_excel(writer, sheet_name="angles", freeze_panes=(1, 1))
-        motion.ranges.to_excel(writer, sheet_name="ranges", freeze_panes=(1, 1))
+        for name, sheet in sheets.items():
+            has_index = sheet.index.name is not None
+            sheet.to_excel(writer, sheet_name=name, index=has_index, freeze_panes=(1, int(has_index)))
 
 
-def write_parquet(motion: RecordedMotion, path: Path) -> None:
-    """Write `RecordedMotion.table`."""
+def write_parquet(motion: RecordedMotion, repeated: Repeated, path: Path, table: str = ANGLES) -> None:
+    """Write one of `TABLES`."""
     need("pyarrow", "a Parquet file")
-    motion.table.to_parquet(path, engine="pyarrow")
+    _named(motion, repeated, table).to_parquet(path, engine="pyarrow")
 
 
 def write_even_mot(motion: RecordedMotion, path: Path) -> None:
@@ -50,3 +62,21 @@ def write_even_mot(motion: RecordedMotion, path: Path) -> None:
     is_angle = np.array(model.is_rotational, dtype=np.bool_)
     q = even.resampled(motion.q, is_angle)
     write_mot(path, coordinate_table(tuple(model.coordinate_names), is_angle, even.time_s, q))
+
+
+def _named(motion: RecordedMotion, repeated: Repeated, table: str) -> pd.DataFrame:
+    """One of `TABLES`.
+
+    Raises:
+        RecordingError: the recording has no such table.
+    """
+    if table in (ANGLES, "ranges"):
+        return motion.table if table == ANGLES else motion.ranges
+    tables = repeated.tables
+    if table not in tables:
+        raise RecordingError(
+            f"nothing was repeated or marked in this recording, so there is no table {table}; it has "
+            f"{', '.join((*TABLES[:2], *tables))}; choose what divides it with --cycles",
+            name="table", value=table,
+        )  # fmt: skip
+    return tables[table]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from realtime.pipeline.capture import Capture
@@ -55,6 +56,8 @@ class PipelineOptions:
     max_duration_s: float | None = None
     relearn_at: frozenset[int] = frozenset()
     """Numbers of frames before which the person is learned once more, as in the run that is repeated."""
+    events_at: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Numbers of frames and the events that were marked at them, in the run that is repeated."""
     output_depth: int = 4
     """Frames that may wait for the output thread; with LATEST, older ones are dropped and counted."""
 
@@ -108,6 +111,7 @@ class Pipeline:
         self._threads = WorkerThreads()
         self._ready = threading.Event()
         self._is_relearning = threading.Event()
+        self._marked: deque[str] = deque()
         self._start_ns = 0
 
     def run(
@@ -175,6 +179,10 @@ class Pipeline:
     def relearn(self) -> None:
         """Learn the person once more from the next frame on; from any thread."""
         self._is_relearning.set()
+
+    def mark(self, event: str) -> None:
+        """Mark an event: the next sample has its name; from any thread."""
+        self._marked.append(event)
 
     @property
     def n_estimated(self) -> int:
@@ -255,7 +263,7 @@ class Pipeline:
             self._estimator.relearn()
             for stats in self._counting():
                 stats.relearned_at.append(frame.frame_id)
-        sample = self._estimator.step(frame)
+        sample = self._with_events(self._estimator.step(frame))
         t_estimated_ns = time.perf_counter_ns()
         if publisher is not None:
             publisher.send(sample)
@@ -271,6 +279,13 @@ class Pipeline:
     def _counting(self) -> list[RunStats]:
         """Statistics of the run and of its parts."""
         return [self._stats, *(part.stats for part in self._parts)]
+
+    def _with_events(self, sample: PoseSample) -> PoseSample:
+        """The sample with the events of its frame and those that were marked since the one before."""
+        events = [*self._options.events_at.get(sample.frame_id, ())]
+        while self._marked:
+            events.append(self._marked.popleft())
+        return replace(sample, events=tuple(events)) if events else sample
 
     def _write_outputs(self) -> None:
         assert self._sink is not None

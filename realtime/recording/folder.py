@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from realtime.errors import RecordingError
+from realtime.recording.events import EVENTS_NAME
 from realtime.recording.finish import CSV_NAME, MOT_NAME, STO_NAME, TRC_NAME
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME
@@ -28,6 +29,7 @@ FILE_NAMES = (
     RIG_NAME,
     SESSION_NAME,
     LOG_NAME,
+    EVENTS_NAME,
 )
 RECORDING_NAMES = (*FILE_NAMES, REPORT_NAME)
 REPLAY_NAMES = tuple(name for name in RECORDING_NAMES if name not in (LOSSLESS_NAME, FRAMES_NAME))

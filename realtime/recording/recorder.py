@@ -18,6 +18,7 @@ from calib.rig import rig_as_dict
 from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
 from realtime.options import TrackingOptions, portable_path
+from realtime.recording.events import EventFile
 from realtime.recording.finish import CSV_NAME, STO_NAME, finish_recording
 from realtime.recording.folder import (
     CAMERA_NAME,
@@ -59,11 +60,12 @@ class _GrowingFiles:
     sto: StoWriter
     csv: RowFile
     log: LogWriter
+    events: EventFile
     meta: Meta
     """Newest in the log."""
 
     def close(self) -> None:
-        for file in (self.sto, self.csv, self.log):
+        for file in (self.sto, self.csv, self.log, self.events):
             file.close()
 
 
@@ -71,13 +73,13 @@ class Recorder:
     """Writes samples as they come, and the files that need all of them at the end.
 
     `angles.sto` (true times), `angles.csv` (with confidences), `stream.msgpack` (all messages, see
-    `realtime.recording.log`) and, if there are images, `overlay.mp4` and `video.mkv` grow during the run.
-    Each row is with the operating system when `write` returns, so a killed process loses none; only
-    `overlay.mp4` needs a clean end. `close` writes `angles.mot` and `markers.trc` at an even rate from the
-    log; after a kill, `finish_recording` does the same. `camera.json` holds the camera, `cameras.json` all of
-    several in their own ground, `session.json` the run's options. Only the user may read the files. Earlier
-    output of `replay` is replaced only when the first sample comes, so a run that fails to start does not
-    destroy it.
+    `realtime.recording.log`), `events.csv` if the user marked any and, if there are images, `overlay.mp4` and
+    `video.mkv` grow during the run. Each row is with the operating system when `write` returns, so a killed
+    process loses none; only `overlay.mp4` needs a clean end. `close` writes `angles.mot` and `markers.trc`
+    at an even rate from the log; after a kill, `finish_recording` does the same. `camera.json` holds the
+    camera, `cameras.json` all of several in their own ground, `session.json` the run's options. Only the user
+    may read the files. Earlier output of `replay` is replaced only when the first sample comes, so a run that
+    fails to start does not destroy it.
 
     Angles are in degrees, lengths in m, times in s since the first sample. Undefined values are NaN; in the
     files at an even rate, short gaps are interpolated, and the first and last row are tracked ones.
@@ -174,6 +176,7 @@ class Recorder:
                 self._files = self._open()
             self._write_log(self._files, angles, pose, meta)
             self._write_row(self._files, angles, time_s)
+            self._files.events.add(angles, time_s)
         except (OSError, StorageError, RecordingError) as error:
             kept = f"recording has stopped after {self.n_samples} samples, which are kept"
             self.error = RecordingError(f"{self.folder}: {kept}: {error}")
@@ -220,7 +223,7 @@ class Recorder:
         csv.append(csv_header(self.meta.model))
         make_private(self.folder / STO_NAME)
         sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names)
-        return _GrowingFiles(sto, csv, log, self.meta)
+        return _GrowingFiles(sto, csv, log, EventFile(self.folder), self.meta)
 
     def _write_log(self, files: _GrowingFiles, angles: Angles, pose: Pose | None, meta: Meta | None) -> None:
         new = [] if meta is None or is_same_ground(meta, files.meta) else [meta]

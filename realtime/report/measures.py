@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.coordinates import PELVIC_ANGLES, PELVIS_ROTATIONS, mirrored_name, side_of, stem_of
+from realtime.events.measures import symmetry_index_percent
 from realtime.pose.landmark_model import POSTURE_PRIORS, UNKNOWN_COORDINATE_PRIOR_DEG
 from realtime.pose.solver import FREE_COORDINATE_SIGMA_RAD
 from realtime.report.data import Recording
@@ -17,10 +18,6 @@ Array = NDArray[np.float64]
 
 STILL_RANGE = {"deg": 0.05, "m": 5e-4}
 """A coordinate with a smaller range has not moved."""
-LEAST_COMPARED_DEG = 2.0
-"""Smallest range of which ratios are formed; those of smaller ones would compare noise."""
-
-
 CLINICAL_PRIORS = dict(zip(PELVIC_ANGLES, ("pelvis_rotation", "pelvis_list", "pelvis_tilt"), strict=True))
 """The clinical angles of the pelvis and the coordinates with the same spread among people."""
 
@@ -67,13 +64,8 @@ class Symmetry:
 
     @property
     def index_percent(self) -> float:
-        """Symmetry index 100 |R - L| / ((R + L) / 2), 0 for equal ranges (Robinson et al. 1987).
-
-        NaN if both ranges are too small to compare.
-        """
-        if max(self.right, self.left) < LEAST_COMPARED_DEG:
-            return np.nan
-        return 200.0 * abs(self.difference) / (self.right + self.left)
+        """As `symmetry_index_percent`."""
+        return symmetry_index_percent(self.right, self.left)
 
 
 @dataclass(frozen=True, slots=True)

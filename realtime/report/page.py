@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
+from realtime.events.movement import Curves, Movement
 from realtime.recording.private_file import write_private
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element
 from realtime.report.measures import losses, motion_ranges, symmetries
+from realtime.report.repeated import repetition_section
 from realtime.report.run import origin_section, source_name, timing_section
 from realtime.report.sections import curves_section, ranges_section, symmetry_section
 from realtime.report.views import views_section
@@ -32,18 +34,25 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Content security policy that lets browsers fetch nothing."""
 
 
-def write_html_report(recording: Recording, path: Path, *, pictures: bool = True) -> None:
+def write_html_report(
+    recording: Recording,
+    path: Path,
+    *,
+    pictures: bool = True,
+    repeated: tuple[Curves, Movement] | None = None,
+) -> None:
     """Write the report.
 
     Args:
         recording: Recording to report.
         path: Path of the page; only an earlier report there is replaced.
         pictures: Whether to include frames of the overlay video.
+        repeated: What was repeated, and in which curves; None leaves that out.
 
     Raises:
         RecordingError: the page cannot be written, or another file is there.
     """
-    page = report_page(recording, pictures=pictures)
+    page = report_page(recording, pictures=pictures, repeated=repeated)
     try:
         if path.exists() and TITLE.encode() not in path.read_bytes()[:4096]:
             raise RecordingError(
@@ -54,7 +63,9 @@ def write_html_report(recording: Recording, path: Path, *, pictures: bool = True
         raise RecordingError(f"{path}: cannot write the report ({error.strerror})") from error
 
 
-def report_page(recording: Recording, *, pictures: bool = True) -> str:
+def report_page(
+    recording: Recording, *, pictures: bool = True, repeated: tuple[Curves, Movement] | None = None
+) -> str:
     """The page as text."""
     ranges = motion_ranges(recording)
     lost = losses(recording)
@@ -69,6 +80,7 @@ def report_page(recording: Recording, *, pictures: bool = True) -> str:
         body += curves_section(recording, ranges)
         body += ranges_section(ranges)
         body += symmetry_section(symmetries(ranges))
+        body += [] if repeated is None else repetition_section(*repeated)
     else:
         body.append(element("p", "Nobody was tracked, so there are no joint angles.", class_="notice"))
     body += views_section(recording.run)

@@ -60,6 +60,7 @@ def plot(
     unit: str,
     *,
     shaded: Sequence[tuple[float, float]] = (),
+    over: str = "time in s",
 ) -> Markup:
     """Curves over a common time.
 
@@ -70,6 +71,7 @@ def plot(
         curves: Curves with at least one known value.
         unit: Unit of the values.
         shaded: Time spans in s that are shaded grey.
+        over: Quantity and unit of the horizontal axis.
 
     Returns:
         An `svg` element that fills the available width.
@@ -83,7 +85,7 @@ def plot(
         element("title", title),
         element("desc", description),
         spans,
-        _grid(axes, unit),
+        _grid(axes, f"{unit}, over {over}"),
         bands,
         lines,
         viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
@@ -134,7 +136,7 @@ def _fit(time_s: Array, curves: Sequence[Curve]) -> _Axes:
     return _Axes(start_s, end_s if end_s > start_s else start_s + 1.0, lowest - margin, highest + margin)
 
 
-def _grid(axes: _Axes, unit: str) -> list[Markup]:
+def _grid(axes: _Axes, label: str) -> list[Markup]:
     left, right, bottom = LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
     values = ticks(axes.lowest, axes.highest, 5)
@@ -149,7 +151,7 @@ def _grid(axes: _Axes, unit: str) -> list[Markup]:
         parts.append(element("path", d=f"M{x:.1f} {bottom:.1f}v4", class_="grid"))
         parts.append(element("text", _number(time_s, times), x=f"{x:.1f}", y=bottom + 15, class_="middle"))
     middle = 0.5 * (left + right)
-    parts.append(element("text", f"{unit}, over time in s", x=middle, y=HEIGHT - 3, class_="middle"))
+    parts.append(element("text", label, x=middle, y=HEIGHT - 3, class_="middle"))
     return parts
 
 

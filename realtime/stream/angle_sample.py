@@ -97,6 +97,11 @@ class AngleSample:
         """Confidence of each coordinate. Shape: (n_q,)."""
         return np.array(self.message.confidence)
 
+    @property
+    def events(self) -> tuple[str, ...]:
+        """Names of the events that the user has marked since the sample before."""
+        return tuple(self.message.events)
+
     def as_record(self) -> dict[str, Any]:
         """A flat dict for JSON: degrees and m under the coordinates' names, None where undefined."""
         message = self.message
@@ -110,6 +115,7 @@ class AngleSample:
             "status": message.status.value,
             "person": message.person.value,
             "missed": self.missed,
+            "events": list(self.events),
         }
         for name in self._index:
             value = self[name]
@@ -143,6 +149,7 @@ class AngleSample:
             pelvic_angles=np.array(self.message.pelvic_angles),
             person=self.message.person,
             advice=self.message.advice,
+            events=self.events,
         )
 
     def _at(self, name: str) -> int:

@@ -19,6 +19,8 @@ from calib.skeleton import Skeleton, load_skeleton
 from calib.tables.storage import read_mot, read_trc
 from realtime import RecordedMotion, cli, load_recording
 from realtime.errors import RecordingError
+from realtime.events.event import FOOT_OFF, FOOT_STRIKE, Event
+from realtime.export.c3d import write_c3d
 from realtime.export.export import WRITERS, export
 from realtime.geometry import joint_centres
 from realtime.recording.log import LOG_NAME
@@ -78,6 +80,12 @@ def ran_alone(request: pytest.FixtureRequest) -> bool:
     return True
 
 
+def fresh(folder: Path) -> Path:
+    """An empty folder in another."""
+    (folder / "exported").mkdir()
+    return folder / "exported"
+
+
 def written(folder: Path, kind: str, tmp_path: Path) -> Path:
     out = tmp_path / f"out.{kind}"
     assert cli.main(["export", str(folder), "--to", kind, "--out", str(out)]) == 0
@@ -132,7 +140,7 @@ def test_parquet(folder: Path, motion: RecordedMotion, skeleton: Skeleton, tmp_p
 def test_xlsx(folder: Path, motion: RecordedMotion, skeleton: Skeleton, tmp_path: Path):
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.load_workbook(written(folder, "xlsx", tmp_path), read_only=True)
-    assert book.sheetnames == ["angles", "ranges"]
+    assert book.sheetnames[:2] == ["angles", "ranges"]
     header, *rows = book["angles"].iter_rows(values_only=True)
     table = pandas.DataFrame(rows, columns=header).set_index("time_s")
     assert_same_table(table.infer_objects(), motion, skeleton)
@@ -163,6 +171,63 @@ def test_c3d(folder: Path, skeleton: Skeleton, tmp_path: Path, request: pytest.F
     assert analog["UNITS"]["value"][mot.names.index("pelvis_tx")] == "m"
     np.testing.assert_allclose(file["data"]["analogs"][0].T, mot.values, rtol=1e-6, atol=1e-5)
     assert file["header"]["points"]["first_frame"] == 3  # the three samples before anybody came are left out
+
+
+def test_c3d_has_events(skeleton: Skeleton, tmp_path: Path, request: pytest.FixtureRequest):
+    if ran_alone(request):
+        return
+    ezc3d = pytest.importorskip("ezc3d")
+    with Recorder(tmp_path / "rec", skeleton, rate_hz=RATE_HZ) as recorder:
+        for k, sample in enumerate(samples(skeleton)[3:20]):
+            t_ns = START_NS + k * 10_000_000_000  # so that minutes pass
+            marks = ("event",) if k in (2, 9) else ()
+            recorder.write(replace(sample, t_capture_ns=t_ns, events=marks))
+    motion = load_recording(tmp_path / "rec")
+    steps = (Event(3.25, FOOT_STRIKE, "r"), Event(4.5, FOOT_OFF, "l"))
+    write_c3d(motion, [*steps, *motion.marks], tmp_path / "out.c3d")
+    found = ezc3d.c3d(str(tmp_path / "out.c3d"))["parameters"]["EVENT"]
+    assert found["USED"]["value"] == [4]
+    assert found["LABELS"]["value"] == ["Foot Strike", "Foot Off", "event", "event"]
+    assert found["CONTEXTS"]["value"] == ["Right", "Left", "General", "General"]
+    np.testing.assert_allclose(found["TIMES"]["value"], [[0, 0, 0, 1], [3.25, 4.5, 20, 30]], atol=1e-5)
+
+
+def test_tables_of_what_was_repeated(skeleton: Skeleton, tmp_path: Path):
+    """Squats: the knees go there and back four times."""
+    openpyxl = pytest.importorskip("openpyxl")
+    right, left = (skeleton.coordinate_index(f"knee_angle_{side}") for side in "rl")
+    with Recorder(tmp_path / "rec", skeleton, rate_hz=RATE_HZ) as recorder:
+        for k in range(425):
+            q = skeleton.q_default.copy()
+            q[right] = 0.8 * (1.0 - np.cos(2.0 * np.pi * k / 100.0))
+            q[left] = 0.5 * q[right]
+            recorder.write(sample_of(skeleton, q, k, t_capture_ns=START_NS + round(k / RATE_HZ * 1e9)))
+    book = openpyxl.load_workbook(written(tmp_path / "rec", "xlsx", fresh(tmp_path)), read_only=True)
+    assert book.sheetnames[2:] == ["events", "repetitions", "repetition_ranges", "symmetry", "mean_curves"]
+    header, *rows = book["repetitions"].iter_rows(values_only=True)
+    turns_s = [row[header.index("turn_s")] for row in rows]
+    assert turns_s == pytest.approx([1.0, 3.0, 5.0, 7.0], abs=0.1)
+    header, *rows = book["symmetry"].iter_rows(values_only=True)
+    knees = [row for row in rows if row[header.index("joint_angle")] == "knee_angle"]
+    # 1.6 against 0.8 rad: half of the mean.
+    assert [row[header.index("index_percent")] for row in knees] == pytest.approx([200.0 / 3.0] * 4)
+    out = tmp_path / "curves.parquet"
+    words = ["export", str(tmp_path / "rec"), "--to", "parquet", "--table", "mean_curves", "--out", str(out)]
+    assert cli.main(words) == 0
+    mean = pandas.read_parquet(out)["knee_angle_r_mean"]
+    assert len(mean) == 101 and mean.max() == pytest.approx(np.degrees(1.6), abs=1.0)
+
+
+def test_a_table_that_is_not_there_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    words = ["export", str(folder), "--table", "repetitions", "--out", str(tmp_path / "out")]
+    assert cli.main([*words, "--to", "csv", "--cycles", "none"]) == 2
+    assert "nothing was repeated" in (said := capsys.readouterr().err) and "--cycles" in said
+    assert cli.main([*words, "--to", "bvh"]) == 2
+    assert "accepted with --table: csv, parquet" in capsys.readouterr().err
+    assert cli.main([*words, "--to", "csv", "--cycles", "kneee_angle"]) == 2
+    assert "'kneee_angle'" in (said := capsys.readouterr().err) and "knee_angle_r" in said
 
 
 def test_c3d_names_the_way_out_where_opensim_was_used(

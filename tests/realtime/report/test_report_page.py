@@ -44,6 +44,14 @@ def swing(k: int) -> np.ndarray:
     return sides * 0.4 * np.sin(k / 9.0 + np.arange(SKELETON.n_q))
 
 
+def squat(k: int) -> np.ndarray:
+    """Angles of somebody who squats every two seconds, less on the left."""
+    q = SKELETON.q_default.copy()
+    for side, size in (("r", 0.8), ("l", 0.4)):
+        q[SKELETON.coordinate_index(f"knee_angle_{side}")] = size * (1.0 - np.cos(np.pi * k / RATE_HZ))
+    return q
+
+
 def make_recording(folder: Path, *, n: int = 120, video: bool = True) -> Path:
     """What `live --out` leaves: lost and dropped frames, a video, report.json."""
     picture = np.full((96, 128, 3), 90, dtype=np.uint8)
@@ -154,7 +162,7 @@ def axes_of(svg: ElementTree.Element) -> tuple[np.poly1d, np.poly1d]:
 
 def test_the_curves_pass_through_the_raw_values(recording: Path):
     page, data = report(recording), raw(recording)
-    (figure,) = [f for f in page.iter(f"{HTML}figure") if "knee_angle" in text_of(f)]
+    figure = next(f for f in page.iter(f"{HTML}figure") if "knee_angle" in text_of(f))
     svg = figure.find(f"{SVG}svg")
     to_time, to_value = axes_of(svg)
     for side in ("right", "left"):
@@ -175,7 +183,7 @@ def test_the_curves_pass_through_the_raw_values(recording: Path):
 
 def test_the_band_is_as_wide_as_the_text_says(recording: Path):
     page, data = report(recording), raw(recording)
-    (figure,) = [f for f in page.iter(f"{HTML}figure") if "hip_rotation" in text_of(f)]
+    figure = next(f for f in page.iter(f"{HTML}figure") if "hip_rotation" in text_of(f))
     svg = figure.find(f"{SVG}svg")
     _, to_value = axes_of(svg)
     (band,) = [p for p in svg.iter(f"{SVG}path") if p.get("class") == "band right"]
@@ -246,7 +254,7 @@ def test_the_sto_alone_gives_the_same_ranges(tmp_path: Path):
     folder = make_recording(tmp_path / "out", video=False)
     with_csv = rows_of(report(folder), "Ranges of motion, in degrees, positions")
     (folder / "angles.csv").unlink()
-    page = report(folder)
+    page = report(folder, "--cycles", "none")
     assert [row[:-1] for row in rows_of(page, "Ranges of motion, in degrees, positions")] == [
         r[:-1] for r in with_csv
     ]
@@ -414,3 +422,23 @@ def test_the_page_says_who_was_known_and_where_their_landmarks_lie(
     assert ("from second 1.2 on" in text) is ("known_after_s" in person)
     (folder / "report.json").write_text(json.dumps(run | {"person": {}}))  # nothing is learned
     assert said not in text_of(report(folder))
+
+
+def test_repetitions_are_a_table_and_mean_curves(tmp_path: Path):
+    with Recorder(tmp_path / "rec", SKELETON, rate_hz=RATE_HZ) as recorder:
+        for k in range(190):
+            stamp_ns = 10**9 + round(k * 1e9 / RATE_HZ)
+            recorder.write(sample_of(SKELETON, squat(k), k, t_capture_ns=stamp_ns))
+    words = ["report", str(tmp_path / "rec"), "--out"]
+    assert cli.main([*words, str(tmp_path / "a.html")]) == 0
+    page = html5lib.HTMLParser(strict=True).parse((tmp_path / "a.html").read_text("utf-8"))
+    (table,) = [t for t in page.iter(f"{HTML}table") if "3 repetitions; ranges" in text_of(t)]
+    rows = [[text_of(cell) for cell in row] for row in table.iter(f"{HTML}tr")]
+    first, second = rows[0].index("Knee flexion R"), rows[0].index("Knee flexion symmetry")
+    assert [row[0] for row in rows[1:]] == ["1", "2", "3"]
+    # 92 and 46 degrees less what is still at rest: a symmetry index of two thirds.
+    assert all(85 <= int(row[first].rstrip("\u00b0")) <= 92 and row[second] == "67 %" for row in rows[1:])
+    text = text_of(page)
+    assert "knee_angle; of both sides, their mean" in text and "over % of the cycle" in text
+    assert cli.main([*words, str(tmp_path / "b.html"), "--cycles", "none"]) == 0
+    assert "Nothing was repeated here" in (tmp_path / "b.html").read_text("utf-8")
