@@ -18,6 +18,7 @@ DESCRIPTION = "Live OpenSim joint angles from one webcam."
 COMMANDS = {
     "live": "realtime.commands.live",
     "replay": "realtime.commands.replay",
+    "study": "realtime.commands.study.cli",
     "record": "realtime.commands.record",
     "recover": "realtime.commands.recover",
     "listen": "realtime.commands.listen",

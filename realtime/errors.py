@@ -66,3 +66,7 @@ class RecordingStopped(RecordingError):
 
 class BridgeError(RealtimeError):
     """A bridge that cannot be opened, or a sample that it cannot pass on."""
+
+
+class StudyError(RealtimeError):
+    """A study that cannot be read, planned, or run where it is to run."""

@@ -88,6 +88,10 @@ MAY_IMPORT = {
         "realtime realtime.sources realtime.pose realtime.estimators realtime.stream realtime.report "
         "calib calib.tables engines engines.features engines.runtimes engines.blazepose engines.building"
     ),
+    "realtime.study": (
+        "realtime realtime.sources realtime.estimators realtime.recording realtime.report "
+        "realtime.calibration realtime.bench calib engines"
+    ),
     "realtime.commands": (
         "realtime realtime.commands.engines realtime.api realtime.export realtime.events realtime.sources "
         "realtime.views realtime.estimators realtime.pipeline realtime.control "
@@ -101,6 +105,7 @@ MAY_IMPORT = {
     "realtime.commands.engines": (
         "realtime realtime.commands realtime.bench engines engines.runtimes engines.building"
     ),
+    "realtime.commands.study": "realtime realtime.commands realtime.study engines",
     "realtime.docs.readers": "",
 }
 MOST_MODULES = 21  # in one folder
@@ -114,6 +119,7 @@ CONFINED = {
     "ezc3d": ("realtime/export",),
     "openvino": ("engines/", "realtime/commands/doctor.py"),
     "onnxruntime": ("engines/", "train/"),
+    "ray": ("engines/cluster.py",),
 }
 WINDOW_CALLS = {
     "imshow", "namedWindow", "waitKey", "waitKeyEx", "pollKey", "destroyWindow", "destroyAllWindows",

@@ -25,6 +25,8 @@ EXTRAS = {
     "openpyxl": "data",
     "matplotlib": "data",
     "ezc3d": "data",
+    "ray": "cluster",
+    "fsspec": "cluster",
     "pylsl": "bridges",
     "python-osc": "bridges",
     "websockets": "bridges",

@@ -104,6 +104,16 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
+def track_options(options: RunOptions) -> int:
+    """Track the video, or the views, that the options name, into the folder that they name.
+
+    Raises:
+        RealtimeError: as for `track`.
+    """
+    source = source_of(options) if options.views is None else source_of_views(options)
+    return track(options, source, realtime=False, replace=False)
+
+
 def track_views(options: RunOptions, *, realtime: bool, replace: bool, retrack: bool) -> int:
     """Track one person in several videos.
 

@@ -1,0 +1,1 @@
+"""The commands of `kinecast study`, one module each."""
