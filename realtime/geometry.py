@@ -85,3 +85,17 @@ def rotation_matrices(wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def aligned_quaternions(wxyz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quaternions whose signs make neighbours near each other, to be interpolated or filtered.
+
+    Args:
+        wxyz: Quaternions of several bodies over time; NaN where unknown. Shape: (n, n_bodies, 4).
+    """
+    wxyz = wxyz.copy()
+    last = np.nan_to_num(wxyz[0])
+    for row in wxyz:
+        row[np.einsum("bi,bi->b", row, last) < 0.0] *= -1.0
+        last = np.where(np.isfinite(row), row, last)
+    return wxyz

@@ -171,6 +171,8 @@ class RunOptions:
     """File for the timing of each step; None writes none."""
     out: Path | None = None
     """Folder of the recording; None records nothing."""
+    smooth_hz: float | None = None
+    """Frequency above which movements are removed from the finished recording; None leaves it as tracked."""
     views: ViewsOptions | None = None
     """Several views of one person, the first of them `source`; None: `source` is the only one."""
 

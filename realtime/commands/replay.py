@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from realtime.api.sources import source_of
 from realtime.commands import session
+from realtime.commands.arguments import positive_float
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
 from realtime.commands.views import (
@@ -33,7 +34,8 @@ DESCRIPTION = """
 If SOURCE is a video or a folder of images: tracks the person in every frame and writes files to --out.
 If SOURCE is a recording (the --out folder of another command): with --publish, sends its samples again, as
 fast as subscribers take them, or with --realtime at their own times; with --retrack, tracks the person in its
-video again, with the options it was recorded with unless others are given, and writes files to --out.
+video again, with the options it was recorded with unless others are given, and writes files to --out; with
+--smooth, writes a smoothed copy to --out.
 With --cameras, several SOURCEs are videos of one person at the same time, from cameras whose positions are
 known: frames are brought together by their times, and give one estimate.
 """
@@ -60,6 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="replace the output of an earlier replay in DIR; recordings of live and record always stay",
     )
+    parser.add_argument(
+        "--smooth",
+        action="store_true",
+        help="smooth the finished recording without lag, by a filter that knows what comes later "
+        "(Butterworth, order 4, forwards and backwards); the stream and the overlay stay as tracked",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=positive_float,
+        metavar="HZ",
+        help="with --smooth: remove movements above HZ; default: 6",
+    )
     add_views_options(parser)
     session.add_publish_options(parser)
     session.add_session_options(parser)
@@ -73,12 +87,14 @@ def run(args: argparse.Namespace) -> int:
 
     views = None if args.retrack and len(args.source) == 1 else views_options(args)
     args.source = args.source[0]
-    options = replace(session.run_options(args), views=views)
+    options = replace(session.run_options(args), views=views, smooth_hz=smooth_hz(args))
     if views is not None:
         return track_views(options, realtime=args.realtime, replace=args.replace, retrack=args.retrack)
     folder = Path(options.source)
     if is_recording(folder):
         refuse_rates(options)
+    if is_recording(folder) and not args.retrack and options.smooth_hz is not None:
+        return smooth_copy(options, replace=args.replace)
     if is_recording(folder) and not args.retrack:
         return republish(options, realtime=args.realtime)
     if args.retrack and not is_recording(folder):
@@ -112,6 +128,38 @@ def track_options(options: RunOptions) -> int:
     """
     source = source_of(options) if options.views is None else source_of_views(options)
     return track(options, source, realtime=False, replace=False)
+
+
+def smooth_hz(args: argparse.Namespace) -> float | None:
+    """The cutoff that the options ask for; None to leave the recording as tracked.
+
+    Raises:
+        RecordingError: a cutoff without `--smooth`.
+    """
+    from realtime.errors import RecordingError
+    from realtime.export.smoothing import DEFAULT_CUTOFF_HZ
+
+    if args.cutoff is not None and not args.smooth:
+        raise RecordingError("--cutoff belongs to a smoothed recording: add --smooth", name="cutoff")
+    return (args.cutoff or DEFAULT_CUTOFF_HZ) if args.smooth else None
+
+
+def smooth_copy(options: RunOptions, *, replace: bool) -> int:
+    """Write a smoothed copy of a recording.
+
+    Raises:
+        RecordingError: the output folder is missing, or may not be written.
+    """
+    from realtime.errors import RecordingError
+    from realtime.export.smoothing import write_smoothed
+
+    assert options.smooth_hz is not None
+    if options.out is None:
+        raise RecordingError("missing the folder of the smoothed copy: add --out DIR", name="out")
+    require_other_folder(options.source, options.out)
+    n = write_smoothed(Path(options.source), options.out, options.smooth_hz, replace=replace)
+    print(f"{n} samples, smoothed at {options.smooth_hz:g} Hz, written to {options.out}")
+    return 0
 
 
 def track_views(options: RunOptions, *, realtime: bool, replace: bool, retrack: bool) -> int:
@@ -172,8 +220,8 @@ def republish(options: RunOptions, *, realtime: bool) -> int:
     folder, publish = Path(options.source), options.publish
     if publish.address is None or options.out is not None:
         raise RecordingError(
-            f"{folder} is a recording: add --publish ADDR to send it again, or --retrack --out DIR to track "
-            "its video again"
+            f"{folder} is a recording: add --publish ADDR to send it again, --retrack --out DIR to track "
+            "its video again, or --smooth --out DIR for a smoothed copy"
         )
     keys, n_sent = session.server_keys(publish), 0
     with (
@@ -220,6 +268,7 @@ def track(
         SourceError: the source cannot be opened, or never ends.
     """
     from realtime.errors import RecordingError
+    from realtime.export.smoothing import check_can_smooth, smooth_recording, smoothing_text
     from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.pipeline.slot import SlotPolicy
     from realtime.recording.joint_ranges import JointRanges
@@ -232,6 +281,8 @@ def track(
     require_end(source, has_limit=options.max_frames is not None or options.max_duration_s is not None)
     trace = session.trace_to(options.trace_path)
     with session.opened(source):
+        if options.smooth_hz is not None:
+            check_can_smooth(options.smooth_hz, source.fps)
         estimator = session.build_estimator(options, source)
         ranges = JointRanges(estimator.skeleton)
         outputs = Outputs(
@@ -262,9 +313,13 @@ def track(
             if not outputs.failure:
                 raise
             raise session.stopped(outputs, pipeline.n_estimated, out) from error
+        if options.smooth_hz is not None and outputs.n_recorded:
+            ranges = JointRanges(estimator.skeleton)
+            smooth_recording(out, options.smooth_hz, ranges)
         described = {
             "command": "replay",
             "heading": options.estimator.heading,
+            "smoothed": "" if options.smooth_hz is None else smoothing_text(options.smooth_hz),
             **session.describe(source, estimator),
             **views_of(outputs, estimator),
         }

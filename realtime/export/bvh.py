@@ -23,7 +23,7 @@ from calib.coordinates import stem_of
 from realtime.errors import RecordingError
 from realtime.export.even import evenly
 from realtime.export.motion import RecordedMotion
-from realtime.geometry import quaternions, rotation_matrices
+from realtime.geometry import aligned_quaternions, quaternions, rotation_matrices
 
 Array = NDArray[np.float64]
 
@@ -59,7 +59,7 @@ def write_bvh(motion: RecordedMotion, path: Path) -> None:
             "the poses of the bodies were never known in this recording, so there is no skeleton to export"
         )
     wxyz, positions_m = _relative_to_parents(motion, parents)
-    wxyz = _held(even.resampled(_aligned(wxyz)))
+    wxyz = _held(even.resampled(aligned_quaternions(wxyz)))
     positions_m = _held(even.resampled(positions_m))
     joints = [
         _joint(motion, k, wxyz[:, k], positions_m[:, k]) for k in range(len(motion.meta.model.body_names))
@@ -87,16 +87,6 @@ def _relative_to_parents(motion: RecordedMotion, parents: Sequence[int]) -> tupl
             R_local[:, k] = R_parent @ R[:, k]
             positions_m[:, k] = np.einsum("nij,nj->ni", R_parent, centres_m[:, k] - centres_m[:, parent])
     return quaternions(R_local.reshape(-1, 3, 3)).reshape(n, n_bodies, 4), positions_m
-
-
-def _aligned(wxyz: Array) -> Array:
-    """Quaternions whose signs make neighbours near each other, to be interpolated."""
-    wxyz = wxyz.copy()
-    last = np.nan_to_num(wxyz[0])
-    for row in wxyz:
-        row[np.einsum("bi,bi->b", row, last) < 0.0] *= -1.0
-        last = np.where(np.isfinite(row), row, last)
-    return wxyz
 
 
 def _held(values: Array) -> Array:

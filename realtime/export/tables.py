@@ -12,6 +12,7 @@ from realtime.errors import RecordingError
 from realtime.export.even import evenly
 from realtime.export.extras import need
 from realtime.export.motion import RecordedMotion
+from realtime.recording.finish import title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,8 @@ def write_even_mot(motion: RecordedMotion, path: Path) -> None:
     even, model = evenly(motion), motion.meta.model
     is_angle = np.array(model.is_rotational, dtype=np.bool_)
     q = even.resampled(motion.q, is_angle)
-    write_mot(path, coordinate_table(tuple(model.coordinate_names), is_angle, even.time_s, q))
+    table = coordinate_table(tuple(model.coordinate_names), is_angle, even.time_s, q)
+    write_mot(path, table, title=title_of(motion.meta))
 
 
 def _named(motion: RecordedMotion, repeated: Repeated, table: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from realtime.errors import RecordingError
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.private_file import make_private
 from realtime.recording.row_file import RowFile, csv_header, csv_row
+from realtime.stream.messages import Meta
 
 STO_NAME, CSV_NAME = "angles.sto", "angles.csv"
 MOT_NAME, TRC_NAME = "angles.mot", "markers.trc"
@@ -41,7 +42,7 @@ def finish_recording(folder: Path) -> int:
     model = log.meta.model
     n_q = len(model.coordinate_names)
     all_rows = _rows(log)
-    if log.has_moved:
+    if log.has_moved or log.meta.offline_smoothing:
         _write_rows(folder, log)
     rows = _tracked(all_rows, n_q)
     is_angle = np.array(model.is_rotational, dtype=np.bool_)
@@ -50,7 +51,8 @@ def finish_recording(folder: Path) -> int:
     markers_m = resample(rows[:, 0], rows[:, 1 + n_q :], even_s)
     markers_m = markers_m.reshape(len(even_s), len(model.marker_names), 3)
     try:
-        write_mot(folder / MOT_NAME, coordinate_table(tuple(model.coordinate_names), is_angle, even_s, q))
+        table = coordinate_table(tuple(model.coordinate_names), is_angle, even_s, q)
+        write_mot(folder / MOT_NAME, table, title=title_of(log.meta))
         make_private(folder / MOT_NAME)
         if len(even_s):
             write_trc(folder / TRC_NAME, MarkerTable(tuple(model.marker_names), even_s, markers_m), rate_hz)
@@ -67,6 +69,11 @@ def finish_recording(folder: Path) -> int:
     return len(all_rows)
 
 
+def title_of(meta: Meta) -> str:
+    """First line of `.sto` and `.mot` files: whether they were smoothed afterwards."""
+    return f"Coordinates; {meta.offline_smoothing}" if meta.offline_smoothing else "Coordinates"
+
+
 def _write_rows(folder: Path, log: StreamLog) -> None:
     """Write `angles.sto` and `angles.csv` again, from samples that are all in one ground.
 
@@ -78,7 +85,10 @@ def _write_rows(folder: Path, log: StreamLog) -> None:
     try:
         with ExitStack() as stack:
             csv = stack.enter_context(closing(RowFile(folder / f"{CSV_NAME}.part")))
-            sto = stack.enter_context(closing(StoWriter(folder / f"{STO_NAME}.part", model.coordinate_names)))
+            sto_part = StoWriter(
+                folder / f"{STO_NAME}.part", model.coordinate_names, title=title_of(log.meta)
+            )
+            sto = stack.enter_context(closing(sto_part))
             csv.append(csv_header(model))
             first_ns: int | None = None
             for angles, _ in log.samples():

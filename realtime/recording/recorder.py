@@ -19,7 +19,7 @@ from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
 from realtime.options import TrackingOptions, portable_path
 from realtime.recording.events import EventFile
-from realtime.recording.finish import CSV_NAME, STO_NAME, finish_recording
+from realtime.recording.finish import CSV_NAME, STO_NAME, finish_recording, title_of
 from realtime.recording.folder import (
     CAMERA_NAME,
     RIG_NAME,
@@ -222,7 +222,7 @@ class Recorder:
         csv = RowFile(self.folder / CSV_NAME)
         csv.append(csv_header(self.meta.model))
         make_private(self.folder / STO_NAME)
-        sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names)
+        sto = StoWriter(self.folder / STO_NAME, self.meta.model.coordinate_names, title=title_of(self.meta))
         return _GrowingFiles(sto, csv, log, EventFile(self.folder), self.meta)
 
     def _write_log(self, files: _GrowingFiles, angles: Angles, pose: Pose | None, meta: Meta | None) -> None:

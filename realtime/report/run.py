@@ -28,6 +28,7 @@ SHOWN_FIELDS = {
     "skeleton": "Skeleton",
     "skeleton_sha": "Skeleton's hash",
     "smoothing_lag_s": "Mean delay from smoothing (s)",
+    "smoothed": "Smoothed afterwards",
     "platform": "Computer",
 }
 """Fields of report.json that are shown unchanged, with their titles."""

@@ -196,6 +196,8 @@ class Meta(Header, frozen=True, kw_only=True):
     """Name of the estimator."""
     smoothing_lag_s: float | None = None
     """Mean delay added by smoothing."""
+    offline_smoothing: Text = ""
+    """How all samples of a recording were smoothed afterwards; empty in a live stream."""
     rate_hz: float | None = None
     """Nominal frame rate of the source."""
     versions: Annotated[dict[Name, Text], msgspec.Meta(max_length=64)] = {}
