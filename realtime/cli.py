@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, Protocol, cast
 
+from realtime.config_file import config_files, options_of, settings_for, subparsers_of, without_overruled
 from realtime.source_names import without_secrets
 
 DESCRIPTION = "Live OpenSim joint angles from one webcam."
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code. 0: done. 2: refused input or usage. 1: anything else.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     is_debugging = "--debug" in arguments
     try:
         return _run(arguments)
@@ -164,9 +165,47 @@ def build_parser(arguments: Sequence[str]) -> PlainParser:
     return parser
 
 
-def _run(arguments: Sequence[str]) -> int:
-    args = build_parser(arguments).parse_args(arguments)
-    args.words = list(arguments)
+def all_options(parser: argparse.ArgumentParser) -> set[str]:
+    """Options of a parser and of all commands below it, without dashes."""
+    below = [all_options(child) for child in subparsers_of(parser).values()]
+    return set(options_of(parser)).union(*below)
+
+
+def with_file_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> list[str]:
+    """The arguments with the options of `kinecast.toml` before those of the command line.
+
+    Raises:
+        ConfigError: a file cannot be read, or names no option.
+    """
+    leaf, commands, n_read = parser, [], 0
+    for k, word in enumerate(arguments):
+        if word in subparsers_of(leaf):
+            leaf, n_read = subparsers_of(leaf)[word], k + 1
+            commands.append(word)
+    files = [] if {"doctor", "-h", "--help"} & {*commands[:1], *arguments} or not commands else config_files()
+    keys = {key for file in files for key, value in file.content.items() if not isinstance(value, dict)}
+    common = all_options(parser) if keys <= set(options_of(leaf)) else all_options(build_parser([]))
+    found = [setting for file in files for setting in settings_for(file, commands, parser, common)]
+    settings = without_overruled(found, arguments[n_read:], leaf)
+    words = [word for setting in settings for word in setting.words]
+    if words:
+        places = dict.fromkeys(str(setting.path) for setting in settings)
+        said = without_secrets(" ".join(words), words)
+        print(f"kinecast: options of {' and '.join(places)}: {said}", file=sys.stderr)
+    return [*arguments[:n_read], *words, *arguments[n_read:]]
+
+
+def _run(arguments: list[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: Words of the command line; those of `kinecast.toml` are put among them.
+    """
+    parser = build_parser(arguments)
+    typed = list(arguments)
+    arguments[:] = with_file_options(parser, typed)
+    args = parser.parse_args(arguments)
+    args.words = typed
     level = logging.DEBUG if args.debug else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s", handlers=[ConsoleHandler()])
     logging.getLogger("numba").setLevel(logging.WARNING)  # numba logs every compiled instruction at DEBUG

@@ -79,6 +79,37 @@ def check_python() -> Iterator[Finding]:
     yield Finding(Level.OK, "Python", f"{platform.python_version()} on {platform.platform()}")
 
 
+def check_config() -> Iterator[Finding]:
+    """Check `kinecast.toml`, and show what it sets."""
+    from realtime.cli import all_options, build_parser
+    from realtime.config_file import ConfigError, check_file, config_files, config_paths
+    from realtime.source_names import without_secrets
+
+    try:
+        files = config_files()
+        parser = build_parser([]) if files else None
+        for file in files:
+            if parser is not None:
+                check_file(file, parser, all_options(parser))
+            for line in _settings(file.content):
+                yield Finding(Level.OK, file.path.name, f"{without_secrets(line)} ({file.path})")
+    except ConfigError as error:
+        yield Finding(Level.PROBLEM, "kinecast.toml", str(error))
+        return
+    if not files:
+        places = " or ".join(str(path) for path in config_paths())
+        yield Finding(Level.NOTE, "kinecast.toml", f"none (optional); looked for {places}")
+
+
+def _settings(table: dict[str, object], commands: str = "") -> Iterator[str]:
+    """The lines of a file, each with its command."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _settings(value, f"{commands}{key} ")
+        else:
+            yield f"{commands}--{key} = {value!r}"
+
+
 def check_processor() -> Iterator[Finding]:
     """Instruction set of the processor, and what it costs."""
     from engines.benchmark import processor_name
@@ -196,6 +227,7 @@ def installed_version(name: str) -> str:
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_python,
+    check_config,
     check_processor,
     check_packages,
     check_runtimes,
