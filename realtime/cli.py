@@ -17,6 +17,7 @@ from realtime.source_names import without_secrets
 DESCRIPTION = "Live OpenSim joint angles from one webcam."
 
 COMMANDS = {
+    "app": "realtime.commands.app",
     "live": "realtime.commands.live",
     "replay": "realtime.commands.replay",
     "study": "realtime.commands.study.cli",
@@ -101,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code. 0: done. 2: refused input or usage. 1: anything else.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = arguments or offered_command()
     is_debugging = "--debug" in arguments
     try:
         return _run(arguments)
@@ -119,6 +121,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_debugging:
             raise
         return _report(error, arguments)
+
+
+def offered_command() -> list[str]:
+    """The app, if somebody at a terminal who has typed no command wants it."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return []
+    print("kinecast COMMAND does one thing (kinecast --help lists all); kinecast app opens the app.")
+    try:
+        answer = input("Open the app in the browser now? [Y/n] ")
+    except EOFError:
+        answer = "n"
+    return ["app"] if answer.strip().lower() in ("", "y", "yes") else ["--help"]
 
 
 def one_line(text: object) -> str:

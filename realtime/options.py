@@ -145,6 +145,8 @@ class DrawingOptions:
     """Coordinates plotted over the last seconds."""
     arcs: bool = True
     """Whether arcs are drawn at the joints."""
+    panels: bool = True
+    """Whether status, speed and angles are written, too."""
     floor: bool = False
     """Whether the floor of the camera file is drawn."""
 

@@ -84,6 +84,10 @@ MAY_IMPORT = {
     "realtime.api": (
         "realtime realtime.sources realtime.pipeline realtime.estimators realtime.overlay calib engines"
     ),
+    "realtime.app": (
+        "realtime realtime.sources realtime.stream realtime.events realtime.control realtime.recording calib"
+    ),
+    "realtime.app.pages": "realtime realtime.app realtime.sources calib",
     "realtime.bench": (
         "realtime realtime.sources realtime.pose realtime.estimators realtime.stream realtime.report "
         "calib calib.tables engines engines.features engines.runtimes engines.blazepose engines.building"
@@ -96,7 +100,8 @@ MAY_IMPORT = {
         "realtime realtime.commands.engines realtime.api realtime.export realtime.events realtime.sources "
         "realtime.views realtime.estimators realtime.pipeline realtime.control "
         "realtime.stream realtime.recording realtime.report realtime.overlay realtime.viewer "
-        "realtime.bridges realtime.bench calib calib.tables engines engines.runtimes engines.building"
+        "realtime.bridges realtime.app realtime.app.pages realtime.bench calib calib.tables "
+        "engines engines.runtimes engines.building"
     ),
     "realtime.commands.calibrate": (
         "realtime realtime.commands realtime.sources realtime.estimators realtime.overlay "
@@ -112,6 +117,8 @@ MOST_MODULES = 21  # in one folder
 # Distribution -> files that may import it, as prefixes of their paths.
 CONFINED = {
     "torch": ("train/",),
+    "nicegui": ("realtime/app/",),
+    "fastapi": ("realtime/app/",),
     "open3d": ("realtime/viewer",),
     "opensim": ("realtime/bench",),
     "tensorrt": ("engines/",),

@@ -27,6 +27,7 @@ EXTRAS = {
     "ezc3d": "data",
     "ray": "cluster",
     "fsspec": "cluster",
+    "nicegui": "app",
     "pylsl": "bridges",
     "python-osc": "bridges",
     "websockets": "bridges",

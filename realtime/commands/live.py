@@ -171,7 +171,8 @@ def _build_pipeline(
     takes = Takes(lambda folder: _open_take(folder, options, source, estimator, pipeline))
     preview = None
     if options.control_path is not None:
-        drawing = session.build_overlay(run.drawing, estimator, mirror=options.mirror)
+        drawing_options = replace(run.drawing, panels=False)  # whoever asks for images has the sample, too
+        drawing = session.build_overlay(drawing_options, estimator, mirror=options.mirror)
         preview = Preview(drawing, (source.width_px, source.height_px))
 
     def note_address(address: str) -> None:

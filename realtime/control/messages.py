@@ -8,6 +8,7 @@ give orders.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -56,11 +57,18 @@ class Relearn(msgspec.Struct, frozen=True, tag=True):
     """Learns the person once more from their next neutral pose."""
 
 
+class Mark(msgspec.Struct, frozen=True, tag=True):
+    """Marks an event at the next frame."""
+
+    event: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """Name of the event."""
+
+
 class Stop(msgspec.Struct, frozen=True, tag=True):
     """Ends the run, and with it the recording."""
 
 
-Order = GetState | GetPicture | Record | Finish | Relearn | Stop
+Order = GetState | GetPicture | Record | Finish | Relearn | Mark | Stop
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from realtime.control.messages import (
     Finish,
     GetPicture,
     GetState,
+    Mark,
     Order,
     Record,
     Relearn,
@@ -78,6 +79,14 @@ class Remote:
             ControlError: the tracker does not answer.
         """
         return self._order(Relearn())
+
+    def mark(self, event: str) -> TrackerState:
+        """Mark an event at the next frame.
+
+        Raises:
+            ControlError: the tracker does not answer.
+        """
+        return self._order(Mark(event))
 
     def stop(self) -> TrackerState:
         """End the run.

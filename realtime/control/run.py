@@ -76,6 +76,10 @@ class ControlledRun:
         """Learn the person once more from their next neutral pose."""
         self._pipeline.relearn()
 
+    def mark(self, event: str) -> None:
+        """Mark an event at the next frame."""
+        self._pipeline.mark(event)
+
     def stop(self) -> None:
         """End the run."""
         self._stopped.set()

@@ -20,6 +20,7 @@ from realtime.control.messages import (
     Finish,
     GetPicture,
     GetState,
+    Mark,
     Order,
     Record,
     Relearn,
@@ -54,6 +55,9 @@ class Controlled(Protocol):
 
     def relearn(self) -> None:
         """Learn the person once more."""
+
+    def mark(self, event: str) -> None:
+        """Mark an event at the next frame."""
 
     def stop(self) -> None:
         """End the run."""
@@ -138,6 +142,8 @@ class ControlServer:
                 run.finish()
             case Relearn():
                 run.relearn()
+            case Mark(event=event):
+                run.mark(event)
             case Stop():
                 run.stop()
             case GetState():

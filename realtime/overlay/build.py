@@ -36,5 +36,6 @@ def make_overlay(
         mirror=mirror,
         plots=options.plot,
         arcs=options.arcs,
+        panels=options.panels,
     )
     return FloorDrawing(camera, overlay) if options.floor else overlay

@@ -53,6 +53,7 @@ class Overlay:
         markers: Whether to draw the model's markers, too.
         plots: Names of coordinates, as in `coordinates`, to plot over the last seconds; empty for no plot.
         arcs: Whether to draw the shown angles as arcs at their joints.
+        panels: Whether to write status, speed and angles.
 
     Raises:
         SkeletonError: a coordinate is unknown; the text lists the known ones.
@@ -68,8 +69,10 @@ class Overlay:
         markers: bool = False,
         plots: Sequence[str] = (),
         arcs: bool = True,
+        panels: bool = True,
     ) -> None:
         self._mirror = mirror
+        self._has_panels = panels
         self._markers = markers
         self._typeface = Typeface()
         self._drawing = SkeletonDrawing(skeleton, camera)
@@ -102,6 +105,8 @@ class Overlay:
         self._arcs.draw(shown, on_image, unit_px, mirrored=self._mirror)
         self._drawing.draw(shown, on_image, unit_px, mirrored=self._mirror, markers=self._markers)
         self._plot.draw(shown, sample, text_px)
+        if not self._has_panels:
+            return shown
         top_px = self._draw_head(shown, sample, stats, text_px)
         self._angles.draw(shown, sample, top_px, text_px, self._plot.height_px(text_px))
         banner = stats.note or _BANNER[sample.status]

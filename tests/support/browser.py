@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,7 @@ class Page:
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.ask(f"{domain}.enable")
+        self.ask("Emulation.setFocusEmulationEnabled", enabled=True)  # or keys may reach no page
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a command; its answer."""
@@ -64,14 +66,45 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Load a file and wait until it has been drawn."""
+        self.visit(path.as_uri())
+
+    def visit(self, url: str) -> None:
+        """Load an address and wait until it has been drawn."""
         self.events.clear()
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=url)
         while not any(event["method"] == "Page.loadEventFired" for event in self.events):
             self.events.append(json.loads(self._socket.recv(60.0)))
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page."""
         return self.ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def wait_for(self, script: str, timeout_s: float = 60.0) -> Any:
+        """The first true value of an expression in the page."""
+        deadline_s = time.monotonic() + timeout_s
+        while not (value := self.evaluate(script)):
+            text = self.evaluate("document.body.innerText")
+            assert time.monotonic() < deadline_s, f"never true: {script}; the page says: {text}"
+            time.sleep(0.05)
+        return value
+
+    def click(self, selector: str) -> None:
+        """Click what a selector names, once it is there and can be used."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        self.wait_for(f"!!{found} && !{found}.disabled && !{found}.classList.contains('disabled')")
+        self.evaluate(f"{found}.click()")
+
+    def press(self, key: str) -> None:
+        """Press a key."""
+        for kind in ("keyDown", "keyUp"):
+            code = f"Key{key.upper()}"
+            self.ask(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=code, text=key if kind == "keyDown" else ""
+            )
+
+    def text_of(self, selector: str) -> str:
+        """Text of what a selector names; empty where there is nothing."""
+        return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     def screenshot(self) -> bytes:
         """The whole page as PNG."""
@@ -102,7 +135,7 @@ def browser_page(profile: Path) -> Iterator[Page]:
     assert process.stderr is not None
     try:
         address = next(line.split()[-1] for line in process.stderr if "DevTools listening on" in line)
-        with connect(address, max_size=None) as socket:
+        with connect(address, max_size=None, ping_interval=None, close_timeout=1.0) as socket:
             yield Page(socket)
     finally:
         process.kill()

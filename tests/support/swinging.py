@@ -12,6 +12,7 @@ import numpy as np
 from calib.camera import CameraCalibration
 from calib.skeleton import load_skeleton
 from realtime import cli
+from realtime.app import command
 from realtime.commands import session
 from realtime.options import EstimatorOptions
 from realtime.pose.estimate import Estimate
@@ -74,4 +75,5 @@ def build(options: EstimatorOptions, camera: CameraCalibration) -> SwingingEstim
 
 if __name__ == "__main__":
     session.make_estimator = build
+    command.PROGRAM = (sys.executable, "-m", "tests.support.swinging")
     sys.exit(cli.main())

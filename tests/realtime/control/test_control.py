@@ -107,6 +107,22 @@ def test_two_recordings_hold_what_was_published_meanwhile(tracker: SimpleNamespa
         frames |= set(recording.frame_id.tolist())
 
 
+def test_a_mark_is_published_and_recorded_with_its_sample(tracker: SimpleNamespace):
+    tracker.remote.record(tracker.folder / "marked")
+    with subscribe(tracker.address) as stream:
+        assert stream.receive(5.0) is not None
+        tracker.remote.mark("heel")
+        marked = wait_for(lambda: (s := stream.receive(1.0)) is not None and s.message.events and s)
+        for _ in range(3):
+            assert stream.receive(5.0) is not None
+    tracker.remote.finish()
+    wait_for(lambda: tracker.remote.state().finishing == 0)
+    rows = (tracker.folder / "marked" / "events.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[1:] for row in rows] == [[str(marked.frame_id), "heel"]]
+    with pytest.raises(ControlError):
+        tracker.remote.mark("x" * 1000)
+
+
 def test_what_cannot_be_done_is_refused_and_tracking_goes_on(tracker: SimpleNamespace):
     with pytest.raises(ControlError, match="nothing is being recorded"):
         tracker.remote.finish()
@@ -160,6 +176,9 @@ class Obedient:
 
     def relearn(self) -> None:
         self.orders.append("relearn")
+
+    def mark(self, event: str) -> None:
+        self.orders.append(event)
 
     def stop(self) -> None:
         self.orders.append("stop")

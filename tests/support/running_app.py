@@ -1,0 +1,96 @@
+"""`kinecast app` in a process of its own, with trackers that need no network."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.kinecast_process import ROOT
+
+
+def free_port() -> int:
+    """A port that nothing uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class RunningApp:
+    """A running app."""
+
+    process: subprocess.Popen[str]
+    port: int
+    recordings: Path
+    state: Path
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def control_path(self) -> Path:
+        """The control file of its tracker."""
+        return self.state / "kinecast" / "app" / f"app-{self.port}.control.json"
+
+
+@contextmanager
+def running_app(folder: Path, *words: str, port: int | None = None) -> Iterator[RunningApp]:
+    """The app, once it answers; killed at the end if it still runs.
+
+    Args:
+        folder: Folder for recordings and state.
+        words: Further words of the command line.
+        port: Port; None takes a free one.
+    """
+    port = port or free_port()
+    command = ["app", "--no-browser", "--port", str(port), "--recordings", str(folder / "recordings"), *words]
+    # NiceGUI does not serve where it finds itself under pytest.
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.swinging", *command],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**inherited, "XDG_STATE_HOME": str(folder / "state"), "PYTHONUNBUFFERED": "1"},
+    )
+    scheme = "https" if "--certificate" in words else "http"
+    app = RunningApp(process, port, folder / "recordings", folder / "state", scheme)
+    try:
+        wait_until_listening(app)
+        yield app
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_listening(app: RunningApp, timeout_s: float = 90.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        assert app.process.poll() is None, app.process.communicate()
+        assert time.monotonic() < deadline_s, "the app never answered"
+        with socket.socket() as probe:
+            probe.settimeout(1.0)
+            if probe.connect_ex(("127.0.0.1", app.port)) == 0:
+                return
+        time.sleep(0.05)
+
+
+def status_of(url: str, **headers: str) -> int:
+    """Status of the answer to a GET."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30.0) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
