@@ -151,7 +151,7 @@ class ButtonsCard:
                 self._mark = ui.button("Mark", icon="flag", on_click=lambda: self._set_mark(EVENT))
                 self._mark.props('outline no-caps data-mark title="Keys: E, 1 to 9"')
                 self._neutral = ui.button("Neutral", icon="accessibility", on_click=self._relearn)
-                self._neutral.props('outline no-caps data-neutral title="Have the person learned again; key: N"')
+                self._neutral.props('outline no-caps data-neutral title="Learn the person again; key: N"')
                 self._stop = ui.button("Stop", icon="stop", on_click=lambda: run.io_bound(state.tracker.stop))
                 self._stop.props("outline no-caps color=grey-8 data-stop")
         self.tick()
