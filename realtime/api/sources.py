@@ -37,6 +37,30 @@ def source_of(options: RunOptions) -> FrameSource:
     )
 
 
+def source_or_recording(options: RunOptions) -> FrameSource:
+    """As `source_of`; a recording that was made with `--record-video` gives its frames at their own times.
+
+    Raises:
+        SourceError: there is no such source, or a rate is given for a recording.
+        AssetError: the clip cannot be downloaded.
+        RecordingError: the recording is damaged.
+    """
+    from pathlib import Path
+
+    from realtime.errors import SourceError
+    from realtime.recording.source import RecordedVideo, is_recording
+
+    folder = Path(options.source)
+    if not is_recording(folder):
+        return source_of(options)
+    if options.rate_hz is not None or options.capture_rate_hz is not None:
+        raise SourceError(
+            f"{folder} is a recording, whose frames keep their times; leave out rate_hz and capture_rate_hz",
+            name="rate_hz",
+        )
+    return RecordedVideo(folder)
+
+
 def captured_frames(source: FrameSource, options: RunOptions) -> Generator[Frame, None, None]:
     """All frames of a file, or of a camera those for which there is time: the newest each time.
 

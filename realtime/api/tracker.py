@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.api.pose import TrackedPose
-from realtime.api.sources import captured_frames, source_of
+from realtime.api.sources import captured_frames, source_or_recording
 from realtime.errors import RealtimeError
 from realtime.estimators.build import make_camera, make_estimator
 from realtime.options import (
@@ -109,8 +109,8 @@ class Tracker:
         """Poses of every frame of a video, or of a camera's newest frame each time; starts anew.
 
         Args:
-            source: Number of a camera, path of a video or of a folder of images, URL, a clip of
-                `kinecast assets`, or `synthetic`.
+            source: Number of a camera, path of a video, of a folder of images or of a recording with video,
+                URL, a clip of `kinecast assets`, or `synthetic`.
             size_px: Width and height asked of a camera.
             rate_hz: Frame rate asked of a camera, or of images or a video without time stamps.
             capture_rate_hz: Frames a second that the camera of a slow or fast motion video took.
@@ -169,7 +169,7 @@ class Tracker:
 
     def _poses(self, options: RunOptions) -> Generator[TrackedPose, None, None]:
         self.reset()
-        with closing(source_of(options)) as source:
+        with closing(source_or_recording(options)) as source:
             source.open()
             self._device = device_name(source)
             self._prepare(source.width_px, source.height_px)

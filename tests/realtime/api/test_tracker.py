@@ -55,6 +55,19 @@ def test_a_run_is_that_of_replay(clip: str, replayed: Rows):
     assert same(rows(again), replayed)
 
 
+def test_a_recording_gives_its_frames(clip: str, replayed: Rows, tmp_path: Path):
+    out = tmp_path / "live"
+    words = ["live", "--source", clip, "--no-window", "--no-publish", "--record-video", "--frames", "20"]
+    assert cli.main([*words, "--height", "1.7", "--out", str(out)]) == 0
+    recorded = [m for m in StreamLog(out / "stream.msgpack").messages() if hasattr(m, "q")]
+    with Tracker(height_m=1.7) as track:
+        poses = list(track.run(out))
+        with pytest.raises(SourceError, match="leave out rate_hz"):
+            list(track.run(out, rate_hz=30.0))
+    assert [p.frame_id for p in poses] == [m.frame_id for m in recorded]
+    assert same(rows(poses), [(m.status.value, m.q, m.confidence) for m in recorded])
+
+
 def test_images_at_their_times_are_those_of_replay(clip: str, replayed: Rows):
     frames = list(zip(read_frames(parse_source(clip)), range(N_FRAMES), strict=False))
     first_ns = frames[0][0].t_capture_ns
