@@ -75,12 +75,12 @@ class AppState:
     def tracker_words(self, source: str) -> list[str]:
         """Words for `kinecast live` that the settings stand for."""
         settings, words = self.settings, []
-        if settings.height_m is not None:
+        if settings.subject_path:  # which has a stature, too
+            words += ["--subject", settings.subject_path]
+        elif settings.height_m is not None:
             words += ["--height", f"{settings.height_m:g}"]
         if settings.camera_path and source.isdigit():
             words += ["--camera-file", settings.camera_path]
-        if settings.subject_path:
-            words += ["--subject", settings.subject_path]
         if settings.record_video:
             words.append("--record-video")
         if source == DEMO_SOURCE:
