@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-LEAST_SIZE = 512
-"""Rows and columns from which a matrix is compressed. Smaller ones save little, and the first and last layers
-of a perceptron contribute most of the error."""
+LEAST_SIZE = 32
+"""Rows and columns from which a matrix is compressed. Smaller ones save nothing."""
 LARGEST = 127
 
 

@@ -11,8 +11,9 @@ With the common depth d, the cost of coordinates q is
 
 where p_k are stations, z_k their depths in the camera, r_k the depths that the network gives, and z_f the
 remembered depths of the feet. It is minimised over q and d in turn: the point on each ray at the depth that
-is believed is the target of an inverse kinematics, whose solution gives the next d. Two turns show where the
-depths converge, and a third solves there.
+is believed is the target of an inverse kinematics, whose solution gives the next d. How much of a wrong depth
+a turn leaves hardly changes from frame to frame, so one turn shows where the depths converge, and a second
+solves there.
 """
 
 from __future__ import annotations
@@ -37,6 +38,33 @@ Indices = NDArray[np.int64]
 
 MAX_LEAP_M = 0.5
 """Of the extrapolated depth from the last one that was computed."""
+MEMORY = 0.3
+"""Share of what earlier frames showed of the rate that counts in the next."""
+FASTEST, SLOWEST = 0.0, 0.95
+"""Limits of the share of a wrong depth that a turn leaves: it is 0.3 to 0.9 with recorded people."""
+
+
+class ConvergenceRate:
+    """How much of a wrong depth a turn leaves, by least squares over the turns of the last frames."""
+
+    def __init__(self) -> None:
+        self._moved_m2, self._left_m2 = 0.0, 0.0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any turns have been seen."""
+        return self._moved_m2 > 0.0
+
+    def see(self, apart_m: float, turned_apart_m: float) -> None:
+        """Take in how far apart two depths were before and after a turn."""
+        self._moved_m2 = MEMORY * self._moved_m2 + apart_m**2
+        self._left_m2 = MEMORY * self._left_m2 + apart_m * turned_apart_m
+
+    def limit_of(self, start_m: float, turned_m: float) -> float:
+        """Where depths converge if each turn leaves the same share: start + (turned - start) / (1 - share)."""
+        share = min(max(self._left_m2 / max(self._moved_m2, 1e-12), FASTEST), SLOWEST)
+        limit_m = start_m + (turned_m - start_m) / (1.0 - share)
+        return max(min(max(limit_m, turned_m - MAX_LEAP_M), turned_m + MAX_LEAP_M), MIN_DEPTH_M)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +103,7 @@ class RaySolver:
         self._solver.reset()
         self._feet.reset()
         self._depth_m: float | None = None
+        self._rate = ConvergenceRate()
 
     @property
     def depth_m(self) -> float:
@@ -96,24 +125,31 @@ class RaySolver:
             prior: Expected pose of this frame.
         """
         feet_information = self._feet.begin(t_ns, seen.rays)
-        depth_m = self._depth_m
-        if depth_m is None:
-            depth_m = float(solve_translation(seen.relative_m, seen.rays, seen.weights + 1e-3)[2])
-        depths_m = [depth_m]
-        for _ in range(2):
-            q = self._solver.find(self._targets(seen, depths_m[-1], feet_information), prior)
-            depths_m.append(self._common_depth(seen, q))
-        depth_m = _limit_of(*depths_m)
+        start_m = self._depth_m
+        if start_m is None:
+            start_m = float(solve_translation(seen.relative_m, seen.rays, seen.weights + 1e-3)[2])
+
+        def turn(from_m: float) -> float:
+            q = self._solver.find(self._targets(seen, from_m, feet_information), prior)
+            return self._common_depth(seen, self._station_depths(q))
+
+        turned_m = turn(start_m)
+        if not self._rate.is_known:
+            first_m, start_m, turned_m = start_m, turned_m, turn(turned_m)
+            self._rate.see(start_m - first_m, turned_m - start_m)
+        depth_m = self._rate.limit_of(start_m, turned_m)
         targets = self._targets(seen, depth_m, feet_information)
-        q = self._solver.find(targets, prior)
+        q = self._solver.refine(targets, prior)
+        depths_m = self._station_depths(q)
+        self._rate.see(depth_m - start_m, self._common_depth(seen, depths_m) - turned_m)
         self._depth_m = depth_m
-        self._feet.end(t_ns, seen.rays, self._station_depths(q))
+        self._feet.end(t_ns, seen.rays, depths_m)
         return self._solver.judge(q, targets, prior)
 
-    def _common_depth(self, seen: Sighting, q: Array) -> float:
-        """The depth of the mid hips that suits coordinates best."""
+    def _common_depth(self, seen: Sighting, depths_m: Array) -> float:
+        """The depth of the mid hips that suits depths of all stations best."""
         trust = seen.weights / self._model.sigma_depth_m**2 + 1e-6
-        return float(trust @ (self._station_depths(q) - seen.relative_m[:, 2]) / trust.sum())
+        return float(trust @ (depths_m - seen.relative_m[:, 2]) / trust.sum())
 
     def _targets(self, seen: Sighting, depth_m: float, feet_information: Array) -> LandmarkObservation:
         """The point on each ray at the depth that is believed, and how surely in which direction."""
@@ -145,13 +181,6 @@ class RaySolver:
             self._station_m,
             self._T_ground_cam,
         )
-
-
-def _limit_of(first_m: float, second_m: float, third_m: float) -> float:
-    """Where a sequence of depths converges (Aitken's delta-squared): x - (x1 - x)^2 / (x2 - 2 x1 + x)."""
-    step, curvature = second_m - first_m, third_m - 2.0 * second_m + first_m
-    limit_m = first_m - step**2 / curvature if abs(curvature) > 1e-9 else third_m
-    return max(float(np.clip(limit_m, third_m - MAX_LEAP_M, third_m + MAX_LEAP_M)), MIN_DEPTH_M)
 
 
 @njit(cache=True, nogil=True)

@@ -118,6 +118,12 @@ class PoseSolver:
         self._q = best.q
         return best.q
 
+    def refine(self, seen: LandmarkObservation, prior: Prior) -> Array:
+        """The most probable coordinates near the last ones, of points that moved little. Shape: (n_q,)."""
+        assert self._q is not None
+        self._q = self._descend(seen, prior, self._q).q
+        return self._q
+
     def judge(self, q: Array, seen: LandmarkObservation, prior: Prior) -> Posterior:
         """Coordinates with their uncertainty."""
         variance = self._variance(q, seen, prior)

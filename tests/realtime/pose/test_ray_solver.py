@@ -99,3 +99,27 @@ def test_no_better_pose_and_depth_can_be_found(
     for name in ("knee_angle_r", "knee_angle_l", "hip_flexion_r", "hip_flexion_l"):
         k = int(np.flatnonzero(free == skeleton.coordinate_index(name))[0])
         assert np.degrees(ours[free[k]] - best.x[k]) == pytest.approx(0.0, abs=3.0), name
+
+
+def test_one_turn_a_frame_follows_where_many_turns_lead(
+    skeleton: Skeleton, model: LandmarkModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays: np.zeros(len(self.rows)))
+    person = PosingPerson(skeleton, model, noise_px=1.0, depth_error_m=0.05, depth_gain=0.7)
+    used, prior = model.landmark, habit_prior(model)
+    following, lasting = (RaySolver(skeleton, model, person.camera) for _ in range(2))
+    knee = skeleton.coordinate_index("knee_angle_r")
+    apart_m, apart_deg = [], []
+    for k in range(40):  # a squat of 1.3 s
+        bend_deg = 50.0 * (1.0 - np.cos(2.0 * np.pi * k / 40))
+        q_true = person.coordinates(30.0, hip_flexion=0.9 * bend_deg, knee_angle=bend_deg)
+        result = person.see(q_true)
+        rays = person.camera.intrinsics.rays(result.landmarks_px[used, :2])
+        seen = Sighting(rays, world_in_camera(result, person.camera)[used], np.ones(len(used)))
+        q = following.solve(k * 33_000_000, seen, prior).q
+        for turn in range(15):
+            q_last = lasting.solve(k * 33_000_000 + turn, seen, prior).q
+        apart_m.append(abs(following.depth_m - lasting.depth_m))
+        apart_deg.append(np.degrees(abs(q[knee] - q_last[knee])))
+    assert max(apart_m[2:]) < 0.015
+    assert max(apart_deg[2:]) < 1.0
