@@ -28,6 +28,7 @@ from engines.blazepose.pose_landmark import (
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 N_FRAMES_FROZEN = 90
 """About 3 s at 30 fps; the mean of as many frames moves by less than a percent."""
@@ -96,6 +97,18 @@ SEGMENTS = (
 )
 
 
+def _both_ends() -> tuple[Indices, Indices]:
+    """Landmarks of both ends of all pairs of `SEGMENTS` in a row. Shapes: (n_pairs, 2) each."""
+    pairs = [pair for segment in SEGMENTS for pair in segment.landmark_pairs]
+    starts, ends = zip(*pairs, strict=True)
+    return np.array([(end[0], end[-1]) for end in starts]), np.array([(end[0], end[-1]) for end in ends])
+
+
+_STARTS, _ENDS = _both_ends()
+_N_PAIRS = np.array([len(segment.landmark_pairs) for segment in SEGMENTS])
+_FIRST_PAIR = np.cumsum(_N_PAIRS) - _N_PAIRS
+
+
 def segment_lengths(points: Array) -> Array:
     """Lengths of `SEGMENTS` in one set of landmarks; NaN where a landmark is NaN.
 
@@ -105,11 +118,23 @@ def segment_lengths(points: Array) -> Array:
     Returns:
         Shape: (len(SEGMENTS),).
     """
-    ends = [
-        [points[list(a)].mean(0) - points[list(b)].mean(0) for a, b in segment.landmark_pairs]
-        for segment in SEGMENTS
-    ]
-    return np.array([np.mean([np.linalg.norm(d) for d in pairs]) for pairs in ends])
+    lengths = np.linalg.norm(points[_STARTS].mean(1) - points[_ENDS].mean(1), axis=1)
+    return np.asarray(np.add.reduceat(lengths, _FIRST_PAIR) / _N_PAIRS)
+
+
+def _segment_weights(visibility: Array) -> Array:
+    """Smallest visibility of each segment's landmarks. Shapes: (33,), (len(SEGMENTS),)."""
+    shown = np.minimum(visibility[_STARTS].min(1), visibility[_ENDS].min(1))
+    return np.asarray(np.minimum.reduceat(shown, _FIRST_PAIR))
+
+
+def _segment_of_factor(skeleton: Skeleton) -> Indices:
+    """Which of `SEGMENTS` sets each scale factor; len(SEGMENTS) for none. Shape: (n_bodies, 3)."""
+    which = np.full((skeleton.n_bodies, 3), len(SEGMENTS))
+    for k, segment in enumerate(SEGMENTS):
+        bodies = [skeleton.body_index(body) for body in segment.bodies if body in skeleton.body_names]
+        which[np.ix_(bodies, list(segment.axes))] = k
+    return which
 
 
 class SubjectScaling:
@@ -137,6 +162,7 @@ class SubjectScaling:
         shown = np.array([1.0 if is_metric else segment.shown for segment in SEGMENTS])
         self._reference_m = segment_lengths(points) * shown
         self._known = known
+        self._segment_of_factor = _segment_of_factor(skeleton)
         self._size = None if height_m is None else height_m / reference_stature_m(points)
         if known is not None:
             self._reference_m = self._reference_m * segment_factors(skeleton, known)
@@ -181,11 +207,8 @@ class SubjectScaling:
         if self.is_frozen:
             return False
         self._n_frames += 1
-        lengths_m = segment_lengths(world_m)
-        weight = np.array(
-            [min(visibility[[*a, *b]].min() for a, b in segment.landmark_pairs) for segment in SEGMENTS]
-        )
-        self._sum_m += weight * lengths_m
+        weight = _segment_weights(visibility)
+        self._sum_m += weight * segment_lengths(world_m)
         self._sum_weight += weight
         self.scale_factors = self._factors()
         return self._known is None
@@ -206,15 +229,10 @@ class SubjectScaling:
         self.world_scale = size / measured_size
         if self._known is not None:
             return factors
-        factors[:] = size
-        deviation = np.zeros(len(SEGMENTS))
-        deviation[seen] = PROPORTION_TRUST * (measured_m / (self._reference_m[seen] * size) - 1.0)
+        deviation = np.zeros(len(SEGMENTS) + 1)
+        deviation[:-1][seen] = PROPORTION_TRUST * (measured_m / (self._reference_m[seen] * size) - 1.0)
         deviation = np.clip(deviation, -PROPORTION_LIMIT, PROPORTION_LIMIT)
-        for segment, d in zip(SEGMENTS, deviation, strict=True):
-            for body in segment.bodies:
-                if body in self._skeleton.body_names:
-                    factors[self._skeleton.body_index(body), list(segment.axes)] = size * (1.0 + d)
-        return factors
+        return np.asarray(size * (1.0 + deviation[self._segment_of_factor]))
 
 
 def segment_factors(skeleton: Skeleton, scale_factors: Array) -> Array:

@@ -15,6 +15,7 @@ from engines.blazepose.tracker import BlazePoseResult
 Array = NDArray[np.float64]
 
 MIN_DEPTH_M = 0.2
+TINY = 1e-12
 MIN_VISIBILITY = 0.1
 """Hidden landmarks still count a little: the network's guess beats none."""
 
@@ -99,24 +100,38 @@ def solve_translation(points_m: Array, rays: Array, weights: Array) -> Array:
     Returns:
         The origin in the camera, at least 0.2 m in front of it. Shape: (3,).
     """
-    A, b = _translation_equations(points_m, rays, weights)
-    t = np.asarray(np.linalg.lstsq(A, b, rcond=None)[0], dtype=np.float64)
+    t = _least_squares_translation(points_m, rays, weights)
     t[2] = max(t[2], MIN_DEPTH_M - points_m[:, 2].min())
     return t
 
 
 @njit(cache=True, nogil=True)
-def _translation_equations(points_m: Array, rays: Array, weights: Array) -> tuple[Array, Array]:
-    """Weighted equations of `solve_translation`, those of x first. Shapes: (2 n, 3), (2 n,)."""
-    n = len(rays)
-    A, b = np.zeros((2 * n, 3)), np.empty(2 * n)
-    for k in range(n):
+def _least_squares_translation(points_m: Array, rays: Array, weights: Array) -> Array:
+    """The least squares of `solve_translation`, with x and y eliminated.
+
+    With c = u z - x, and means over the weights' squares, t_z = -sum w^2 (u - mean u) (c - mean c) /
+    sum w^2 (u - mean u)^2, over both axes, and t_x = mean c + t_z mean u. Shape: (3,).
+    """
+    total, t = 0.0, np.zeros(3)
+    u_mean, c_mean = np.zeros(2), np.zeros(2)
+    for k in range(rays.shape[0]):
+        share = weights[k] ** 2
+        total += share
         for axis in range(2):
-            row = axis * n + k
-            A[row, axis] = weights[k]
-            A[row, 2] = -rays[k, axis] * weights[k]
-            b[row] = (rays[k, axis] * points_m[k, 2] - points_m[k, axis]) * weights[k]
-    return A, b
+            u_mean[axis] += share * rays[k, axis]
+            c_mean[axis] += share * (rays[k, axis] * points_m[k, 2] - points_m[k, axis])
+    u_mean /= max(total, TINY)
+    c_mean /= max(total, TINY)
+    both, spread = 0.0, 0.0
+    for k in range(rays.shape[0]):
+        for axis in range(2):
+            u = rays[k, axis] - u_mean[axis]
+            c = rays[k, axis] * points_m[k, 2] - points_m[k, axis] - c_mean[axis]
+            both += weights[k] ** 2 * u * c
+            spread += weights[k] ** 2 * u * u
+    t[2] = -both / max(spread, TINY)
+    t[:2] = c_mean + t[2] * u_mean
+    return t
 
 
 def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array:

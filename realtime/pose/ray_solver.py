@@ -61,7 +61,7 @@ class ConvergenceRate:
         self._left_m2 = MEMORY * self._left_m2 + apart_m * turned_apart_m
 
     def limit_of(self, start_m: float, turned_m: float) -> float:
-        """Where depths converge if each turn leaves the same share: start + (turned - start) / (1 - share)."""
+        """Where depths lead if all turns leave the same share: start + (turned - start) / (1 - share)."""
         share = min(max(self._left_m2 / max(self._moved_m2, 1e-12), FASTEST), SLOWEST)
         limit_m = start_m + (turned_m - start_m) / (1.0 - share)
         return max(min(max(limit_m, turned_m - MAX_LEAP_M), turned_m + MAX_LEAP_M), MIN_DEPTH_M)

@@ -199,6 +199,8 @@ class MessagePublisher:
         """Process (un)subscriptions; True if there was a new subscription."""
         is_new = False
         for _ in range(_REQUESTS_PER_TICK):
+            if not self._socket.get(zmq.EVENTS) & zmq.POLLIN:  # cheaper than the error of an empty queue
+                break
             try:
                 request = self._socket.recv(zmq.NOBLOCK)
             except zmq.Again:
