@@ -3,7 +3,8 @@
 One stream of type `MoCap`, described according to XDF's conventions for motion capture: label, type and unit
 of each channel; manufacturer, model and settings of the acquisition. Channels are the coordinates in degrees
 and m, then the confidence of each, then, on request, the markers. The rate is declared irregular, so that
-importers keep the true times, and each sample carries its time of capture on LSL's clock.
+importers keep the true times, and each sample carries its time of capture on LSL's clock. The last channel is
+the status, since LSL has no words for it: see `STATUS_CODES`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pylsl
 
 from realtime.errors import BridgeError
 from realtime.stream.angle_sample import AngleSample
+from realtime.sample import Status
 from realtime.stream.messages import Meta, Model, StatusMessage
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 STREAM_NAME, STREAM_TYPE = "kinecast", "MoCap"
 N_CLOCK_READINGS = 20
 TRANSLATIONS = {"_tx": "PositionX", "_ty": "PositionY", "_tz": "PositionZ"}
+STATUS_CODES = {Status.LOST: 0, Status.WARM_UP: 1, Status.UNSURE: 2, Status.TRACKING: 3}
+"""Value of the last channel: how far the sample can be relied on, 3 is best."""
 Channel = tuple[str, str, str]
 """Label, type, unit."""
 
@@ -86,6 +90,7 @@ class LslBridge:
             if sample.pose is None:
                 raise BridgeError("the stream has no markers for this sample")
             values += np.array(sample.pose.marker_m, dtype=np.float64).ravel().tolist()
+        values.append(float(STATUS_CODES[sample.status]))
         local_s = (sample.t_capture_ns + sample.clock_offset_ns) * 1e-9
         self._outlet.push_sample(values, local_s + self._offset_s)
 
@@ -116,6 +121,7 @@ def channels_of(model: Model, *, markers: bool) -> Iterator[Channel]:
         for name in model.marker_names:
             for axis in "XYZ":
                 yield f"{name}_{axis}", f"Position{axis}", "meters"
+    yield "status", "Status", "code"
 
 
 def describe(info: pylsl.StreamInfo, channels: list[Channel], meta: Meta) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class JointRanges:
-    """Smallest, mean and largest value of each coordinate over the tracked frames, in constant memory."""
+    """Smallest, mean and largest value of each coordinate over the tracked frames, in constant memory.
+
+    Unsure frames are left out: one skeleton that does not fit the image would set the extremes of a run.
+    """
 
     def __init__(self, skeleton: Skeleton | Model) -> None:
         self._skeleton = skeleton
@@ -28,12 +31,12 @@ class JointRanges:
         self._sum, self._count = np.zeros(n), np.zeros(n, dtype=np.int64)
 
     def add(self, sample: PoseSample) -> None:
-        """Count one sample, unless nobody was tracked."""
+        """Count one sample, unless nobody was tracked, or not surely."""
         self.add_values(sample.status, sample.shown)
 
     def add_values(self, status: Status, values: NDArray[np.float64]) -> None:
-        """Count one sample given by its status and `PoseSample.shown`, unless nobody was tracked."""
-        if status is Status.LOST:
+        """Count one sample given by its status and `PoseSample.shown`, likewise."""
+        if status in (Status.LOST, Status.UNSURE):
             return
         if status is Status.WARM_UP:  # the ground may still move
             values = np.where(self._in_ground, np.nan, values)

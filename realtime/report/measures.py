@@ -24,7 +24,7 @@ CLINICAL_PRIORS = dict(zip(PELVIC_ANGLES, ("pelvis_rotation", "pelvis_list", "pe
 
 @dataclass(frozen=True, slots=True)
 class MotionRange:
-    """One coordinate over the frames in which a person was tracked, in deg or m."""
+    """One coordinate over the frames in which a person was surely tracked, in deg or m."""
 
     name: str
     unit: str
@@ -88,8 +88,8 @@ def side_word(name: str) -> str:
 
 
 def motion_ranges(recording: Recording) -> dict[str, MotionRange]:
-    """Coordinate -> its range, for all coordinates that were ever known."""
-    tracked = ~recording.is_lost
+    """Coordinate -> its range, for all coordinates that were ever known; unsure frames are left out."""
+    tracked = ~(recording.is_lost | recording.is_unsure)
     ranges = {}
     for k, name in enumerate(recording.names):
         if name in PELVIS_ROTATIONS and PELVIC_ANGLES[0] in recording.names:

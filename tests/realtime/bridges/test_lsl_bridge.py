@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pylsl import IRREGULAR_RATE, StreamInlet, local_clock, resolve_bypred, set_
 
 from realtime.bridges.lsl import LslBridge, lsl_clock_offset_s, source_id, xml_text
 from realtime.errors import BridgeError
+from realtime.sample import Status
 from realtime.stream.to_messages import meta_of, model_of
 from tests.support.bridging import SKELETON, bridged, new_publisher, publish_until
 from tests.support.poses import lost_sample, random_sample
@@ -30,6 +32,8 @@ def inlet_and_samples():
             if k % 5
             else lost_sample(SKELETON, k, t_capture_ns=time.perf_counter_ns())
         )
+        if k % 5 == 2:
+            made = replace(made, status=Status.UNSURE)
         sent[made.t_capture_ns] = made
         return made
 
@@ -79,7 +83,7 @@ def test_the_description_follows_the_conventions_of_mocap(inlet_and_samples):
         channels.append(tuple(channel.child_value(field) for field in ("label", "type", "unit", "marker")))
         channel = channel.next_sibling()
     n_q = SKELETON.n_q
-    assert len(channels) == info.channel_count() == 2 * n_q + 3 * SKELETON.n_markers
+    assert len(channels) == info.channel_count() == 2 * n_q + 3 * SKELETON.n_markers + 1
     names = SKELETON.coordinate_names
     assert channels[names.index("knee_angle_r")] == ("knee_angle_r", "JointAngle", "degrees", "")
     assert channels[names.index("pelvis_ty")] == ("pelvis_ty", "PositionY", "meters", "")
@@ -88,6 +92,7 @@ def test_the_description_follows_the_conventions_of_mocap(inlet_and_samples):
     assert channels[2 * n_q : 2 * n_q + 3] == [
         (f"{first}_{a}", f"Position{a}", "meters", first) for a in "XYZ"
     ]
+    assert channels[-1][:3] == ("status", "Status", "code")
     acquisition = info.desc().child("acquisition")
     assert acquisition.child_value("manufacturer") == "kinecast"
     assert acquisition.child("settings").child_value("skeleton_sha") == SKELETON.sha
@@ -105,12 +110,14 @@ def test_samples_carry_what_was_captured_and_when(inlet_and_samples):
         assert abs(nearest - at_ns) < 2e6  # the samples are 10 ms apart
         made = sent[nearest]
         np.testing.assert_allclose(values[:n_q], made.q * unit, rtol=1e-12)
-        np.testing.assert_allclose(values[2 * n_q :], made.markers_m.ravel(), rtol=1e-12)
+        np.testing.assert_allclose(values[2 * n_q : -1], made.markers_m.ravel(), rtol=1e-12)
         if np.isnan(values[0]):
             n_lost += 1
+            assert values[-1] == 0.0
             assert not any(values[n_q : 2 * n_q])
         else:
             np.testing.assert_allclose(values[n_q : 2 * n_q], made.confidence)
+            assert values[-1] == {"unsure": 2.0, "tracking": 3.0}[made.status]
     assert n_lost
 
 
