@@ -23,7 +23,13 @@ from realtime.sources.source import (
     as_bgr,
     quiet_opencv,
 )
-from realtime.sources.video_rate import h264_rate, has_time_stamps, rate_of_stamps, read_head
+from realtime.sources.video_rate import (
+    MissingFrames,
+    h264_rate,
+    has_time_stamps,
+    rate_of_stamps,
+    read_head,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +113,7 @@ class VideoSource(_FileSource):
         self._pixels = PixelShape()
         self._stated_fps = 0.0
         self._presented_ms = 0.0
+        self._missing = MissingFrames(DEFAULT_FPS)
         self._stretch = 1.0
         self._has_clock = True
         self._note = ""
@@ -133,6 +140,7 @@ class VideoSource(_FileSource):
             )
         stored_fps = self._find_rate()
         self.fps = self._capture_fps or stored_fps
+        self._missing = MissingFrames(stored_fps)
         self._stretch = stored_fps / self.fps
         self._first = self._decode()
         if self._first is None:
@@ -213,6 +221,7 @@ class VideoSource(_FileSource):
             self._presented_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC) if self._has_clock else 0.0
             decoded, image = self._capture.retrieve()
             if decoded:
+                self._missing.see(self._presented_ms)
                 return self._pixels.square(image), round(self._presented_ms * self._stretch * 1e6)
         return None
 
@@ -227,7 +236,9 @@ class VideoSource(_FileSource):
         return self._frame(*decoded)
 
     def _shortage(self) -> str:
-        """A note if much is missing of what the header announces, else an empty text."""
+        """A note if frames are missing inside, or much of what the header announces; else an empty text."""
+        if self._missing.note:
+            return f"{self.description}: {self._missing.note}"
         if self._path.lower().partition("?")[0].endswith(COUNTING_SUFFIXES):
             if self._frame_id >= COMPLETE_SHARE * (self.n_frames or 0):
                 return ""
@@ -246,7 +257,7 @@ class VideoSource(_FileSource):
 
     @property
     def note(self) -> str:  # type: ignore[override]
-        """A note that the video ended early, or an empty text."""
+        """A note that frames are missing inside or at the end of the video, or an empty text."""
         return self._note
 
     def close(self) -> None:

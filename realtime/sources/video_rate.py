@@ -1,4 +1,4 @@
-"""The frame rate of a video: by its time stamps, or by its coded stream where it has none."""
+"""The frame rate of a video, by its time stamps or its coded stream, and frames that are missing inside."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ HEAD_BYTES = 65536
 JPEG_START = b"\xff\xd8"
 GAP_STEPS = 1.5
 """A step longer than this many typical ones has lost frames in it."""
+LOST_STEPS = 3.5
+"""A step longer than this many typical ones is reported: variable rates leave out one or two frames."""
 SAME_RATE = 0.01
 """Rates that differ by a smaller share are the same."""
 
@@ -54,6 +56,36 @@ def rate_of_stamps(stamps_ms: Sequence[float], stated_fps: float) -> float:
     # Some containers round stamps to 1 ms, and phones jitter: then the header knows better.
     is_rounding = abs(measured / stated_fps - 1.0) < max(SAME_RATE, 1.5 / float(steps_ms.sum()))
     return stated_fps if is_rounding or not FPS_RANGE[0] <= measured <= FPS_RANGE[1] else measured
+
+
+class MissingFrames:
+    """Leaps in the time stamps of a video: damaged parts that could not be decoded, as a rule.
+
+    Args:
+        fps: Rate of its frames.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._fps = fps
+        self._last_ms: float | None = None
+        self._n_frames, self._leaps_at_s = 0, list[float]()
+
+    def see(self, stamp_ms: float) -> None:
+        """Take in the time stamp of the next frame."""
+        steps = 0.0 if self._last_ms is None else 1e-3 * (stamp_ms - self._last_ms) * self._fps
+        if self._last_ms is not None and steps > LOST_STEPS:
+            self._n_frames += round(steps) - 1
+            self._leaps_at_s.append(1e-3 * self._last_ms)
+        self._last_ms = stamp_ms
+
+    @property
+    def note(self) -> str:
+        """Where and how many frames are missing; empty if none are."""
+        if not self._leaps_at_s:
+            return ""
+        places = ", ".join(f"{at_s:.2f}" for at_s in self._leaps_at_s[:3])
+        more = ", ..." if len(self._leaps_at_s) > 3 else ""
+        return f"about {self._n_frames} frames are missing after {places}{more} s: damaged, or never taken"
 
 
 def read_head(path: Path) -> bytes:

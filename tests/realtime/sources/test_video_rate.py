@@ -20,7 +20,7 @@ from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.recorder import read_session
 from realtime.sources.files import VideoSource
 from realtime.sources.parse import parse_source, read_frames
-from realtime.sources.video_rate import h264_rate, rate_of_stamps
+from realtime.sources.video_rate import MissingFrames, h264_rate, rate_of_stamps
 from tests.support import swinging
 from tests.support.mp4 import picture, picture_number, void_frames, write_video
 
@@ -196,3 +196,21 @@ def test_a_recording_keeps_its_times(
     capsys.readouterr()
     assert cli.main(["replay", "rec", *use, option, "60"]) == 2
     assert "keep their times" in capsys.readouterr().err
+
+
+def test_frames_that_are_missing_inside_are_named(tmp_path: Path):
+    """As after a part of a transport stream that could not be decoded."""
+    path = write_video(tmp_path / "damaged.mkv", 36, codec="MJPG")
+    void_frames(path, lambda k: not 14 <= k < 19)
+    source = VideoSource(str(path))
+    assert len(list(read_frames(source))) == 31
+    assert "about 5 frames are missing after 0.43 s" in source.note
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=60))
+def test_variable_rates_are_not_taken_for_damage(steps: list[int]):
+    missing, at_ms = MissingFrames(30.0), 0.0
+    for step in steps:
+        missing.see(at_ms)
+        at_ms += step * 1e3 / 30.0
+    assert missing.note == ""
