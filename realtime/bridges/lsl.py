@@ -19,8 +19,8 @@ import numpy as np
 import pylsl
 
 from realtime.errors import BridgeError
-from realtime.stream.angle_sample import AngleSample
 from realtime.sample import Status
+from realtime.stream.angle_sample import AngleSample
 from realtime.stream.messages import Meta, Model, StatusMessage
 
 logger = logging.getLogger(__name__)

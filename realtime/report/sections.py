@@ -23,7 +23,8 @@ BAND_TEXT = (
 )
 RANGES_TEXT = (
     "Over the frames in which the person was tracked and the skeleton fitted the image. “Range” is highest "
-    "minus lowest, which a single bad frame can widen; “middle 90 %” omits the lowest and the highest 5 %. “Confidence” is the median."
+    "minus lowest, which a single bad frame can widen; “middle 90 %” omits the lowest and the highest 5 %. "
+    "“Confidence” is the median."
 )
 SYMMETRY_TEXT = (
     "R and L are the ranges of motion of the two sides (“middle 90 %” as above, which a single bad frame "

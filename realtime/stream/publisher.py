@@ -199,7 +199,7 @@ class MessagePublisher:
         """Process (un)subscriptions; True if there was a new subscription."""
         is_new = False
         for _ in range(_REQUESTS_PER_TICK):
-            if not self._socket.get(zmq.EVENTS) & zmq.POLLIN:  # cheaper than the error of an empty queue
+            if not int(self._socket.get(zmq.EVENTS)) & zmq.POLLIN:  # cheaper than the error of an empty queue
                 break
             try:
                 request = self._socket.recv(zmq.NOBLOCK)
