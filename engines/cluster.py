@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,13 +97,20 @@ class Tasks(Generic[Key, Result]):
     Args:
         function: Function of a module that all machines have.
         demands: What a call needs.
+        environment: Environment variables of the processes, beside those of their machine.
     """
 
-    def __init__(self, function: Callable[[Key], Result], demands: Demands) -> None:
+    def __init__(
+        self,
+        function: Callable[[Key], Result],
+        demands: Demands,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._ray = _ray()
         self._function = self._ray.remote(
-            num_cpus=demands.cpus, memory=demands.memory_bytes, max_retries=demands.retries
-        )(_call)
+            num_cpus=demands.cpus, memory=demands.memory_bytes, max_retries=demands.retries,
+            runtime_env={"env_vars": dict(environment)} if environment else None,
+        )(_call)  # fmt: skip
         self._called = self._ray.put(function)
         self._waiting: list[Key] = []
         self._running: dict[Any, Key] = {}

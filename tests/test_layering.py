@@ -45,13 +45,17 @@ MAY_IMPORT = {
         "train train.direct.encoders train.motion train.scene train.synth train.lift "
         "calib calib.osim calib.tables engines engines.features"
     ),
+    "train.importing": (
+        "train train.synth train.blazepose train.direct calib calib.tables engines engines.blazepose"
+    ),
+    "train.recipe": "train train.synth",
     "train.direct.encoders": "train engines engines.runtimes engines.blazepose",
     "train.temporal": (
         "train train.motion train.synth train.blazepose train.lift calib engines engines.features"
     ),
     "train.commands": (
         "train train.bodies train.synth train.blazepose train.lift train.direct train.direct.encoders "
-        "train.temporal calib engines engines.features"
+        "train.importing train.recipe train.temporal calib engines engines.features engines.blazepose"
     ),
     "realtime": "realtime.stream realtime.api realtime.export calib engines.runtimes",
     "realtime.sources": "realtime calib",

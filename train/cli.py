@@ -12,8 +12,10 @@ from train.errors import TrainError
 HELP = "make synthetic people, and train networks on them"
 
 COMMANDS = {
+    "all": "train.commands.all_networks",
     "synth": "train.commands.synth",
     "sheet": "train.commands.sheet",
+    "import": "train.commands.import_data",
     "lift-data": "train.commands.lift_data",
     "lift-clips": "train.commands.lift_clips",
     "lift": "train.commands.lift",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from realtime.errors import StudyError
 from realtime.source_names import public_source
 from realtime.study.engine import Engine
-from realtime.study.outcome import Outcome, TrialStatus
+from realtime.study.outcome import OUTCOME_NAME, Outcome, TrialStatus
 from realtime.study.place import Place
 from realtime.study.results import found_outcome, place_in, read_bytes, remove_outcome
 from realtime.study.study_file import PERSON, Study, StudySubject
@@ -103,6 +103,8 @@ class StudyRun:
     def _found(self, task: Task) -> Outcome | None:
         """A result that is there already."""
         found = found_outcome(self.out, task.subject.name, task.name)
+        if found is None and read_bytes(place_in(self.out, task.subject.name, task.name, OUTCOME_NAME)):
+            remove_outcome(self.out, task.subject.name, task.name)  # damaged
         if found is None or found.key == task.key:
             return found
         if self.replace:

@@ -104,6 +104,7 @@ def two_nodes() -> Iterator[tuple[str, Node, Node]]:
     try:
         _wait_for(address, nodes[0])
         nodes.append(Node(f"--address={address}"))
+        _wait_for_both(address)
         yield address, nodes[0], nodes[1]
     finally:
         for node in reversed(nodes):
@@ -120,3 +121,23 @@ def _wait_for(address: str, head: Node) -> None:
         except OSError:
             time.sleep(0.1)
     raise AssertionError("Ray never answered")
+
+
+BOTH = """
+import sys, time, ray
+for _ in range(60):
+    try:
+        if not ray.is_initialized():
+            ray.init(sys.argv[1], log_to_driver=False, logging_level="ERROR")
+        if sum(node["Alive"] for node in ray.nodes()) == 2:
+            sys.exit(0)
+    except (ConnectionError, RuntimeError):
+        pass
+    time.sleep(1.0)
+sys.exit("the nodes never met")
+"""
+
+
+def _wait_for_both(address: str) -> None:
+    environment = {**os.environ, **ENVIRONMENT}
+    subprocess.run([sys.executable, "-c", BOTH, address], env=environment, check=True, cwd=ROOT, timeout=600)

@@ -31,7 +31,9 @@ _LIFT_CLIPS = 3
 """Tag of the random generator's key, to keep it apart from other uses of the same seed."""
 
 
-def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) -> Iterator[int]:
+def make_lift_clips(
+    folder: Path, recipe: Recipe, n_clips: int, workers: int, cluster: str | None = None
+) -> Iterator[int]:
     """Write the missing files of `n_clips` clips, one file per clip.
 
     Args:
@@ -39,6 +41,7 @@ def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) ->
         recipe: Description of the people, in images of `CLIP_PX`.
         n_clips: Number of clips in the folder at the end.
         workers: Number of processes.
+        cluster: Address of a Ray cluster that does the work instead.
 
     Yields:
         The number of finished clips, after each.
@@ -48,7 +51,7 @@ def make_lift_clips(folder: Path, recipe: Recipe, n_clips: int, workers: int) ->
     """
     numbers = [k for k in range(n_clips) if not _file(folder, recipe, k).exists()]
     done = n_clips - len(numbers)
-    for _ in make_files(folder, partial(_make_file, folder, recipe), numbers, workers):
+    for _ in make_files(folder, partial(_make_file, folder, recipe), numbers, workers, cluster):
         done += 1
         yield done
 

@@ -13,10 +13,12 @@ import numpy as np
 
 from engines.blazepose.tracker import BlazePose
 from train.blazepose.data import LiftData, observe, upright_view, within_frame
+from train.cluster import done_on_cluster
 from train.errors import TrainError
 from train.scene.cameras import Framing
 from train.synth.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream
 from train.synth.stream import Recipe
+from train.synth.workers import one_thread_each
 
 BLOCKS_PER_FILE = 16
 FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)
@@ -26,7 +28,9 @@ _LIFT_BLOCKS = 2
 """Tag of the random generator's key, to keep it apart from other uses of the same seed."""
 
 
-def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) -> Iterator[int]:
+def make_lift_data(
+    folder: Path, recipe: Recipe, n_blocks: int, workers: int, cluster: str | None = None
+) -> Iterator[int]:
     """Write what is missing of `n_blocks` blocks of images, a file for every `BLOCKS_PER_FILE`.
 
     Args:
@@ -34,6 +38,7 @@ def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) ->
         recipe: Description of the people; its image size is not used.
         n_blocks: Number of blocks in the folder at the end.
         workers: Number of processes.
+        cluster: Address of a Ray cluster that does the work instead.
 
     Yields:
         The number of finished blocks, after each file.
@@ -43,23 +48,39 @@ def make_lift_data(folder: Path, recipe: Recipe, n_blocks: int, workers: int) ->
     """
     starts = [k for k in range(0, n_blocks, BLOCKS_PER_FILE) if not _file(folder, recipe, k).exists()]
     done = n_blocks - BLOCKS_PER_FILE * len(starts)
-    for _ in make_files(folder, partial(_make_file, folder, recipe), starts, workers):
+    for _ in make_files(folder, partial(_make_file, folder, recipe), starts, workers, cluster):
         done += BLOCKS_PER_FILE
         yield min(done, n_blocks)
 
 
-def make_files(folder: Path, make: Callable[[int], None], numbers: list[int], workers: int) -> Iterator[None]:
-    """Make files in order in single-threaded processes; yields after each.
+def make_files(
+    folder: Path, make: Callable[[int], None], numbers: list[int], workers: int, cluster: str | None = None
+) -> Iterator[None]:
+    """Make files in single-threaded processes; yields after each.
+
+    Args:
+        folder: Folder of the files.
+        make: Makes one of them, under absolute paths if on a cluster.
+        numbers: What `make` is called with.
+        workers: Number of processes.
+        cluster: Address of a Ray cluster that does the work instead.
 
     Raises:
         TrainError: the folder cannot be written.
+        ClusterError: the cluster cannot be reached, or is lost.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainError(f"{folder}: cannot be written ({error.strerror})") from error
+    if cluster is not None:
+        if numbers:
+            yield from (None for _ in done_on_cluster(cluster, make, numbers))
+        return
     with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as executor:
-        yield from executor.map(make, numbers)
+        with one_thread_each():  # all processes start here
+            files = executor.map(make, numbers)
+        yield from files
 
 
 def lift_block(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:

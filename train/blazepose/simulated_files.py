@@ -36,7 +36,9 @@ class Simulation:
     """Frame rates of the clips; slow ones show more poses for the same work."""
 
 
-def make_simulated_clips(folder: Path, simulation: Simulation, n_clips: int, workers: int) -> Iterator[int]:
+def make_simulated_clips(
+    folder: Path, simulation: Simulation, n_clips: int, workers: int, cluster: str | None = None
+) -> Iterator[int]:
     """Write the missing files of `n_clips` clips, `CLIPS_PER_FILE` clips per file.
 
     Args:
@@ -44,6 +46,7 @@ def make_simulated_clips(folder: Path, simulation: Simulation, n_clips: int, wor
         simulation: Settings of the clips.
         n_clips: Number of clips in the folder at the end.
         workers: Number of processes.
+        cluster: Address of a Ray cluster that does the work instead.
 
     Yields:
         The number of finished clips, after each file.
@@ -54,7 +57,7 @@ def make_simulated_clips(folder: Path, simulation: Simulation, n_clips: int, wor
     load_model(simulation.model)  # fails before processes start
     starts = [k for k in range(0, n_clips, CLIPS_PER_FILE) if not _file(folder, simulation, k).exists()]
     done = n_clips - CLIPS_PER_FILE * len(starts)
-    for _ in make_files(folder, partial(_make_file, folder, simulation), starts, workers):
+    for _ in make_files(folder, partial(_make_file, folder, simulation), starts, workers, cluster):
         done += CLIPS_PER_FILE
         yield min(done, n_clips)
 

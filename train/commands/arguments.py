@@ -14,6 +14,15 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def add_ray_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the address of a cluster."""
+    parser.add_argument(
+        "--ray", metavar="ADDRESS",
+        help="Ray cluster that does the work, such as 10.0.0.1:6379 or auto; --out is on storage that all "
+        "its machines share",
+    )  # fmt: skip
+
+
 def add_lift_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the commands that run BlazePose over synthetic people."""
     parser.add_argument(
@@ -23,6 +32,7 @@ def add_lift_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=positive_int, metavar="W", help="number of processes; default: one per core"
     )
+    add_ray_argument(parser)
     parser.add_argument("--held-out", action="store_true", help="draw the people held out for evaluation")
     parser.add_argument(
         "--backgrounds",

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
                 simulated=simulated,
             )
         )
-        for name, value in score(models[-1], other, skeleton).items():
+        for name, value in (score(models[-1], other, skeleton) if len(other) else {}).items():
             print(f"  {name:<20}{value:6.1f} deg")
     export_lift(models, skeleton, args.out, args.out.stem)
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")

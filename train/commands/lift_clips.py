@@ -22,12 +22,13 @@ def run(args: argparse.Namespace) -> int:
 
     from train.blazepose.clips import make_lift_clips
     from train.blazepose.data import CLIP_PX
+    from train.cluster import seen_from_anywhere
     from train.synth.stream import Recipe
 
-    recipe = Recipe(args.seed, args.held_out, CLIP_PX, args.backgrounds, args.motions)
+    recipe = Recipe(args.seed, args.held_out, CLIP_PX, args.backgrounds, args.motions).seen_from_anywhere()
     workers = args.workers or os.cpu_count() or 1
     with tqdm(total=args.clips, unit="clip", disable=None) as progress:
-        for done in make_lift_clips(args.out, recipe, args.clips, workers):
+        for done in make_lift_clips(seen_from_anywhere(args.out), recipe, args.clips, workers, args.ray):
             progress.update(done - progress.n)
     print(f"{args.out}: {args.clips} clips done")
     return 0

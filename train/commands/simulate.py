@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from train.commands.arguments import positive_int
+from train.commands.arguments import add_ray_argument, positive_int
 
 HELP = "simulate BlazePose on clips without rendering, to train the lifter and the temporal network"
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=positive_int, metavar="W", help="number of processes; default: one per core"
     )
+    add_ray_argument(parser)
     parser.add_argument("--held-out", action="store_true", help="draw the people held out for evaluation")
     parser.add_argument("--motions", default="procedural", metavar="SOURCE", help="as for train synth")
     parser.add_argument(
@@ -35,13 +36,16 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from train.blazepose.simulated_files import Simulation, make_simulated_clips
+    from train.cluster import seen_from_anywhere, source_seen_from_anywhere
 
+    model, motions = seen_from_anywhere(args.model), source_seen_from_anywhere(args.motions)
     simulation = Simulation(
-        args.model, args.seed, args.held_out, args.motions, tuple(float(rate) for rate in args.rates)
+        model, args.seed, args.held_out, motions, tuple(float(rate) for rate in args.rates)
     )
+    out = seen_from_anywhere(args.out)
     workers = args.workers or os.cpu_count() or 1
     with tqdm(total=args.clips, unit="clip", disable=None) as progress:
-        for done in make_simulated_clips(args.out, simulation, args.clips, workers):
+        for done in make_simulated_clips(out, simulation, args.clips, workers, args.ray):
             progress.update(done - progress.n)
     print(
         f"{args.out}: {args.clips} clips; train on them: kinecast train lift --simulated {args.out}, or "

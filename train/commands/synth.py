@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
-from train.commands.arguments import positive_int
+from train.commands.arguments import add_ray_argument, positive_int
 from train.errors import TrainError
 
 HELP = "write labelled images and clips of synthetic people as WebDataset shards"
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=positive_int, metavar="W", help="processes; their number changes nothing else"
     )
+    add_ray_argument(parser)
     parser.add_argument(
         "--size",
         type=positive_int,
@@ -56,10 +58,11 @@ def run(args: argparse.Namespace) -> int:
     """Make the set, or what is missing of it."""
     from tqdm import tqdm
 
+    from train.cluster import seen_from_anywhere
     from train.synth.folder import SetDescription, begin, locked
     from train.synth.recipe import HELD_OUT_CLIPS, HELD_OUT_IMAGES, Recipe
     from train.synth.stream import make_shards
-    from train.synth.workers import Workers
+    from train.synth.workers import ClusterWorkers, Workers
 
     images, clips = args.images or 0, args.clips or 0
     if not images and not clips:
@@ -73,11 +76,14 @@ def run(args: argparse.Namespace) -> int:
         start_s = time.perf_counter()
         workers = min(args.workers or os.cpu_count() or 1, len(missing))
         if missing:
+            away = recipe.seen_from_anywhere()
             with (
-                Workers(recipe, workers) as pool,
+                Workers(recipe, workers)
+                if args.ray is None
+                else nullcontext(ClusterWorkers(away, args.ray)) as pool,
                 tqdm(total=sum(shard.n for shard in missing), unit=" samples", disable=None) as progress,
             ):
-                for shard in make_shards(pool, missing, args.out):
+                for shard in make_shards(pool, missing, seen_from_anywhere(args.out)):
                     progress.update(shard.n)
     took_s = time.perf_counter() - start_s
     size_mb = sum(path.stat().st_size for path in args.out.glob("*.tar")) / 1e6

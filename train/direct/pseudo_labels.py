@@ -145,7 +145,42 @@ def _picture(
     image_bgr: NDArray[np.uint8], recording: Recording, skeleton: Skeleton, q: Array, confidence: Array
 ) -> CodedImage | None:
     """A square about the person with its labels; None where the estimate lies outside the image."""
-    camera, scale_factors, k = recording.camera, recording.scale_factors, recording.camera.intrinsics
+    low, high = TRUSTED
+    q_weight = np.clip((confidence - low) / (high - low), 0.0, 1.0)
+    about = About(recording.video.stem, SOURCE)
+    return label_image(image_bgr, skeleton, recording.camera, recording.scale_factors, q, q_weight, about)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """Where an image comes from."""
+
+    motion: str
+    source: str
+    t_s: float = 0.0
+
+
+def label_image(
+    image_bgr: NDArray[np.uint8],
+    skeleton: Skeleton,
+    camera: CameraCalibration,
+    scale_factors: Array,
+    q: Array,
+    q_weight: Array,
+    about: About,
+) -> CodedImage | None:
+    """A square about the person with its labels; None where the person lies outside the image.
+
+    Args:
+        image_bgr: Image of the camera.
+        skeleton: Skeleton of the labels.
+        camera: The camera in ground.
+        scale_factors: The person's. Shape: (n_bodies, 3).
+        q: Coordinates in rad and m. Shape: (n_q,).
+        q_weight: Trust in each coordinate, from 0 to 1. Shape: (n_q,).
+        about: Where the image comes from.
+    """
+    k = camera.intrinsics
     centres_m = joint_centres(skeleton, q, scale_factors)
     markers_m = marker_positions(skeleton, q, scale_factors)
     in_frame = camera.project(np.concatenate([centres_m, markers_m]))
@@ -155,18 +190,18 @@ def _picture(
     A = np.asarray(cv2.invertAffineTransform(crop_matrix(roi, SIZE_PX)), np.float64)
     px = (in_frame @ A[:, :2].T + A[:, 2]).astype(np.float32)
     n = skeleton.n_bodies
-    low, high = TRUSTED
     labels = EstimatedLabels(
-        adult=-1, outfit=(), motion=recording.video.stem, source=SOURCE, t_s=0.0, q=q,
+        adult=-1, outfit=(), motion=about.motion, source=about.source, t_s=about.t_s, q=q,
         scale_factors=scale_factors, T_ground_body=body_transforms(skeleton, q, scale_factors),
         centres_m=centres_m.astype(np.float32), markers_m=markers_m.astype(np.float32),
         centres_px=px[:n], markers_px=px[n:], centres_visible=np.ones(n, bool),
         markers_visible=np.ones(len(markers_m), bool), box_px=np.full(4, np.nan, np.float32),
         camera=CameraLabels(
-            width_px=k.width_px, height_px=k.height_px, fx=k.fx, fy=k.fy, cx=k.cx, cy=k.cy,
+            width_px=k.width_px, height_px=k.height_px,
+            fx=float(k.fx), fy=float(k.fy), cx=float(k.cx), cy=float(k.cy),
             T_ground_cam=camera.T_ground_cam, crop_from_frame=A, size_px=SIZE_PX, framing=Framing.FULL_BODY,
         ),
-        segmentation_png=b"", q_weight=np.clip((confidence - low) / (high - low), 0.0, 1.0),
+        segmentation_png=b"", q_weight=q_weight,
     )  # fmt: skip
     return CodedImage.of(crop(image_bgr, roi, SIZE_PX)[..., ::-1], labels)
 
@@ -181,28 +216,44 @@ def write_pseudo_set(recordings: Iterable[Recording], skeleton: Skeleton, folder
         TrainError: there is a set already, no frame was trusted, or a video cannot be read.
         OSError: it cannot be written.
     """
+    pictures = (p for recording in recordings for p in label_recording(recording, skeleton, every))
+    n = write_labelled_set(pictures, skeleton, folder, SOURCE)
+    if n == 0:
+        raise TrainError("no frame of these recordings was trusted enough; nothing was written")
+    return n
+
+
+def write_labelled_set(pictures: Iterable[CodedImage], skeleton: Skeleton, folder: Path, source: str) -> int:
+    """Write labelled images as a set; its description, without which it is none, comes last.
+
+    Returns:
+        How many images it holds; nothing is written if there are none.
+
+    Raises:
+        TrainError: there is a set already.
+        OSError: it cannot be written.
+    """
     if (folder / DESCRIPTION).exists():
         raise TrainError(f"{folder}: holds a set already; give another --out")
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = (p for recording in recordings for p in label_recording(recording, skeleton, every))
+    pictures = iter(pictures)
     n = 0
     while batch := list(islice(pictures, IMAGES_PER_SHARD)):
         with open_shard(folder / plan(Kind.IMAGES, n + len(batch), IMAGES_PER_SHARD)[-1].name) as writer:
             for k, picture in enumerate(batch):
                 writer.add_image(image_key(n + k), picture)
         n += len(batch)
-    if n == 0:
-        raise TrainError("no frame of these recordings was trusted enough; nothing was written")
-    (folder / DESCRIPTION).write_bytes(_description(skeleton, n))
+    if n:
+        (folder / DESCRIPTION).write_bytes(_description(skeleton, n, source))
     return n
 
 
-def _description(skeleton: Skeleton, n: int) -> bytes:
+def _description(skeleton: Skeleton, n: int, source: str) -> bytes:
     import msgspec
 
     return msgspec.json.encode(
         SetDescription(
-            kinecast="", seed=0, held_out=False, images=n, clips=0, size_px=SIZE_PX, motions=SOURCE,
+            kinecast="", seed=0, held_out=False, images=n, clips=0, size_px=SIZE_PX, motions=source,
             motions_sha="", backgrounds_sha="", bodies_sha="", skeleton_sha=skeleton.sha,
             coordinate_names=skeleton.coordinate_names, body_names=skeleton.body_names,
             marker_names=skeleton.marker_names,

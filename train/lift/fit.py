@@ -114,14 +114,21 @@ def set_normalisation(model: LiftModel, pairs: Pairs) -> None:
     """Set the normalisation of inputs and outputs from the data."""
     model.feature_mean.copy_(pairs.features.mean(0))
     model.feature_scale.copy_(pairs.features.std(0).clamp_min(1e-2))
-    model.target_mean.copy_(pairs.q.mean(0))
-    model.target_scale.copy_(pairs.q.std(0).clamp_min(float(np.radians(1.0))))
+    mean = torch.nanmean(pairs.q, 0).nan_to_num()  # imported data lack coordinates
+    model.target_mean.copy_(mean)
+    spread = torch.nanmean((pairs.q - mean) ** 2, 0).nan_to_num().sqrt()
+    model.target_scale.copy_(spread.clamp_min(float(np.radians(1.0))))
     model.log_scale_mean.copy_(torch.log(pairs.scale).mean(0))
 
 
 def lift_loss(model: LiftModel, features: Tensor, q: Tensor, scale: Tensor) -> Tensor:
-    """Robust error of coordinates and scale factors, and the negative log-likelihood of the uncertainty."""
+    """Robust error of coordinates and scale factors, and the negative log-likelihood of the uncertainty.
+
+    Coordinates that are NaN do not count.
+    """
     q_hat, sigma, scale_hat = model(features)
+    is_known = torch.isfinite(q)
+    q = torch.where(is_known, q, q_hat.detach())
     error = torch.abs(q_hat - q)
     weight = 1.0 / model.target_scale.clamp_max(LARGEST_SPREAD_RAD)
     robust = torch.nn.functional.smooth_l1_loss(q_hat, q, beta=KNEE_OF_LOSS_RAD, reduction="none") * weight
@@ -129,6 +136,7 @@ def lift_loss(model: LiftModel, features: Tensor, q: Tensor, scale: Tensor) -> T
     # never makes up for a large error.
     surprise = error.detach() / sigma + torch.log(sigma / model.target_scale)
     proportions = torch.abs(torch.log(scale_hat / scale))
+    surprise = torch.where(is_known, surprise, 0.0)
     return robust.mean() + 0.05 * surprise.mean() + 0.2 * proportions.mean()
 
 
@@ -144,5 +152,7 @@ def score(model: LiftModel, data: LiftData, skeleton: Skeleton) -> dict[str, flo
     pairs = make_pairs(data, skeleton, None)
     q_hat, _, _ = predict(model, pairs.features)
     names = lifted_coordinates(skeleton)
-    mae_deg = dict(zip(names, np.degrees(np.abs(q_hat - pairs.q.numpy()).mean(0)).tolist(), strict=True))
-    return {"mean": float(np.mean([mae_deg[n] for n in SCORED_COORDINATES])), **mae_deg}
+    mae_deg = dict(
+        zip(names, np.degrees(np.nanmean(np.abs(q_hat - pairs.q.numpy()), 0)).tolist(), strict=True)
+    )
+    return {"mean": float(np.nanmean([mae_deg[n] for n in SCORED_COORDINATES])), **mae_deg}

@@ -7,12 +7,13 @@ and any number of processes makes the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
 from calib.skeleton import load_skeleton
 from train.bodies.puppet import PuppetPool
+from train.cluster import seen_from_anywhere, source_seen_from_anywhere
 from train.errors import TrainError
 from train.motion.library import PROCEDURAL, MotionLibrary, choose_motions
 from train.synth.labels import ClipLabels, Labels
@@ -40,6 +41,15 @@ class Recipe:
     """Captured motion to add: as for `train.motion.library.choose_motions`."""
     bodies: Path | None = None
     """Exported adults; the user's cache if None."""
+
+    def seen_from_anywhere(self) -> Recipe:
+        """The same recipe with paths that hold in other working folders, as on other machines."""
+        return replace(
+            self,
+            backgrounds=None if self.backgrounds is None else seen_from_anywhere(self.backgrounds),
+            motions=source_seen_from_anywhere(self.motions),
+            bodies=None if self.bodies is None else seen_from_anywhere(self.bodies),
+        )
 
     def open(self) -> PeopleStream:
         """Load everything that is drawn from.

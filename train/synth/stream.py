@@ -24,7 +24,7 @@ from train.synth.labels import ClipLabels
 from train.synth.people import BLOCK_SIZE, PeopleStream
 from train.synth.recipe import Recipe, Shard, clip_key, draw_block, draw_clip, image_key, write_shard
 from train.synth.shards import CodedImage, LabelledClip, LabelledImage
-from train.synth.workers import Workers, check_stop
+from train.synth.workers import ClusterWorkers, Workers, check_stop
 
 __all__ = ["Recipe", "make_shards", "stream", "stream_clips"]
 
@@ -60,7 +60,7 @@ def stream_clips(
             yield LabelledClip(key, labels, tuple(pictures))
 
 
-def make_shards(pool: Workers, shards: list[Shard], folder: Path) -> Iterator[Shard]:
+def make_shards(pool: Workers | ClusterWorkers, shards: list[Shard], folder: Path) -> Iterator[Shard]:
     """Make shards and tell each as it is done, in any order.
 
     Raises:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.synchronize import Event
 from typing import Self, TypeVar
 
 import cv2
 
+from train.cluster import ONE_THREAD, done_on_cluster
 from train.errors import TrainError
 from train.synth.people import PeopleStream
 from train.synth.recipe import Recipe
@@ -28,7 +29,6 @@ Task = Callable[[PeopleStream, Key], Result]
 
 # Each worker is one thread. More would fight over the cores, and sums of several threads round otherwise:
 # images would depend on the number of cores.
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _AHEAD = 2
 
 
@@ -47,7 +47,7 @@ class Workers:
         self._executor = ProcessPoolExecutor(n, context, _start, (self._stop,))
 
     def __enter__(self) -> Self:
-        with _one_thread_each():
+        with one_thread_each():
             for _ in range(self._n):
                 self._executor.submit(_draw, self._recipe, _nothing, None)
         return self
@@ -83,6 +83,27 @@ class Workers:
         """Stop the processes; what they are at is dropped."""
         self._stop.set()
         self._executor.shutdown(cancel_futures=True)
+
+
+class ClusterWorkers:
+    """Machines of a Ray cluster that draw from one recipe.
+
+    Args:
+        recipe: Recipe that is drawn, with paths that all machines have.
+        address: Address of the cluster.
+    """
+
+    def __init__(self, recipe: Recipe, address: str) -> None:
+        self._recipe, self._address = recipe, address
+
+    def in_any_order(self, task: Task[Key, Result], keys: Iterable[Key]) -> Iterator[tuple[Key, Result]]:
+        """What a task gives for each key, as it is done.
+
+        Raises:
+            ClusterError: the cluster cannot be reached, or is lost.
+            TrainError: a task was lost at every try; and whatever the task raises.
+        """
+        return done_on_cluster(self._address, partial(_draw, self._recipe, task), keys)
 
 
 class StoppedError(Exception):
@@ -144,10 +165,10 @@ def _result(job: Future[Result]) -> Result:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """For processes that are started meanwhile."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
     try:
         yield
     finally:

@@ -1,0 +1,1 @@
+"""Other people's labelled videos as training data: their layouts, coordinates, cameras."""
