@@ -28,6 +28,7 @@ from realtime.pose.certainty import Certainty
 from realtime.pose.estimate import Estimate
 from realtime.pose.foot_lock import FootLock
 from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.leg_sides import LegSides
 from realtime.pose.observation import bounding_box
 from realtime.pose.position import PelvisPosition
 from realtime.pose.skeletal_layer import SkeletalLayer
@@ -107,6 +108,7 @@ class LandmarksEstimator:
             learns=learns_person,
             offsets=LandmarkOffsets.of(measured, self._model) if measured else None,
         )
+        self._sides = LegSides()
         self._certainty = Certainty(skeleton, self._model, camera)
         self._position = PelvisPosition(skeleton, self._model, camera)
         self._lock = FootLock(skeleton, self._model, camera.T_ground_cam[:3, 3]) if camera.has_floor else None
@@ -186,6 +188,7 @@ class LandmarksEstimator:
             self._forget_person()
         self._person.see(frame)
         self._last_roi = result.roi
+        result = self._sides.keep(frame.t_capture_ns, result)
         start_ns = time.perf_counter_ns()
         fitted, estimate = self._solve(frame.t_capture_ns, result)
         stage_ns[self._stage] = time.perf_counter_ns() - start_ns
@@ -199,6 +202,7 @@ class LandmarksEstimator:
         self._solver.forget_frame()
         self._position.reset()
         self._certainty.reset()
+        self._sides.reset()
         if self._lock is not None:
             self._lock.reset()
 
