@@ -138,7 +138,7 @@ class RecordedImages:
         self._next_s = math.inf
 
     def at(self, path: Path, time_s: float) -> bytes:
-        """The image at a time as JPEG.
+        """The image at a time as JPEG; the last one after the end.
 
         Raises:
             HTTPException: there is none.
@@ -154,9 +154,12 @@ class RecordedImages:
             while is_read and self._video.get(cv2.CAP_PROP_POS_MSEC) < 1e3 * time_s - 20.0:
                 is_read = self._video.grab()
             self._next_s = self._video.get(cv2.CAP_PROP_POS_MSEC) * 1e-3 if is_read else math.inf
+            if not is_read:  # after its end: the last image stays
+                self._video.set(cv2.CAP_PROP_POS_FRAMES, self._video.get(cv2.CAP_PROP_FRAME_COUNT) - 1.0)
+                is_read = self._video.grab()
             image = self._video.retrieve()[1] if is_read else None
         if image is None:
-            raise HTTPException(404, "the video has no image at this time")
+            raise HTTPException(404, "the video cannot be read")
         return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
     def _open(self, path: Path) -> None:

@@ -28,11 +28,17 @@ def free_port() -> int:
 class RunningApp:
     """A running app."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
     recordings: Path
     state: Path
+    log_path: Path
     scheme: str = "http"
+
+    @property
+    def printed(self) -> str:
+        """What it has printed so far, errors included."""
+        return self.log_path.read_text()
 
     @property
     def url(self) -> str:
@@ -57,28 +63,29 @@ def running_app(folder: Path, *words: str, port: int | None = None) -> Iterator[
     command = ["app", "--no-browser", "--port", str(port), "--recordings", str(folder / "recordings"), *words]
     # NiceGUI does not serve where it finds itself under pytest.
     inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.swinging", *command],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**inherited, "XDG_STATE_HOME": str(folder / "state"), "PYTHONUNBUFFERED": "1"},
-    )
+    log_path = folder / "app.log"
+    with log_path.open("a") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.swinging", *command],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**inherited, "XDG_STATE_HOME": str(folder / "state"), "PYTHONUNBUFFERED": "1"},
+        )
     scheme = "https" if "--certificate" in words else "http"
-    app = RunningApp(process, port, folder / "recordings", folder / "state", scheme)
+    app = RunningApp(process, port, folder / "recordings", folder / "state", log_path, scheme)
     try:
         wait_until_listening(app)
         yield app
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def wait_until_listening(app: RunningApp, timeout_s: float = 90.0) -> None:
     deadline_s = time.monotonic() + timeout_s
     while True:
-        assert app.process.poll() is None, app.process.communicate()
+        assert app.process.poll() is None, app.printed
         assert time.monotonic() < deadline_s, "the app never answered"
         with socket.socket() as probe:
             probe.settimeout(1.0)

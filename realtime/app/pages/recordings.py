@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-from nicegui import ui
+from nicegui import run, ui
 
-from realtime.app.layout import page_frame
+from realtime.app.command import run_kinecast
+from realtime.app.layout import page_frame, say
+from realtime.app.options import AppError
 from realtime.app.recordings import Entry, list_recordings
 from realtime.app.state import AppState
 
@@ -41,6 +43,8 @@ def _show(state: AppState, entry: Entry) -> None:
             ui.label("being recorded now" if is_recording else describe(entry)).classes("kc-quiet")
         if not is_recording:
             with ui.element("div").classes("kc-row"):
+                if not entry.is_finished:
+                    ui.button("Finish", on_click=lambda: _finish(entry)).props("outline no-caps data-finish")
                 ui.button("Replay", on_click=lambda: ui.navigate.to(f"/recordings/{address}")).props(
                     "outline no-caps data-replay"
                 )
@@ -49,12 +53,22 @@ def _show(state: AppState, entry: Entry) -> None:
                 )
 
 
+async def _finish(entry: Entry) -> None:
+    """Write the files that an interrupted recording lacks; nothing is replaced that it has."""
+    try:
+        await run.io_bound(run_kinecast, "recover", str(entry.folder))
+    except AppError as error:
+        say(str(error), is_error=True)
+        return
+    ui.navigate.reload()
+
+
 def describe(entry: Entry) -> str:
     """Facts about a recording in one line."""
     words = [time.strftime("%d %b %Y, %H:%M", time.localtime(entry.modified_s))]
     if entry.is_finished:
-        words.append(f"{entry.duration_s:.0f} s, {entry.n_samples} samples")
-        words.append(entry.source)
+        words.append(f"{entry.duration_s:.0f} s" if entry.duration_s else "")
+        words += [f"{entry.n_samples} samples", entry.source]
     else:
-        words.append(f"interrupted; finish it with: kinecast recover {entry.folder}")
+        words.append("interrupted, or its files are still being finished")
     return " - ".join(word for word in words if word)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -170,6 +171,19 @@ def test_a_video_that_is_not_there_is_reported(app: RunningApp, page: Page):
     page.wait_for("!!document.querySelector('[data-restart]')")
 
 
+def test_an_interrupted_recording_is_finished_from_the_list(app: RunningApp, page: Page):
+    (whole,) = app.recordings.iterdir()
+    cut = app.recordings / "0_cut"
+    cut.mkdir()
+    for name in ("stream.msgpack", "angles.sto", "angles.csv"):
+        shutil.copy(whole / name, cut)
+    visit(page, f"{app.url}/recordings")
+    page.click("[data-finish]")
+    page.wait_for("document.querySelectorAll('[data-entry]').length == 2")
+    page.wait_for("!document.querySelector('[data-finish]')")
+    assert (cut / "angles.mot").read_bytes() == (whole / "angles.mot").read_bytes()
+
+
 def test_the_app_ends_in_order_with_its_tracker(app: RunningApp, page: Page):
     visit(page, app.url)
     page.click("[data-start=synthetic]")
@@ -179,6 +193,7 @@ def test_the_app_ends_in_order_with_its_tracker(app: RunningApp, page: Page):
     app.process.send_signal(signal.SIGTERM)
     assert app.process.wait(90.0) == 0
     assert not app.control_path.exists()
+    assert [line.split()[0] for line in app.printed.splitlines()] == ["kinecast", "recordings:"], app.printed
     newest = max(app.recordings.iterdir())
     assert (newest / "angles.mot").exists() and (newest / "report.json").exists()
 
