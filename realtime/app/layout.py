@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nicegui import ui
 
+SHOWN_TIMEOUT_S = 2.0
+"""Longest wait for a browser, which may be gone."""
 STYLE_PATH = Path(__file__).with_name("style.css")
 LINKS = (
     ("/", "videocam", "Camera"),
@@ -45,6 +47,12 @@ def page_frame(title: str, address: str, *, is_dense: bool = False) -> Iterator[
         if is_dense:
             heading.classes("kc-hidden")
         yield
+
+
+async def until_shown() -> None:
+    """Wait until the browser has handled what was sent: a slow one would fall behind more and more."""
+    with suppress(TimeoutError):
+        await ui.run_javascript("0", timeout=SHOWN_TIMEOUT_S)
 
 
 def say(text: str, *, is_error: bool = False) -> None:

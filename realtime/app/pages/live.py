@@ -7,7 +7,7 @@ from typing import Protocol
 from nicegui import run, ui
 from nicegui.events import KeyEventArguments
 
-from realtime.app.layout import page_frame, say
+from realtime.app.layout import page_frame, say, until_shown
 from realtime.app.options import AppError
 from realtime.app.pages.live_curves import CurvesCard
 from realtime.app.pages.live_feedback import FeedbackCard
@@ -53,9 +53,10 @@ def add_live_page(state: AppState) -> None:
                 ]
         ui.keyboard(on_key=buttons.press)
 
-        def tick() -> None:
+        async def tick() -> None:
             for part in parts:
                 part.tick()
+            await until_shown()
 
         ui.timer(TICK_S, tick)
 

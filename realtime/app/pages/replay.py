@@ -11,7 +11,7 @@ from nicegui import run, ui
 
 from realtime.app.command import run_kinecast
 from realtime.app.curve_looks import MOST_CURVES, chart_options, lines_at, looks_of
-from realtime.app.layout import page_frame, say
+from realtime.app.layout import page_frame, say, until_shown
 from realtime.app.options import AppError
 from realtime.app.recorded import RecordedCurves, read_curves
 from realtime.app.recordings import find_recording
@@ -157,7 +157,7 @@ class Player:
         self._play.props('icon=play_arrow aria-label="Play"')
         self._timer.deactivate()
 
-    def _play_on(self) -> None:
+    async def _play_on(self) -> None:
         if self._began is None:
             return
         time_s = self._began[1] + time.monotonic() - self._began[0]
@@ -165,6 +165,7 @@ class Player:
         self._slider.set_value(self._time_s)
         if time_s >= self._curves.duration_s:
             self._stop()
+        await until_shown()
 
     async def _download(self) -> None:
         """Export into a temporary folder, and hand the file to the browser: the recording stays as it is."""
