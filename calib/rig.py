@@ -6,6 +6,7 @@ name under `camera` and with `T_ground_cam` in the ground that all share: m, Y u
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,11 @@ from calib.camera import CameraCalibration
 from calib.camera_file import camera_as_dict, camera_from_dict, write_json
 from calib.errors import CameraError
 
+logger = logging.getLogger(__name__)
+
 RIG_FORMAT = 1
+CODED_PX = 16
+"""Codecs store whole blocks, so that 1080 rows become 1088; some programs show the rest, and some do not."""
 LEAST_APART_M, LEAST_APART_DEG = 0.05, 2.0
 """Two cameras that differ by less are one camera, given twice."""
 
@@ -52,7 +57,8 @@ class Rig:
         """The rig for images of other sizes.
 
         Args:
-            sizes_px: Width and height of each camera's images, in the order of the cameras.
+            sizes_px: Width and height of each camera's images, in the order of the cameras. Images that lack
+                a codec's last rows or columns are accepted.
             may_scale: Whether cameras calibrated at another size of the same shape are scaled.
 
         Raises:
@@ -138,6 +144,9 @@ def _for_size(camera: CameraCalibration, size_px: tuple[int, int], *, may_scale:
     width_px, height_px = size_px
     said = f"camera {camera.name} is calibrated at {k.width_px}x{k.height_px}, its source gives "
     said += f"{width_px}x{height_px}"
+    if 0 <= k.width_px - width_px < CODED_PX and 0 <= k.height_px - height_px < CODED_PX:
+        logger.warning("%s; taken for the same images without their last rows or columns", said)
+        return replace(camera, intrinsics=replace(k, width_px=width_px, height_px=height_px))
     if abs(k.width_px * height_px - k.height_px * width_px) > max(k.width_px, k.height_px):
         raise CameraError(
             f"{said}, which has another shape; are the sources in the order of the rig's cameras?",

@@ -42,9 +42,10 @@ class Prior:
     """Variance of real errors over the computed one, measured on people whose coordinates are known."""
     disagreement: float = 0.0
     """Share of the squared distance from this mean to the solution that is added to the variance."""
-    trust: float = 1.0
-    """Share of the weights that counts against landmarks. Uncertainties keep the whole: a coordinate is not
-    less certain for being found by landmarks rather than by expectation."""
+    trust: Array | float = 1.0
+    """Share of the weights that counts against landmarks, of all coordinates or of each; shape then (n_q,).
+    Uncertainties keep the whole: a coordinate is not less certain for being found by landmarks rather than by
+    expectation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,7 +175,7 @@ class PoseSolver:
         if prior.disagreement > 0.0:
             apart = np.where(prior.weight > 0.0, q - prior.q, 0.0)
             apart = np.where(self._skeleton.is_rotational, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
-            variance[free] += prior.trust * prior.disagreement * apart[free] ** 2
+            variance[free] += (prior.trust * prior.disagreement * apart**2)[free]
         return variance
 
 

@@ -26,12 +26,16 @@ from realtime.pose.ray_solver import Sighting
 from realtime.pose.solver import Posterior, Prior, habit_prior
 from realtime.sample import PersonState
 from realtime.views.agreement import COMPARED, ViewedPerson, agreeing, triangulate
-from realtime.views.solver import ViewsSolver, shared_prior
+from realtime.views.expectation import CrossedExpectation, shared_prior
+from realtime.views.flexed_landmarks import FlexedLandmarks
+from realtime.views.solver import ViewsSolver
 
 Array = NDArray[np.float64]
 
 LONGEST_GAP_NS = 250_000_000
 """A moment longer ago than this says little about where somebody is now."""
+CROSSED_ACROSS = 0.65
+"""Standard deviation of landmarks of somebody who is not known, where rays cross, relative to one view."""
 MIN_SIZE_WEIGHT = 0.5
 """Weight of a landmark from which its position counts for the person's size."""
 
@@ -109,6 +113,8 @@ class ViewsPersonalSolver:
         ]
         self._scaling = SubjectScaling(skeleton, model, height_m, known=known, is_metric=True)
         self._habit = habit_prior(model)
+        self._crossed = CrossedExpectation(skeleton)
+        self._flexed = FlexedLandmarks(skeleton, model)
         self._solver = ViewsSolver(skeleton, model, cameras)
         self._neutral_solver = ViewsSolver(skeleton, model, cameras)
         self.forget_person()
@@ -160,8 +166,13 @@ class ViewsPersonalSolver:
             solver.set_scale_factors(factors)
         seen, prior = self._look(results, factors)
         is_known = any(self._views[view].person.is_known for view in used)
-        self._solver.across_factor = KNOWN_ACROSS if is_known else 1.0
-        prior = replace(prior, trust=EXPECTED_TRUST_KNOWN if is_known else EXPECTED_TRUST)
+        is_crossed = len(used) > 1
+        unknown_across = CROSSED_ACROSS if is_crossed else 1.0
+        self._solver.across_factor = KNOWN_ACROSS if is_known else unknown_across
+        if is_crossed and self._views[0].prior is not None:
+            prior = self._crossed.temper(prior, is_known=is_known)
+        else:
+            prior = replace(prior, trust=EXPECTED_TRUST_KNOWN if is_known else EXPECTED_TRUST)
         found = self._solver.solve(seen, prior)
         if self._learns and not is_known:
             self._learn(t_ns, results, factors, prior)
@@ -208,7 +219,10 @@ class ViewsPersonalSolver:
             if self._q is not None:
                 scale = view.world_scale(factors)
                 result, world_m = view.person.correct(result, world_m, self._q, factors, scale)
-            seen[number] = view.sighting(result, world_m, factors)
+            sighting = view.sighting(result, world_m, factors)
+            if self._q is not None and len(results) > 1:
+                sighting = self._flexed.correct(sighting, self._q, factors, view.camera)
+            seen[number] = sighting
             priors.append(self._habit if view.prior is None else view.prior.expect(result))
         if self._views[0].prior is None:
             return seen, self._habit

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
+from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import MIN_DEPTH_M, LandmarkObservation, solve_translation
@@ -29,8 +30,9 @@ Array = NDArray[np.float64]
 
 N_TURNS = 2
 """Of finding coordinates for depths and depths for coordinates; rays that cross settle depths at once."""
-SHARED_OPINION = 0.5
-"""Correlation of the errors of two views' expected poses: the network errs alike in both."""
+OUTLIER_M = 0.06
+"""Distance of a ray from its station at which its weight is halved: a view that guesses a hidden limb, or
+mistakes something for it, is outvoted by the others and by the rest of the body."""
 
 
 class ViewsSolver:
@@ -78,11 +80,27 @@ class ViewsSolver:
             if self.depth_m[view] is None:
                 t_m = solve_translation(sighting.relative_m, sighting.rays, sighting.weights + 1e-3)
                 self.depth_m[view] = float(t_m[2])
+        trusted = given
         for _ in range(N_TURNS):
-            q = self._solver.find(self._targets(given), prior)
+            q = self._solver.find(self._targets(trusted), prior)
             self._take_depths(given, q)
-        targets = self._targets(given)
+            trusted = given if len(given) < 2 else self._outvoted(given, q)
+        targets = self._targets(trusted)
         return self._solver.judge(self._solver.find(targets, prior), targets, prior)
+
+    def _outvoted(self, given: dict[int, Sighting], q: Array) -> dict[int, Sighting]:
+        """What is seen, with less weight on rays that pass far from their stations."""
+        body = self._model.station_body
+        T = body_transforms(self._skeleton, q, self._scale_factors)[body]
+        station_m = self._model.station_m * self._scale_factors[body]
+        points_m = np.einsum("nij,nj->ni", T[:, :3, :3], station_m) + T[:, :3, 3]
+        trusted = {}
+        for view, seen in given.items():
+            R, eye_m = self._T_ground_cam[view][:3, :3], self._T_ground_cam[view][:3, 3]
+            direction = seen.rays / np.linalg.norm(seen.rays, axis=1, keepdims=True) @ R.T
+            away_m = np.linalg.norm(np.cross(points_m - eye_m, direction), axis=1)
+            trusted[view] = replace(seen, weights=seen.weights / (1.0 + (away_m / OUTLIER_M) ** 2))
+        return trusted
 
     def _take_depths(self, given: dict[int, Sighting], q: Array) -> None:
         body = self._model.station_body
@@ -129,22 +147,3 @@ class ViewsSolver:
             target.information,
         )
         return target
-
-
-def shared_prior(priors: Sequence[Prior], is_angle: NDArray[np.bool_]) -> Prior:
-    """What several views expect together: means weighed by their inverse variances.
-
-    Args:
-        priors: Expected pose of each view, in one ground.
-        is_angle: Which coordinates are angles. Shape: (n_q,).
-    """
-    first = priors[0]
-    if len(priors) == 1:
-        return first
-    weights = np.array([prior.weight for prior in priors])
-    total = weights.sum(0)
-    apart = np.array([prior.q - first.q for prior in priors])
-    apart = np.where(is_angle, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
-    q = first.q + (weights * apart).sum(0) / np.where(total > 0.0, total, 1.0)
-    spread = np.mean([prior.spread for prior in priors], axis=0)
-    return replace(first, q=q, weight=total / (1.0 + SHARED_OPINION * (len(priors) - 1)), spread=spread)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -158,6 +159,20 @@ def test_images_of_another_size_are_scaled_to_only_if_asked() -> None:
     for before, after in zip(rig().cameras, scaled.cameras, strict=True):
         # The centre of pixel (0, 0) of the small image lies between four pixels of the large one.
         np.testing.assert_allclose(2.0 * after.project(POINTS_M) + 0.5, before.project(POINTS_M), atol=1e-6)
+
+
+def test_images_without_the_padding_of_their_codec_are_accepted(caplog: pytest.LogCaptureFixture) -> None:
+    padded = make_rig(
+        [
+            camera(name, x_m, replace(LENS, width_px=1088, height_px=1920))
+            for name, x_m in (("a", 0), ("b", 1))
+        ]
+    )
+    cut = padded.for_sizes([(1080, 1920), (1088, 1920)])
+    assert [c.intrinsics.width_px for c in cut.cameras] == [1080, 1088]
+    assert "camera a is calibrated at 1088x1920, its source gives 1080x1920; taken for" in caplog.text
+    # What is cut off at the far edges moves no other pixel.
+    np.testing.assert_array_equal(cut.cameras[0].project(POINTS_M), padded.cameras[0].project(POINTS_M))
 
 
 def test_sources_in_the_wrong_order_or_number_are_refused() -> None:

@@ -130,7 +130,8 @@ class PeopleStream:
     ) -> None:
         if not 0 <= seed < SEED_END:
             raise TrainError(f"seed {seed}; accepted: whole numbers from 0 to {SEED_END - 1}")
-        self._key = (seed, int(held_out))
+        self.key = (seed, int(held_out))
+        """Begins the key of every random generator."""
         self.pool = pool or PuppetPool()
         self.skeleton = self.pool.skeleton
         self.library = library or MotionLibrary(self.skeleton)
@@ -145,7 +146,7 @@ class PeopleStream:
             number: Number of the block, from 0.
             framing: Framing of the cameras; mixed if left out.
         """
-        rng = np.random.default_rng([*self._key, _BLOCKS, number])
+        rng = np.random.default_rng([*self.key, _BLOCKS, number])
         person = self.draw_person(rng, duration_s=BLOCK_SIZE * POSE_INTERVAL_S, fps=1.0 / POSE_INTERVAL_S)
         for k in range(BLOCK_SIZE):
             # Captured motion may be shorter than a block: another camera sees the same pose then.
@@ -158,7 +159,7 @@ class PeopleStream:
             number: Number of the clip, from 0.
             framing: Framing of the camera; mixed if left out.
         """
-        rng = np.random.default_rng([*self._key, _CLIPS, number])
+        rng = np.random.default_rng([*self.key, _CLIPS, number])
         person = self.draw_person(rng, duration_s=CLIP_DURATION_S, fps=CLIP_MOTION_FPS)
         person = replace(person, motion=filmed(person.motion, rng))
         scene = self.clip_scene(person, rng, framing)

@@ -9,8 +9,8 @@ from calib.skeleton import Skeleton, load_skeleton
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.solver import Prior
 from realtime.views.agreement import COMPARED, ViewedPerson, agreeing, triangulate
+from realtime.views.expectation import SHARED_OPINION, shared_prior
 from realtime.views.personal_solver import ViewsPersonalSolver
-from realtime.views.solver import SHARED_OPINION, shared_prior
 from tests.support.rigs import person, ring, seen, with_sides_swapped
 
 POSES = (
