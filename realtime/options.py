@@ -91,6 +91,9 @@ class EstimatorOptions:
     camera."""
     neutral: Neutral = Neutral.ASK
     """How the person is learned. Estimates under `ask` and `auto` are the same."""
+    person: str | None = None
+    """Who is tracked where several people are in view: `largest`, `left`, `right`, or a number from the
+    left, from 1; None: the largest."""
     search_region: tuple[float, float, float, float] | None = None
     """Left, top, width and height of the part of the image that is searched for a person, from 0 to 1."""
 

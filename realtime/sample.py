@@ -125,6 +125,8 @@ class PoseSample:
     """As in `Frame`."""
     own_estimates: tuple[PoseSample | None, ...] = ()
     """What each view alone gives, None where it is missing; empty unless asked for (`--views`)."""
+    others: int = 0
+    """Number of people in view besides the tracked one, as far as they were looked for."""
     events: tuple[str, ...] = ()
     """Names of the events that the user has marked since the sample before."""
 

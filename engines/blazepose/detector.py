@@ -116,6 +116,35 @@ class PoseDetector:
         Args:
             image: BGR image. Shape: (height, width, 3).
         """
+        found = self._strong(image)
+        if found is None:
+            return None
+        scores, corners, keypoints, roi = found
+        corners, keypoints = merge_overlapping(scores, corners, keypoints)
+        return _in_image(float(scores.max()), corners, keypoints, roi)
+
+    def detect_all(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """All people of an image, the most certain first.
+
+        Args:
+            image: BGR image. Shape: (height, width, 3).
+        """
+        found = self._strong(image)
+        if found is None:
+            return []
+        scores, corners, keypoints, roi = found
+        people = []
+        while len(scores):
+            best = int(np.argmax(scores))
+            merged = merge_overlapping(scores, corners, keypoints)
+            people.append(_in_image(float(scores[best]), *merged, roi))
+            rest = overlaps(corners, corners[best]) <= NMS_OVERLAP
+            rest[best] = False
+            scores, corners, keypoints = scores[rest], corners[rest], keypoints[rest]
+        return people
+
+    def _strong(self, image: NDArray[np.uint8]) -> tuple[Array, Array, Array, Roi] | None:
+        """Scores, boxes and keypoints above the least score, and the region they are counted in."""
         height_px, width_px = image.shape[:2]
         roi = letterbox_roi(width_px, height_px)
         crop(image, roi, INPUT_PX, border=Border.BLACK, out=self._crop)
@@ -126,9 +155,13 @@ class PoseDetector:
         if strong.size == 0:
             return None
         corners, keypoints = decode_boxes(boxes[0, strong].astype(np.float64), self._anchors[strong])
-        corners, keypoints = merge_overlapping(scores[strong], corners, keypoints)
-        in_image = crop_to_image(np.vstack([corners.reshape(2, 2), keypoints]) * INPUT_PX, roi, INPUT_PX)
-        return Detection(float(scores.max()), in_image[:2].ravel(), in_image[2:])
+        return scores[strong], corners, keypoints, roi
+
+
+def _in_image(score: float, corners: Array, keypoints: Array, roi: Roi) -> Detection:
+    """A detection in the pixels of the image."""
+    points = crop_to_image(np.vstack([corners.reshape(2, 2), keypoints]) * INPUT_PX, roi, INPUT_PX)
+    return Detection(score, points[:2].ravel(), points[2:])
 
 
 def anchor_centres() -> Array:
@@ -169,15 +202,28 @@ def merge_overlapping(scores: Array, corners: Array, keypoints: Array) -> tuple[
         Shapes: (4,) and (4, 2).
     """
     best = int(np.argmax(scores))
-    low = np.maximum(corners[:, :2], corners[best, :2])
-    high = np.minimum(corners[:, 2:], corners[best, 2:])
-    shared = np.prod(np.clip(high - low, 0.0, None), axis=1)
-    area = np.prod(np.clip(corners[:, 2:] - corners[:, :2], 0.0, None), axis=1)
-    overlap = shared / np.maximum(area + area[best] - shared, 1e-12)
-    weight = np.where(overlap > NMS_OVERLAP, scores, 0.0)
+    weight = np.where(overlaps(corners, corners[best]) > NMS_OVERLAP, scores, 0.0)
     weight[best] = scores[best]
     weight /= weight.sum()
     return weight @ corners, np.tensordot(weight, keypoints, axes=1)
+
+
+def overlaps(corners: Array, box: Array) -> Array:
+    """Shared area of each box with one box, as a share of what both cover.
+
+    Args:
+        corners: Corners of the boxes. Shape: (n, 4).
+        box: Corners of the one box. Shape: (4,).
+
+    Returns:
+        Shape: (n,).
+    """
+    low = np.maximum(corners[:, :2], box[:2])
+    high = np.minimum(corners[:, 2:], box[2:])
+    shared = np.prod(np.clip(high - low, 0.0, None), axis=1)
+    area = np.prod(np.clip(corners[:, 2:] - corners[:, :2], 0.0, None), axis=1)
+    own = float(np.prod(np.clip(box[2:] - box[:2], 0.0, None)))
+    return np.asarray(shared / np.maximum(area + own - shared, 1e-12))
 
 
 def sigmoid(logits: Array) -> Array:

@@ -60,6 +60,8 @@ class BlazePoseResult:
     """Centre of the circle around the body and its point above the head. Shape: (2, 3)."""
     detected: bool
     """Whether the detector ran, so that the region does not come from the previous image."""
+    person: int = 0
+    """Number of the person, where several are told apart; see `engines.blazepose.people`."""
 
 
 class BlazePose:
@@ -81,6 +83,9 @@ class BlazePose:
         EngineError: a network cannot be compiled.
     """
 
+    n_others = 0
+    """It knows of nobody else; see `engines.blazepose.people`."""
+
     def __init__(
         self,
         landmark_model_path: Path | None = None,
@@ -92,7 +97,8 @@ class BlazePose:
         roi_cutoff_hz: float = MIN_CUTOFF_HZ,
         search_region: SearchRegion = WHOLE_PICTURE,
     ) -> None:
-        self._detector = PoseDetector(detector_model_path, n_threads=n_threads, min_score=min_detection_score)
+        self.detector = PoseDetector(detector_model_path, n_threads=n_threads, min_score=min_detection_score)
+        """Finds people in whole images."""
         self._engine = OpenvinoEngine(
             fetch("pose_landmark_full") if landmark_model_path is None else landmark_model_path,
             outputs=OUTPUTS,
@@ -158,7 +164,7 @@ class BlazePose:
 
     def _search(self, image: NDArray[np.uint8]) -> Roi | None:
         rows, columns = self._search_region.slices(image)
-        detection = self._detector.detect(image[rows, columns])
+        detection = self.detector.detect(image[rows, columns])
         return None if detection is None else detection.roi.shifted(columns.start, rows.start)
 
     def _forget_region(self) -> None:

@@ -96,6 +96,11 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     add_camera_options(group)
     _add_network_options(group)
     group.add_argument(
+        "--person",
+        metavar="largest|left|right|N",
+        help="who is tracked where several people are in view, N counted from the left; default: the largest",
+    )
+    group.add_argument(
         "--region",
         dest="search_region",
         type=region,

@@ -127,10 +127,10 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
 
     name = options.estimator or default_estimator(options.skeleton_path)
     _check(name, options)
-    if name == "direct" or options.apply_offsets or options.search_region is not None:
+    if name == "direct" or options.apply_offsets or options.search_region or options.person:
         raise RealtimeError(
-            "with --cameras, the estimator direct, --apply-offsets and --region are not possible; accepted: "
-            "lifted and landmarks", name="estimator", value=name, accepted=("lifted", "landmarks"),
+            "with --cameras, the estimator direct, --apply-offsets, --region and --person are not possible; "
+            "accepted: lifted and landmarks", name="estimator", value=name, accepted=("lifted", "landmarks"),
         )  # fmt: skip
     skeleton = load_skeleton(options.skeleton_path)
     subject = _subject(options, skeleton)
@@ -201,6 +201,8 @@ def _make_layer(
 
 
 def _check(name: str, options: EstimatorOptions) -> None:
+    from engines.blazepose.people import CHOICES, MOST_PEOPLE, is_choice
+
     if name not in ESTIMATOR_NAMES:
         raise RealtimeError(
             f"no estimator {name!r}; accepted: {', '.join(ESTIMATOR_NAMES)}",
@@ -211,6 +213,17 @@ def _check(name: str, options: EstimatorOptions) -> None:
             f"no heading {options.heading!r}; accepted: {', '.join(HEADINGS)}, or an angle in degrees",
             name="heading", value=options.heading, accepted=HEADINGS,
         )  # fmt: skip
+    if options.person is not None and not is_choice(options.person):
+        raise RealtimeError(
+            f"no person {options.person!r}; accepted: {', '.join(CHOICES)}, or a number from 1 to "
+            f"{MOST_PEOPLE}",
+            name="person", value=options.person, accepted=CHOICES,
+        )  # fmt: skip
+    if options.person is not None and name == "direct":
+        raise RealtimeError(
+            "the estimator direct takes the first person whom it finds; leave out --person, or add --region",
+            name="person",
+        )
     if options.apply_offsets and options.subject_path is None:
         raise RealtimeError(
             "--apply-offsets needs the person's measures: --subject FILE.json", name="subject_path"
@@ -254,16 +267,17 @@ def _make_from_landmarks(
     subject: KnownSubject | None,
 ) -> Estimator:
     from engines.assets import fetch
-    from engines.blazepose.tracker import BlazePose
+    from engines.blazepose.people import PeopleTracker
     from realtime.estimators.landmarks import LandmarksEstimator
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
     from realtime.person.scaling import KnownSubject, factors_of_stature
 
     skeleton, height_m = layer.skeleton, options.height_m
-    blazepose = BlazePose(
+    blazepose = PeopleTracker(
         options.model_path or fetch("pose_landmark_full", offline=options.offline),
         fetch("pose_detection", offline=options.offline),
+        choice=options.person,
         search_region=_search_region(options),
     )
     learns = options.neutral is not Neutral.OFF

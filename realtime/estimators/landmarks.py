@@ -47,6 +47,10 @@ class LandmarkTracker(Protocol):
 
     description: str
 
+    @property
+    def n_others(self) -> int:
+        """Number of people in view besides the followed one."""
+
     def reset(self) -> None:
         """Forget the person."""
 
@@ -138,6 +142,7 @@ class LandmarksEstimator:
         """Forget the person and the region they were in."""
         self._blazepose.reset()
         self._first_ns: int | None = None
+        self._last_number: int | None = None
         self._known_after_s: float | None = None
         self._forget_person()
         self._layer.forget_ground()
@@ -172,6 +177,7 @@ class LandmarksEstimator:
             person=self._solver.state,
             advice="" if refusal is None else refusal.value,
             learning_left_s=self._solver.person.learning_left_s,
+            others=self._blazepose.n_others,
         )
 
     def _step(self, frame: Frame) -> PoseSample:
@@ -184,7 +190,9 @@ class LandmarksEstimator:
             if self._person.is_gone(frame):
                 self._forget_person()
             return self._layer.lost(frame, stage_ns)
-        if result.detected and self._is_somebody_else(frame.t_capture_ns, result.roi):
+        is_other = self._last_number is not None and result.person != self._last_number
+        self._last_number = result.person
+        if is_other or (result.detected and self._is_somebody_else(frame.t_capture_ns, result.roi)):
             self._forget_person()
         self._person.see(frame)
         self._last_roi = result.roi

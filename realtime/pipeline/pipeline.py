@@ -314,6 +314,8 @@ class Pipeline:
 
     def _note(self) -> str:
         silence_s = self._silence_s()
+        if not self._source.note and self._stats.others:
+            return f"{self._stats.others + 1} people in view; --person chooses who is tracked"
         if self._source.note or not self._source.is_live or silence_s < SILENCE_S:
             return self._source.note
         return f"no image from {self._source.description} for {silence_s:.0f} s"

@@ -52,6 +52,8 @@ class PipelineStats:
     interrupted: bool
     relearned_at: tuple[int, ...] = ()
     """Numbers of the frames before which the user had the person learned once more."""
+    shared_frames: int = 0
+    """Estimated frames with somebody else in view."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -60,6 +62,7 @@ class PipelineStats:
             "captured_frames": self.captured_frames,
             "lost_frames": self.lost_frames,
             "unsure_frames": self.unsure_frames,
+            "frames_with_others": self.shared_frames,
             "dropped_frames": self.dropped_frames,
             "unwritten_frames": self.unwritten_frames,
             "fps": round(self.fps, 2) if math.isfinite(self.fps) else None,
@@ -154,7 +157,9 @@ class RunStats:
         self.n_estimated = 0
         self.relearned_at: list[int] = []
         self._from_capture = from_capture
-        self._n_lost = self._n_unsure = 0
+        self._n_lost = self._n_unsure = self._n_shared = 0
+        self.others = 0
+        """Number of people in view besides the tracked one, in the newest sample."""
         self._rate = RateMeter(RECENT_SAMPLES)
         self._latency = DurationTracker()
         self._recent_ns: deque[int] = deque(maxlen=RECENT_SAMPLES)
@@ -171,6 +176,8 @@ class RunStats:
         self.n_estimated += 1
         self._n_lost += is_lost
         self._n_unsure += sample.status is Status.UNSURE
+        self._n_shared += sample.others > 0
+        self.others = sample.others
         latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
         self._latency.record(latency_ns)
         self._history.record(t_published_ns, latency_ns, sample.frame_id, is_lost=is_lost)
@@ -237,6 +244,7 @@ class RunStats:
             note=note,
             interrupted=interrupted,
             relearned_at=tuple(self.relearned_at),
+            shared_frames=self._n_shared,
         )
 
     def _stage(self, name: str, duration_ns: int) -> None:

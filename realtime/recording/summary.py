@@ -36,6 +36,8 @@ def format_stats(stats: PipelineStats, *, is_recorded: bool) -> str:
     ]
     if stats.unsure_frames:
         lines[0] += f", {stats.unsure_frames} unsure (the skeleton does not fit the image)"
+    if stats.shared_frames:
+        lines[0] += f", {stats.shared_frames} with somebody else in view (--person chooses)"
     if is_recorded and stats.unwritten_frames:
         lines[0] += f", {stats.unwritten_frames} not recorded (disk too slow)"
     if stats.latency.count:

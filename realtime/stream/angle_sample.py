@@ -115,6 +115,7 @@ class AngleSample:
             "status": message.status.value,
             "person": message.person.value,
             "missed": self.missed,
+            "others": message.others,
             "events": list(self.events),
         }
         for name in self._index:
@@ -149,6 +150,7 @@ class AngleSample:
             pelvic_angles=np.array(self.message.pelvic_angles),
             person=self.message.person,
             advice=self.message.advice,
+            others=self.message.others,
             events=self.events,
         )
 

@@ -83,6 +83,8 @@ class Angles(Header, frozen=True, kw_only=True):
     view_t_capture_ns: Stamps = []
     """Time at which each view's image was taken, nil where it is missing; `t_publish_ns` minus it is that
     view's latency. Empty with one camera, and where only the moment's own time is known."""
+    others: Count = 0
+    """Number of people in view besides the tracked one, as far as they were looked for."""
     events: Names = []
     """Names of the events that the user has marked since the sample before, such as by a key of `live`."""
 

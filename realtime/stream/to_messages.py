@@ -59,6 +59,7 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
         advice=sample.advice,
         views=list(sample.used_views),
         view_t_capture_ns=list(sample.view_t_ns),
+        others=sample.others,
         events=list(sample.events),
     )
 

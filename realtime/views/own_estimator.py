@@ -18,6 +18,7 @@ class ToldLandmarks:
     """Stands in for a landmark network whose answer for the next image is known."""
 
     description = "the landmarks of all views"
+    n_others = 0
 
     def __init__(self) -> None:
         self.result: BlazePoseResult | None = None

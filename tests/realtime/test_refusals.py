@@ -92,6 +92,8 @@ SKELETONS = [
     ("empty", "empty: cannot be read"),
 ]
 OPTIONS = [
+    (["--person", "middle"], r"'middle'; accepted: largest, left, right, or a number from 1 to 4"),
+    (["--person", "left", "--estimator", "direct"], "leave out --person"),
     (["--region", "1,2"], "--region: '1,2' is not left,top,width,height"),
     (["--region", "a,b,c,d"], "'a,b,c,d' is not left,top,width,height"),
     (["--region=0,0,2,2"], "search region 0,0,2,2 is not inside the image"),

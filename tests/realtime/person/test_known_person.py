@@ -33,6 +33,7 @@ class ScriptedBlazePose:
     """Sees what it is given."""
 
     description = "script"
+    n_others = 0
 
     def __init__(self) -> None:
         self.results: list[BlazePoseResult | None] = []

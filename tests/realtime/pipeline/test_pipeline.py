@@ -6,6 +6,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -264,6 +265,20 @@ def test_a_long_run_keeps_its_memory_flat():
         tracemalloc.stop()
     assert stats.frames == 4_001
     assert sizes[1] - sizes[0] < 30_000, "a sample of 1 kB for each frame would be 3.5 MB"
+
+
+class Crowded(FakeEstimator):
+    """Sees somebody else in every second frame."""
+
+    def step(self, frame: Frame) -> PoseSample:
+        return replace(super().step(frame), others=frame.frame_id % 2)
+
+
+def test_a_note_says_that_somebody_else_is_there():
+    pipeline = Pipeline(FakeSource(4), Crowded(), options=REPLAY)
+    stats = pipeline.run()
+    assert stats.shared_frames == 2 == stats.as_dict()["frames_with_others"]
+    assert pipeline.live_stats().note == "2 people in view; --person chooses who is tracked"
 
 
 class Relearning(FakeEstimator):

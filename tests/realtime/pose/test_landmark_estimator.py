@@ -243,6 +243,7 @@ class Watched:
     """BlazePose that sees one standing person wherever it is told to."""
 
     description = "watched"
+    n_others = 0
 
     def __init__(self, skeleton: Skeleton, model: LandmarkModel) -> None:
         p_cam = landmarks(skeleton, model, person(skeleton, 4.0), np.ones((skeleton.n_bodies, 3)))

@@ -1,0 +1,271 @@
+"""Follow one person among several with BlazePose: who was chosen stays chosen.
+
+With one person in view, landmarks are those of `BlazePose`, bit by bit. While others are near, each of them
+is followed, too: by position, velocity and the colours of their torsos it is decided whose each finding is.
+Who is hidden behind somebody is lost until they are seen again, instead of becoming the other one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.blazepose.appearance import TORSO, colour_distance, torso_colours
+from engines.blazepose.detector import WHOLE_PICTURE, SearchRegion
+from engines.blazepose.person_track import PersonTrack, assigned, is_same
+from engines.blazepose.tracker import DEFAULT_PERIOD_S, BlazePose, BlazePoseResult
+from engines.errors import EngineError
+from engines.preprocess import Roi
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Finding = tuple[BlazePoseResult, Array | None]
+"""Landmarks of somebody, and the colours of their torso."""
+
+MOST_PEOPLE = 4
+SEARCH_S, SEARCH_HIDDEN_S = 1.0, 0.1
+"""Intervals of searching the whole image: for somebody new, and while somebody is hidden."""
+NEAR = 1.0
+"""People further from the chosen one than this, in sizes of the region, are looked at only when searching."""
+CHOOSING_S = 1.0
+"""Time from the first person on in which somebody who is found later and fits the choice better takes their
+place."""
+FORGET_S = 5.0
+"""People who were not seen for this long are forgotten, and somebody else is chosen."""
+APART, OTHER_COLOURS = 0.2, 0.6
+"""Who is nearer to somebody than the first, in sizes of the region, is new only if the colours differ by the
+second."""
+MOST_MISFIT = 1.6
+"""Who is found again fits at least this well."""
+CHOICES = ("largest", "left", "right")
+"""Choices, besides a number: 1 is the leftmost person, 2 the next."""
+
+
+def is_choice(choice: str) -> bool:
+    """Whether a text is one of `CHOICES`, or a number from 1."""
+    return choice in CHOICES or (choice.isdigit() and 1 <= int(choice) <= MOST_PEOPLE)
+
+
+class PeopleTracker:
+    """Follows the chosen person; may be used in place of `BlazePose`.
+
+    Args:
+        landmark_model_path: Landmark network, see `BlazePose`; None fetches it.
+        detector_model_path: Detector network; None fetches it.
+        choice: One of `CHOICES`, or the number of a person from the left; None takes the largest, and does
+            not change it for somebody who comes later.
+        search_region: Part of the image in which people are looked for.
+
+    Raises:
+        AssetError: a network is neither in the cache nor to be had.
+        EngineError: a network cannot be compiled, or there is no such choice.
+    """
+
+    def __init__(
+        self,
+        landmark_model_path: Path | None = None,
+        detector_model_path: Path | None = None,
+        *,
+        choice: str | None = None,
+        search_region: SearchRegion = WHOLE_PICTURE,
+        min_presence: float = 0.5,
+    ) -> None:
+        if choice is not None and not is_choice(choice):
+            raise EngineError(
+                f"no person {choice!r}; accepted: {', '.join(CHOICES)}, or a number from 1 to {MOST_PEOPLE}",
+                name="person", value=choice, accepted=CHOICES,
+            )  # fmt: skip
+        self._network = BlazePose(landmark_model_path, detector_model_path)
+        self._choice = choice
+        self._region = search_region
+        self._min_presence = min_presence
+        self.description = self._network.description
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._people: list[PersonTrack] = []
+        self._chosen: PersonTrack | None = None
+        self._numbers = itertools.count()
+        self._last_ns: int | None = None
+        self._time_s = self._searched_s = self._first_s = 0.0
+
+    @property
+    def n_others(self) -> int:
+        """Number of people in view besides the chosen one."""
+        return sum(person.is_visible for person in self._people if person is not self._chosen)
+
+    def run_roi(self, image: Image, roi: Roi) -> BlazePoseResult | None:
+        """Look at one region without following anybody; see `BlazePose.run_roi`."""
+        return self._network.run_roi(image, roi)
+
+    def step(self, image: Image, t_capture_ns: int | None = None) -> BlazePoseResult | None:
+        """Follow the chosen person into the next image; see `BlazePose.step`.
+
+        Returns:
+            The landmarks, with the number of the person; None while they are not seen.
+
+        Raises:
+            EngineError: the array is not such an image.
+        """
+        dt_s = self._elapsed_s(t_capture_ns)
+        self._time_s += dt_s
+        found = self._look(image)
+        self._forget()
+        if self._is_search_due():
+            self._search(image, found)
+        for person, (result, _) in found.items():
+            person.see(result, self._time_s, dt_s)
+        self._learn_colours(found)
+        if self._chosen is None or self._chosen not in found:
+            return None
+        return replace(found[self._chosen][0], person=self._chosen.number)
+
+    def _look(self, image: Image) -> dict[PersonTrack, Finding]:
+        """Where the people are now; who is not found is hidden."""
+        looked = [person for person in self._people if person.is_visible and self._is_near(person)]
+        results: list[BlazePoseResult] = []
+        for person in looked:
+            result = self._network.run_roi(image, person.roi)
+            if result is None or result.score <= self._min_presence:
+                continue
+            twin = next((k for k, other in enumerate(results) if is_same(result, other)), None)
+            if twin is None:
+                results.append(result)
+            elif result.score > results[twin].score:
+                results[twin] = result
+        findings = [(result, torso_colours(image, result.landmarks_px)) for result in results]
+        if len(looked) == 1:
+            order = [0 if findings else None]
+        else:
+            misfits = [[p.misfit(*finding, self._time_s) for finding in findings] for p in looked]
+            order = assigned(np.array(misfits).reshape(len(looked), len(findings)))
+        found = {}
+        for person, k in zip(looked, order, strict=True):
+            if k is None:
+                person.hide()
+            else:
+                found[person] = findings[k]
+        return found
+
+    def _search(self, image: Image, found: dict[PersonTrack, Finding]) -> None:
+        """Look for people in the whole image: those who are hidden, and new ones."""
+        self._searched_s = self._time_s
+        new: list[Finding] = []
+        rows, columns = self._region.slices(image)
+        detections = self._network.detector.detect_all(image[rows, columns])[: 2 * MOST_PEOPLE]
+        rois = [detection.roi.shifted(columns.start, rows.start) for detection in detections]
+        if self._chosen is None:
+            rois = self._in_order(rois)
+        if len(self._people) > 1:  # the detector misses people beside others whom the landmark network sees
+            rois += [person.roi for person in self._people if person not in found]
+        for roi in rois:
+            result = self._network.run_roi(image, roi)
+            known = [*found.values(), *new]
+            if result is None or result.score <= self._min_presence:
+                continue
+            if any(is_same(result, other) for other, _ in known):
+                continue
+            new.append((replace(result, detected=True), torso_colours(image, result.landmarks_px)))
+        self._recognise(found, new)
+        for finding in new:
+            if len(self._people) < MOST_PEOPLE and self._is_new(finding, found):
+                person = PersonTrack(next(self._numbers), finding[0].roi, colours=finding[1])
+                self._people.append(person)
+                found[person] = finding
+        self._choose(found)
+
+    def _is_new(self, finding: Finding, found: dict[PersonTrack, Finding]) -> bool:
+        """Whether a finding is of somebody else than those who were found, and not of two at once."""
+        middle_px = finding[0].landmarks_px[list(TORSO), :2].mean(axis=0)
+        for result, colours in found.values():
+            way_px = np.linalg.norm(result.landmarks_px[list(TORSO), :2].mean(axis=0) - middle_px)
+            is_near = way_px < APART * max(result.roi.size_px, finding[0].roi.size_px)
+            if is_near and colour_distance(colours, finding[1]) < OTHER_COLOURS:
+                return False
+        return True
+
+    def _recognise(
+        self,
+        found: dict[PersonTrack, Finding],
+        new: list[Finding],
+    ) -> None:
+        """Take findings for people who were hidden or far; what is left in `new` is of others."""
+        missing = [person for person in self._people if person not in found]
+        while missing and new:
+            misfits = np.array([[p.misfit(*finding, self._time_s) for finding in new] for p in missing])
+            row, column = np.unravel_index(int(np.argmin(misfits)), misfits.shape)
+            is_alone = len(self._people) == len(new) == 1
+            if misfits[row, column] > MOST_MISFIT and not is_alone:
+                return
+            found[missing.pop(int(row))] = new.pop(int(column))
+
+    def _choose(self, found: dict[PersonTrack, Finding]) -> None:
+        """Choose somebody where nobody is, or where the choice is still open."""
+        if not found:
+            return
+        if self._chosen is None:
+            self._first_s = self._time_s
+        by_roi = {id(result.roi): person for person, (result, _) in found.items()}
+        first = by_roi[id(self._in_order([result.roi for result, _ in found.values()])[0])]
+        if self._chosen is None or (
+            self._is_choosing and self._chosen in found and first.number > self._chosen.number
+        ):
+            self._chosen = first
+
+    def _in_order(self, rois: list[Roi]) -> list[Roi]:
+        """Regions of people, the one that is to be chosen first."""
+        choice = self._choice or CHOICES[0]
+        if choice == "largest":
+            return sorted(rois, key=lambda roi: -roi.size_px)
+        from_left = sorted(rois, key=lambda roi: roi.centre_x_px)
+        wanted = {"left": 0, "right": len(rois) - 1}.get(
+            choice, 0 if not choice.isdigit() else int(choice) - 1
+        )
+        wanted = min(wanted, len(rois) - 1)
+        return [*from_left[wanted : wanted + 1], *from_left[:wanted], *from_left[wanted + 1 :]]
+
+    def _learn_colours(self, found: dict[PersonTrack, Finding]) -> None:
+        """Learn what people wear while they are apart."""
+        for person, (result, colours) in found.items():
+            apart = [
+                np.linalg.norm(other.torso_px.mean(axis=0) - person.torso_px.mean(axis=0))
+                for other in found
+                if other is not person
+            ]
+            if not apart or min(apart) > 0.2 * result.roi.size_px:
+                person.wear(colours)
+
+    def _is_near(self, person: PersonTrack) -> bool:
+        if self._chosen is None or person is self._chosen:
+            return True
+        way_px = np.linalg.norm(person.expected_px(self._time_s) - self._chosen.expected_px(self._time_s))
+        return bool(way_px <= NEAR * max(person.roi.size_px, self._chosen.roi.size_px))
+
+    @property
+    def _is_choosing(self) -> bool:
+        """Whether somebody who fits the choice better may still take the place of the chosen one."""
+        return self._choice is not None and self._time_s - self._first_s <= CHOOSING_S
+
+    def _is_search_due(self) -> bool:
+        if self._chosen is None or not self._chosen.is_visible:
+            return True
+        is_hidden = any(not person.is_visible for person in self._people)
+        interval_s = SEARCH_HIDDEN_S if self._is_choosing or is_hidden else SEARCH_S
+        return self._time_s - self._searched_s >= interval_s
+
+    def _forget(self) -> None:
+        gone = [person for person in self._people if self._time_s - person.seen_s > FORGET_S]
+        self._people = [person for person in self._people if person not in gone]
+        if self._chosen in gone:
+            self._chosen = None
+
+    def _elapsed_s(self, t_capture_ns: int | None) -> float:
+        last_ns, self._last_ns = self._last_ns, t_capture_ns
+        if last_ns is None or t_capture_ns is None:
+            return DEFAULT_PERIOD_S
+        return (t_capture_ns - last_ns) * 1e-9
