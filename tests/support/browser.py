@@ -94,6 +94,14 @@ class Page:
         self.wait_for(f"!!{found} && !{found}.disabled && !{found}.classList.contains('disabled')")
         self.evaluate(f"{found}.click()")
 
+    def fill(self, selector: str, text: str) -> None:
+        """Replace the text of the field that a selector names or holds."""
+        field = f"document.querySelector({json.dumps(f'{selector}:is(input), {selector} input')})"
+        self.wait_for(f"!!{field}")
+        self.evaluate(f"{field}.focus(); {field}.select()")
+        self.ask("Input.insertText", text=text)
+        self.wait_for(f"{field}.value == {json.dumps(text)}")
+
     def press(self, key: str) -> None:
         """Press a key."""
         for kind in ("keyDown", "keyUp"):

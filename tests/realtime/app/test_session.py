@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from realtime.app.options import load_settings
 from realtime.control.messages import read_control_file
 from realtime.report.data import read_recording
 from tests.support.browser import Page, browser_page
@@ -40,6 +41,14 @@ def visit(page: Page, url: str) -> None:
     """Load a page of the app, and wait until it reacts."""
     page.visit(url)
     page.wait_for("!!window.socket?.connected && !!window.did_handshake")
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Wait until something outside the page has happened."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not happen"
+        time.sleep(0.05)
 
 
 def fetched_elsewhere(page: Page, app: RunningApp) -> list[str]:
@@ -133,10 +142,7 @@ def test_a_recording_is_exported_into_the_browsers_folder(app: RunningApp, page:
     page.click("[data-export]")
     (folder,) = app.recordings.iterdir()
     out = tmp_path / f"{folder.name}.c3d"
-    deadline_s = time.monotonic() + 60.0
-    while not out.exists():
-        assert time.monotonic() < deadline_s, "nothing was downloaded"
-        time.sleep(0.1)
+    wait_for(out.exists)
     assert ezc3d.c3d(str(out))["data"]["points"].shape[2] > 20
     assert not [path for path in folder.iterdir() if path.suffix == ".c3d"]
     visit(page, f"{app.url}/recordings")
@@ -163,12 +169,28 @@ def test_a_video_that_is_not_there_is_reported(app: RunningApp, page: Page):
     page.resize(1280, 720)
     visit(page, app.url)
     page.wait_for("!!document.querySelector('[data-start=typed]')")
-    page.evaluate("document.querySelector('[data-source] input, input[data-source]').focus()")
-    page.ask("Input.insertText", text="/nowhere/squat.mp4")
-    page.wait_for("document.activeElement.value == '/nowhere/squat.mp4'")
+    page.fill("[data-source]", "/nowhere/squat.mp4")
     page.click("[data-start=typed]")
     page.wait_for("document.body.innerText.includes('no such file or folder')")
     page.wait_for("!!document.querySelector('[data-restart]')")
+
+
+def test_settings_are_kept_and_used(app: RunningApp, page: Page):
+    visit(page, f"{app.url}/settings")
+    page.fill("[data-setting=target_high]", "123")
+    path = app.state / "kinecast" / "app" / "settings.json"
+    wait_for(lambda: path.exists() and load_settings(path.parent).target_high == 123.0)
+    visit(page, f"{app.url}/live")
+    assert "80 to 123°" in page.text_of("[data-feedback]")
+
+
+def test_a_calibration_without_a_camera_says_why_it_failed(app: RunningApp, page: Page):
+    visit(page, f"{app.url}/calibration")
+    page.fill("[data-assistant=camera] [data-camera]", "9999")
+    page.click("[data-assistant=camera] [data-begin]")
+    page.wait_for("document.querySelector('[data-progress]').innerText.includes('has failed')")
+    assert "camera 9999 cannot be opened" in page.text_of("[data-progress]")
+    assert not page.evaluate("!!document.querySelector('[data-use]')")
 
 
 def test_an_interrupted_recording_is_finished_from_the_list(app: RunningApp, page: Page):
