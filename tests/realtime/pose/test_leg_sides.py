@@ -28,7 +28,8 @@ def stride(k: int, swing: float = 0.5) -> BlazePoseResult:
         knee = points[HIPS[side], :2] + 0.5 * LEG_PX * np.array([np.sin(thigh), np.cos(thigh)])
         ankle = knee + 0.5 * LEG_PX * np.array([np.sin(shank), np.cos(shank)])
         points[KNEES[side], :2], points[ANKLES[side], :2] = knee, ankle
-        points[HEELS[side], :2], points[FOOT_INDICES[side], :2] = ankle + (-8.0, 8.0), ankle + (25.0, 10.0)
+        points[HEELS[side], :2] = ankle + np.array([-8.0, 8.0])
+        points[FOOT_INDICES[side], :2] = ankle + np.array([25.0, 10.0])
     return BlazePoseResult(
         landmarks_px=points,
         world_m=points / LEG_PX,
