@@ -73,28 +73,23 @@ def to_int8(
     chosen = [node.name for node in model.graph.node if node.op_type in CONVOLUTIONS]
     if not chosen or spec.states:
         raise EngineError(f"8 bits gain nothing on network {spec.name}, which has no convolutions; use fp32")
-    try:
-        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    except ImportError as error:
-        raise EngineError(
-            f"8 bits need ONNX Runtime and onnx ({error}); install them: pip install 'kinecast[engines]'"
-        ) from error
+    quantization, quant_pre_process = _quantizers()
+    kinds = quantization.QuantType
     with tempfile.TemporaryDirectory() as folder, _quiet():
         plain, prepared, done = (Path(folder) / f"{name}.onnx" for name in ("plain", "prepared", "int8"))
         plain.write_bytes(content)
         quant_pre_process(str(plain), str(prepared), skip_symbolic_shape=True)
-        quantize_static(
+        quantization.quantize_static(
             str(prepared),
             str(done),
             _Reader(spec, inputs),
-            quant_format=QuantFormat.QDQ,
+            quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(CONVOLUTIONS),
             per_channel=True,
             reduce_range=seven_bit_weights,
-            activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.Percentile,
+            activation_type=kinds.QInt8 if symmetric else kinds.QUInt8,
+            weight_type=kinds.QInt8,
+            calibrate_method=quantization.CalibrationMethod.Percentile,
             extra_options={
                 "CalibPercentile": PERCENTILE,
                 # Or else all layers' outputs of all inputs are held at once: 20 GB for a ResNeXt-50.
@@ -104,6 +99,22 @@ def to_int8(
             },
         )
         return done.read_bytes()
+
+
+def _quantizers() -> tuple[Any, Any]:
+    """ONNX Runtime's package for networks in 8 bits, and what prepares a network for it.
+
+    Raises:
+        EngineError: a package is missing.
+    """
+    try:
+        from onnxruntime import quantization
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError as error:
+        raise EngineError(
+            f"8 bits need ONNX Runtime and onnx ({error}); install them: pip install 'kinecast[engines]'"
+        ) from error
+    return quantization, quant_pre_process
 
 
 @contextmanager

@@ -62,17 +62,11 @@ class OpenvinoEngine:
         network = read_network(model) if isinstance(model, str | Path) else model
         if outputs is not None:
             network = _cut(network, outputs)
-        config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
-        if device == "CPU":
-            # Capture, overlay and other programs share the cores: a thread that may not leave a busy one
-            # doubles the slowest inferences.
-            config["ENABLE_CPU_PINNING"] = False
+        config = _config(device, precision, n_threads)
         if int8_weights:
             network = with_int8_weights(network)
             # Activations stay as they are: in 8 bits they would change with the processor.
             config["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
-        if n_threads is not None:
-            config["INFERENCE_NUM_THREADS"] = n_threads
         try:
             compiled = core.compile_model(network, device, config)
         except RuntimeError as error:
@@ -196,6 +190,18 @@ def _checked_static(ports: Sequence[Any]) -> int:
                 f"{port.any_name!r} has shape {port.partial_shape}; export the network with fixed shapes"
             )
     return len(ports)
+
+
+def _config(device: str, precision: str, n_threads: int | None) -> dict[str, Any]:
+    """Settings of a network that is compiled for single frames."""
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+    if device == "CPU":
+        # Capture, overlay and other programs share the cores: a thread that may not leave a busy one doubles
+        # the slowest inferences.
+        config["ENABLE_CPU_PINNING"] = False
+    if n_threads is not None:
+        config["INFERENCE_NUM_THREADS"] = n_threads
+    return config
 
 
 def _describe(version: str, core: Any, compiled: Any, device: str, precision: str) -> str:

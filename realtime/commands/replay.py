@@ -25,8 +25,11 @@ from realtime.source_names import public_source
 
 if TYPE_CHECKING:
     from realtime.options import RunOptions
-    from realtime.pipeline.pipeline import Pipeline
+    from realtime.pipeline.pipeline import Pipeline, PipelineOptions
     from realtime.pipeline.stats import PipelineStats
+    from realtime.recording.joint_ranges import JointRanges
+    from realtime.recording.outputs import Outputs
+    from realtime.sample import Estimator
     from realtime.sources.source import FrameSource
 
 HELP = "track the person in a video, or publish a recording again"
@@ -267,67 +270,94 @@ def track(
         RecordingStopped: recording ended before the run, such as on a full disk.
         SourceError: the source cannot be opened, or never ends.
     """
-    from realtime.errors import RecordingError
-    from realtime.export.smoothing import check_can_smooth, smooth_recording, smoothing_text
-    from realtime.pipeline.pipeline import Pipeline, PipelineOptions
-    from realtime.pipeline.slot import SlotPolicy
+    from realtime.export.smoothing import check_can_smooth
+    from realtime.pipeline.pipeline import Pipeline
     from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Outputs
-    from realtime.recording.summary import write_report
 
     out = options.out
     assert out is not None
     require_other_folder(options.source, out)
     require_end(source, has_limit=options.max_frames is not None or options.max_duration_s is not None)
     trace = session.trace_to(options.trace_path)
+    pace = _pace(options, realtime=realtime, relearn_at=relearn_at, events_at=events_at or {})
     with session.opened(source):
         if options.smooth_hz is not None:
             check_can_smooth(options.smooth_hz, source.fps)
         estimator = session.build_estimator(options, source)
         ranges = JointRanges(estimator.skeleton)
-        outputs = Outputs(
-            ranges,
-            recorder=session.open_recorder("replay", options, source, estimator, replace=replace),
-            recorded=session.build_overlay(options.drawing, estimator),
-        )
+        recorder = session.open_recorder("replay", options, source, estimator, replace=replace)
+        overlay = session.build_overlay(options.drawing, estimator)
+        outputs = Outputs(ranges, recorder=recorder, recorded=overlay)
+        publish = session.publisher_factory(options.publish, source, estimator)
         pipeline = Pipeline(
-            source,
-            estimator,
-            open_publisher=session.publisher_factory(options.publish, source, estimator),
-            sink=outputs,
-            options=PipelineOptions(
-                policy=SlotPolicy.WAIT,
-                paced=realtime,
-                max_frames=options.max_frames,
-                max_duration_s=options.max_duration_s,
-                relearn_at=relearn_at,
-                events_at=events_at or {},
-            ),
-            trace=trace,
+            source, estimator, open_publisher=publish, sink=outputs, options=pace, trace=trace
         )
     with ended_by_signals(out) as ending:
-        try:
-            n_frames = options.max_frames or source.n_frames or None
-            stats = run_with_progress(pipeline, n_frames, ending)
-        except RecordingError as error:
-            if not outputs.failure:
-                raise
-            raise session.stopped(outputs, pipeline.n_estimated, out) from error
+        stats = _run(pipeline, outputs, options.max_frames or source.n_frames or None, ending, out)
         if options.smooth_hz is not None and outputs.n_recorded:
-            ranges = JointRanges(estimator.skeleton)
-            smooth_recording(out, options.smooth_hz, ranges)
-        described = {
-            "command": "replay",
-            "heading": options.estimator.heading,
-            "smoothed": "" if options.smooth_hz is None else smoothing_text(options.smooth_hz),
-            **session.describe(source, estimator),
-            **views_of(outputs, estimator),
-        }
-        write_report(out, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
+            ranges = _smoothed(out, options.smooth_hz, estimator)
+        described = session.describe(source, estimator) | views_of(outputs, estimator)
+        _report(out, options, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
     session.print_outcome(ranges, stats, out)
     warn_of_disagreement(estimator)
     session.save_trace(options.trace_path, trace)
     return 1 if stats.interrupted else 0
+
+
+def _pace(
+    options: RunOptions,
+    *,
+    realtime: bool,
+    relearn_at: frozenset[int],
+    events_at: Mapping[int, tuple[str, ...]],
+) -> PipelineOptions:
+    from realtime.pipeline.pipeline import PipelineOptions
+    from realtime.pipeline.slot import SlotPolicy
+
+    return PipelineOptions(
+        policy=SlotPolicy.WAIT,
+        paced=realtime,
+        max_frames=options.max_frames,
+        max_duration_s=options.max_duration_s,
+        relearn_at=relearn_at,
+        events_at=events_at,
+    )
+
+
+def _run(
+    pipeline: Pipeline, outputs: Outputs, n_frames: int | None, ending: Ending, out: Path
+) -> PipelineStats:
+    """Track all frames; a recording that ended before them ends the run, too."""
+    from realtime.errors import RecordingError
+
+    try:
+        return run_with_progress(pipeline, n_frames, ending)
+    except RecordingError as error:
+        if not outputs.failure:
+            raise
+        raise session.stopped(outputs, pipeline.n_estimated, out) from error
+
+
+def _smoothed(out: Path, smooth_hz: float, estimator: Estimator) -> JointRanges:
+    """Smooth the files; the ranges of what is in them then."""
+    from realtime.export.smoothing import smooth_recording
+    from realtime.recording.joint_ranges import JointRanges
+
+    ranges = JointRanges(estimator.skeleton)
+    smooth_recording(out, smooth_hz, ranges)
+    return ranges
+
+
+def _report(out: Path, options: RunOptions, described: dict[str, object]) -> None:
+    from realtime.export.smoothing import smoothing_text
+    from realtime.recording.summary import write_report
+
+    smoothed = "" if options.smooth_hz is None else smoothing_text(options.smooth_hz)
+    write_report(
+        out,
+        {"command": "replay", "heading": options.estimator.heading, "smoothed": smoothed} | described,
+    )
 
 
 def require_other_folder(source: str, out: Path) -> None:
