@@ -134,6 +134,20 @@ class Humanoid:
             above = parents[above]
         return names.index(above) if above else -1
 
+    def world(self, body_rotation_wxyz: Array, joint_centre_m: Array) -> tuple[Array, Array]:
+        """Rotations from the T-pose and positions of the bones in Unity's world.
+
+        Args:
+            body_rotation_wxyz: Unit quaternions of R_ground_body. Shape: (n_bodies, 4).
+            joint_centre_m: Centre of the joint above each body, in ground. Shape: (n_bodies, 3).
+
+        Returns:
+            Rotation matrices, and positions in m. Shapes: (n_bones, 3, 3), (n_bones, 3).
+        """
+        R = P_UNITY @ rotation_matrices(body_rotation_wxyz[self._body]) @ self._rest @ P_UNITY
+        pivot_m, toward_m = joint_centre_m[self._pivot], joint_centre_m[self._toward]
+        return R, (pivot_m + self._share * (toward_m - pivot_m)) @ P_UNITY
+
     def local(self, body_rotation_wxyz: Array, joint_centre_m: Array, hips_m: Array) -> tuple[Array, Array]:
         """Rotations and positions of the bones as Unity has them, each relative to its parent.
 
@@ -146,9 +160,7 @@ class Humanoid:
             Quaternions x, y, z, w and positions in m; NaN where the body is unknown.
             Shapes: (n_bones, 4), (n_bones, 3).
         """
-        R = P_UNITY @ rotation_matrices(body_rotation_wxyz[self._body]) @ self._rest @ P_UNITY
-        pivot_m, toward_m = joint_centre_m[self._pivot], joint_centre_m[self._toward]
-        p = (pivot_m + self._share * (toward_m - pivot_m)) @ P_UNITY
+        R, p = self.world(body_rotation_wxyz, joint_centre_m)
         R_local, p_local = R.copy(), p.copy()
         for k, parent in enumerate(self._parent):
             if parent < 0:

@@ -78,15 +78,8 @@ class VmcBridge:
         if self._first_ns is None or sample.t_capture_ns < self._first_ns:
             self._first_ns = sample.t_capture_ns
         time_s = (sample.t_capture_ns - self._first_ns) * 1e-9
-        is_well_tracked = sample.status not in (Status.LOST, Status.UNSURE)
-        messages = [
-            message("/VMC/Ext/OK", 1, CALIBRATED, NORMAL_MODE, int(is_well_tracked)),
-            message("/VMC/Ext/T", time_s),
-            message("/VMC/Ext/Root/Pos", *ROOT),
-            *self._bones(sample),
-        ]
         try:
-            self._socket.sendto(bundle(messages), self._target)
+            self._socket.sendto(bundle(self._messages(sample, time_s)), self._target)
         except OSError:
             self.unheard += 1
 
@@ -96,6 +89,16 @@ class VmcBridge:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def _messages(self, sample: AngleSample, time_s: float) -> list[OscMessage]:
+        """Messages of one sample."""
+        is_well_tracked = sample.status not in (Status.LOST, Status.UNSURE)
+        return [
+            message("/VMC/Ext/OK", 1, CALIBRATED, NORMAL_MODE, int(is_well_tracked)),
+            message("/VMC/Ext/T", time_s),
+            message("/VMC/Ext/Root/Pos", *ROOT),
+            *self._bones(sample),
+        ]
 
     def _bones(self, sample: AngleSample) -> Iterator[OscMessage]:
         pose = sample.pose

@@ -12,14 +12,17 @@ from realtime.stream.publisher import DEFAULT_ADDRESS
 if TYPE_CHECKING:
     from realtime.bridges.runner import Bridge
 
-HELP = "forward the stream to LSL, the OpenCap Visualizer, VR avatars (VMC), or as JSON over a WebSocket"
+HELP = (
+    "forward the stream to LSL, the OpenCap Visualizer, VR avatars (VMC, VRChat), or as JSON over a WebSocket"
+)
 PROTOCOLS = {
     "lsl": "an outlet of Lab Streaming Layer",
     "opencap": "the Live IK Stream of the OpenCap Visualizer",
     "vmc": "avatar bones in the VMC protocol (OSC)",
+    "vrchat": "OSC trackers of VRChat",
     "websocket": "plain JSON",
 }
-PORTS = {"opencap": 8765, "vmc": 39539, "websocket": 5571}
+PORTS = {"opencap": 8765, "vmc": 39539, "vrchat": 9000, "websocket": 5571}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     poses = (
         getattr(args, "poses", False)
         or getattr(args, "markers", False)
-        or args.protocol in ("vmc", "opencap")
+        or args.protocol in ("vmc", "vrchat", "opencap")
     )
     with subscribe(args.connect, poses=poses, keys=client_keys(args)) as subscription:
         bridge = open_bridge(args)
@@ -98,6 +101,10 @@ def open_bridge(args: argparse.Namespace) -> Bridge:
             from realtime.bridges.vmc import VmcBridge
 
             return VmcBridge(args.host, args.port, allow_network=args.allow_network)
+        if args.protocol == "vrchat":
+            from realtime.bridges.vrchat import VrchatBridge
+
+            return VrchatBridge(args.host, args.port, allow_network=args.allow_network)
         origins = [_origin(text) for text in args.allow_origin]
         if args.protocol == "opencap":
             from realtime.bridges.opencap import OpencapBridge
