@@ -31,6 +31,7 @@ EXTRAS = {
     "pylsl": "bridges",
     "python-osc": "bridges",
     "websockets": "bridges",
+    "pyvirtualcam": "camera",
 }
 """Optional distribution -> extra that installs it."""
 ALTERNATIVES = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from realtime.control.run import ControlledRun
     from realtime.options import RunOptions
     from realtime.overlay.neutral_guide import NeutralGuide
+    from realtime.overlay.virtual_camera import VirtualCamera
     from realtime.overlay.window import Window
     from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.slot import LatestSlot
@@ -63,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=size_px, metavar="WxH", help="image size asked of a camera")
     parser.add_argument("--no-window", "--headless", action="store_true", help="run without a window")
     parser.add_argument("--mirror", action="store_true", help="show the window as a mirror")
+    parser.add_argument(
+        "--virtual-camera",
+        action="store_true",
+        help="also show the overlay in a camera of the system that video calls and other programs can choose",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="record here")
     parser.add_argument(
         "--record-video",
@@ -92,6 +98,8 @@ class LiveOptions:
     """Whether the window is mirrored; recordings never are."""
     record_video: bool
     """Whether the camera's images are recorded without loss."""
+    virtual_camera: bool = False
+    """Whether a camera of the system shows the overlay."""
     control_path: Path | None = None
     """File through which another program may control the run; None: nothing may."""
 
@@ -109,6 +117,7 @@ def run(args: argparse.Namespace) -> int:
             window=not args.no_window,
             mirror=args.mirror,
             record_video=args.record_video,
+            virtual_camera=args.virtual_camera,
             control_path=args.control,
         )
     )
@@ -125,6 +134,7 @@ def track(options: LiveOptions) -> int:
     from realtime.options import Neutral
     from realtime.overlay.neutral_guide import NeutralGuide
     from realtime.overlay.window import Window
+    from realtime.pipeline.slot import LatestSlot
     from realtime.recording.joint_ranges import JointRanges
 
     run, out = options.run, options.run.out
@@ -134,14 +144,16 @@ def track(options: LiveOptions) -> int:
     opened = source_of(run) if run.views is None else source_of_views(run, is_live=True)
     with session.opened(opened) as source:
         estimator = session.build_estimator(run, source)
-        ranges, pictures = JointRanges(estimator.skeleton), _pictures(wanted=options.window)
-        window = Window()
+        ranges, has_window = JointRanges(estimator.skeleton), _can_show(wanted=options.window)
+        camera = _virtual_camera(source) if options.virtual_camera else None
+        pictures: LatestSlot[Image] | None = LatestSlot() if has_window or camera is not None else None
+        window = Window(camera)
         guide = NeutralGuide(session.build_overlay(run.drawing, estimator, mirror=options.mirror))
         guide.is_skipped = run.estimator.neutral is not Neutral.ASK
         outputs = _build_outputs(options, source, estimator, ranges, _Shown(guide, window, pictures))
         pipeline, controlled = _build_pipeline(options, source, estimator, outputs, trace)
     with ended_by_signals(out) as ending, _listening(options.control_path, controlled):
-        if pictures is not None:
+        if has_window:
             window.open(source.width_px, source.height_px)
         stats = _run_with_progress(pipeline, window, pictures, guide, controlled, ending)
         if out is not None and not outputs.failure:
@@ -258,15 +270,27 @@ def _listening(path: Path | None, controlled: ControlledRun | None) -> Iterator[
         server.close()
 
 
-def _pictures(*, wanted: bool) -> LatestSlot[Image] | None:
-    """Slot for the images of the window; None without a window."""
+def _virtual_camera(source: FrameSource) -> VirtualCamera:
+    """The system's virtual camera, with the size of the source's images; prints its name.
+
+    Raises:
+        RealtimeError: there is none.
+    """
+    from realtime.overlay.virtual_camera import VirtualCamera
+
+    camera = VirtualCamera((source.width_px, source.height_px), source.fps)
+    print(f"overlay shown by the virtual camera {camera.device}", flush=True)
+    return camera
+
+
+def _can_show(*, wanted: bool) -> bool:
+    """Whether a window is wanted and can be opened; says why not."""
     from realtime.overlay.window import display_problem
-    from realtime.pipeline.slot import LatestSlot
 
     problem = display_problem() if wanted else None
     if problem:
         logger.warning("%s; going on without a window", problem)
-    return LatestSlot() if wanted and not problem else None
+    return wanted and not problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from realtime.overlay.fitted import fitted, fitted_size_px
+from realtime.overlay.virtual_camera import VirtualCamera
 
 TITLE = "kinecast - q or Esc ends"
 PROBE_TIMEOUT_S = 20.0
@@ -61,9 +62,13 @@ class Window:
 
     The window library shrinks images by nearest neighbour, in which text cannot be read. Images are
     therefore scaled here; what is drawn at `size_px` is shown pixel by pixel.
+
+    Args:
+        camera: Virtual camera that shows the same images, also without a window.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, camera: VirtualCamera | None = None) -> None:
+        self._camera = camera
         self._is_shown = False
         self._note = self._key = ""
         self._image: MatLike | None = None
@@ -96,8 +101,12 @@ class Window:
         cv2.waitKey(1)
 
     def show(self, image: MatLike) -> None:
-        """Replace the image of an open window; scaled to fit, with black bars beside it."""
+        """Replace the image of the window and of the virtual camera; scaled to fit, with black bars."""
+        if self._camera is not None:
+            self._camera.send(np.asarray(image, dtype=np.uint8))
         self._image = image
+        if not self._is_shown:
+            return
         cv2.imshow(TITLE, _framed(image, self._size_px))
 
     def set_note(self, note: str) -> None:
@@ -133,7 +142,9 @@ class Window:
                 self.show(self._image)
 
     def close(self) -> None:
-        """Remove the window."""
+        """Remove the window, and release the virtual camera."""
+        if self._camera is not None:
+            self._camera.close()
         if self._is_shown:
             cv2.destroyAllWindows()
             self._is_shown = False
