@@ -76,7 +76,7 @@ def connected(address: str | None, demands: Demands, n_local: int = 1) -> Iterat
             )  # fmt: skip
         else:
             ray.init(address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+    except Exception as error:  # Ray raises its own, and plain ones, such as where a machine is too busy
         raise ClusterError(f"{address or 'this machine'}: {_first_line(error)}; {_START}") from error
     try:
         _check_size(ray, demands)
