@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calib.skeleton import Skeleton
 from train.errors import TrainError
 from train.importing.coordinates import Motion, read_motion
-from train.importing.take import Labelled, Take, video_frames
+from train.importing.take import Labelled, Read, Take, video_frames
 
 FPS = 30.0
 FOV_DEG = 44.5
@@ -90,7 +90,7 @@ class _Subject:
         return None
 
 
-def _reader(subject: _Subject, video: Path, every: int):  # type: ignore[no-untyped-def]
+def _reader(subject: _Subject, video: Path, every: int) -> Read:
     def read() -> Iterator[tuple[float, NDArray[np.uint8], Labelled]]:
         for number, time_s, image in video_frames(video, every):
             moment = subject.at(number)

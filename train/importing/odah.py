@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calib.skeleton import Skeleton
 from train.errors import TrainError
 from train.importing.coordinates import LARGEST_RAD
-from train.importing.take import CENTRES, Array, Labelled, Take
+from train.importing.take import CENTRES, Array, Labelled, Read, Take
 
 PARTS = ("images", "coords", "points", "scales")
 FPS = 60.0
@@ -83,7 +83,7 @@ def _frames(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(m[1]), p) for p in folder.iterdir() if (m := _FRAME.fullmatch(p.name)))
 
 
-def _reader(root: Path, clip: str, frames: list[tuple[int, Path]]):  # type: ignore[no-untyped-def]
+def _reader(root: Path, clip: str, frames: list[tuple[int, Path]]) -> Read:
     def read() -> Iterator[tuple[float, NDArray[np.uint8], Labelled]]:
         for number, path in frames:
             coords = _array(root / "coords" / clip / f"frame_{number}_coords.npy", (len(COORDINATES),))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calib.skeleton import Skeleton
 from train.errors import TrainError
 from train.importing.coordinates import read_motion
-from train.importing.take import Labelled, Take, video_frames
+from train.importing.take import Labelled, Read, Take, video_frames
 
 METADATA = "sessionMetadata.yaml"
 SUFFIXES = (".mp4", ".mov", ".avi")
@@ -59,7 +59,7 @@ def _video(media: Path) -> Path | None:
     return next((v for v in videos if "_sync" in v.stem), videos[0] if videos else None)
 
 
-def _reader(video: Path, osim: Path, mot: Path, own: Skeleton, every: int):  # type: ignore[no-untyped-def]
+def _reader(video: Path, osim: Path, mot: Path, own: Skeleton, every: int) -> Read:
     def read() -> Iterator[tuple[float, NDArray[np.uint8], Labelled]]:
         motion = read_motion(osim, mot, own)
         for _, time_s, image in video_frames(video, every):

@@ -25,14 +25,17 @@ class Labelled:
     """Joint centres by marker of kinecast's skeleton, such as RHJC. Shape of each: (3,)."""
 
 
+Read = Callable[[], Iterator[tuple[float, NDArray[np.uint8], Labelled]]]
+"""Gives times in s, images (blue green red) and labels in order; TrainError where they are damaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
     """Images of one person by one camera."""
 
     subject: str
     name: str
-    read: Callable[[], Iterator[tuple[float, NDArray[np.uint8], Labelled]]]
-    """Times in s, images (blue green red) and labels, in order; raises TrainError where they are damaged."""
+    read: Read
     fov_deg: float | None = None
     """Field of view along the longer side, if known."""
 

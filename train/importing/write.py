@@ -81,32 +81,15 @@ def write_imported_set(
     result = Imported()
     people = {name: k for k, name in enumerate(sorted({take.subject for take in takes}), start=1)}
 
-    def pictures() -> Iterator[CodedImage]:
-        for number, take in enumerate(takes):
-            yield from _one_take(take, number, people[take.subject])
-
-    def _one_take(take: Take, number: int, person: int) -> Iterator[CodedImage]:
-        size, frames, factors = look(take, skeleton, blazepose)
-        reason, camera = _camera_of(frames, skeleton, factors, (*size, take.fov_deg), result)
-        if camera is None:
-            result.left_out.append(f"{take.name}: {reason}")
-            return
-        rows = [_row(f, skeleton, camera, factors, person, number, take.name) for f in frames]
-        LiftData.from_rows(rows).save(folder / f"landmarks-{number:06d}.npz")
-        result.takes += 1
-        by_time = {frame.t_s: frame for frame in frames}
-        for t_s, image, _ in take.read():
-            frame = by_time.get(t_s)
-            if frame is None:
-                continue
-            about = About(take.name, layout, t_s)
-            weight = frame.stated.astype(np.float64)
-            picture = label_image(image, skeleton, camera, factors, frame.q, weight, about)
-            if picture is not None:
-                yield picture
-
+    pictures = (
+        picture
+        for number, take in enumerate(takes)
+        for picture in _pictures_of(
+            take, _Numbers(people[take.subject], number), skeleton, blazepose, folder, layout, result
+        )
+    )
     try:
-        result.images = write_labelled_set(pictures(), skeleton, folder, layout)
+        result.images = write_labelled_set(pictures, skeleton, folder, layout)
     except OSError as error:
         raise TrainError(f"{folder}: cannot be written ({error.strerror or error})") from error
     if not result.images:
@@ -114,6 +97,44 @@ def write_imported_set(
             f"nothing could be used: {'; '.join(result.left_out) or 'no frames with coordinates'}"
         )
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Numbers of a person and a take, for the labels."""
+
+    person: int
+    take: int
+
+
+def _pictures_of(
+    take: Take,
+    numbers: _Numbers,
+    skeleton: Skeleton,
+    blazepose: BlazePose,
+    folder: Path,
+    layout: str,
+    result: Imported,
+) -> Iterator[CodedImage]:
+    """Write the landmarks of a take, and give its labelled images; none if its camera cannot be found."""
+    size, frames, factors = look(take, skeleton, blazepose)
+    reason, camera = _camera_of(frames, skeleton, factors, (*size, take.fov_deg), result)
+    if camera is None:
+        result.left_out.append(f"{take.name}: {reason}")
+        return
+    rows = [_row(f, skeleton, camera, factors, numbers, take.name) for f in frames]
+    LiftData.from_rows(rows).save(folder / f"landmarks-{numbers.take:06d}.npz")
+    result.takes += 1
+    by_time = {frame.t_s: frame for frame in frames}
+    for t_s, image, _ in take.read():
+        frame = by_time.get(t_s)
+        if frame is None:
+            continue
+        about = About(take.name, layout, t_s)
+        weight = frame.stated.astype(np.float64)
+        picture = label_image(image, skeleton, camera, factors, frame.q, weight, about)
+        if picture is not None:
+            yield picture
 
 
 def look(take: Take, skeleton: Skeleton, blazepose: BlazePose) -> tuple[tuple[int, int], list[_Frame], Array]:
@@ -172,8 +193,7 @@ def _row(
     skeleton: Skeleton,
     camera: CameraCalibration,
     factors: Array,
-    person: int,
-    take: int,
+    numbers: _Numbers,
     name: str,
 ) -> dict[str, object]:
     """A row of `LiftData`; coordinates that the source does not state are NaN."""
@@ -191,5 +211,6 @@ def _row(
     }  # fmt: skip
     row: dict[str, object] = {key: value.astype(np.float32) for key, value in values.items()}
     return row | {
-        "adult": np.int32(person), "block": np.int32(take), "activity": name, "t_s": np.float32(frame.t_s),
+        "adult": np.int32(numbers.person), "block": np.int32(numbers.take),
+        "activity": name, "t_s": np.float32(frame.t_s),
     }  # fmt: skip
