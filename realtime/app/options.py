@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -43,6 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     height_m: Annotated[float, msgspec.Meta(ge=0.5, le=2.5)] | None = None
     """Stature of the person."""
+    person: Literal["", "largest", "left", "right"] = ""
+    """Who is tracked where several people are in view; empty for the tracker's own choice."""
     camera_path: str = ""
     """File of `kinecast calibrate camera`; empty without one."""
     subject_path: str = ""

@@ -79,6 +79,8 @@ class AppState:
             words += ["--subject", settings.subject_path]
         elif settings.height_m is not None:
             words += ["--height", f"{settings.height_m:g}"]
+        if settings.person:
+            words += ["--person", settings.person]
         if settings.camera_path and source.isdigit():
             words += ["--camera-file", settings.camera_path]
         if settings.record_video:

@@ -96,6 +96,8 @@ class ImageCard:
         if state is None:
             return ""
         words = [STATUS_WORDS.get(sample.status.value, "")] if sample is not None else ["Waiting for images"]
+        if sample is not None and sample.message.others:
+            words.append(f"{sample.message.others} more in view")
         if state.fps is not None and state.latency_ms is not None:
             words.append(f"{state.fps:.0f} frames/s, {state.latency_ms:.0f} ms behind")
         if self._state.feed.n_missed:

@@ -18,6 +18,10 @@ TARGETS = (
 """Coordinates offered before a stream has told its own."""
 
 
+PEOPLE = {"": "the largest in the image", "left": "the leftmost", "right": "the rightmost"}
+"""Who may be tracked where several people are in view."""
+
+
 def add_settings_page(state: AppState) -> None:
     """Declare the page."""
 
@@ -50,6 +54,10 @@ class _Form:
             )
             ui.switch("Sound", value=settings.sound, on_change=lambda e: self._change(sound=e.value))
         with self._card("Person", "Used when the tracker is started next."):
+            who = ui.select(PEOPLE, value=settings.person, label="Among several people").props(
+                "outlined dense"
+            )
+            who.style("min-width: 14rem").on_value_change(lambda e: self._change(person=e.value))
             shown = None if settings.height_m is None else round(100.0 * settings.height_m, 1)
             height = ui.number("Stature (cm)", value=shown, min=50, max=250).props(
                 "outlined dense clearable debounce=400"

@@ -13,7 +13,9 @@ from realtime.app.assistants import ASSISTANTS, words_of
 from realtime.app.options import AppError, Settings
 from realtime.app.state import DEMO_SOURCE, AppState
 
-CHOSEN = Settings(height_m=1.8, camera_path="camera.json", subject_path="person.json", record_video=True)
+CHOSEN = Settings(
+    height_m=1.8, person="left", camera_path="camera.json", subject_path="person.json", record_video=True
+)
 
 
 def parsed(words: list[str]) -> Any:
@@ -28,6 +30,7 @@ def live_words(settings: Settings, source: str) -> list[str]:
 def test_settings_reach_the_tracker():
     args = parsed(live_words(CHOSEN, "1"))
     assert (args.camera_path, args.subject_path) == (Path("camera.json"), Path("person.json"))
+    assert args.person == "left"
     assert args.height_m is None and args.record_video  # the measured person has a stature
     assert parsed(live_words(Settings(height_m=1.8), "1")).height_m == 1.8
 
