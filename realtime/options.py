@@ -109,6 +109,8 @@ class ViewsOptions:
     offsets_s: tuple[float, ...] | None = None
     """Of videos: when the first frame of each was taken, on a common clock; of cameras: time added to the
     stamps of each. None: 0."""
+    clock_rates: tuple[float, ...] | None = None
+    """Seconds of the common clock in one second of each video's; None: 1."""
     keeps_each: bool = False
     """Whether each view's own estimate is computed and kept, too."""
 

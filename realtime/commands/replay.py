@@ -14,9 +14,11 @@ from realtime.commands.arguments import positive_float
 from realtime.commands.ending import Ending, ended_by_signals
 from realtime.commands.options import with_recorded_options
 from realtime.commands.views import (
+    add_sync_option,
     add_views_options,
     each_kept,
     source_of_views,
+    synchronised,
     views_of,
     views_options,
     warn_of_disagreement,
@@ -78,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --smooth: remove movements above HZ; default: 6",
     )
     add_views_options(parser)
+    add_sync_option(parser)
     session.add_publish_options(parser)
     session.add_session_options(parser)
 
@@ -91,7 +94,10 @@ def run(args: argparse.Namespace) -> int:
     views = None if args.retrack and len(args.source) == 1 else views_options(args)
     args.source = args.source[0]
     options = replace(session.run_options(args), views=views, smooth_hz=smooth_hz(args))
+    if args.sync is not None and views is None:
+        raise SourceError("--sync needs several videos, and --cameras", name="sync")
     if views is not None:
+        options = synchronised(options) if args.sync is not None and not args.retrack else options
         return track_views(options, realtime=args.realtime, replace=args.replace, retrack=args.retrack)
     folder = Path(options.source)
     if is_recording(folder):

@@ -29,6 +29,15 @@ LEAST_AGREEMENT = 0.5
 logger = logging.getLogger(__name__)
 
 
+def add_sync_option(parser: argparse.ArgumentParser) -> None:
+    """Declare `--sync`, for videos with clocks of their own."""
+    parser.add_argument(
+        "--sync",
+        choices=["auto"],
+        help="find when each video began, and whether its clock drifts, from the person's movement",
+    )
+
+
 def add_views_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `views_options` reads, beside the sources."""
     group = parser.add_argument_group("several views of one person")
@@ -79,6 +88,47 @@ def views_options(args: argparse.Namespace) -> ViewsOptions | None:
     return None
 
 
+def synchronised(options: RunOptions) -> RunOptions:
+    """The options with the clocks of the videos, as the person's movement tells them; prints what was found.
+
+    Raises:
+        SourceError: a video cannot be read, or the movement does not tell its clock.
+        CameraError: the file of the cameras cannot be read, or they are not those of the videos.
+    """
+    from engines.assets import fetch
+    from engines.blazepose.tracker import BlazePose
+    from realtime.commands.session import waiting_note
+    from realtime.views.sync import Clock, SeenMovement, find_clock, watch
+
+    assert options.views is not None
+    if options.views.offsets_s is not None:
+        raise SourceError("choose one: --sync auto, or --offsets", name="sync")
+    source = source_of_views(options)
+    offline = options.estimator.offline
+    landmarks, detector = (fetch(name, offline=offline) for name in ("pose_landmark_full", "pose_detection"))
+    seen: list[SeenMovement] = []
+    source.open()
+    try:
+        rig = rig_of(options.views, source, may_scale=options.camera.may_scale_camera)
+        with waiting_note("looking for the movement that all videos show"):
+            for one, camera in zip(source.sources, rig.cameras, strict=True):
+                seen.append(watch(one, camera, BlazePose(landmarks, detector)))
+    finally:
+        source.close()
+    clocks = [Clock(0.0, 0.0)]
+    for movement, camera in zip(seen[1:], rig.cameras[1:], strict=True):
+        clock = find_clock(seen[0], movement, camera.name)
+        clocks.append(clock)
+        drift = f"; its clock is {100.0 * (clock.rate - 1.0):+.2f} % off" if clock.rate != 1.0 else ""
+        print(f"{camera.name} begins at {clock.offset_s:+.3f} s (+-{clock.sigma_s:.3f}){drift}", flush=True)
+    views = replace(
+        options.views,
+        offsets_s=tuple(clock.offset_s for clock in clocks),
+        clock_rates=tuple(clock.rate for clock in clocks),
+    )
+    return replace(options, views=views)
+
+
 def each_kept(options: ViewsOptions | None) -> ViewsOptions:
     """The options of a recording that is tracked again with `--views`.
 
@@ -114,8 +164,9 @@ def source_of_views(options: RunOptions, *, is_live: bool = False) -> ViewsSourc
             name="source", value=public_source(twice),
         )  # fmt: skip
     sources = [source_of(replace(options, source=local_path(text))) for text in texts]
-    kind = LiveViewsSource if is_live else ViewsSource
-    return kind(sources, options.views.offsets_s)
+    if is_live:
+        return LiveViewsSource(sources, options.views.offsets_s)
+    return ViewsSource(sources, options.views.offsets_s, options.views.clock_rates)
 
 
 def rig_of(options: ViewsOptions, source: FrameSource, *, may_scale: bool) -> Rig:

@@ -38,6 +38,11 @@ class SourceSet:
         self.tiles = Tiles(((1, 1),))
 
     @property
+    def sources(self) -> tuple[FrameSource, ...]:
+        """The sources, in the order of the views."""
+        return tuple(self._sources)
+
+    @property
     def description(self) -> str:
         """Names of all sources."""
         return " + ".join(source.description for source in self._sources)
