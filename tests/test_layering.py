@@ -77,8 +77,8 @@ MAY_IMPORT = {
     "realtime.report": "realtime realtime.pose realtime.events realtime.recording calib calib.tables",
     "realtime.overlay": "realtime calib",
     "realtime.calibration": (
-        "realtime realtime.sources realtime.pose realtime.person realtime.estimators realtime.overlay "
-        "calib calib.boards engines engines.features engines.blazepose"
+        "realtime realtime.sources realtime.pose realtime.person realtime.views realtime.estimators "
+        "realtime.overlay calib calib.boards engines engines.features engines.blazepose"
     ),
     "realtime.viewer": (
         "realtime realtime.stream realtime.recording realtime.overlay calib calib.osim calib.tables"
@@ -109,7 +109,7 @@ MAY_IMPORT = {
         "engines engines.runtimes engines.building"
     ),
     "realtime.commands.calibrate": (
-        "realtime realtime.commands realtime.sources realtime.estimators realtime.overlay "
+        "realtime realtime.commands realtime.sources realtime.views realtime.estimators realtime.overlay "
         "realtime.calibration calib calib.boards engines engines.blazepose"
     ),
     "realtime.commands.engines": (

@@ -112,7 +112,7 @@ def collect_joints(
             track.append(network.step(frame.image, frame.t_capture_ns))
         if n_frames is not None and len(tracks[0]) >= n_frames:
             break
-    return _joint_tracks(tracks[0]), _joint_tracks(tracks[1])
+    return joint_tracks(tracks[0]), joint_tracks(tracks[1])
 
 
 def limbs_of_person(height_m: float) -> list[Limb]:
@@ -133,7 +133,8 @@ def limbs_of_person(height_m: float) -> list[Limb]:
     return limbs
 
 
-def _joint_tracks(track: list[BlazePoseResult | None]) -> JointTracks:
+def joint_tracks(track: list[BlazePoseResult | None]) -> JointTracks:
+    """The joints of one view, from its landmarks in each moment; None where nobody is seen."""
     uv_px = np.full((len(track), len(JOINTS), 2), np.nan)
     confidence = np.zeros((len(track), len(JOINTS)))
     for moment, result in enumerate(track):

@@ -12,6 +12,7 @@ COMMANDS = {
     "board": "realtime.commands.calibrate.board",
     "camera": "realtime.commands.calibrate.camera",
     "two-cameras": "realtime.commands.calibrate.two_cameras",
+    "cameras": "realtime.commands.calibrate.cameras",
     "floor": "realtime.commands.calibrate.floor",
     "subject": "realtime.commands.calibrate.subject",
 }

@@ -10,6 +10,7 @@ from calib.boards.board import Board, BoardKind
 from calib.boards.two_cameras import load_pair
 from calib.camera import Intrinsics
 from calib.camera_file import load_camera
+from calib.rig_file import load_rig
 from realtime.calibration.board_picture import draw_guidance
 from realtime.calibration.camera_session import collect_live
 from realtime.cli import main
@@ -253,6 +254,17 @@ def test_pictures_of_two_cameras_become_a_pair(
     assert "cameras 0.3" in capsys.readouterr().out
     a, b = load_pair(tmp_path / "pair.json")
     found = np.linalg.inv(a.T_ground_cam) @ b.T_ground_cam
+    np.testing.assert_allclose(found[:3, 3], T_a_b[:3, 3], atol=5e-3)
+    np.testing.assert_allclose(found[:3, :3], T_a_b[:3, :3], atol=8e-3)
+    # The same pictures as a rig.
+    words = ["calibrate", "cameras", "--out", tmp_path / "rig.json"]
+    for name in "ab":
+        words += ["--source", tmp_path / name, "--camera-file", tmp_path / f"{name}.json"]
+    assert "2 sources and 1 camera files" in refused(capsys, *words[:-2], *OPTIONS)
+    assert main([str(word) for word in [*words, *OPTIONS]]) == 0
+    assert "cam1: 0.3" in capsys.readouterr().out
+    first, second = load_rig(tmp_path / "rig.json").cameras
+    found = np.linalg.inv(first.T_ground_cam) @ second.T_ground_cam
     np.testing.assert_allclose(found[:3, 3], T_a_b[:3, 3], atol=5e-3)
     np.testing.assert_allclose(found[:3, :3], T_a_b[:3, :3], atol=8e-3)
 
