@@ -95,24 +95,20 @@ def synchronised(options: RunOptions) -> RunOptions:
         SourceError: a video cannot be read, or the movement does not tell its clock.
         CameraError: the file of the cameras cannot be read, or they are not those of the videos.
     """
-    from engines.assets import fetch
-    from engines.blazepose.tracker import BlazePose
-    from realtime.commands.session import waiting_note
+    from realtime.estimators.build import make_landmark_tracker
     from realtime.views.sync import Clock, SeenMovement, find_clock, watch
 
     assert options.views is not None
     if options.views.offsets_s is not None:
         raise SourceError("choose one: --sync auto, or --offsets", name="sync")
     source = source_of_views(options)
-    offline = options.estimator.offline
-    landmarks, detector = (fetch(name, offline=offline) for name in ("pose_landmark_full", "pose_detection"))
     seen: list[SeenMovement] = []
     source.open()
     try:
         rig = rig_of(options.views, source, may_scale=options.camera.may_scale_camera)
-        with waiting_note("looking for the movement that all videos show"):
-            for one, camera in zip(source.sources, rig.cameras, strict=True):
-                seen.append(watch(one, camera, BlazePose(landmarks, detector)))
+        print("looking for the movement that all videos show", flush=True)
+        for one, camera in zip(source.sources, rig.cameras, strict=True):
+            seen.append(watch(one, camera, make_landmark_tracker(offline=options.estimator.offline)))
     finally:
         source.close()
     clocks = [Clock(0.0, 0.0)]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from calib.rig import Rig
     from calib.skeleton import Skeleton
     from engines.blazepose.detector import SearchRegion
+    from engines.blazepose.tracker import BlazePose
     from realtime.estimators.lift_prior import LiftPrior
     from realtime.person.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
@@ -156,6 +157,18 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
             for k, camera in enumerate(rig.cameras if keeps_each else ())
         ],
     )
+
+
+def make_landmark_tracker(*, offline: bool) -> BlazePose:
+    """A landmark network that follows one person, as the estimators use it.
+
+    Raises:
+        AssetError: its files are not here and cannot be downloaded.
+    """
+    from engines.assets import fetch
+    from engines.blazepose.tracker import BlazePose
+
+    return BlazePose(fetch("pose_landmark_full", offline=offline), fetch("pose_detection", offline=offline))
 
 
 def _make_of_one_view(
