@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of everything")
     parser.add_argument(
         "--scale", choices=("small", "ship"), default="small",
-        help="small: half an hour on two cores, to try it; ship: as for the networks that ship, days; "
+        help="small: to see that it works; ship: as for the networks that ship, days; "
         "default: %(default)s",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")

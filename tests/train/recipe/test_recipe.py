@@ -107,14 +107,14 @@ def test_figures_are_lines_with_units() -> None:
 TINY = replace(
     SMALL, name="tiny", pictures=640, held_out_pictures=384, clips=2, held_out_clips=1, observe_steps=20,
     simulated_clips=20, lift_epochs=1, smooth_clips=20, temporal_epochs=1, temporal_steps=2, temporal_batch=2,
-    images=64, image_px=64, held_out_images=16, phases=((32, 128), (64, 256)),
+    images=64, image_px=64, held_out_images=16, phases=((96, 128), (64, 256)),
 )  # fmt: skip
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_twice_gives_the_same_figures(tmp_path: Path) -> None:
-    """Minutes: every network is trained twice, for a moment. `train all --scale small` takes half an hour."""
+    """Minutes: every network is trained twice, for a moment."""
     published("pose_landmark_full"), published("pose_detection")
     found = []
     for name in ("first", "second"):
