@@ -138,7 +138,11 @@ class PeopleTracker:
                 results.append(result)
             elif result.score > results[twin].score:
                 results[twin] = result
-        findings = [(result, torso_colours(image, result.landmarks_px)) for result in results]
+        # Alone, clothes are looked at once a second: they only matter when somebody else comes.
+        is_looking = len(self._people) > 1 or self._is_search_due()
+        findings = [
+            (result, torso_colours(image, result.landmarks_px) if is_looking else None) for result in results
+        ]
         if len(looked) == 1:
             order = [0 if findings else None]
         else:
