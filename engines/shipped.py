@@ -11,6 +11,11 @@ def shipped_lifter_path() -> Path:
     return _path("lifter.onnx")
 
 
+def shipped_patches_path() -> Path:
+    """The patch network: joint centres and markers around limbs' ends and bends."""
+    return _path("patches.onnx")
+
+
 def shipped_direct_path() -> Path:
     """The direct network: a cropped frame to coordinates."""
     return _path("direct.onnx")

@@ -85,6 +85,9 @@ class EstimatorOptions:
     temporal: bool = True
     """Whether the temporal network runs before the One-Euro filter, where the estimator and the skeleton
     allow it."""
+    patches: bool = True
+    """Whether a network looks at patches of the image around feet, knees, elbows and wrists; `lifted` with
+    kinecast's own skeleton and one camera."""
     heading: str = "person"
     """Where ground's X points: `person`: where they face at first; `camera`: at the camera, or as in the
     camera file; or the angle in degrees at which the person faces, to their left from straight at the

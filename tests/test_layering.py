@@ -41,6 +41,7 @@ MAY_IMPORT = {
         "train train.motion train.bodies train.synth train.blazepose "
         "calib engines engines.features engines.blazepose"
     ),
+    "train.patches": "train train.blazepose calib engines engines.features engines.blazepose",
     "train.direct": (
         "train train.direct.encoders train.motion train.scene train.synth train.lift "
         "calib calib.osim calib.tables engines engines.features"
@@ -55,7 +56,8 @@ MAY_IMPORT = {
     ),
     "train.commands": (
         "train train.bodies train.synth train.blazepose train.lift train.direct train.direct.encoders "
-        "train.importing train.recipe train.temporal calib engines engines.features engines.blazepose"
+        "train.patches train.importing train.recipe train.temporal calib engines engines.features "
+        "engines.blazepose"
     ),
     "realtime": "realtime.stream realtime.api realtime.export calib engines.runtimes",
     "realtime.sources": "realtime calib",

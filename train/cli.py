@@ -18,6 +18,7 @@ COMMANDS = {
     "import": "train.commands.import_data",
     "lift-data": "train.commands.lift_data",
     "lift-clips": "train.commands.lift_clips",
+    "patches": "train.commands.patches",
     "lift": "train.commands.lift",
     "proportions": "train.commands.proportions",
     "temporal": "train.commands.temporal",

@@ -62,6 +62,9 @@ class BlazePoseResult:
     """Whether the detector ran, so that the region does not come from the previous image."""
     person: int = 0
     """Number of the person, where several are told apart; see `engines.blazepose.people`."""
+    points_sigma_px: Array | None = None
+    """Standard deviations of points in patches, which follow the landmarks in the arrays above; None without
+    a patch network. Shape: (n_points,)."""
 
 
 class BlazePose:

@@ -116,6 +116,12 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
         "file), or DEG degrees to the person's left from straight at the camera; default: %(default)s",
     )
     group.add_argument(
+        "--no-patches",
+        dest="patches",
+        action="store_false",
+        help="look at the image once only: quicker, and a little less accurate",
+    )
+    group.add_argument(
         "--no-temporal",
         dest="temporal",
         action="store_false",

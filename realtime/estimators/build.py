@@ -11,7 +11,12 @@ from calib.camera import CameraCalibration
 from calib.camera_file import load_camera
 from calib.errors import CameraError
 from calib.skeleton import load_skeleton
-from engines.shipped import shipped_direct_path, shipped_lifter_path, shipped_temporal_path
+from engines.shipped import (
+    shipped_direct_path,
+    shipped_lifter_path,
+    shipped_patches_path,
+    shipped_temporal_path,
+)
 from realtime.errors import RealtimeError
 from realtime.options import HEADINGS, CameraOptions, EstimatorOptions, Neutral, is_heading
 from realtime.sample import Estimator
@@ -284,6 +289,7 @@ def _make_from_landmarks(
     from realtime.estimators.landmarks import LandmarksEstimator
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
+    from realtime.estimators.patch_network import PatchNetwork
     from realtime.person.scaling import KnownSubject, factors_of_stature
 
     skeleton, height_m = layer.skeleton, options.height_m
@@ -300,7 +306,15 @@ def _make_from_landmarks(
         subject = KnownSubject(factors_of_stature(skeleton, height_m))
     prior = LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path()))
     return LandmarksEstimator(
-        skeleton, camera, blazepose, layer, height_m, subject, prior=prior, learns_person=learns
+        skeleton,
+        camera,
+        blazepose,
+        layer,
+        height_m,
+        subject,
+        prior=prior,
+        patches=PatchNetwork(shipped_patches_path()) if options.patches else None,
+        learns_person=learns,
     )
 
 

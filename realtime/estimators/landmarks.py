@@ -20,6 +20,7 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi, letterbox_roi
+from realtime.estimators.patch_network import PatchNetwork
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.person.offsets import LandmarkOffsets
 from realtime.person.personal_solver import PersonalSolver, PosePrior
@@ -72,6 +73,7 @@ class LandmarksEstimator:
         height_m: Stature of the person, if known.
         subject: Scale factors and offsets of the person, if measured; they replace the stature.
         prior: Source of the expected pose; None takes the prior of human posture.
+        patches: Network that looks at patches around the landmarks; for kinecast's own skeleton.
         learns_person: Whether landmark offsets are learned when the person stands in the neutral pose.
 
     Raises:
@@ -88,6 +90,7 @@ class LandmarksEstimator:
         subject: KnownSubject | None = None,
         *,
         prior: PosePrior | None = None,
+        patches: PatchNetwork | None = None,
         learns_person: bool = True,
     ) -> None:
         self.name = "landmarks" if prior is None else prior.name
@@ -99,7 +102,8 @@ class LandmarksEstimator:
         self._layer = layer
         self._person = TrackedPerson()
         self._last_roi: Roi | None = None
-        self._model = build_landmark_model(skeleton)
+        self._patches = patches
+        self._model = build_landmark_model(skeleton, with_points=patches is not None)
         self._subject = subject or KnownSubject()
         self._scaling = SubjectScaling(skeleton, self._model, height_m, known=self._subject.scale_factors)
         measured = self._subject.landmark_offsets
@@ -134,6 +138,7 @@ class LandmarksEstimator:
         self._blazepose.step(frame.image)
         result = self._blazepose.run_roi(frame.image, letterbox_roi(k.width_px, k.height_px))
         if result is not None:
+            result = result if self._patches is None else self._patches.look(frame.image, result)
             estimate = self._place(0, *self._solve(0, result))
             spare_layer(self._layer).step(frame, estimate, {})
         self.reset()
@@ -198,6 +203,10 @@ class LandmarksEstimator:
         self._last_roi = result.roi
         result = self._sides.keep(frame.t_capture_ns, result)
         start_ns = time.perf_counter_ns()
+        if self._patches is not None:
+            result = self._patches.look(frame.image, result)
+            stage_ns["patches"] = time.perf_counter_ns() - start_ns
+            start_ns = time.perf_counter_ns()
         fitted, estimate = self._solve(frame.t_capture_ns, result)
         stage_ns[self._stage] = time.perf_counter_ns() - start_ns
         start_ns = time.perf_counter_ns()

@@ -12,6 +12,7 @@ from calib.camera import CameraCalibration
 from calib.coordinates import PELVIS_ROTATIONS, mirror_index, mirror_signs
 from calib.pelvis_move import turned_angles
 from calib.skeleton import Skeleton
+from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.tracker import BlazePoseResult
 from engines.features.landmarks import LandmarkBatch
 from engines.runtimes.openvino_engine import OpenvinoEngine
@@ -109,12 +110,13 @@ class LiftNetwork:
 
     def batch(self, seen: BlazePoseResult) -> LandmarkBatch:
         """The landmarks of one frame, with the camera."""
-        landmarks_px, is_reached = undistorted_px(seen.landmarks_px[:, :2], self._intrinsics)
+        landmarks_px, is_reached = undistorted_px(seen.landmarks_px[:N_LANDMARKS, :2], self._intrinsics)
+        trust = (seen.visibility * seen.presence)[:N_LANDMARKS]
         roi_centre_px = np.array([[seen.roi.centre_x_px, seen.roi.centre_y_px]])
         return LandmarkBatch(
             landmarks_px=landmarks_px[None],
-            world_m=seen.world_m[None],
-            visibility=(seen.visibility * seen.presence * is_reached)[None],
+            world_m=seen.world_m[None, :N_LANDMARKS],
+            visibility=(trust * is_reached)[None],
             roi_centre_px=undistorted_px(roi_centre_px, self._intrinsics)[0],
             camera=self._camera,
             R_ground_cam=self._R_ground_cam,

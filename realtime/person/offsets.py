@@ -26,8 +26,9 @@ from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from calib.subject import LandmarkOffset
 from calib.tree import KinematicTree
-from engines.blazepose.pose_landmark import PoseLandmark
+from engines.blazepose.pose_landmark import N_LANDMARKS, PoseLandmark
 from engines.blazepose.tracker import BlazePoseResult
+from engines.features.patches import POINT_NAMES
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import rotation_to_ray
 from realtime.pose.solver import Prior
@@ -108,6 +109,8 @@ class LandmarkOffsets:
 
 def landmark_name(landmark: int) -> str:
     """Name of a landmark in files, such as "right_ankle"."""
+    if landmark >= N_LANDMARKS:
+        return f"point_{POINT_NAMES[landmark - N_LANDMARKS].lower()}"
     return PoseLandmark(landmark).name.lower()
 
 

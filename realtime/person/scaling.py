@@ -289,7 +289,9 @@ def reference_stature_m(points: Array) -> float:
 
 def _landmarks_of(skeleton: Skeleton, model: LandmarkModel) -> Array:
     """Landmark stations of the skeleton in its default pose; NaN where it has none. Shape: (33, 3)."""
-    T = body_transforms(skeleton, skeleton.q_default)[model.station_body]
+    is_landmark = model.landmark < N_LANDMARKS
+    T = body_transforms(skeleton, skeleton.q_default)[model.station_body[is_landmark]]
     points = np.full((N_LANDMARKS, 3), np.nan)
-    points[model.landmark] = np.einsum("nij,nj->ni", T[:, :3, :3], model.station_m) + T[:, :3, 3]
+    stations_m = np.einsum("nij,nj->ni", T[:, :3, :3], model.station_m[is_landmark]) + T[:, :3, 3]
+    points[model.landmark[is_landmark]] = stations_m
     return points

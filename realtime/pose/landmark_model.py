@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calib.coordinates import stem_of
 from calib.errors import SkeletonError
-from calib.kinematics import body_transforms, joint_centres
+from calib.kinematics import body_transforms, joint_centres, marker_positions
 from calib.skeleton import Skeleton
 from engines.blazepose.pose_landmark import (
     ANKLES,
@@ -19,11 +19,13 @@ from engines.blazepose.pose_landmark import (
     HEELS,
     HIPS,
     KNEES,
+    N_LANDMARKS,
     SHOULDERS,
     WRISTS,
     Pair,
     PoseLandmark,
 )
+from engines.features.patches import POINT_NAMES
 from realtime.geometry import coordinates_of
 
 Array = NDArray[np.float64]
@@ -80,6 +82,16 @@ LANDMARK_STATIONS: tuple[LandmarkStation, ...] = (
 """Measured with BlazePose on 9,000 images of synthetic people whose skeletons are known
 (train.blazepose.data): the stations by least squares across the lines of sight, the deviations as
 medians of what was left. The hips carry the error of the whole body's depth instead of their own."""
+
+POINT_SIGMA_M = {
+    "AJC": 0.045, "ANK": 0.048, "HEE": 0.048, "MT5": 0.051, "HLX": 0.051, "KJC": 0.016, "KNE": 0.018,
+    "KNEM": 0.018, "EJC": 0.015, "ELB": 0.017, "ELBM": 0.017, "WJC": 0.014, "WRA": 0.015, "WRB": 0.015,
+}  # fmt: skip
+"""Standard deviations across the line of sight of points that are found ordinarily well. Those of the feet
+count less than they err: believed as much, they made legs come out straighter in the middle of a squat seen
+from the front."""
+POINT_DEPTH_SIGMA_M = 2.0
+"""Their depth is a landmark's, which counts already."""
 
 SHARED_ERROR = 2.0
 """Landmarks of a limb err together; taken for independent they would count too much. This factor on the
@@ -162,8 +174,13 @@ class LandmarkModel:
         return np.where(self.is_moved.any(axis=1), shown, 1.0)
 
 
-def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
+def build_landmark_model(skeleton: Skeleton, *, with_points: bool = False) -> LandmarkModel:
     """Attach the landmarks to the bodies a skeleton has.
+
+    Args:
+        skeleton: The skeleton.
+        with_points: Whether points of patches follow the landmarks; for kinecast's own skeleton, whose
+            markers they are.
 
     Raises:
         SkeletonError: a body without which a person cannot be tracked is missing.
@@ -175,6 +192,8 @@ def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
             f"{', '.join(REQUIRED_BODIES)}. Use kinecast's own skeleton: leave out --skeleton"
         )
     stations = [s for s in LANDMARK_STATIONS if s.body in skeleton.body_names]
+    if with_points:
+        stations += point_stations(skeleton)
     q_prior, prior_weight = posture_prior(skeleton)
     station_body = np.array([skeleton.body_index(s.body) for s in stations])
     station_m = np.array([s.station_m for s in stations])
@@ -188,6 +207,24 @@ def build_landmark_model(skeleton: Skeleton) -> LandmarkModel:
         prior_weight=prior_weight,
         is_moved=_is_moved(skeleton, station_body, station_m),
     )
+
+
+def point_stations(skeleton: Skeleton) -> list[LandmarkStation]:
+    """The points of `engines.features.patches`, which are markers of kinecast's own skeleton."""
+    T = body_transforms(skeleton, skeleton.q_default)
+    markers_m = marker_positions(skeleton, skeleton.q_default)
+    stations = []
+    for k, name in enumerate(POINT_NAMES):
+        marker = skeleton.marker_index(name)
+        body = int(skeleton.tree.marker_body[marker])
+        x, y, z = ((markers_m[marker] - T[body, :3, 3]) @ T[body, :3, :3]).tolist()
+        sigma_m = POINT_SIGMA_M[name[1:]]
+        stations.append(
+            LandmarkStation(
+                N_LANDMARKS + k, skeleton.body_names[body], (x, y, z), sigma_m, POINT_DEPTH_SIGMA_M
+            )
+        )
+    return stations
 
 
 def _is_moved(skeleton: Skeleton, station_body: NDArray[np.int64], station_m: Array) -> NDArray[np.bool_]:

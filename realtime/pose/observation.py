@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics, largest_radius
+from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.tracker import BlazePoseResult
 
 Array = NDArray[np.float64]
@@ -18,6 +19,9 @@ MIN_DEPTH_M = 0.2
 TINY = 1e-12
 MIN_VISIBILITY = 0.1
 """Hidden landmarks still count a little: the network's guess beats none."""
+POINT_SIGMA_SHARE = 0.008
+"""Deviation of an ordinary point of a patch, as a share of the side of BlazePose's region; worse ones count
+less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,8 +145,12 @@ def world_in_camera(result: BlazePoseResult, camera: CameraCalibration) -> Array
 
 
 def trust(result: BlazePoseResult) -> Array:
-    """Weight of each landmark, from 0 to 1. Shape: (33,)."""
-    return np.asarray(np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence)
+    """Weight of each landmark, and of each point of a patch behind them, from 0 to 1. Shape: (n,)."""
+    weight = np.clip(result.visibility, MIN_VISIBILITY, 1.0) * result.presence
+    if result.points_sigma_px is not None:
+        ordinary_px = POINT_SIGMA_SHARE * result.roi.size_px
+        weight[N_LANDMARKS:] *= np.minimum(1.0, (ordinary_px / result.points_sigma_px) ** 2)
+    return np.asarray(weight)
 
 
 def bounding_box(points_px: Array) -> Array:

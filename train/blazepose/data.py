@@ -95,14 +95,20 @@ class LiftData:
         Raises:
             TrainError: there are none, or another version made them.
         """
-        paths = [p for p in sorted(folder.glob("*.npz")) if not p.name.endswith(".partial.npz")]
-        if not paths:
-            raise TrainError(f"{folder}: no lift data; make some: kinecast train lift-data --out {folder}")
-        files = [file for file in map(np.load, paths) if len(file["q"])]
+        return concatenated([file for file in map(cls.load_file, data_files(folder)) if len(file)])
+
+    @classmethod
+    def load_file(cls, path: Path) -> LiftData:
+        """Load one file.
+
+        Raises:
+            TrainError: another version made it.
+        """
+        stored = np.load(path)
         try:
-            return cls(**{f.name: np.concatenate([file[f.name] for file in files]) for f in fields(cls)})
+            return cls(**{f.name: stored[f.name] for f in fields(cls)})
         except KeyError as error:
-            raise TrainError(f"{folder}: made by another version of kinecast; make the data again") from error
+            raise TrainError(f"{path}: made by another version of kinecast; make the data again") from error
 
     def clips(self) -> Iterator[slice]:
         """The rows of each clip, or block of images, in the order of time."""
@@ -125,6 +131,18 @@ class LiftData:
     def from_rows(cls, rows: list[dict[str, object]]) -> LiftData:
         """Stack the rows that `observe` gives."""
         return cls(**{f.name: np.array([row[f.name] for row in rows]) for f in fields(cls)})
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The complete files of a folder of lift data.
+
+    Raises:
+        TrainError: there are none.
+    """
+    paths = [p for p in sorted(folder.glob("*.npz")) if not p.name.endswith(".partial.npz")]
+    if not paths:
+        raise TrainError(f"{folder}: no lift data; make some: kinecast train lift-data --out {folder}")
+    return paths
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,22 @@ import cv2
 import numpy as np
 
 from engines.blazepose.tracker import BlazePose
-from train.blazepose.data import LiftData, observe, upright_view, within_frame
+from train.blazepose.data import Image, LiftData, observe, upright_view, within_frame
 from train.cluster import done_on_cluster
 from train.errors import TrainError
+from train.files import save_arrays
 from train.scene.cameras import Framing
-from train.synth.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream
+from train.scene.studio import Scene
+from train.synth.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream, Person, Sample
 from train.synth.stream import Recipe
 from train.synth.workers import one_thread_each
 
 BLOCKS_PER_FILE = 16
 FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)
 """Framings, mostly of whole people: landmarks outside the image teach nothing."""
+ONE_CAMERA_ODDS = 0.7
+"""Share of blocks that one camera took: what it saw of a person earlier helps with what it sees now."""
+JPEG_QUALITY = 93
 MIN_PICTURE_PX = 48
 _LIFT_BLOCKS = 2
 """Tag of the random generator's key, to keep it apart from other uses of the same seed."""
@@ -83,23 +88,72 @@ def make_files(
         yield from files
 
 
-def lift_block(people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]) -> list[dict[str, object]]:
-    """Rows of one block: one person in one outfit, with a new camera for each pose."""
+def lift_block(
+    people: PeopleStream, blazepose: BlazePose, key: tuple[int, ...]
+) -> Iterator[tuple[dict[str, object], Image]]:
+    """Rows and BGR images of one block: one person in one outfit, by one camera or by many."""
     rng = np.random.default_rng([*key, _LIFT_BLOCKS])
     person = people.draw_person(rng, duration_s=BLOCK_SIZE * POSE_INTERVAL_S, fps=1.0 / POSE_INTERVAL_S)
-    rows = []
+    scene = None
+    if rng.random() < ONE_CAMERA_ODDS:
+        scene = people.clip_scene(person, rng, _framing(rng))
     for frame in range(person.motion.n_frames):
-        framing = FRAMINGS[int(rng.integers(len(FRAMINGS)))]
-        sample = people.photograph_with(
-            person, frame, rng, lambda view, points: upright_view(view, points, rng), framing=framing
-        )
+        sample = _photograph(people, person, frame, rng, scene)
+        if sample is None:
+            continue
         rows_px, columns_px = within_frame(sample.picture.view)
         if min(rows_px.stop - rows_px.start, columns_px.stop - columns_px.start) < MIN_PICTURE_PX:
             continue
         row = observe(sample, blazepose, key[-1])
         if row is not None:
-            rows.append(row)
-    return rows
+            yield row, sample.picture.image[rows_px, columns_px, ::-1]
+
+
+def _framing(rng: np.random.Generator) -> Framing:
+    return FRAMINGS[int(rng.integers(len(FRAMINGS)))]
+
+
+def _photograph(
+    people: PeopleStream, person: Person, frame: int, rng: np.random.Generator, scene: Scene | None
+) -> Sample | None:
+    """One image of a moment, in a scene or by a random camera; None where the scene's does not see them."""
+    if scene is None:
+        return people.photograph_with(
+            person, frame, rng, lambda view, points: upright_view(view, points, rng), framing=_framing(rng)
+        )
+    points_m = people.points_of(person, frame)
+    if not np.isfinite(scene.view.camera.project(points_m)).all(1).any():
+        return None
+    return people.render(scene, person, frame, rng, upright_view(scene.view, points_m, rng))
+
+
+def images_path(path: Path) -> Path:
+    """Where the images of a file of lift data are kept."""
+    return path.parent / "images" / path.name
+
+
+def read_images(path: Path) -> Iterator[Image]:
+    """The BGR images of a file of lift data, in the order of its rows.
+
+    Raises:
+        TrainError: there are none.
+    """
+    try:
+        stored = np.load(images_path(path))
+    except (OSError, ValueError) as error:
+        raise TrainError(
+            f"{images_path(path)}: no images of this data; make it again: kinecast train lift-data"
+        ) from error
+    for jpeg in np.split(stored["jpeg"], np.cumsum(stored["n_bytes"])[:-1]):
+        yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
+def _save_images(path: Path, images: list[Image]) -> None:
+    """Keep images as JPEG, before the rows, whose file says that both are complete."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    jpegs = [cv2.imencode(".jpg", np.ascontiguousarray(image), quality)[1].ravel() for image in images]
+    jpeg = np.concatenate(jpegs) if jpegs else np.zeros(0, np.uint8)
+    save_arrays(images_path(path), {"jpeg": jpeg, "n_bytes": np.array([len(j) for j in jpegs])})
 
 
 def _file(folder: Path, recipe: Recipe, start: int) -> Path:
@@ -114,7 +168,11 @@ def lift_tools(recipe: Recipe) -> tuple[PeopleStream, BlazePose]:
 
 def _make_file(folder: Path, recipe: Recipe, start: int) -> None:
     people, blazepose = lift_tools(recipe)
-    rows = []
+    rows, images = [], []
     for block in range(start, start + BLOCKS_PER_FILE):
-        rows += lift_block(people, blazepose, (recipe.seed, int(recipe.held_out), block))
-    LiftData.from_rows(rows).save(_file(folder, recipe, start))
+        for row, image in lift_block(people, blazepose, (recipe.seed, int(recipe.held_out), block)):
+            rows.append(row)
+            images.append(image)
+    path = _file(folder, recipe, start)
+    _save_images(path, images)
+    LiftData.from_rows(rows).save(path)

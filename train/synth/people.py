@@ -251,10 +251,15 @@ class PeopleStream:
         scene = self._studio.sample_scene(
             person.dressed, nodes, rng, seated=person.sits(frame), floor_y_m=0.0, framing=framing
         )
-        anchors = np.array(list(person.dressed.place_anchors(nodes).values()))
-        joints = joint_centres(person.puppet.skeleton, person.motion.q[frame], person.puppet.scale_factors)
-        view = cut(scene.view, np.concatenate([anchors, joints]))
+        view = cut(scene.view, self.points_of(person, frame))
         return Sample(self._studio.render(scene, person.dressed, nodes, rng, view=view), person, frame)
+
+    def points_of(self, person: Person, frame: int) -> Array:
+        """Anchors and joint centres of a moment of a person's motion, in ground. Shape: (n, 3)."""
+        q = person.motion.q[frame]
+        anchors = person.dressed.place_anchors(person.puppet.node_transforms(q))
+        joints = joint_centres(person.puppet.skeleton, q, person.puppet.scale_factors)
+        return np.concatenate([np.array(list(anchors.values())), joints])
 
 
 def in_front(view: View, anchors: dict[str, Array]) -> bool:

@@ -173,7 +173,8 @@ def test_export_equals_torch_and_carries_its_spec(skeleton: Skeleton, tmp_path: 
     knee_r, knee_l = (skeleton.coordinate_index(f"knee_angle_{s}") for s in "rl")
     names = lifted_coordinates(skeleton)
     mean = 0.5 * (expected[names.index("knee_angle_r")] + other[names.index("knee_angle_l")])
-    assert live.lift(seen).sigma[knee_r] == pytest.approx(mean, rel=1e-4)
+    # Live, weights are in 8 bits.
+    assert live.lift(seen).sigma[knee_r] == pytest.approx(mean, rel=3e-3)
     assert np.isfinite(live.lift(seen).q[knee_l])
 
 

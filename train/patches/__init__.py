@@ -1,0 +1,1 @@
+"""Networks that look at patches of the image, and their training."""
