@@ -37,7 +37,7 @@ class Scale:
 
 
 SMALL = Scale(
-    name="small", motions="procedural", pictures=2400, held_out_pictures=1280, clips=8, held_out_clips=3,
+    name="small", motions="procedural", pictures=2400, held_out_pictures=1280, clips=12, held_out_clips=6,
     observe_steps=300, simulated_clips=200, lift_epochs=8, lift_networks=1, smooth_clips=40,
     temporal_epochs=2, temporal_steps=20, temporal_batch=8, images=2048, image_px=160, held_out_images=256,
     phases=((64, 8_000),),
