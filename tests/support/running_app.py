@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime.control.messages import ControlError, read_control_file
 from tests.support.kinecast_process import ROOT
 
 
@@ -51,13 +53,16 @@ class RunningApp:
 
 
 @contextmanager
-def running_app(folder: Path, *words: str, port: int | None = None) -> Iterator[RunningApp]:
+def running_app(
+    folder: Path, *words: str, port: int | None = None, ends_tracker: bool = True
+) -> Iterator[RunningApp]:
     """The app, once it answers; killed at the end if it still runs.
 
     Args:
         folder: Folder for recordings and state.
         words: Further words of the command line.
         port: Port; None takes a free one.
+        ends_tracker: Whether a tracker that is left at the end is killed, too.
     """
     port = port or free_port()
     command = ["app", "--no-browser", "--port", str(port), "--recordings", str(folder / "recordings"), *words]
@@ -80,6 +85,14 @@ def running_app(folder: Path, *words: str, port: int | None = None) -> Iterator[
     finally:
         process.kill()
         process.wait()
+        if ends_tracker:
+            end_tracker(app)
+
+
+def end_tracker(app: RunningApp) -> None:
+    """Kill the tracker that a killed app has left behind, as it should."""
+    with suppress(ControlError, ProcessLookupError):
+        os.kill(read_control_file(app.control_path).pid, signal.SIGKILL)
 
 
 def wait_until_listening(app: RunningApp, timeout_s: float = 90.0) -> None:

@@ -224,7 +224,7 @@ def test_the_app_ends_in_order_with_its_tracker(app: RunningApp, page: Page):
 
 
 def test_a_new_app_finds_the_tracker_of_a_killed_one(tmp_path: Path, page: Page):
-    with running_app(tmp_path) as first:
+    with running_app(tmp_path, ends_tracker=False) as first:
         visit(page, first.url)
         page.click("[data-start=synthetic]")
         page.wait_for(f"{IMAGE_WIDTH} == 640")
