@@ -21,6 +21,7 @@ class Scale:
     observe_steps: int
     simulated_clips: int
     """Clips without rendering, at 3 frames a second, for the lifter."""
+    patch_epochs: int
     lift_epochs: int
     lift_networks: int
     smooth_clips: int
@@ -38,13 +39,14 @@ class Scale:
 
 SMALL = Scale(
     name="small", motions="procedural", pictures=2400, held_out_pictures=1280, clips=12, held_out_clips=6,
-    observe_steps=300, simulated_clips=200, lift_epochs=8, lift_networks=1, smooth_clips=40,
+    observe_steps=300, simulated_clips=200, patch_epochs=1, lift_epochs=8, lift_networks=1, smooth_clips=40,
     temporal_epochs=2, temporal_steps=20, temporal_batch=8, images=2048, image_px=160, held_out_images=256,
     phases=((64, 8_000),),
 )  # fmt: skip
 SHIP = Scale(
     name="ship", motions="captured", pictures=50_000, held_out_pictures=4_000, clips=306, held_out_clips=23,
-    observe_steps=3_000, simulated_clips=16_000, lift_epochs=7, lift_networks=2, smooth_clips=600,
+    observe_steps=3_000, simulated_clips=16_000, patch_epochs=5, lift_epochs=7, lift_networks=3,
+    smooth_clips=600,
     temporal_epochs=8, temporal_steps=100, temporal_batch=16, images=37_376, image_px=256,
     held_out_images=1_024, phases=((192, 135_000), (128, 447_000), (96, 560_000), (128, 1_058_000)),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from train.recipe.scales import Scale
 
 LIFTER, PROPORTIONS, TEMPORAL, DIRECT = "lifter.onnx", "proportions.json", "temporal.onnx", "direct.onnx"
+PATCHES = "patches.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _observations(scale: Scale, out: Path, seed: int) -> list[Step]:
 
 
 def _lifter(scale: Scale, out: Path, seed: int) -> list[Step]:
-    """A model of BlazePose, the lifter, and the prior over a person's proportions."""
+    """A model of BlazePose, the lifter, the patch network, and the prior over a person's proportions."""
     model = out / "observation.safetensors"
     simulated, pictures, clips = out / "simulated", out / "pictures", out / "clips"
     return [
@@ -74,6 +75,11 @@ def _lifter(scale: Scale, out: Path, seed: int) -> list[Step]:
                        str(out / LIFTER), "--epochs", str(scale.lift_epochs), "--networks",
                        str(scale.lift_networks), "--seed", str(seed)),
             (out / LIFTER, out / "lifter.json"),
+        ),
+        Step(
+            "patches", ("patches", str(pictures), "--out", str(out / PATCHES), "--epochs",
+                        str(scale.patch_epochs), "--seed", str(seed)),
+            (out / PATCHES, out / "patches.json"),
         ),
         Step(
             "proportions", ("proportions", str(pictures), "--held-out", str(out / "pictures_held_out"),

@@ -37,7 +37,7 @@ def test_every_step_is_a_command_and_reads_what_an_earlier_one_made(scale: str, 
         made |= {str(path) for path in step.outputs} | {
             str(path.parent) for path in step.outputs if path.name == "checkpoint.safetensors"
         }
-    names = {"lifter.onnx", "proportions.json", "temporal.onnx", "direct.onnx"}
+    names = {"lifter.onnx", "patches.onnx", "proportions.json", "temporal.onnx", "direct.onnx"}
     assert {str(tmp_path / name) for name in names} <= made
 
 
@@ -106,7 +106,8 @@ def test_figures_are_lines_with_units() -> None:
 
 TINY = replace(
     SMALL, name="tiny", pictures=1280, held_out_pictures=1280, clips=2, held_out_clips=4, observe_steps=20,
-    simulated_clips=20, lift_epochs=1, smooth_clips=20, temporal_epochs=1, temporal_steps=2, temporal_batch=2,
+    simulated_clips=20, patch_epochs=1, lift_epochs=1, smooth_clips=20, temporal_epochs=1,
+    temporal_steps=2, temporal_batch=2,
     images=64, image_px=64, held_out_images=16, phases=((96, 128), (64, 256)),
 )  # fmt: skip
 
