@@ -230,7 +230,7 @@ def test_damaged_options_are_refused(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["replay", "rec"], "add --publish ADDR to send it again, or --retrack --out DIR"),
+        (["replay", "rec"], "add --publish ADDR to send it again, --retrack --out DIR"),
         (["replay", "rec", "--out", "x"], "--retrack --out DIR"),
         (["replay", "rec", "--retrack"], "add --out DIR"),
         (["replay", "rec", "--retrack", "--out", "rec"], "rec would be replaced"),

@@ -354,7 +354,7 @@ def test_simulated_clips_go_to_files_once(
     monkeypatch.setattr(simulated_files, "CLIPS_PER_FILE", 1)
     # In this process: the fixtures' bodies serve, and nothing is opened twice.
     monkeypatch.setattr(
-        simulated_files, "make_files", lambda folder, make, starts, workers: map(make, starts)
+        simulated_files, "make_files", lambda folder, make, starts, workers, cluster: map(make, starts)
     )
     model = tmp_path / "model.safetensors"
     save_model(noisy, model)
