@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.skeleton import Skeleton
-from realtime.person.personal_solver import EXPECTED_TRUST_KNOWN
 from realtime.pose.solver import Prior
 
 Array = NDArray[np.float64]
 
 SHARED_OPINION = 0.5
 """Correlation of the errors of two views' expected poses."""
+EXPECTED_TRUST_KNOWN = 0.25
+"""Weight of the expected pose of somebody whose landmarks are corrected."""
 EXPECTED_TRUST_CROSSED = 0.4
 """Weight of the expected pose of somebody who is not known, where rays cross. On synthetic people 1 is best:
 they are of the kind that the network was trained on. On a real person on a beam it is 0.25."""
