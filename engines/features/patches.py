@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,7 +108,7 @@ def cut_patches(image: Image, rois: list[Roi], out: Image) -> None:
         # Regions much larger than the patch are averaged, else single pixels of them would decide.
         factor = int(np.clip(round(roi.size_px / side_px), 1, 4))
         large = crop(image, roi, factor * side_px, border=Border.REPLICATE)
-        patch = large.reshape(side_px, factor, side_px, factor, 3).mean((1, 3)) if factor > 1 else large
+        patch = cv2.resize(large, (side_px, side_px), interpolation=cv2.INTER_AREA) if factor > 1 else large
         out[k] = patch[:, ::-1] if k % 2 else patch
 
 
