@@ -66,10 +66,6 @@ POINT_LANDMARK = np.array(
     ]
 )  # fmt: skip
 """The landmark whose depth each point takes. Shape: (N_POINTS,)."""
-IMAGE_OF_POINT = np.array(
-    [POINT_NAMES.index({"R": "L", "L": "R"}[name[0]] + name[1:]) for name in POINT_NAMES]
-)
-"""Which point each becomes in a mirror. Shape: (N_POINTS,)."""
 IS_POINT = np.zeros((N_PATCHES, MAX_POINTS), dtype=bool)
 """Which outputs of each patch are points."""
 IS_POINT[POINT_PATCH, POINT_SLOT] = True

@@ -26,7 +26,7 @@ BLOCKS_PER_FILE = 16
 FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)
 """Framings, mostly of whole people: landmarks outside the image teach nothing."""
 ONE_CAMERA_ODDS = 0.7
-"""Share of blocks that one camera took: what it saw of a person earlier helps with what it sees now."""
+"""Share of blocks that one camera took, as in use."""
 JPEG_QUALITY = 93
 MIN_PICTURE_PX = 48
 _LIFT_BLOCKS = 2

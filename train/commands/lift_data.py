@@ -7,7 +7,7 @@ import os
 
 from train.commands.arguments import add_lift_data_arguments, positive_int
 
-HELP = "run BlazePose over images of synthetic people, to train the lifter"
+HELP = "run BlazePose over images of synthetic people, to train the lifter and the patch network"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

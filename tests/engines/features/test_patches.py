@@ -9,10 +9,10 @@ import pytest
 from engines.blazepose.pose_landmark import N_LANDMARKS, PoseLandmark
 from engines.features.landmarks import MIRRORED
 from engines.features.patches import (
-    IMAGE_OF_POINT,
     N_PATCHES,
     N_POINTS,
     PATCH_PX,
+    POINT_LANDMARK,
     POINT_NAMES,
     POINT_PATCH,
     cut_patches,
@@ -89,13 +89,6 @@ def test_the_mirrored_image_swaps_the_patches_of_both_sides() -> None:
     assert np.abs(both[0][1] - both[1][1][swapped]).max() < 1e-5
 
 
-def test_each_point_has_an_image_on_the_other_side() -> None:
-    assert (IMAGE_OF_POINT[IMAGE_OF_POINT] == np.arange(N_POINTS)).all()
-    for point, image in enumerate(IMAGE_OF_POINT.tolist()):
-        assert POINT_NAMES[point][1:] == POINT_NAMES[image][1:]
-        assert POINT_NAMES[point][0] != POINT_NAMES[image][0]
-
-
 def test_large_regions_are_averaged() -> None:
     """A checkerboard of single pixels, four pixels of which make one of the patch, is grey."""
     image = (np.indices((600, 600)).sum(0) % 2 * 255).astype(np.uint8)[..., None].repeat(3, -1)
@@ -109,6 +102,4 @@ def test_large_regions_are_averaged() -> None:
 
 def test_every_right_landmark_of_a_patch_is_a_right_one() -> None:
     for point, name in enumerate(POINT_NAMES):
-        from engines.features.patches import POINT_LANDMARK
-
         assert PoseLandmark(int(POINT_LANDMARK[point])).name.startswith("RIGHT" if name[0] == "R" else "LEFT")
