@@ -74,7 +74,11 @@ MAY_IMPORT = {
     "realtime.pipeline": "realtime realtime.sources",
     "realtime.stream": "realtime calib",
     "realtime.events": "realtime calib",
-    "realtime.recording": ("realtime realtime.sources realtime.pipeline realtime.stream calib calib.tables"),
+    "realtime.recording": (
+        "realtime realtime.recording.video realtime.sources realtime.pipeline realtime.stream "
+        "calib calib.tables"
+    ),
+    "realtime.recording.video": "realtime",
     "realtime.control": "realtime realtime.sources realtime.pipeline realtime.overlay realtime.recording",
     "realtime.report": "realtime realtime.pose realtime.events realtime.recording calib calib.tables",
     "realtime.overlay": "realtime calib",
@@ -106,9 +110,9 @@ MAY_IMPORT = {
     "realtime.commands": (
         "realtime realtime.commands.engines realtime.api realtime.export realtime.events realtime.sources "
         "realtime.views realtime.estimators realtime.pipeline realtime.control "
-        "realtime.stream realtime.recording realtime.report realtime.overlay realtime.viewer "
-        "realtime.bridges realtime.app realtime.app.pages realtime.bench calib calib.tables "
-        "engines engines.runtimes engines.building"
+        "realtime.stream realtime.recording realtime.recording.video realtime.report "
+        "realtime.overlay realtime.viewer realtime.bridges realtime.app realtime.app.pages realtime.bench "
+        "calib calib.tables engines engines.runtimes engines.building"
     ),
     "realtime.commands.calibrate": (
         "realtime realtime.commands realtime.sources realtime.views realtime.estimators realtime.overlay "
@@ -134,6 +138,7 @@ CONFINED = {
     "openvino": ("engines/", "realtime/commands/doctor.py"),
     "onnxruntime": ("engines/", "train/"),
     "ray": ("engines/cluster.py",),
+    "av": ("realtime/recording/video/",),
 }
 WINDOW_CALLS = {
     "imshow", "namedWindow", "waitKey", "waitKeyEx", "pollKey", "destroyWindow", "destroyAllWindows",

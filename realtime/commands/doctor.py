@@ -32,6 +32,7 @@ EXTRAS = {
     "python-osc": "bridges",
     "websockets": "bridges",
     "pyvirtualcam": "camera",
+    "av": "record",
 }
 """Optional distribution -> extra that installs it."""
 ALTERNATIVES = {

@@ -311,8 +311,8 @@ def _build_outputs(
 ) -> Outputs:
     from realtime.overlay.fitted import FittedDrawing
     from realtime.pipeline.slot import SlotPolicy
-    from realtime.recording import lossless_video
     from realtime.recording.outputs import Outputs
+    from realtime.recording.video import lossless
 
     run = options.run
     # What is recorded is never mirrored, and has the size of the camera's images.
@@ -321,7 +321,7 @@ def _build_outputs(
         None if run.out is None else session.open_recorder("live", run, source, estimator, replace=False)
     )
     if options.record_video:
-        lossless_video.warm_up()
+        lossless.warm_up()
     return Outputs(
         ranges,
         recorder=recorder,

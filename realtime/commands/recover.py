@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.recording.log import LOG_NAME, StreamLog
     from realtime.recording.pictures import LOSSLESS_NAME, OVERLAY_NAME
     from realtime.recording.summary import REPORT_NAME, StreamReport, write_report
+    from realtime.recording.video.overlay import is_playable
 
     folder: Path = args.recording
     n_samples = finish_recording(folder)
@@ -30,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
             report.add(angles)
         write_report(folder, {"command": "recover", **report.as_dict()})
         made.append(REPORT_NAME)
-        if (folder / OVERLAY_NAME).exists():
+        if (folder / OVERLAY_NAME).exists() and not is_playable(folder / OVERLAY_NAME):
             again = f"; kinecast replay {folder} --retrack draws it again" * (folder / LOSSLESS_NAME).exists()
-            print(f"{OVERLAY_NAME} cannot be played if the process was killed{again}")
+            print(f"{OVERLAY_NAME} cannot be played, as the process was killed{again}")
     print(f"{n_samples} samples; {STO_NAME} is complete; written from {LOG_NAME}: {', '.join(made)}")
     return 0

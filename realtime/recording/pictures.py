@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.recording.lossless_video import LosslessVideo
-from realtime.recording.overlay_video import VideoFile
+from realtime.recording.private_file import make_private
 from realtime.recording.row_file import RowFile
+from realtime.recording.video.lossless import LosslessVideo
+from realtime.recording.video.overlay import OverlayVideo, create_overlay_video
 
 OVERLAY_NAME, LOSSLESS_NAME, FRAMES_NAME = "overlay.mp4", "video.mkv", "video.csv"
 FRAMES_HEADER = b"frame_id,time_ns\n"
@@ -34,7 +35,7 @@ class RecordedPictures:
         self._rate_hz = rate_hz or DEFAULT_VIDEO_HZ
         self._is_open = True
         self._using_overlay, self._using_video = threading.Lock(), threading.Lock()
-        self._overlay: tuple[VideoFile, int] | None = None
+        self._overlay: tuple[OverlayVideo, int] | None = None
         self._video: tuple[LosslessVideo, RowFile, int] | None = None
 
     def write_image(self, frame_id: int, t_capture_ns: int, image: NDArray[np.uint8]) -> None:
@@ -55,7 +56,7 @@ class RecordedPictures:
             if self._video is None:
                 frames = RowFile(self._folder / FRAMES_NAME)
                 frames.append(FRAMES_HEADER)
-                video = LosslessVideo(self._folder / LOSSLESS_NAME, image, self._rate_hz)
+                video = LosslessVideo(RowFile(self._folder / LOSSLESS_NAME), image, self._rate_hz)
                 self._video = video, frames, t_capture_ns
             video, frames, first_ns = self._video
             # A killed process may leave an image without its row, never a row without its image.
@@ -66,7 +67,7 @@ class RecordedPictures:
         """Add the overlay image of a frame.
 
         Raises:
-            RecordingError: the video cannot be created.
+            RecordingError: the video cannot be created, or the image does not fit on the disk.
         """
         with self._using_overlay:
             if not self._is_open:
@@ -74,7 +75,8 @@ class RecordedPictures:
             if self._overlay is None:
                 height, width = picture.shape[:2]
                 path = self._folder / OVERLAY_NAME
-                self._overlay = VideoFile(path, self._rate_hz, (width, height)), t_capture_ns
+                make_private(path)
+                self._overlay = create_overlay_video(path, self._rate_hz, (width, height)), t_capture_ns
             overlay, first_ns = self._overlay
             overlay.write(picture, (t_capture_ns - first_ns) * 1e-9)
 

@@ -75,11 +75,11 @@ class Recorder:
     `angles.sto` (true times), `angles.csv` (with confidences), `stream.msgpack` (all messages, see
     `realtime.recording.log`), `events.csv` if the user marked any and, if there are images, `overlay.mp4` and
     `video.mkv` grow during the run. Each row is with the operating system when `write` returns, so a killed
-    process loses none; only `overlay.mp4` needs a clean end. `close` writes `angles.mot` and `markers.trc`
-    at an even rate from the log; after a kill, `finish_recording` does the same. `camera.json` holds the
-    camera, `cameras.json` all of several in their own ground, `session.json` the run's options. Only the user
-    may read the files. Earlier output of `replay` is replaced only when the first sample comes, so a run that
-    fails to start does not destroy it.
+    process loses none; only an `overlay.mp4` without PyAV needs a clean end. `close` writes `angles.mot` and
+    `markers.trc` at an even rate from the log; after a kill, `finish_recording` does the same.
+    `camera.json` holds the camera, `cameras.json` all of several in their own ground, `session.json` the
+    run's options. Only the user may read the files. Earlier output of `replay` is replaced only when the
+    first sample comes, so a run that fails to start does not destroy it.
 
     Angles are in degrees, lengths in m, times in s since the first sample. Undefined values are NaN; in the
     files at an even rate, short gaps are interpolated, and the first and last row are tracked ones.

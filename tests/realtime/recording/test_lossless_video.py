@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime.errors import RecordingError
-from realtime.recording.huffyuv import canonical_codes, code_lengths
-from realtime.recording.lossless_video import LosslessVideo
+from realtime.recording.row_file import RowFile
+from realtime.recording.video.huffyuv import canonical_codes, code_lengths
+from realtime.recording.video.lossless import LosslessVideo
 from realtime.sources.synthetic import draw_person
 
 
@@ -29,7 +30,7 @@ def pictures_of(path: Path) -> list[np.ndarray]:
 
 
 def write(path: Path, images: list[np.ndarray], rate_hz: float = 30.0) -> None:
-    video = LosslessVideo(path, images[0], rate_hz)
+    video = LosslessVideo(RowFile(path), images[0], rate_hz)
     for k, image in enumerate(images):
         video.write(image, round(k * 1e9 / rate_hz))
     video.close()
@@ -72,7 +73,7 @@ def test_pictures_of_cameras_come_back_with_their_times(tmp_path: Path) -> None:
     for time_s in times_s:
         image = draw_person(time_s).astype(np.int16) + noise.integers(-3, 4, (480, 640, 3))
         images.append(image.clip(0, 255).astype(np.uint8))
-    video = LosslessVideo(path, images[0], 30.0)
+    video = LosslessVideo(RowFile(path), images[0], 30.0)
     for image, time_s in zip(images, times_s, strict=True):
         video.write(image, round(time_s * 1e9))
     video.close()
@@ -96,7 +97,7 @@ def test_slices_and_read_only_pictures_are_taken_as_they_are(tmp_path: Path) -> 
 def test_a_video_that_was_cut_anywhere_plays_up_to_there(tmp_path: Path) -> None:
     path, images = tmp_path / "v.mkv", [draw_person(0.1 * k, (64, 48)) for k in range(6)]
     ends = []
-    video = LosslessVideo(path, images[0], 30.0)
+    video = LosslessVideo(RowFile(path), images[0], 30.0)
     for k, image in enumerate(images):
         video.write(image, k * 10**8)
         ends.append(path.stat().st_size)  # each image is in the file when `write` returns
@@ -112,7 +113,7 @@ def test_a_video_that_was_cut_anywhere_plays_up_to_there(tmp_path: Path) -> None
 
 
 def test_another_size_is_refused(tmp_path: Path) -> None:
-    video = LosslessVideo(tmp_path / "v.mkv", np.zeros((4, 6, 3), np.uint8), 30.0)
+    video = LosslessVideo(RowFile(tmp_path / "v.mkv"), np.zeros((4, 6, 3), np.uint8), 30.0)
     with pytest.raises(RecordingError, match="follows others"):
         video.write(np.zeros((6, 4, 3), np.uint8), 0)
     video.close()

@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-
-from realtime.recording.row_file import RowFile
+from typing import Protocol
 
 _EBML_HEADER, _SEGMENT, _INFO, _TRACKS, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0x1F43B675
 _UNKNOWN_LENGTH = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 _FIRST_TRACK, _NO_OFFSET, _KEY_PICTURE = b"\x81", b"\x00\x00", b"\x80"
 
 
-class MatroskaFile(RowFile):
-    """Appends compressed frames to a new file; each is with the operating system when `add` returns.
+class GrowingFile(Protocol):
+    """Interface to a file that takes rows whole or not at all."""
+
+    @property
+    def path(self) -> Path:
+        """Path of the file."""
+
+    def append(self, row: bytes) -> None:
+        """Append bytes, and pass them to the operating system; OSError leaves the file unchanged."""
+
+    def close(self) -> None:
+        """Release the file; may be called twice."""
+
+
+class MatroskaFile:
+    """Appends compressed frames to an empty file; each is with the operating system when `add` returns.
 
     Args:
-        path: Path of the video; created, or emptied if it exists.
+        file: The file, which the caller closes.
         fourcc: Code of the codec, as in AVI files.
         extradata: Data that the codec's decoder needs.
         size_px: Width and height.
@@ -31,10 +44,10 @@ class MatroskaFile(RowFile):
     """
 
     def __init__(
-        self, path: Path, fourcc: bytes, extradata: bytes, size_px: tuple[int, int], rate_hz: float
+        self, file: GrowingFile, fourcc: bytes, extradata: bytes, size_px: tuple[int, int], rate_hz: float
     ) -> None:
-        super().__init__(path)
-        self.append(_header(fourcc, extradata, size_px, rate_hz))
+        self._file = file
+        self._file.append(_header(fourcc, extradata, size_px, rate_hz))
 
     def add(self, picture: bytes | memoryview, t_ns: int) -> None:
         """Append a compressed frame.
@@ -47,7 +60,7 @@ class MatroskaFile(RowFile):
             OSError: the frame does not fit; the file is unchanged.
         """
         block = _FIRST_TRACK + _NO_OFFSET + _KEY_PICTURE + bytes(picture)
-        self.append(_element(_CLUSTER, _integer(0xE7, t_ns) + _element(0xA3, block)))
+        self._file.append(_element(_CLUSTER, _integer(0xE7, t_ns) + _element(0xA3, block)))
 
 
 def _header(fourcc: bytes, extradata: bytes, size_px: tuple[int, int], rate_hz: float) -> bytes:

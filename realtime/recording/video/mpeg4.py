@@ -1,4 +1,7 @@
-"""The overlay video: a constant frame rate that follows the samples' true times."""
+"""MPEG-4 Part 2 in mp4 by OpenCV: a constant frame rate that follows the samples' true times.
+
+For installations without PyAV; browsers do not play it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.recording.private_file import make_private
+from realtime.recording.video.even_size import even_size, fitted
 
 MAX_REPEATED_S = 5.0
 """Longer pauses of the source are shortened in the video; the times of the angles are not affected."""
 
 
-class VideoFile:
+class Mpeg4Video:
     """Writes an mp4 (MPEG-4 Part 2, which every OpenCV build has) at one rate.
 
     OpenCV cannot write time stamps. Each image is therefore assigned to the video frame nearest its time: an
@@ -34,7 +37,7 @@ class VideoFile:
     def __init__(self, path: Path, rate_hz: float, size_px: tuple[int, int]) -> None:
         self.path = path
         self._rate_hz = rate_hz
-        self._size_px = size_px[0] // 2 * 2, size_px[1] // 2 * 2
+        self._size_px = even_size(size_px)
         self._next = 0
         self._offset = 0
         self._last: NDArray[np.uint8] | None = None
@@ -43,10 +46,6 @@ class VideoFile:
         self.left_out = 0
         """Number of omitted images, which came too soon after the one before."""
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
-        try:
-            make_private(path)
-        except OSError as error:
-            raise RecordingError(f"{path}: cannot write a video ({error.strerror})") from error
         # FFmpeg takes the start of a relative name such as trial:1/overlay.mp4 for a protocol.
         self._writer = cv2.VideoWriter(str(path.absolute()), fourcc, rate_hz, self._size_px)
         if not self._writer.isOpened():
@@ -73,7 +72,7 @@ class VideoFile:
             for _ in range(missing):
                 self._writer.write(self._last)
             self.repeated += missing
-        self._last = self._fitted(image)
+        self._last = fitted(image, self._size_px)
         self._writer.write(self._last)
         self._next += missing + 1
 
@@ -89,9 +88,3 @@ class VideoFile:
         # OpenCV reports no failure, but without its index an mp4 cannot be opened.
         if self._last is not None and not cv2.VideoCapture(str(self.path.absolute())).isOpened():
             raise RecordingError(f"{self.path}: the video could not be finished; is the disk full?")
-
-    def _fitted(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        width, height = self._size_px
-        if image.shape[0] // 2 * 2 != height or image.shape[1] // 2 * 2 != width:
-            return np.asarray(cv2.resize(image, self._size_px, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-        return np.ascontiguousarray(image[:height, :width])

@@ -6,21 +6,19 @@ time stamps at an even rate. Its reader reads the files written here.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.recording.huffyuv import FOURCC, HuffyuvEncoder
-from realtime.recording.matroska import MatroskaFile
+from realtime.recording.video.huffyuv import FOURCC, HuffyuvEncoder
+from realtime.recording.video.matroska import GrowingFile, MatroskaFile
 
 
 class LosslessVideo:
     """Writes images of one size with their true times, as HuffYUV in Matroska.
 
     Args:
-        path: Path of the video; created, or replaced.
+        file: An empty file, which `close` closes.
         first: The first image, which determines size and codes; it must also be passed to `write`.
         rate_hz: Nominal frame rate, for players.
 
@@ -28,12 +26,12 @@ class LosslessVideo:
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, first: NDArray[np.uint8], rate_hz: float) -> None:
-        self.path = path
+    def __init__(self, file: GrowingFile, first: NDArray[np.uint8], rate_hz: float) -> None:
+        self._file = file
         self._shape = first.shape
         self._encoder = HuffyuvEncoder(first)
         size_px = (first.shape[1], first.shape[0])
-        self._file = MatroskaFile(path, FOURCC, self._encoder.extradata, size_px, rate_hz)
+        self._frames = MatroskaFile(file, FOURCC, self._encoder.extradata, size_px, rate_hz)
 
     def write(self, image: NDArray[np.uint8], t_ns: int) -> None:
         """Add an image.
@@ -47,8 +45,10 @@ class LosslessVideo:
             OSError: the image does not fit; the video is unchanged.
         """
         if image.shape != self._shape:
-            raise RecordingError(f"{self.path}: an image of {image.shape} follows others of {self._shape}")
-        self._file.add(self._encoder.encode(image), t_ns)
+            raise RecordingError(
+                f"{self._file.path}: an image of {image.shape} follows others of {self._shape}"
+            )
+        self._frames.add(self._encoder.encode(image), t_ns)
 
     def close(self) -> None:
         """Release the file; may be called twice."""

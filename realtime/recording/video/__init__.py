@@ -1,0 +1,1 @@
+"""The videos of a recording: the overlay, and the camera's images without loss."""
