@@ -100,8 +100,9 @@ MAY_IMPORT = {
     ),
     "realtime.app.pages": "realtime realtime.app realtime.sources calib",
     "realtime.bench": (
-        "realtime realtime.sources realtime.pose realtime.estimators realtime.stream realtime.report "
-        "calib calib.tables engines engines.features engines.runtimes engines.blazepose engines.building"
+        "realtime realtime.sources realtime.pipeline realtime.pose realtime.estimators realtime.views "
+        "realtime.stream realtime.report calib calib.tables engines engines.features engines.runtimes "
+        "engines.blazepose engines.building"
     ),
     "realtime.study": (
         "realtime realtime.sources realtime.estimators realtime.recording realtime.report "

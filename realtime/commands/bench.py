@@ -23,6 +23,7 @@ BENCHMARKS = {
     "landmarks": "realtime.bench.estimator:measure_landmarks",
     "lifted": "realtime.bench.estimator:measure_lifted",
     "direct": "realtime.bench.estimator:measure_direct",
+    "views": "realtime.bench.views:measure",
     "stream": "realtime.bench.stream:measure",
     "engines": "realtime.bench.engines:measure",
     "synth": "train.synth.bench:measure",

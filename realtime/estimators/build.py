@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from engines.blazepose.detector import SearchRegion
     from engines.blazepose.tracker import BlazePose
     from realtime.estimators.lift_prior import LiftPrior
+    from realtime.estimators.patch_network import PatchNetwork
     from realtime.person.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
     from realtime.views.own_estimator import OwnEstimator
@@ -129,6 +130,7 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
     from engines.blazepose.tracker import BlazePose
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
+    from realtime.estimators.patch_network import PatchNetwork
     from realtime.views.estimator import ViewsEstimator
 
     name = options.estimator or default_estimator(options.skeleton_path)
@@ -148,17 +150,21 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
         if name == "landmarks"
         else [LiftPrior(LiftNetwork(skeleton, camera, lifter_path)) for camera in rig.cameras]
     )
+    patches = PatchNetwork(shipped_patches_path()) if options.patches and priors is not None else None
     return ViewsEstimator(
         skeleton,
         rig,
         [BlazePose(landmark_path, detector_path) for _ in rig.cameras],
         _make_layer(name, options, skeleton, rig.cameras[0]),
         priors=priors,
+        patches=patches,
         height_m=options.height_m,
         scale_factors=None if subject is None else subject.scale_factors,
         learns_person=options.neutral is not Neutral.OFF,
         own=[
-            _make_of_one_view(name, options, skeleton, camera, subject, None if priors is None else priors[k])
+            _make_of_one_view(
+                name, options, skeleton, camera, subject, None if priors is None else priors[k], patches
+            )
             for k, camera in enumerate(rig.cameras if keeps_each else ())
         ],
     )
@@ -183,6 +189,7 @@ def _make_of_one_view(
     camera: CameraCalibration,
     subject: KnownSubject | None,
     prior: LiftPrior | None,
+    patches: PatchNetwork | None,
 ) -> OwnEstimator:
     """What one of several views gives alone: the estimator of a single camera, told the landmarks."""
     from realtime.estimators.landmarks import LandmarksEstimator
@@ -200,6 +207,7 @@ def _make_of_one_view(
         options.height_m,
         subject,
         prior=prior,
+        patches=patches,
         learns_person=options.neutral is not Neutral.OFF,
     )
     return OwnEstimator(landmarks, estimator)

@@ -1,15 +1,16 @@
 """Error over the number of views, on synthetic people whose pose is known, as a curve.
 
-`python -m realtime.estimators.views_error FOLDER` reads what `python -m train.blazepose.views FOLDER` wrote,
-and draws `realtime/docs/views.svg`.
+`python -m realtime.estimators.views_error FOLDER` reads what `kinecast train lift-clips --views 4 --held-out
+--out FOLDER` wrote, and draws `realtime/docs/views.svg`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,13 +20,16 @@ from calib.rig import make_rig
 from calib.skeleton import Skeleton, load_skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.preprocess import Roi
-from engines.shipped import shipped_lifter_path
+from engines.shipped import shipped_lifter_path, shipped_patches_path
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
-from realtime.pose.landmark_model import build_landmark_model
+from realtime.estimators.patch_network import PatchNetwork
+from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
+from realtime.pose.leg_sides import LegSides
 from realtime.views.personal_solver import ViewsPersonalSolver
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
 Clip = Mapping[str, NDArray[np.generic]]
 
 PLOT_PATH = Path(__file__).parents[1] / "docs" / "views.svg"
@@ -37,11 +41,38 @@ CURVES = {
 SETTLED = 3
 """Frames at the beginning that do not count."""
 COLOURS = ("#2f6fb0", "#3f9a6a", "#b0702f")
-STYLE = "<style>text{font:11px sans-serif;fill:#333}</style>"
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 460, 240, 44, 16, 34
 
 
-def errors_deg(clip: Clip, n_views: int, skeleton: Skeleton) -> Array:
+Seen = Sequence[Sequence[BlazePoseResult | None]]
+"""What is seen in each view of a clip, frame by frame; None where nobody is."""
+
+
+def seen_of(clip: Clip, images: Iterable[Image] = (), patches: PatchNetwork | None = None) -> Seen:
+    """What `ViewsEstimator` sees in each view: legs on their own sides, and the points of patches.
+
+    Args:
+        clip: Landmarks, cameras and the truth.
+        images: Images of all frames of the first view, then of the next; needed with `patches`.
+        patches: Network that looks at patches around the landmarks; None leaves them out.
+    """
+    t_ns = [round(1e9 * t_s) for t_s in np.asarray(clip["t_s"], np.float64).tolist()]
+    sides = LegSides()
+    remaining, seen = iter(images), []
+    for view in range(len(clip["T_ground_cam"])):
+        sides.reset()
+        row: list[BlazePoseResult | None] = []
+        for frame, at_ns in enumerate(t_ns):
+            image, found = next(remaining, None), result_of(clip, view, frame)
+            kept = None if found is None else sides.keep(at_ns, found)
+            if patches is not None and kept is not None and image is not None:
+                kept = patches.look(image, kept)
+            row.append(kept)
+        seen.append(row)
+    return seen
+
+
+def errors_deg(clip: Clip, seen: Seen, n_views: int, skeleton: Skeleton, model: LandmarkModel) -> Array:
     """Mean absolute error of each coordinate over a clip, estimated from its first views. Shape: (n_q,)."""
     k = float(np.asarray(clip["side_px"]))
     cameras = [
@@ -52,12 +83,12 @@ def errors_deg(clip: Clip, n_views: int, skeleton: Skeleton) -> Array:
     ]
     make_rig(cameras)
     priors = [LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path())) for camera in cameras]
-    solver = ViewsPersonalSolver(skeleton, build_landmark_model(skeleton), cameras, priors)
+    solver = ViewsPersonalSolver(skeleton, model, cameras, priors)
     apart = []
     for frame, t_s in enumerate(np.asarray(clip["t_s"], np.float64).tolist()):
-        seen = [result_of(clip, view, frame) if view < n_views else None for view in range(len(cameras))]
-        if any(one is not None for one in seen):
-            q = solver.solve(round(1e9 * t_s), seen).found.q
+        given = [one[frame] if view < n_views else None for view, one in enumerate(seen)]
+        if any(one is not None for one in given):
+            q = solver.solve(round(1e9 * t_s), given).found.q
             apart.append((np.degrees(q - clip["q"][frame]) + 180.0) % 360.0 - 180.0)
     return np.asarray(np.abs(apart[SETTLED:]).mean(0), dtype=np.float64)
 
@@ -128,19 +159,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and draw; see the module."""
     (folder,) = sys.argv[1:] if arguments is None else arguments
     skeleton = load_skeleton()
-    paths = sorted(path for path in Path(folder).glob("views-*.npz") if "partial" not in path.name)
-    clips = [dict(np.load(path)) for path in paths]
+    model, patches = build_landmark_model(skeleton, with_points=True), PatchNetwork(shipped_patches_path())
+    clips = [dict(np.load(path)) for path in sorted(Path(folder).glob("views-*.npz"))]
+    seen = [
+        seen_of(clip, stored_images(path), patches)
+        for clip, path in zip(clips, sorted(Path(folder).glob("images/views-*.npz")), strict=True)
+    ]
     means: dict[str, list[float]] = {name: [] for name in CURVES}
     n_most = clips[0]["T_ground_cam"].shape[0]
     for n_views in range(1, n_most + 1):
-        found = np.mean([errors_deg(clip, n_views, skeleton) for clip in clips], axis=0)
+        errors = [
+            errors_deg(clip, one, n_views, skeleton, model) for clip, one in zip(clips, seen, strict=True)
+        ]
         for name, coordinates in CURVES.items():
             index = [skeleton.coordinate_index(coordinate) for coordinate in coordinates]
-            means[name].append(float(found[index].mean()))
+            means[name].append(float(np.mean(errors, axis=0)[index].mean()))
         print(n_views, {name: round(values[-1], 2) for name, values in means.items()}, flush=True)
     words = f"degrees (mean absolute error) over views; {len(clips)} clips"
     PLOT_PATH.write_text(draw(means, words), encoding="utf-8")
     return 0
+
+
+def stored_images(path: Path) -> Iterator[Image]:
+    """The BGR images of a clip, from its file of JPEGs."""
+    stored = np.load(path)
+    for jpeg in np.split(stored["jpeg"], np.cumsum(stored["n_bytes"])[:-1]):
+        yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
 if __name__ == "__main__":

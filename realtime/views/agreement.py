@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
-from engines.blazepose.pose_landmark import ANKLES, HIPS, KNEES, SHOULDERS
+from engines.blazepose.pose_landmark import ANKLES, HIPS, KNEES, N_LANDMARKS, SHOULDERS
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.pose.observation import reachable_rays, solve_translation, trust, world_in_camera
 
@@ -54,9 +54,9 @@ class ViewedPerson:
     @classmethod
     def of(cls, result: BlazePoseResult, camera: CameraCalibration) -> ViewedPerson:
         """The person that a network found in the image of a camera."""
-        R, world_m = camera.T_ground_cam[:3, :3], world_in_camera(result, camera)
-        rays, is_reached = reachable_rays(result.landmarks_px[:, :2], camera.intrinsics)
-        weights = trust(result) * is_reached
+        R, world_m = camera.T_ground_cam[:3, :3], world_in_camera(result, camera)[:N_LANDMARKS]
+        rays, is_reached = reachable_rays(result.landmarks_px[:N_LANDMARKS, :2], camera.intrinsics)
+        weights = trust(result)[:N_LANDMARKS] * is_reached
         return cls(
             eye_m=camera.T_ground_cam[:3, 3],
             rays=rays / np.linalg.norm(rays, axis=1, keepdims=True) @ R.T,
@@ -134,7 +134,7 @@ def triangulate(views: Sequence[ViewedPerson]) -> tuple[Array, Array]:
     Returns:
         Points in ground, and the least weight of each among the views. Shapes: (33, 3), (33,).
     """
-    information, pull = np.zeros((33, 3, 3)), np.zeros((33, 3))
+    information, pull = np.zeros((N_LANDMARKS, 3, 3)), np.zeros((N_LANDMARKS, 3))
     for view in views:
         across = np.eye(3) - view.rays[:, :, None] * view.rays[:, None, :]
         across *= np.maximum(view.weights, 1e-3)[:, None, None]

@@ -18,6 +18,7 @@ from realtime.person.personal_solver import PosePrior
 from realtime.pose.certainty import Certainty
 from realtime.pose.estimate import Estimate
 from realtime.pose.landmark_model import build_landmark_model
+from realtime.pose.leg_sides import LegSides
 from realtime.pose.observation import bounding_box
 from realtime.pose.skeletal_layer import SkeletalLayer
 from realtime.sample import Frame, PoseSample, Status
@@ -47,6 +48,13 @@ class LandmarkTracker(Protocol):
         """Landmarks in a region, whether or not somebody is there."""
 
 
+class Patches(Protocol):
+    """Looks a second time at parts of an image."""
+
+    def look(self, image: Image, seen: BlazePoseResult) -> BlazePoseResult:
+        """The landmarks of an image, followed by the points of its patches."""
+
+
 class ViewsEstimator:
     """Moments to pose samples: landmarks in every view, one skeleton that fits all.
 
@@ -59,6 +67,7 @@ class ViewsEstimator:
         trackers: Landmark networks, one for each camera, since each remembers where the person was.
         layer: Last stage: smoothing, limits and forward kinematics.
         priors: Source of the expected pose of each view; None takes the prior of human posture.
+        patches: Network that looks at patches around the landmarks; for kinecast's own skeleton.
         height_m: Stature of the person, if known.
         scale_factors: Scale factors of the person, if measured. Shape: (n_bodies, 3).
         learns_person: Whether landmark offsets are learned when the person stands in the neutral pose.
@@ -73,6 +82,7 @@ class ViewsEstimator:
         layer: SkeletalLayer,
         *,
         priors: Sequence[PosePrior] | None = None,
+        patches: Patches | None = None,
         height_m: float | None = None,
         scale_factors: Array | None = None,
         learns_person: bool = True,
@@ -84,7 +94,9 @@ class ViewsEstimator:
         self._trackers, self._layer = list(trackers), layer
         intrinsics = [camera.intrinsics for camera in rig.cameras]
         self._tiles = Tiles(tuple((k.width_px, k.height_px) for k in intrinsics))
-        self._model = build_landmark_model(skeleton)
+        self._patches = patches
+        self._sides = [LegSides() for _ in self._trackers]
+        self._model = build_landmark_model(skeleton, with_points=patches is not None)
         self._solver = ViewsPersonalSolver(
             skeleton,
             self._model,
@@ -112,13 +124,15 @@ class ViewsEstimator:
     def warm_up(self) -> None:
         """Take an empty frame through every stage; see `realtime.sample.Estimator`."""
         image = self._tiles.join([None] * len(self._trackers))
+        images: list[Image | None] = []
         results: list[BlazePoseResult | None] = []
         for tracker, (width, height) in zip(self._trackers, self._tiles.sizes_px, strict=True):
             one = np.ascontiguousarray(image[:height, :width])
             tracker.step(one)
+            images.append(one)
             results.append(tracker.run_roi(one, letterbox_roi(width, height)))
         if any(result is not None for result in results):
-            estimate, _ = self._solve(0, results)
+            estimate, _ = self._solve(0, self._look(0, images, results))
             # A layer of its own, so that the reported lag is that of real frames.
             SkeletalLayer(self.skeleton).step(Frame(0, 0, image), estimate, {})
         for own, result in zip(self._own, results, strict=False):
@@ -155,7 +169,11 @@ class ViewsEstimator:
         images = self._tiles.split(frame.image)
         results = self._track(frame, images)
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
-        sample = replace(self._estimate(frame, results, stage_ns), view_t_ns=frame.view_t_ns)
+        start_ns = time.perf_counter_ns()
+        looked = self._look(frame.t_capture_ns, images, results)
+        if self._patches is not None:
+            stage_ns["patches"] = time.perf_counter_ns() - start_ns
+        sample = replace(self._estimate(frame, looked, stage_ns), view_t_ns=frame.view_t_ns)
         if not self._own:
             return sample
         own = [
@@ -189,6 +207,20 @@ class ViewsEstimator:
                 results.append(tracker.step(image, frame.t_capture_ns))
         return results
 
+    def _look(
+        self, t_ns: int, images: Sequence[Image | None], results: Sequence[BlazePoseResult | None]
+    ) -> list[BlazePoseResult | None]:
+        """The landmarks of each view with legs on their own sides, and the points of patches."""
+        looked: list[BlazePoseResult | None] = []
+        for image, result, sides in zip(images, results, self._sides, strict=True):
+            if result is None:
+                sides.reset()
+                looked.append(None)
+                continue
+            kept = sides.keep(t_ns, result)
+            looked.append(kept if self._patches is None or image is None else self._patches.look(image, kept))
+        return looked
+
     def _lost(self, frame: Frame, stage_ns: dict[str, int]) -> PoseSample:
         self._solver.forget_moment()
         self._certainty.reset()
@@ -198,6 +230,8 @@ class ViewsEstimator:
         return self._layer.lost(frame, stage_ns)
 
     def _forget_person(self) -> None:
+        for sides in self._sides:
+            sides.reset()
         self._solver.forget_person()
         self._certainty.reset()
         self._layer.reset()

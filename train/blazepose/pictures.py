@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
@@ -148,8 +148,8 @@ def read_images(path: Path) -> Iterator[Image]:
         yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
-def _save_images(path: Path, images: list[Image]) -> None:
-    """Keep images as JPEG, before the rows, whose file says that both are complete."""
+def save_images(path: Path, images: Sequence[Image]) -> None:
+    """Keep the BGR images of a file as JPEG, before the file itself, which says that both are complete."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     jpegs = [cv2.imencode(".jpg", np.ascontiguousarray(image), quality)[1].ravel() for image in images]
     jpeg = np.concatenate(jpegs) if jpegs else np.zeros(0, np.uint8)
@@ -174,5 +174,5 @@ def _make_file(folder: Path, recipe: Recipe, start: int) -> None:
             rows.append(row)
             images.append(image)
     path = _file(folder, recipe, start)
-    _save_images(path, images)
+    save_images(path, images)
     LiftData.from_rows(rows).save(path)

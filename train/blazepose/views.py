@@ -1,66 +1,119 @@
 """Synthetic people seen by several cameras at once, and what BlazePose sees of them in each.
 
-`python -m train.blazepose.views OUT` writes one file a clip. `realtime.views.error_curve` measures on them
-what each further view is worth.
+`train.fusion` trains on these clips, and `realtime.estimators.views_error` measures on those of held-out
+people what each further view is worth.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration, Intrinsics
+from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
-from train.errors import TrainError
+from train.blazepose.data import CLIP_PX
+from train.blazepose.pictures import lift_tools, make_files, save_images
+from train.files import save_arrays
 from train.scene.cameras import Framing, View, crop_similarity, look_at
 from train.scene.studio import Scene
 from train.synth.people import PeopleStream, Person
+from train.synth.stream import Recipe
 
 Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
 
-SIDE_PX = 384
+SIDE_PX = CLIP_PX
 """Side of the square images."""
 RATE_HZ, CLIP_S = 8.0, 3.0
+"""Frames a second, unless asked otherwise: fewer show more people for the same work."""
 ACTIVITIES = ("squat", "walk", "bend", "lunge", "reach", "balance", "march", "raise_arms")
 """Taken in turn. None hides the person behind furniture."""
 APART_DEG = (50.0, 110.0)
 """Turn about the person from each camera to the next."""
 HEIGHT_M, DISTANCE_M, FOV_DEG = (0.8, 2.2), (3.0, 4.2), (50.0, 70.0)
-FIELDS = ("landmarks_px", "world_m", "visibility", "presence", "score", "auxiliary_px", "detected")
+FIELDS: dict[str, tuple[int, ...]] = {
+    "landmarks_px": (N_LANDMARKS, 3),
+    "world_m": (N_LANDMARKS, 3),
+    "visibility": (N_LANDMARKS,),
+    "presence": (N_LANDMARKS,),
+    "score": (),
+    "auxiliary_px": (2, 3),
+    "detected": (),
+}
+"""What is kept of a result, and its shape."""
 _VIEWS = 7
 """Tag of the random generator's key, to keep it apart from other uses of the same seed."""
 
 
-def film_views(people: PeopleStream, number: int, n_views: int) -> dict[str, NDArray[np.generic]]:
-    """One clip of somebody, seen by several cameras, as the arrays of its file.
+def make_views_clips(
+    folder: Path, recipe: Recipe, n_clips: int, n_views: int, rate_hz: float, workers: int,
+    cluster: str | None = None,
+) -> Iterator[int]:  # fmt: skip
+    """Write the missing files of clips seen by several cameras, one file per clip, its images beside it.
+
+    Args:
+        folder: Folder of the files; complete ones are kept.
+        recipe: Description of the people, in images of `SIDE_PX`.
+        n_clips: Number of clips in the folder at the end.
+        n_views: Number of cameras.
+        rate_hz: Frames a second.
+        workers: Number of processes.
+        cluster: Address of a Ray cluster that does the work instead.
+
+    Yields:
+        The number of finished clips, after each.
+
+    Raises:
+        TrainError: the folder cannot be written, or backgrounds or motions are missing.
+    """
+    numbers = [k for k in range(n_clips) if not _file(folder, recipe, k).exists()]
+    done = n_clips - len(numbers)
+    make = partial(_make_file, folder, recipe, n_views, rate_hz)
+    for _ in make_files(folder, make, numbers, workers, cluster):
+        done += 1
+        yield done
+
+
+def film_views(
+    people: PeopleStream, blazepose: BlazePose, number: int, n_views: int, rate_hz: float = RATE_HZ
+) -> tuple[dict[str, NDArray[np.generic]], list[Image]]:
+    """One clip of somebody, seen by several cameras: the arrays of its file, and its images.
 
     Args:
         people: Source of people, in images of `SIDE_PX`.
+        blazepose: Finds the person in each view, one after another.
         number: Number of the clip.
         n_views: Number of cameras.
+        rate_hz: Frames a second.
+
+    Returns:
+        Arrays, and BGR images of all frames of the first view, then of the next.
     """
     rng = np.random.default_rng([*people.key, _VIEWS, number])
-    person = _person(people, rng, ACTIVITIES[number % len(ACTIVITIES)])
+    person = _person(people, rng, ACTIVITIES[number % len(ACTIVITIES)], rate_hz)
     places_m = np.array([list(_anchors(person, frame).values()) for frame in range(person.motion.n_frames)])
     views = [_view(places_m, bearing, rng) for bearing in _bearings(rng, n_views)]
     scene = people.clip_scene(person, rng, Framing.FULL_BODY)
     columns: dict[str, list[NDArray[np.generic]]] = {}
+    images: list[Image] = []
     for view in views:
-        blazepose = BlazePose()
+        shot = replace(scene, view=view)
+        images += [_image(people, person, frame, rng, shot) for frame in range(person.motion.n_frames)]
+        blazepose.reset()
         seen = [
-            blazepose.step(_image(people, person, frame, rng, replace(scene, view=view)), round(1e9 * t_s))
-            for frame, t_s in enumerate(person.motion.t_s.tolist())
+            blazepose.step(image, round(1e9 * t_s))
+            for image, t_s in zip(images[-person.motion.n_frames :], person.motion.t_s.tolist(), strict=True)
         ]
         for name, values in _as_arrays(seen).items():
             columns.setdefault(name, []).append(values)
     arrays = {name: np.stack(values) for name, values in columns.items()}
-    return arrays | {
+    about: dict[str, NDArray[np.generic]] = {
         "T_ground_cam": np.stack([view.camera.T_ground_cam for view in views]),
         "fov_px": np.array([view.camera.intrinsics.fx for view in views]),
         "side_px": np.array(SIDE_PX),
@@ -70,13 +123,14 @@ def film_views(people: PeopleStream, number: int, n_views: int) -> dict[str, NDA
         "height_m": np.array(people.pool.model.shape(person.puppet.adult).stature_m),
         "activity": np.array(person.motion.name),
     }
+    return arrays | about, images
 
 
-def _person(people: PeopleStream, rng: np.random.Generator, activity: str) -> Person:
+def _person(people: PeopleStream, rng: np.random.Generator, activity: str, rate_hz: float) -> Person:
     person = people.draw_person(rng, duration_s=0.5, fps=RATE_HZ)
     factors = person.puppet.scale_factors
     motion = people.library.sample(
-        rng, duration_s=CLIP_S, fps=RATE_HZ, scale_factors=factors, activity=activity
+        rng, duration_s=CLIP_S, fps=rate_hz, scale_factors=factors, activity=activity
     )
     return replace(person, motion=motion)
 
@@ -110,24 +164,22 @@ def _view(places_m: Array, bearing_deg: float, rng: np.random.Generator) -> View
     return View(camera, whole, SIDE_PX, Framing.FULL_BODY)
 
 
-def _image(
-    people: PeopleStream, person: Person, frame: int, rng: np.random.Generator, scene: Scene
-) -> NDArray[np.uint8]:
+def _image(people: PeopleStream, person: Person, frame: int, rng: np.random.Generator, scene: Scene) -> Image:
     picture = people.render(scene, person, frame, rng, scene.view).picture
     return np.ascontiguousarray(picture.image[..., ::-1])
 
 
 def _as_arrays(seen: Sequence[BlazePoseResult | None]) -> dict[str, NDArray[np.generic]]:
     """Landmarks of one view as arrays over frames; those without a person are NaN."""
-    given = next((one for one in seen if one is not None), None)
-    if given is None:
-        raise TrainError("BlazePose never found the person; draw another clip")
-
-    def value(one: BlazePoseResult | None, name: str) -> Array:
-        like = np.asarray(getattr(given, name), dtype=np.float64)
-        return np.full_like(like, np.nan) if one is None else np.asarray(getattr(one, name), np.float64)
-
-    arrays = {name: np.stack([value(one, name) for one in seen]) for name in FIELDS}
+    arrays: dict[str, NDArray[np.generic]] = {
+        name: np.stack(
+            [
+                np.full(shape, np.nan) if one is None else np.asarray(getattr(one, name), dtype=np.float64)
+                for one in seen
+            ]
+        )
+        for name, shape in FIELDS.items()
+    }
     rois = [
         [np.nan] * 4
         if one is None
@@ -137,27 +189,13 @@ def _as_arrays(seen: Sequence[BlazePoseResult | None]) -> dict[str, NDArray[np.g
     return arrays | {"roi": np.array(rois)}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write clips; see the module."""
-    parser = argparse.ArgumentParser(prog="python -m train.blazepose.views", description=__doc__)
-    parser.add_argument("out", type=Path, help="folder of the clips; complete ones are kept")
-    parser.add_argument("--clips", type=int, default=24, help="default: %(default)s")
-    parser.add_argument("--views", type=int, default=4, help="cameras of each clip; default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, help="default: %(default)s")
-    args = parser.parse_args(arguments)
-    args.out.mkdir(parents=True, exist_ok=True)
-    people = PeopleStream(args.seed, held_out=True, size_px=SIDE_PX)
-    for number in range(args.clips):
-        path = args.out / f"views-{args.seed:04d}-{number:04d}.npz"
-        if path.exists():
-            continue
-        arrays = film_views(people, number, args.views)
-        partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-        print(f"{path.name}: {arrays['activity']}", flush=True)
-    return 0
+def _file(folder: Path, recipe: Recipe, number: int) -> Path:
+    return folder / f"views-{recipe.seed:04d}-{number:04d}.npz"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _make_file(folder: Path, recipe: Recipe, n_views: int, rate_hz: float, number: int) -> None:
+    people, blazepose = lift_tools(recipe)
+    arrays, images = film_views(people, blazepose, number, n_views, rate_hz)
+    path = _file(folder, recipe, number)
+    save_images(path, images)
+    save_arrays(path, arrays, compress=True)

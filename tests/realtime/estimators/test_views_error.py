@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calib.skeleton import load_skeleton
-from realtime.estimators.views_error import draw, errors_deg, result_of
+from realtime.estimators.views_error import draw, errors_deg, result_of, seen_of
 from realtime.pose.landmark_model import build_landmark_model
 from tests.support.rigs import person, ring, seen
 
@@ -34,7 +34,7 @@ def test_a_clip_of_exact_landmarks_has_small_errors_with_two_views() -> None:
         "q": np.tile(q, (6, 1)),
     }
     knee = skeleton.coordinate_index("knee_angle_r")
-    assert errors_deg(clip, 2, skeleton)[knee] < 12.0
+    assert errors_deg(clip, seen_of(clip), 2, skeleton, model)[knee] < 12.0
     clip["score"][1, 2] = np.nan
     assert result_of(clip, 1, 2) is None and result_of(clip, 0, 2) is not None
 

@@ -8,6 +8,7 @@ import pytest
 from calib.camera import CameraCalibration, Intrinsics
 from calib.kinematics import joint_centres
 from engines.blazepose.pose_landmark import HIPS
+from engines.blazepose.tracker import BlazePose
 from tests.support.published import published
 from train.blazepose import views
 from train.bodies.puppet import PuppetPool
@@ -19,8 +20,9 @@ def test_all_cameras_of_a_clip_see_the_same_person(pool: PuppetPool, monkeypatch
     published("pose_detection")
     monkeypatch.setattr(views, "CLIP_S", 0.4)
     people = PeopleStream(3, pool=pool, size_px=views.SIDE_PX)
-    clip = views.film_views(people, 0, 2)
+    clip, images = views.film_views(people, BlazePose(n_threads=1), 0, 2)
     skeleton, side = pool.skeleton, views.SIDE_PX
+    assert len(images) == 2 * len(clip["q"]) and images[0].shape == (side, side, 3)
     assert str(clip["activity"]) == "squat" and clip["T_ground_cam"].shape == (2, 4, 4)
     for view, (f, T) in enumerate(zip(clip["fov_px"], clip["T_ground_cam"], strict=True)):
         camera = CameraCalibration(Intrinsics(side, side, f, f, 0.5 * side, 0.5 * side), T)
