@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,16 @@ def load_skeleton(path: Path | None = None) -> Skeleton:
     Raises:
         OsimError: the file cannot be read, is malformed, or uses something unsupported.
     """
-    path = default_skeleton_path() if path is None else Path(path)
+    return _own_skeleton() if path is None else _read_skeleton(Path(path))
+
+
+@lru_cache(maxsize=1)
+def _own_skeleton() -> Skeleton:
+    """Read once: nothing in it can be changed, so that all may have the same."""
+    return _read_skeleton(default_skeleton_path())
+
+
+def _read_skeleton(path: Path) -> Skeleton:
     try:
         return build_skeleton(load_osim(path))
     except SkeletonError as error:

@@ -166,11 +166,12 @@ def open_file(
     """
     outputs, states = [t.name for t in spec.outputs], [t.name for t in spec.states]
     if runtime is Runtime.OPENVINO:
-        from engines.runtimes.openvino_engine import OpenvinoEngine, read_network, with_inner_states
+        from engines.runtimes.openvino_engine import OpenvinoEngine
 
         return OpenvinoEngine(
-            with_inner_states(read_network(path), states),
+            path,
             outputs=None if states else outputs,
+            states=states,
             device=unit.upper(),
             precision=_hint(precision, unit),
             n_threads=n_threads,

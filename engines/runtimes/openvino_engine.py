@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
+from engines.runtimes.compiled_networks import identity, lent
 from engines.runtimes.engine import fill
 from engines.runtimes.weight_compression import with_int8_weights
 from engines.spec import NEXT
@@ -28,10 +31,13 @@ class OpenvinoEngine:
         model: Model file, or an `openvino.Model`.
         outputs: Tensor names to compute, in this order; branches that only others need are cut off.
             None: all of them.
+        states: Inputs that the network's own output, named with `NEXT`, feeds on the next call; they are kept
+            inside.
         device: OpenVINO device name.
         precision: The inference precision: `f32`, `bf16` or `f16`. `f32` gives the same numbers on every CPU
             that takes the same code path; the others are faster where the CPU has instructions for them.
-        n_threads: CPU threads; None leaves the choice to OpenVINO (one a physical core).
+        n_threads: CPU threads; None takes `OMP_NUM_THREADS`, as other libraries do, and without it leaves the
+            choice to OpenVINO (one a physical core). Their number does not change the results.
         int8_weights: Whether large matrices are kept in 8 bits (`engines.runtimes.weight_compression`).
 
     Raises:
@@ -44,6 +50,7 @@ class OpenvinoEngine:
         model: Path | Any,
         *,
         outputs: Sequence[str] | None = None,
+        states: Sequence[str] = (),
         device: str = "CPU",
         precision: str = "f32",
         n_threads: int | None = None,
@@ -58,21 +65,14 @@ class OpenvinoEngine:
                 value=precision,
                 accepted=PRECISIONS,
             )
-        core = shared_core()
-        network = read_network(model) if isinstance(model, str | Path) else model
-        if outputs is not None:
-            network = _cut(network, outputs)
-        config = _config(device, precision, n_threads)
-        if int8_weights:
-            network = with_int8_weights(network)
-            # Activations stay as they are: in 8 bits they would change with the processor.
-            config["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
-        try:
-            compiled = core.compile_model(network, device, config)
-        except RuntimeError as error:
-            raise EngineError(
-                f"OpenVINO cannot compile the network for {device}: {_first_line(error)}"
-            ) from error
+        names = None if outputs is None else tuple(outputs)
+        n_threads = _threads_of_environment() if n_threads is None else n_threads
+        wanted = _Wanted(names, tuple(states), device, precision, n_threads, int8_weights)
+        if isinstance(model, str | Path):
+            path = _checked_file(Path(model))
+            compiled = lent(self, (identity(path), wanted), lambda: wanted.compiled(read_network(path)))
+        else:
+            compiled = wanted.compiled(model)
         self._request = compiled.create_infer_request()
         self._inputs = tuple(
             self._request.get_input_tensor(k).data for k in range(_checked_static(compiled.inputs))
@@ -80,7 +80,7 @@ class OpenvinoEngine:
         self._outputs = tuple(
             self._request.get_output_tensor(k).data for k in range(_checked_static(compiled.outputs))
         )
-        self.description = _describe(openvino.__version__, core, compiled, device, precision)
+        self.description = _describe(openvino.__version__, shared_core(), compiled, device, precision)
 
     @property
     def inputs(self) -> tuple[NDArray[np.float32], ...]:
@@ -130,27 +130,43 @@ def read_network(path: str | Path) -> Any:
     Raises:
         EngineError: it is missing, of another kind, or damaged.
     """
-    if not Path(path).is_file():
-        raise EngineError(f"no model file at {path}")
-    # OpenVINO would let all its readers guess, and they complain on the console.
-    if Path(path).suffix not in SUFFIXES or not _is_plausible(Path(path)):
-        raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
     try:
-        return shared_core().read_model(path)
+        return shared_core().read_model(_checked_file(Path(path)))
     except RuntimeError as error:
         raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
 
 
-def with_inner_states(network: Any, states: Sequence[str]) -> Any:
-    """A network with its states inside, from call to call, instead of as inputs and outputs.
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be compiled of a network; fields as the arguments of `OpenvinoEngine`."""
 
-    Args:
-        network: An `openvino.Model`, changed in place.
-        states: Inputs that the network's own output, named with `NEXT`, feeds on the next call.
+    outputs: tuple[str, ...] | None
+    states: tuple[str, ...]
+    device: str
+    precision: str
+    n_threads: int | None
+    int8_weights: bool
 
-    Raises:
-        EngineError: it lacks one of these tensors.
-    """
+    def compiled(self, network: Any) -> Any:
+        """The compiled network; what is given may be changed."""
+        network = _with_inner_states(network, self.states)
+        if self.outputs is not None:
+            network = _cut(network, self.outputs)
+        config = _config(self.device, self.precision, self.n_threads)
+        if self.int8_weights:
+            network = with_int8_weights(network)
+            # Activations stay as they are: in 8 bits they would change with the processor.
+            config["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = 0
+        try:
+            return shared_core().compile_model(network, self.device, config)
+        except RuntimeError as error:
+            raise EngineError(
+                f"OpenVINO cannot compile the network for {self.device}: {_first_line(error)}"
+            ) from error
+
+
+def _with_inner_states(network: Any, states: Sequence[str]) -> Any:
+    """A network with its states inside, from call to call, instead of as inputs and outputs."""
     from openvino.passes import MakeStateful, Manager
 
     if states:
@@ -162,6 +178,15 @@ def with_inner_states(network: Any, states: Sequence[str]) -> Any:
         manager.register_pass(MakeStateful({name: name + NEXT for name in states}))
         manager.run_passes(network)
     return network
+
+
+def _checked_file(path: Path) -> Path:
+    if not path.is_file():
+        raise EngineError(f"no model file at {path}")
+    # OpenVINO would let all its readers guess, and they complain on the console.
+    if path.suffix not in SUFFIXES or not _is_plausible(path):
+        raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
+    return path
 
 
 def _is_plausible(path: Path) -> bool:
@@ -202,6 +227,12 @@ def _config(device: str, precision: str, n_threads: int | None) -> dict[str, Any
     if n_threads is not None:
         config["INFERENCE_NUM_THREADS"] = n_threads
     return config
+
+
+def _threads_of_environment() -> int | None:
+    """What worker processes are told, such as Ray's, each of which has a share of the cores."""
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
 def _describe(version: str, core: Any, compiled: Any, device: str, precision: str) -> str:

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+
 from engines.cluster import Demands, Lost, Tasks, connected
 from realtime.study.outcome import Outcome, TrialStatus
 from realtime.study.place import is_url
@@ -30,7 +32,7 @@ class RayEngine:
     def __init__(self, track: Track, *, address: str | None, workers: int, demands: Demands) -> None:
         self._stack = ExitStack()
         self._stack.enter_context(connected(address, demands, workers))
-        self._tasks: Tasks[Task, Outcome] = Tasks(_Worker(track, kinecast_version()), demands)
+        self._tasks: Tasks[Task, Outcome] = Tasks(_Worker(track, kinecast_version(), demands.cpus), demands)
 
     def submit(self, task: Task) -> None:
         """Have a task done at some time."""
@@ -57,6 +59,7 @@ class _Worker:
 
     track: Track
     version: str
+    cpus: float
 
     def __call__(self, task: Task) -> Outcome:
         """Do one task, unless this machine would do it otherwise."""
@@ -67,6 +70,8 @@ class _Worker:
         if not is_url(task.out) and not Path(task.out).is_dir():
             reason = "a machine does not see the results' folder; --out must be on storage that all share"
             return task.outcome(TrialStatus.FAILED, reason=reason)
+        # Ray limits other libraries by OMP_NUM_THREADS. More threads than cores wait for each other.
+        cv2.setNumThreads(max(1, round(self.cpus)))
         try:
             return do_task(task, self.track)
         except TrialInterrupted:  # this machine is being shut down: let another try

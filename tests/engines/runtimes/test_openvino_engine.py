@@ -78,6 +78,12 @@ def test_description_names_runtime_precision_and_threads() -> None:
     assert text.endswith("f32, 1 threads")
 
 
+@pytest.mark.parametrize(("said", "threads"), [("1", "1 threads"), ("none", "threads"), ("0", "threads")])
+def test_workers_are_told_their_threads(said: str, threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert OpenvinoEngine(make_network()).description.endswith(threads)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
