@@ -1,9 +1,10 @@
-"""Atomic writing of array files."""
+"""Array files: written whole or not at all, and by one process where several want the same."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,3 +29,23 @@ def save_arrays(path: Path, arrays: dict[str, NDArray[np.generic]], *, compress:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def made_once(path: Path, make: Callable[[], None]) -> None:
+    """Have a file made if it is absent, by one of the processes that want it; the others wait.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("wb") as lock:
+        try:
+            import fcntl
+        except ImportError:  # Windows: there each makes it, and the last stays
+            pass
+        else:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            make()

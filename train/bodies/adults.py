@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from train.bodies.anny_export import export_body_model
 from train.bodies.bodies import BodyModel, save_body_model
 from train.errors import TrainError
+from train.files import made_once
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +35,12 @@ def load_body_model(path: Path | None = None) -> BodyModel:
         TrainError: the file is not such an export, or Anny is needed and not installed.
     """
     path = default_body_model_path() if path is None else Path(path)
-    if not path.exists():
-        _log.info("exporting %d adult bodies to %s: a few minutes, once", N_ADULTS, path)
+
+    def export() -> None:
+        _log.info("exporting %d adult bodies to %s: a minute, once", N_ADULTS, path)
         save_body_model(export_body_model(N_ADULTS, N_COMPONENTS), path)
+
+    made_once(path, export)
     try:
         with np.load(path, allow_pickle=False) as file:
             return BodyModel(**{field.name: file[field.name] for field in fields(BodyModel)})

@@ -17,7 +17,7 @@ from train.bodies.bodies import BodyModel, BodyShape
 from train.bodies.fit import BodyFitter
 from train.bodies.skinning import Rig, build_rig, node_transforms, skin
 from train.errors import TrainError
-from train.files import save_arrays
+from train.files import made_once, save_arrays
 
 _log = logging.getLogger(__name__)
 
@@ -139,7 +139,8 @@ def _load_fits(
     shapes = model.scores.tobytes() + model.shape(0).vertices_m.tobytes()
     key = hashlib.sha256((skeleton.sha + _fit_code_hash()).encode() + shapes).hexdigest()[:16]
     path = model_path.with_name(f"fits_{key}.npz")
-    if not path.exists():
+
+    def fit() -> None:
         _log.info("fitting the skeleton to %d adults: a minute or two, once", model.n_adults)
         fitter = BodyFitter(skeleton, model)
         fits = [fitter.fit(model.shape(adult)) for adult in range(model.n_adults)]
@@ -150,6 +151,8 @@ def _load_fits(
                 "scale_factors": np.array([fit.scale_factors for fit in fits]),
             },
         )
+
+    made_once(path, fit)
     try:
         with np.load(path, allow_pickle=False) as file:
             return file["q_rest"], file["scale_factors"]
