@@ -15,6 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recordings", type=Path, nargs="+", metavar="DIR", help="made by kinecast replay VIDEO --out DIR"
     )
+    parser.add_argument(
+        "--videos", type=Path, action="append", default=[], metavar="DIR",
+        help="folder with the recordings' videos, here or below; may be given several times; default: beside "
+        "each recording, or its own, of --record-video",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="output folder")
     parser.add_argument(
         "--every",
@@ -31,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from train.direct.pseudo_labels import read_recording, write_pseudo_set
 
     skeleton = load_skeleton()
-    recordings = [read_recording(folder, skeleton) for folder in args.recordings]
+    recordings = [read_recording(folder, skeleton, args.videos) for folder in args.recordings]
     n = write_pseudo_set(recordings, skeleton, args.out, args.every)
     print(
         f"{args.out}: {n} images of {len(recordings)} recordings; train on them: "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from calib.skeleton import Skeleton
 from calib.tables.trc import MarkerTable, read_trc
 from engines.features.crop_rays import square_about
 from engines.preprocess import crop, crop_matrix
+from train.direct.recorded_video import RecordedVideo, find_video
 from train.errors import TrainError
 from train.scene.cameras import Framing
 from train.synth.folder import DESCRIPTION, SetDescription
@@ -47,7 +48,7 @@ N_SCALED_ROWS = 200
 class Recording:
     """A recording of one person by `kinecast replay` or `kinecast live`."""
 
-    video: Path
+    video: RecordedVideo
     camera: CameraCalibration
     rows: dict[int, tuple[Array, Array]]
     """Frame number -> coordinates in rad and m, and confidences."""
@@ -55,11 +56,16 @@ class Recording:
     """Shape: (n_bodies, 3)."""
 
 
-def read_recording(folder: Path, skeleton: Skeleton) -> Recording:
+def read_recording(folder: Path, skeleton: Skeleton, videos: Sequence[Path] = ()) -> Recording:
     """Read a recording's files.
 
+    Args:
+        folder: Folder of the recording.
+        skeleton: Skeleton that it must have been made with.
+        videos: Folders to look for its video in, before those about the recording.
+
     Raises:
-        TrainError: it is none, was made with another skeleton, or its video is gone.
+        TrainError: it is none, was made with another skeleton, or its video is not found.
         CalibError: its camera or markers cannot be read.
     """
     try:
@@ -72,9 +78,7 @@ def read_recording(folder: Path, skeleton: Skeleton) -> Recording:
         ) from error
     if report.get("skeleton_sha") != skeleton.sha:
         raise TrainError(f"{folder}: recorded with another skeleton; record it again without --skeleton")
-    video = Path(str(report.get("source", "")))
-    if not video.is_file():
-        raise TrainError(f"{folder}: its video {video} is gone; only recordings of video files can be used")
+    video = find_video(folder, str(report.get("source", "")), videos)
     tracked = [line for line in lines if line["status"] == "tracking"]
     rows = {int(line["frame_id"]): _row(line, skeleton) for line in tracked}
     times_s = np.array([float(line["time_s"]) for line in tracked])
@@ -122,23 +126,18 @@ def label_recording(recording: Recording, skeleton: Skeleton, every: int) -> Ite
         every: Take one of so many frames.
 
     Raises:
-        TrainError: the video cannot be read.
+        TrainError: the video cannot be read, or is another.
     """
-    capture = cv2.VideoCapture(str(recording.video.absolute()))  # a colon in a relative name is a protocol
-    if not capture.isOpened():
-        raise TrainError(f"{recording.video}: not a video that can be read")
-    try:
-        number = 0
-        while capture.grab():
-            row = recording.rows.get(number)
-            if number % every == 0 and row is not None and row[1].mean() >= MIN_CONFIDENCE:
-                ok, image = capture.retrieve()
-                picture = _picture(np.asarray(image, np.uint8), recording, skeleton, *row) if ok else None
-                if picture is not None:
-                    yield picture
-            number += 1
-    finally:
-        capture.release()
+    k = recording.camera.intrinsics
+    wanted = frozenset(
+        number
+        for number, (_, confidence) in recording.rows.items()
+        if number % every == 0 and confidence.mean() >= MIN_CONFIDENCE
+    )
+    for number, image in recording.video.frames(wanted, (k.width_px, k.height_px)):
+        picture = _picture(image, recording, skeleton, *recording.rows[number])
+        if picture is not None:
+            yield picture
 
 
 def _picture(
@@ -147,7 +146,7 @@ def _picture(
     """A square about the person with its labels; None where the estimate lies outside the image."""
     low, high = TRUSTED
     q_weight = np.clip((confidence - low) / (high - low), 0.0, 1.0)
-    about = About(recording.video.stem, SOURCE)
+    about = About(recording.video.path.stem, SOURCE)
     return label_image(image_bgr, skeleton, recording.camera, recording.scale_factors, q, q_weight, about)
 
 

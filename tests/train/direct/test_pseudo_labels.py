@@ -20,7 +20,7 @@ from realtime import cli  # noqa: E402
 from train.direct.augment import Augmentation  # noqa: E402
 from train.direct.examples import DirectExamples, collate  # noqa: E402
 from train.direct.layout import DirectLayout  # noqa: E402
-from train.direct.pseudo_labels import read_recording  # noqa: E402
+from train.direct.pseudo_labels import label_recording, read_recording  # noqa: E402
 from train.direct.sources import ShardPictures  # noqa: E402
 from train.errors import TrainError  # noqa: E402
 from train.synth.labels import EstimatedLabels  # noqa: E402
@@ -56,7 +56,7 @@ def write_recording(folder: Path) -> Path:
         status = "lost" if k == 3 else "tracking"
         lines.append(",".join([str(k), f"{k / 30:.6f}", status, *map(str, values), *map(str, confidence)]))
     (folder / "angles.csv").write_text("\n".join(lines) + "\n")
-    (folder / "report.json").write_text(json.dumps({"source": str(video), "skeleton_sha": SKELETON.sha}))
+    (folder / "report.json").write_text(json.dumps({"source": video.name, "skeleton_sha": SKELETON.sha}))
     save_camera(folder / "camera.json", CAMERA)
     factors = np.full((SKELETON.n_bodies, 3), SCALE)
     positions_m = np.stack([marker_positions(SKELETON, row, factors) for row in q])
@@ -124,7 +124,7 @@ def test_they_join_the_others_in_their_share(made: ShardPictures) -> None:
     ("damage", "complaint"),
     [
         ("angles.csv", "no finished recording"),
-        ("seen.avi", "its video .* is gone"),
+        ("seen.avi", "its video seen.avi is not beside it; .*--videos DIR"),
         ("report.json", "no finished recording"),
     ],
 )
@@ -141,3 +141,48 @@ def test_recordings_of_another_skeleton_are_refused(tmp_path: Path) -> None:
     (folder / "report.json").write_text(json.dumps(report))
     with pytest.raises(TrainError, match="another skeleton"):
         read_recording(folder, SKELETON)
+
+
+def as_lossless(folder: Path, first: int) -> None:
+    """Keep the video as `--record-video` does, with numbers from another than 0."""
+    (folder / "seen.avi").rename(folder / "video.mkv")
+    rows = "".join(f"{first + k},{k}\n" for k in range(N_FRAMES))
+    (folder / "video.csv").write_text("frame_id,time_ns\n" + rows)
+
+
+def grey_levels(folder: Path, *videos: Path) -> list[int]:
+    """Of the frames that are labelled: frame k has 10 k."""
+    recording = read_recording(folder, SKELETON, videos)
+    return [round(int(np.median(p.decoded("").image)), -1) for p in label_recording(recording, SKELETON, 4)]
+
+
+@pytest.mark.parametrize("place", ["recording", ".", "films", "films/deep/deeper"])
+def test_the_video_is_found_by_its_name(place: str, tmp_path: Path) -> None:
+    folder = write_recording(tmp_path / "recording")
+    there = tmp_path / place / "seen.avi"
+    there.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "seen.avi").rename(there)
+    videos = (tmp_path / "films",) if place.startswith("films") else ()
+    assert grey_levels(folder, *videos) == [0, 40, 80]
+
+
+def test_a_recordings_own_video_has_its_own_numbers(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path / "recording")
+    as_lossless(folder, first=2)
+    assert grey_levels(folder) == [20, 60]  # frames 4 and 8; frame 0 is not in it
+
+
+def test_videos_of_one_name_and_of_another_size_are_refused(tmp_path: Path) -> None:
+    folder = write_recording(tmp_path / "recording")
+    for name in ("a", "b"):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        (tmp_path / "films" / name / "seen.avi").write_bytes(b"")
+    with pytest.raises(TrainError, match="have the name of its video"):
+        grey_levels(folder, tmp_path / "films")
+    with pytest.raises(TrainError, match="not a video that can be read"):
+        grey_levels(folder, tmp_path / "films" / "a")
+    with pytest.raises(TrainError, match="no folder; name one with videos"):
+        grey_levels(folder, tmp_path / "nowhere")
+    save_camera(folder / "camera.json", CameraCalibration.assumed(640, 480))
+    with pytest.raises(TrainError, match="320x240, but the recording is of 640x480"):
+        grey_levels(folder)
