@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,20 +94,31 @@ class LiftData:
         """Load all files of a folder.
 
         Raises:
-            TrainError: there are none, or another version made them.
+            TrainError: there are none, in all of them nobody was found, or another version made them.
         """
-        return concatenated([file for file in map(cls.load_file, data_files(folder)) if len(file)])
+        paths = data_files(folder)
+        files = [file for file in map(cls.load_file, paths) if len(file)]
+        if not files:
+            raise TrainError(
+                f"{folder}: nobody was found in any image of its {len(paths)} files; make more, or others: "
+                f"kinecast train lift-data --out {folder}"
+            )
+        return concatenated(files)
 
     @classmethod
     def load_file(cls, path: Path) -> LiftData:
         """Load one file.
 
         Raises:
-            TrainError: another version made it.
+            TrainError: another version made it, or it is damaged.
         """
-        stored = np.load(path)
         try:
-            return cls(**{f.name: stored[f.name] for f in fields(cls)})
+            with np.load(path) as stored:
+                return cls(**{f.name: stored[f.name] for f in fields(cls)})
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise TrainError(
+                f"{path}: cannot be read ({error}); remove it and make the data again"
+            ) from error
         except KeyError as error:
             raise TrainError(f"{path}: made by another version of kinecast; make the data again") from error
 

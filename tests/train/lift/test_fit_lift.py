@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton, load_skeleton
 from train.blazepose.data import LiftData, concatenated
 from train.bodies.puppet import PuppetPool
+from train.errors import TrainError
 from train.motion.library import MotionLibrary
 
 pytest.importorskip("torch", reason="training needs the extra 'train'")
@@ -60,3 +62,15 @@ def test_frames_of_a_clip_are_taken_apart_and_pictures_are_not(skeleton: Skeleto
     assert 1 < len(apart) < len(clip) and (np.diff(apart.t_s) > 0.9 - 1e-6).all()
     still = replace(clip, t_s=np.zeros_like(clip.t_s), block=clip.block + 1)
     assert len(concatenated([still, clip]).apart(0.9)) == len(still) + len(apart)
+
+
+def test_data_in_which_nobody_was_found_and_damaged_data_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="no lift data; make some"):
+        LiftData.load(tmp_path)
+    for name in ("a", "b"):
+        LiftData.from_rows([]).save(tmp_path / f"{name}.npz")
+    with pytest.raises(TrainError, match="nobody was found in any image of its 2 files"):
+        LiftData.load(tmp_path)
+    (tmp_path / "c.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:200])
+    with pytest.raises(TrainError, match=r"c\.npz: cannot be read"):
+        LiftData.load(tmp_path)
