@@ -34,7 +34,7 @@ def find_takes(folder: Path, own: Skeleton, every: int) -> tuple[list[Take], lis
     Raises:
         TrainError: nothing is found, or a file that is needed is missing or damaged.
     """
-    models = {m[1]: p for p in sorted(folder.rglob("scale.osim")) if (m := _SUBJECT.search(str(p.parent)))}
+    models = _models(folder)
     videos = [
         (m[2], m[1].upper(), p) for p in sorted(folder.rglob("*.avi")) if (m := _VIDEO.fullmatch(p.name))
     ]
@@ -46,16 +46,41 @@ def find_takes(folder: Path, own: Skeleton, every: int) -> tuple[list[Take], lis
         if number not in models:
             remarks.append(f"{video.name}: no scale.osim of subject {number}")
             continue
-        flags = next(iter(sorted(folder.rglob(f"F_v3d_Subject_{number}.mat"))), None)
-        if flags is None:
+        flags = sorted(folder.rglob(f"F_v3d_Subject_{number}.mat"))
+        if len(flags) != 1:
             raise TrainError(
-                f"{folder}: no F_v3d_Subject_{number}.mat, which says where movements begin in {video.name}"
+                f"{folder}: {_listed(flags)} F_v3d_Subject_{number}.mat, which says where movements begin in "
+                f"{video.name}; accepted: one"
             )
-        subject = _Subject(models[number], flags, number, own)
+        subject = _Subject(models[number], flags[0], number, own)
         takes.append(
             Take(f"Subject_{number}", f"Subject_{number}_{camera}", _reader(subject, video, every), FOV_DEG)
         )
     return takes, remarks
+
+
+def _models(folder: Path) -> dict[str, Path]:
+    """Number of a subject -> the scaled model.
+
+    Raises:
+        TrainError: two subjects have one number.
+    """
+    models: dict[str, Path] = {}
+    for path in sorted(folder.rglob("scale.osim")):
+        match = _SUBJECT.search(str(path.parent.relative_to(folder)))
+        if match is None:
+            continue
+        if match[1] in models:
+            raise TrainError(
+                f"{models[match[1]]} and {path} are both of subject {match[1]}; accepted: one model of each; "
+                "import their folders one by one"
+            )
+        models[match[1]] = path
+    return models
+
+
+def _listed(paths: list[Path]) -> str:
+    return f"{paths[0]} and {len(paths) - 1} more" if paths else "no"
 
 
 class _Subject:
@@ -77,6 +102,10 @@ class _Subject:
             if not 1 <= movement <= len(spans):
                 raise TrainError(f"{path}: movement {movement}, but {self._flags.name} has {len(spans)}")
             first, last = spans[movement - 1]
+            if any(first == begun for begun, _, _ in found):
+                raise TrainError(
+                    f"{path}: another .mot beside it is of movement {movement}, too; accepted: one"
+                )
             found.append((first, last, read_motion(self._osim, path, self._own)))
         if not found:
             raise TrainError(f"{self._osim.parent / 'IKResults'}: no .mot files")

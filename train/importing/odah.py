@@ -53,7 +53,10 @@ def find_takes(folder: Path, own: Skeleton, every: int) -> tuple[list[Take], lis
     Raises:
         TrainError: a part of the folder is missing, or it holds no clips.
     """
-    root = next((f for f in (folder, *sorted(folder.iterdir())) if (f / PARTS[0]).is_dir()), folder)
+    roots = [f for f in (folder, *sorted(folder.iterdir())) if (f / PARTS[0]).is_dir()]
+    if len(roots) > 1:
+        raise TrainError(f"{roots[0]} and {roots[1]} both have images; import them one by one")
+    root = roots[0] if roots else folder
     missing = [part for part in PARTS if not (root / part).is_dir()]
     if missing:
         raise TrainError(f"{folder}: no folder {', '.join(missing)}; accepted: BANet's train_data folder")

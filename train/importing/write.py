@@ -31,9 +31,15 @@ def check_takes(takes: Sequence[Take]) -> None:
     """Read the first labelled image of each take, before hours of work.
 
     Raises:
-        TrainError: a file is damaged or in other units, or there is none.
+        TrainError: a file is damaged or in other units, there is none, or two takes have one name.
     """
+    names = [take.name for take in takes]
     for take in takes:
+        if names.count(take.name) > 1:
+            raise TrainError(
+                f"{take.name}: {names.count(take.name)} videos of this person and camera; accepted: one; "
+                "import their folders one by one, or remove copies"
+            )
         if next(take.read(), None) is None:
             raise TrainError(f"{take.name}: no image has coordinates at its time; do both begin together?")
 

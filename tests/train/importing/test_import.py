@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,6 +178,47 @@ def _many_movements(made: Path) -> None:
     (folder / "Subject_1_F_1_poses.mot").rename(folder / "Subject_1_F_9_poses.mot")
 
 
+def _copied(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, target) if source.is_dir() else shutil.copyfile(source, target)
+
+
+def _two_of_one_number(made: Path) -> None:
+    _copied(made / "BMLmovi/Subject_1_F_MoSh", made / "others/Subject_1_M_MoSh")
+
+
+def _two_videos(made: Path) -> None:
+    _copied(made / "videos/F_PG1_Subject_1_L.avi", made / "copy/F_PG1_Subject_1_L.avi")
+
+
+def _two_flags(made: Path) -> None:
+    _copied(made / "V3D/F_v3d_Subject_1.mat", made / "copy/F_v3d_Subject_1.mat")
+
+
+def _one_movement_twice(made: Path) -> None:
+    folder = made / "BMLmovi/Subject_1_F_MoSh/IKResults"
+    _copied(folder / "Subject_1_F_1_poses.mot", folder / "Subject_1_F_1_again.mot")
+
+
+def _two_roots(made: Path) -> None:
+    (made / "backup" / "images").mkdir(parents=True)
+
+
+def _no_video(made: Path) -> None:
+    (made / "Videos/Cam0/InputMedia/walk/walk_sync.mp4").write_bytes(b"moov")
+
+
+def _a_bomb(made: Path) -> None:
+    path = made / "OpenSimData/Model/LaiUhlrich2022_scaled.osim"
+    entities = '<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
+    path.write_text(f"<?xml version='1.0'?><!DOCTYPE x [{entities}]><OpenSimDocument>&b;</OpenSimDocument>")
+
+
+def _lines_cut(made: Path) -> None:
+    path = made / "OpenSimData/Kinematics/walk.mot"
+    path.write_text(path.read_text()[:-40])
+
+
 def _arrays(made: Path, part: str) -> list[Path]:
     return sorted((made / part / "anna_walk_2").glob("*.npy"))
 
@@ -212,6 +254,13 @@ def _no_points(made: Path) -> None:
         ("opencap", _other_times, "images and coordinates do not belong together"),
         ("opencap", _model_in_mm, "m tall; accepted: a person in metres"),
         ("opencap", _two_models, "2 scaled models; accepted: one"),
+        ("opencap", _no_video, "walk_sync.mp4: not a video that can be read"),
+        ("opencap", _a_bomb, "LaiUhlrich2022_scaled.osim: "),
+        ("opencap", _lines_cut, "walk.mot: "),
+        ("bmlmovi", _two_of_one_number, "are both of subject 1; accepted: one model of each"),
+        ("bmlmovi", _two_videos, "Subject_1_PG1: 2 videos of this person and camera"),
+        ("bmlmovi", _two_flags, "1 more F_v3d_Subject_1.mat"),
+        ("bmlmovi", _one_movement_twice, "is of movement 1, too"),
         ("bmlmovi", _no_flags, "no F_v3d_Subject_1.mat, which says where movements begin"),
         ("bmlmovi", _wrong_flags, "no Subject_1_F.move.flags30"),
         ("bmlmovi", _many_movements, "movement 9, but F_v3d_Subject_1.mat has 1"),
@@ -220,6 +269,7 @@ def _no_points(made: Path) -> None:
         ("odah", _fewer_columns, "an array of shape (37,); accepted: (39,)"),
         ("odah", _a_pickle, "not an array of numbers"),
         ("odah", _no_points, "no folder points"),
+        ("odah", _two_roots, "both have images; import them one by one"),
     ],
 )
 def test_what_is_wrong_is_refused_by_name(
