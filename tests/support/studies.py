@@ -16,10 +16,10 @@ FPS = 30.0
 SIZE_PX = (480, 270)
 
 
-def write_video(path: Path, images: Iterable[NDArray[np.uint8]]) -> Path:
+def write_video(path: Path, images: Iterable[NDArray[np.uint8]], fps: float = FPS) -> Path:
     """Write images of `SIZE_PX` as a video."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE_PX)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, SIZE_PX)
     assert writer.isOpened()
     for image in images:
         writer.write(image)
