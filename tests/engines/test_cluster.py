@@ -1,4 +1,4 @@
-"""Tasks on Ray in this machine: results, errors, lost processes, demands; and addresses that are none."""
+"""Tasks on Ray in this machine: results, errors, lost processes; and addresses that are none."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from tests.support.environment import import_or_skip
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_results_errors_and_lost_processes() -> None:
-    """Slow: Ray takes seconds to start, twice here."""
+    """Slow: Ray takes seconds to start."""
     import_or_skip("ray", "install it: pip install -e '.[cluster]'")
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.cluster_functions"],
         cwd=ROOT, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    lines = done.stdout.splitlines()
-    assert lines[0].startswith("refused: a task needs 1 cores and 1000000.0 GB, but the machines have")
-    said = [line for line in lines[1:] if "(raylet)" not in line]  # Ray tells of retries
+    said = [line for line in done.stdout.splitlines() if "(raylet)" not in line]  # Ray tells of retries
     assert set(said) == {"a: A", "b: B", "die: lost", "raised: no such trial"}
 
 
