@@ -93,7 +93,7 @@ class _Subject:
     def movements(self) -> list[tuple[int, int, Motion]]:
         """First frame, last frame and coordinates of each movement."""
         spans = read_spans(self._flags, self._number)
-        found = []
+        found: list[tuple[int, int, Motion]] = []
         for path in sorted(self._osim.parent.glob("IKResults/*.mot")):
             match = _MOVEMENT.fullmatch(path.name)
             if match is None or match[1] != self._number:
