@@ -256,7 +256,7 @@ def _no_points(made: Path) -> None:
         ("opencap", _two_models, "2 scaled models; accepted: one"),
         ("opencap", _no_video, "walk_sync.mp4: not a video that can be read"),
         ("opencap", _a_bomb, "LaiUhlrich2022_scaled.osim: "),
-        ("opencap", _lines_cut, "walk.mot: "),
+        ("opencap", _lines_cut, "columns; accepted: "),
         ("bmlmovi", _two_of_one_number, "are both of subject 1; accepted: one model of each"),
         ("bmlmovi", _two_videos, "Subject_1_PG1: 2 videos of this person and camera"),
         ("bmlmovi", _two_flags, "1 more F_v3d_Subject_1.mat"),
