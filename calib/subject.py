@@ -23,6 +23,8 @@ FACTOR_RANGE = (0.25, 2.5)
 """Of scale factors: smaller or larger than any person against an adult's skeleton."""
 MAX_LANDMARK_OFFSET_M = 0.5
 """No landmark lies farther from where the model expects it."""
+POINT_PREFIX = "point_"
+"""Before the names of points of patches, among those of landmarks."""
 MAX_OFFSET_RAD = math.radians(45.0)
 """Nobody who stands straight differs more from the zero pose."""
 
@@ -62,7 +64,8 @@ class Subject:
     source: str = ""
     """What was looked at."""
     landmark_offsets: Mapping[str, LandmarkOffset] = field(default_factory=dict)
-    """By name of the landmark, such as "right_ankle"; empty where no neutral pose was seen."""
+    """By name of the landmark, such as "right_ankle", or of the point of a patch, such as "point_rajc"; empty
+    where no neutral pose was seen."""
 
     def check_skeleton(self, skeleton: Skeleton) -> None:
         """Refuse a skeleton that the factors do not belong to.
@@ -75,6 +78,11 @@ class Subject:
                 f"the subject was measured with skeleton {self.skeleton_name!r} ({self.skeleton_sha[:12]}), "
                 f"this is {skeleton.name!r} ({skeleton.sha[:12]}); measure again: kinecast calibrate subject"
             )
+
+
+def is_point_name(name: str) -> bool:
+    """Whether a landmark's name in a subject is that of a point of a patch."""
+    return name.startswith(POINT_PREFIX)
 
 
 def check_stature(height_m: float) -> float:

@@ -14,11 +14,12 @@ from calib.subject import LandmarkOffset, Subject
 from engines.assets import fetch
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.features.body_proportions import look_at_proportions
-from engines.shipped import shipped_lifter_path
+from engines.shipped import shipped_lifter_path, shipped_patches_path
 from realtime.calibration.subject_meter import INTERVAL_S, SubjectMeter
 from realtime.estimators.landmarks import LandmarksEstimator
 from realtime.estimators.lift_network import LiftNetwork
 from realtime.estimators.lift_prior import LiftPrior
+from realtime.estimators.patch_network import PatchNetwork
 from realtime.person.personal_solver import PersonalSolver
 from realtime.person.scaling import SubjectScaling
 from realtime.pose.landmark_model import build_landmark_model
@@ -40,7 +41,8 @@ class SubjectObserver:
     """Tracks a person and passes the observations to a `SubjectMeter`.
 
     With kinecast's own skeleton, segment lengths come from stature and upright frames, and the rest from the
-    lift network (`calib.proportions`); with another skeleton, they come from BlazePose's landmarks.
+    lift network (`calib.proportions`), and the points of patches get offsets, too; with another skeleton,
+    lengths come from BlazePose's landmarks.
 
     Args:
         camera: Camera calibration.
@@ -74,8 +76,10 @@ class SubjectObserver:
         layer = SkeletalLayer(self.skeleton)
         self._lifter = None if skeleton_path else LiftNetwork(self.skeleton, camera, shipped_lifter_path())
         self._prior = None if self._lifter is None else LiftPrior(self._lifter)
+        patches = None if skeleton_path else PatchNetwork(shipped_patches_path())
+        self._has_points = patches is not None
         self._estimator = LandmarksEstimator(
-            self.skeleton, camera, self._blazepose, layer, height_m, prior=self._prior
+            self.skeleton, camera, self._blazepose, layer, height_m, prior=self._prior, patches=patches
         )
 
     def result(self, source: str) -> Subject:
@@ -92,14 +96,14 @@ class SubjectObserver:
 
     def _landmark_offsets(self, scale_factors: NDArray[np.float64]) -> dict[str, LandmarkOffset]:
         """Offsets from a model of this size, learned from the frames seen until the person was known."""
-        model = build_landmark_model(self.skeleton)
+        model = build_landmark_model(self.skeleton, with_points=self._has_points)
         scaling = SubjectScaling(self.skeleton, model, known=scale_factors)
         solver = PersonalSolver(self.skeleton, model, self._camera, scaling, self._prior)
-        for t_ns, seen in self._until_known:
-            if seen is None:
+        for t_ns, looked in self._until_known:
+            if looked is None:
                 solver.forget_frame()
             else:
-                solver.solve(t_ns, seen)
+                solver.solve(t_ns, looked)
         offsets = solver.person.offsets
         return {} if offsets is None else offsets.by_landmark(model)
 
@@ -118,7 +122,7 @@ class SubjectObserver:
         sample = self._estimator.step(frame)
         seen = self._blazepose.seen
         if not is_single and not self._is_known:
-            self._until_known.append((frame.t_capture_ns, seen))
+            self._until_known.append((frame.t_capture_ns, self._estimator.looked))
             self._is_known = sample.person is PersonState.KNOWN
         if seen is None:
             return False

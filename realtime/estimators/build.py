@@ -107,7 +107,7 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
     _check(name, options)
     skeleton = load_skeleton(options.skeleton_path)
     layer = _make_layer(name, options, skeleton, camera)
-    subject = _subject(options, skeleton)
+    subject = _subject(name, options, skeleton)
     if name == "direct":
         return _make_direct(options, camera, layer, subject)
     return _make_from_landmarks(name, options, camera, layer, subject)
@@ -141,7 +141,7 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
             "accepted: lifted and landmarks", name="estimator", value=name, accepted=("lifted", "landmarks"),
         )  # fmt: skip
     skeleton = load_skeleton(options.skeleton_path)
-    subject = _subject(options, skeleton)
+    subject = _subject(name, options, skeleton)
     landmark_path = options.model_path or fetch("pose_landmark_full", offline=options.offline)
     detector_path = fetch("pose_detection", offline=options.offline)
     lifter_path = shipped_lifter_path()
@@ -269,13 +269,20 @@ def _runs_temporal(name: str, options: EstimatorOptions) -> bool:
     return is_asked_for and options.skeleton_path is None and name != "landmarks"
 
 
-def _subject(options: EstimatorOptions, skeleton: Skeleton) -> KnownSubject | None:
-    from calib.subject import load_subject
+def _subject(name: str, options: EstimatorOptions, skeleton: Skeleton) -> KnownSubject | None:
+    from calib.subject import is_point_name, load_subject
     from realtime.person.scaling import KnownSubject
 
     if options.subject_path is None:
         return None
     subject = load_subject(options.subject_path, skeleton)
+    offsets, looks = subject.landmark_offsets, options.patches and name == ESTIMATOR_NAMES[0]
+    if looks and offsets and not any(map(is_point_name, offsets)):
+        logger.warning(
+            "%s: measured without the points of patches; measure again: kinecast calibrate subject, or add "
+            "--no-patches",
+            options.subject_path,
+        )
     return KnownSubject.of(subject, apply_offsets=options.apply_offsets)
 
 

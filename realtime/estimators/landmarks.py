@@ -102,6 +102,8 @@ class LandmarksEstimator:
         self._layer = layer
         self._person = TrackedPerson()
         self._last_roi: Roi | None = None
+        self.looked: BlazePoseResult | None = None
+        """Landmarks and points of the last frame as the solver gets them; None where nobody was found."""
         self._patches = patches
         self._model = build_landmark_model(skeleton, with_points=patches is not None)
         self._subject = subject or KnownSubject()
@@ -189,6 +191,7 @@ class LandmarksEstimator:
         start_ns = time.perf_counter_ns()
         result = self._blazepose.step(frame.image, frame.t_capture_ns)
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
+        self.looked = None
         if result is None:
             # Nothing of the frame before may be used for the next.
             self._forget_frame()
@@ -207,6 +210,7 @@ class LandmarksEstimator:
             result = self._patches.look(frame.image, result)
             stage_ns["patches"] = time.perf_counter_ns() - start_ns
             start_ns = time.perf_counter_ns()
+        self.looked = result
         fitted, estimate = self._solve(frame.t_capture_ns, result)
         stage_ns[self._stage] = time.perf_counter_ns() - start_ns
         start_ns = time.perf_counter_ns()

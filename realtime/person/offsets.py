@@ -24,7 +24,7 @@ from calib.camera import CameraCalibration
 from calib.coordinates import stem_of
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
-from calib.subject import LandmarkOffset
+from calib.subject import POINT_PREFIX, LandmarkOffset
 from calib.tree import KinematicTree
 from engines.blazepose.pose_landmark import N_LANDMARKS, PoseLandmark
 from engines.blazepose.tracker import BlazePoseResult
@@ -108,9 +108,9 @@ class LandmarkOffsets:
 
 
 def landmark_name(landmark: int) -> str:
-    """Name of a landmark in files, such as "right_ankle"."""
+    """Name of a landmark in files, such as "right_ankle", or of a point, such as "point_rajc"."""
     if landmark >= N_LANDMARKS:
-        return f"point_{POINT_NAMES[landmark - N_LANDMARKS].lower()}"
+        return f"{POINT_PREFIX}{POINT_NAMES[landmark - N_LANDMARKS].lower()}"
     return PoseLandmark(landmark).name.lower()
 
 

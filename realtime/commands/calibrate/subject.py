@@ -116,14 +116,17 @@ def _observe(args: argparse.Namespace, source: FrameSource, observer: SubjectObs
 
 def describe(subject: Subject, skeleton: Skeleton, n_still: int) -> str:
     """Description of the measurements."""
+    from calib.subject import is_point_name
     from realtime.calibration.subject_meter import segment_lengths_of
 
     lines = [f"from {subject.n_frames} frames of somebody {subject.height_m:.2f} m tall:"]
     for segment in segment_lengths_of(subject, skeleton):
         lines.append(f"  {segment.name:<18}{100 * segment.length_m:6.1f} cm  +-{100 * segment.spread_m:.1f}")
     if subject.landmark_offsets:
-        words = ", ".join(name.replace("_", " ") for name in subject.landmark_offsets)
-        lines.append(f"landmarks on this person, from standing still and upright: {words}")
+        words = ", ".join(n.replace("_", " ") for n in subject.landmark_offsets if not is_point_name(n))
+        n_points = sum(map(is_point_name, subject.landmark_offsets))
+        points = f", and {n_points} points of patches" if n_points else ""
+        lines.append(f"landmarks on this person, from standing still and upright: {words}{points}")
     else:
         lines.append(
             "  landmarks on this person unknown: stand still and upright, facing the camera, for 2 s"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton, load_skeleton
+from calib.subject import is_point_name, save_subject
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.bench.scores import known_after_s
 from realtime.calibration.subject_observer import SubjectObserver
@@ -171,6 +172,34 @@ def test_a_measured_subject_is_known_from_the_first_frame(shared_data: Path) -> 
     assert estimator.about_person()["known_after_s"] == 0.0
 
 
+def test_live_starts_with_the_offsets_that_learning_finds(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`calibrate subject` keeps what a live run of the same size learns, points of patches among it."""
+    monkeypatch.setattr("realtime.calibration.subject_meter.MIN_LOOKS", 10)
+    frames = squat_arms(shared_data, 60)
+    height, width = frames[0].image.shape[:2]
+    observer = SubjectObserver(CameraCalibration.assumed(width, height), 1.75, offline=True)
+    for frame in frames:
+        observer.look(frame)
+    subject = observer.result("test")
+    landmarks_only = {n: o for n, o in subject.landmark_offsets.items() if not is_point_name(n)}
+    estimators = []
+    for k, offsets in enumerate(({}, subject.landmark_offsets, landmarks_only)):
+        path = tmp_path / f"{k}.json"
+        save_subject(path, replace(subject, landmark_offsets=offsets), observer.skeleton)
+        estimators.append(estimator_of(frames, neutral=Neutral.AUTO, subject_path=path))
+        assert ("without the points of patches" in caplog.text) == (offsets is landmarks_only)
+    learning, measured = estimators[:2]
+    assert measured.step(frames[0]).person is PersonState.KNOWN
+    for frame in frames:
+        if learning.step(frame).person is PersonState.KNOWN:
+            break
+    learnt, stored = (e.about_person()["landmark_offsets_cm"] for e in (learning, measured))
+    assert isinstance(stored, dict) and stored == learnt
+    assert {"left_ankle", "point_lajc", "point_rhee"} <= set(stored)
+
+
 def squat_arms(shared_data: Path, n: int) -> list[Frame]:
     """The first frames of a clip, every second one."""
     published("pose_landmark_full")
@@ -180,9 +209,12 @@ def squat_arms(shared_data: Path, n: int) -> list[Frame]:
     return [frame for frame, _ in zip(frames, range(2 * n), strict=False) if frame.frame_id % 2 == 0]
 
 
-def estimator_of(frames: list[Frame], *, neutral: Neutral) -> LandmarksEstimator:
+def estimator_of(
+    frames: list[Frame], *, neutral: Neutral, subject_path: Path | None = None
+) -> LandmarksEstimator:
     height, width = frames[0].image.shape[:2]
     camera = CameraCalibration.assumed(width, height)
-    estimator = make_estimator(EstimatorOptions(offline=True, neutral=neutral, smoothing=False), camera)
+    options = EstimatorOptions(offline=True, neutral=neutral, smoothing=False, subject_path=subject_path)
+    estimator = make_estimator(options, camera)
     assert isinstance(estimator, LandmarksEstimator)
     return estimator
