@@ -131,14 +131,20 @@ def _fit_code_hash() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
+def _fits_key(skeleton: Skeleton, model: BodyModel) -> str:
+    """Tells fits of other bodies, skeletons and code apart."""
+    # One whole shape stands for everything that makes shapes of the scores. Its last bits change with the number
+    # of threads, which is no reason to fit 1,536 adults again.
+    shape_um = np.rint(1e6 * model.shape(0).vertices_m).astype(np.int64)
+    shapes = model.scores.tobytes() + shape_um.tobytes()
+    return hashlib.sha256((skeleton.sha + _fit_code_hash()).encode() + shapes).hexdigest()[:16]
+
+
 def _load_fits(
     skeleton: Skeleton, model: BodyModel, model_path: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Resting coordinates and scale factors of all adults, from the cache or anew."""
-    # One whole shape stands for everything that makes shapes of the scores.
-    shapes = model.scores.tobytes() + model.shape(0).vertices_m.tobytes()
-    key = hashlib.sha256((skeleton.sha + _fit_code_hash()).encode() + shapes).hexdigest()[:16]
-    path = model_path.with_name(f"fits_{key}.npz")
+    path = model_path.with_name(f"fits_{_fits_key(skeleton, model)}.npz")
 
     def fit() -> None:
         _log.info("fitting the skeleton to %d adults: a minute or two, once", model.n_adults)

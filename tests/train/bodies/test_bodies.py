@@ -13,7 +13,7 @@ from train.bodies.adults import load_body_model
 from train.bodies.anny_export import principal_components
 from train.bodies.bodies import BodyModel, BodyShape, Build, vary_build
 from train.bodies.fit import BodyFitter
-from train.bodies.puppet import PuppetPool
+from train.bodies.puppet import PuppetPool, _fits_key
 from train.bodies.report import _PROPORTIONS, carrying_angle_deg, centre_residuals_m, proportions
 from train.bodies.skinning import node_transforms, skin, strongest_influences
 from train.bodies.surface_landmarks import landmark_index, landmark_positions
@@ -211,3 +211,14 @@ def test_what_does_not_exist_is_refused_by_name(body_model: BodyModel, tmp_path:
     broken.write_bytes(b"PK nonsense")
     with pytest.raises(TrainError, match=r"adults\.npz: not an export"):
         load_body_model(broken)
+
+
+def test_fits_are_kept_whatever_the_number_of_threads(
+    body_model: BodyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products of matrices differ in their last bits between one thread and two."""
+    key, shape = _fits_key(load_skeleton(), body_model), body_model.shape(0)
+    for off_m, is_same in ((1e-15, True), (1e-4, False)):
+        other = BodyShape(shape.vertices_m + off_m, shape.bone_heads_m)
+        monkeypatch.setattr(BodyModel, "shape", lambda self, adult, other=other: other)
+        assert (_fits_key(load_skeleton(), body_model) == key) is is_same
