@@ -12,8 +12,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.camera import CameraCalibration
 from engines.blazepose.pose_landmark import ANKLES, FOOT_INDICES, HIPS, KNEES, SHOULDERS
 from engines.blazepose.tracker import BlazePoseResult
+from realtime.pose.observation import world_in_camera
 
 Array = NDArray[np.float64]
 
@@ -32,7 +34,8 @@ MAX_BENT_RAD = np.radians(45.0)
 MIN_LEG_PER_TRUNK = 1.15
 """Length of legs over that of the trunk in the image; upright adults have 1.4 to 1.9."""
 MAX_UNEVEN_FEET = 0.12
-"""Height of one ankle over the other in the image, in leg lengths."""
+"""Height of one ankle over the other, in leg lengths, in the image and in the network's metres: to a close
+camera, feet on the same floor lie at different heights of the image, and metres err along the line of sight."""
 CHECKED = np.array([*SHOULDERS, *HIPS, *KNEES, *ANKLES, *FOOT_INDICES])
 
 
@@ -48,22 +51,26 @@ class Refusal(StrEnum):
 
 
 class NeutralPose:
-    """Judges each frame by the landmarks of the last half second."""
+    """Judges each frame by the landmarks of the last half second.
 
-    def __init__(self) -> None:
+    Args:
+        camera: Intrinsics and position of the camera.
+    """
+
+    def __init__(self, camera: CameraCalibration) -> None:
+        self._camera = camera
         self.reset()
 
     def reset(self) -> None:
         """Forget the frames before."""
         self._seen: deque[tuple[int, Array]] = deque()
 
-    def step(self, t_ns: int, result: BlazePoseResult, up_px: Array) -> Refusal | None:
+    def step(self, t_ns: int, result: BlazePoseResult) -> Refusal | None:
         """Judge one frame.
 
         Args:
             t_ns: Capture time.
             result: Its landmarks.
-            up_px: Direction in the image that is up in the room, a unit vector. Shape: (2,).
 
         Returns:
             None if the frame shows the neutral pose, else what the person should do.
@@ -74,7 +81,7 @@ class NeutralPose:
             if t_ns - self._seen[1][0] < 1e9 * STILL_S:
                 break
             self._seen.popleft()
-        refusal = _pose_refusal(result, points_px, up_px)
+        refusal = _pose_refusal(result, self._camera)
         if refusal is not None:
             return refusal
         return None if self._is_still(t_ns, points_px) else Refusal.MOVING
@@ -87,11 +94,13 @@ class NeutralPose:
         return bool(np.linalg.norm(recent.std(0), axis=1).max() < MAX_JITTER * leg_px)
 
 
-def _pose_refusal(result: BlazePoseResult, points_px: Array, up_px: Array) -> Refusal | None:
+def _pose_refusal(result: BlazePoseResult, camera: CameraCalibration) -> Refusal | None:
     if (result.visibility * result.presence)[CHECKED].min() < MIN_SEEN:
         return Refusal.OUT_OF_VIEW
+    up = camera.T_ground_cam[1, :3]
+    up_px = up[:2] / max(float(np.linalg.norm(up[:2])), 1e-6)
     # Components along the room's vertical and across it.
-    upright = points_px @ np.stack([up_px, [-up_px[1], up_px[0]]], 1)
+    upright = result.landmarks_px[:, :2] @ np.stack([up_px, [-up_px[1], up_px[0]]], 1)
     shoulders, hips = upright[list(SHOULDERS)], upright[list(HIPS)]
     knees, ankles = upright[list(KNEES)], upright[list(ANKLES)]
     trunk, legs = shoulders.mean(0) - hips.mean(0), hips - ankles
@@ -105,11 +114,18 @@ def _pose_refusal(result: BlazePoseResult, points_px: Array, up_px: Array) -> Re
     aside = np.abs(knees[:, 1] - ankles[:, 1] - share * legs[:, 1])
     if (aside > MAX_KNEE_ASIDE * legs[:, 0]).any() or (np.abs(share - 0.5) > 0.2).any():
         return Refusal.BENT
-    if abs(ankles[0, 0] - ankles[1, 0]) > MAX_UNEVEN_FEET * legs[:, 0].mean():
+    heights_m = world_in_camera(result, camera) @ up
+    if min(_unevenness(upright[:, 0]), _unevenness(heights_m)) > MAX_UNEVEN_FEET:
         return Refusal.ON_ONE_LEG
     if result.world_m[SHOULDERS[0], 0] - result.world_m[SHOULDERS[1], 0] < -0.1:
         return Refusal.TURNED_AWAY
     return None
+
+
+def _unevenness(heights: Array) -> float:
+    """Height of one ankle over the other, in leg lengths. Shape of heights: (33,), in any unit."""
+    hips, ankles = heights[list(HIPS)], heights[list(ANKLES)]
+    return float(abs(ankles[0] - ankles[1]) / max(float((hips - ankles).mean()), 1e-6))
 
 
 def _bends_rad(world_m: Array) -> Array:

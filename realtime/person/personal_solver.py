@@ -85,11 +85,9 @@ class PersonalSolver:
         self._habit = habit_prior(model)
         self._solver = RaySolver(skeleton, model, camera)
         self._neutral_solver = RaySolver(skeleton, model, camera)
-        self._neutral = NeutralPose()
+        self._neutral = NeutralPose(camera)
         self.person = PersonModel(skeleton, model, camera, offsets)
         self._legs = LegLengthCheck(model)
-        up = camera.T_ground_cam[1, :2]
-        self._up_px = up / max(float(np.linalg.norm(up)), 1e-6)
         self.forget_person()
 
     @property
@@ -163,7 +161,7 @@ class PersonalSolver:
                 # What was taken for the neutral pose was none: those legs were bent.
                 self.relearn()
             return
-        self._refusal = self._neutral.step(t_ns, raw, self._up_px)
+        self._refusal = self._neutral.step(t_ns, raw)
         if self._refusal is not None:
             self.person.interrupt()
             return

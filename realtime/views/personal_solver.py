@@ -64,9 +64,7 @@ class _View:
         self.camera, self.prior, self._model = camera, prior, model
         self.scaling = SubjectScaling(skeleton, model, height_m, known=known)
         self.person = PersonModel(skeleton, model, camera)
-        self.neutral = NeutralPose()
-        up = camera.T_ground_cam[1, :2]
-        self.up_px = up / max(float(np.linalg.norm(up)), 1e-6)
+        self.neutral = NeutralPose(camera)
 
     def world_scale(self, scale_factors: Array) -> float:
         """Factor from the network's metres to the person's."""
@@ -231,7 +229,7 @@ class ViewsPersonalSolver:
     def _learn(self, t_ns: int, results: dict[int, BlazePoseResult], factors: Array, prior: Prior) -> None:
         """Learn the offsets of all views while any of them shows the neutral pose."""
         views = {number: self._views[number] for number in results}
-        refusals = [view.neutral.step(t_ns, results[k], view.up_px) for k, view in views.items()]
+        refusals = [view.neutral.step(t_ns, results[k]) for k, view in views.items()]
         if all(refusal is not None for refusal in refusals):
             for view in self._views:
                 view.person.interrupt()

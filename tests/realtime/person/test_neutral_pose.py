@@ -18,16 +18,15 @@ from tests.support.posing_person import SOCKS, STANDING, PosingPerson
 
 SKELETON = load_skeleton()
 PERSON = PosingPerson(SKELETON, build_landmark_model(SKELETON))
-UP_PX = np.array([0.0, -1.0])
 STEP_NS = 50_000_000
 FRAMES = 15
 
 
 def judge(results: Iterable[BlazePoseResult]) -> Refusal | None:
     """The verdict on the last of several frames, 20 a second."""
-    pose, verdict = NeutralPose(), None
+    pose, verdict = NeutralPose(PERSON.camera), None
     for k, result in enumerate(results):
-        verdict = pose.step(k * STEP_NS, result, UP_PX)
+        verdict = pose.step(k * STEP_NS, result)
     return verdict
 
 
@@ -88,6 +87,17 @@ def test_turned_away_is_refused(turn_deg: float) -> None:
 def test_standing_on_one_leg_is_refused(side: str) -> None:
     raised = {f"hip_flexion_{side}": 70.0, f"knee_angle_{side}": 90.0}
     assert held(**raised) in (Refusal.ON_ONE_LEG, Refusal.BENT)
+
+
+@pytest.mark.parametrize("turn_deg", [-50.0, 50.0])
+def test_feet_on_one_floor_are_even_however_close_the_camera(turn_deg: float) -> None:
+    """The nearer foot lies lower in the image, here by more than an eighth of the leg."""
+    close = replace(PERSON, distance_m=1.9)
+    q = close.coordinates(turn_deg, **(STANDING | {"hip_adduction": -14.0}))
+    seen = close.see(q)
+    legs_px = seen.landmarks_px[[27, 28], 1] - seen.landmarks_px[[23, 24], 1]
+    assert abs(np.diff(seen.landmarks_px[[27, 28], 1])[0]) > 0.12 * legs_px.mean()
+    assert judge([close.see(q, k) for k in range(FRAMES)]) is None
 
 
 @pytest.mark.parametrize("hidden", [(27, 28), (31,), (25,), (11, 12)])
