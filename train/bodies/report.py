@@ -37,13 +37,13 @@ class Norm:
 # How people stand, in degrees of OpenSim's coordinates.
 _STANDING: dict[str, Norm] = {
     # ASIS-PSIS 11.3 (4.3) degrees forward; the skeleton's own markers are 4.7 degrees forward at zero tilt.
-    "pelvis_tilt": Norm(-6.6, 4.3, "Levine & Whittle 1996"),
-    "lumbar_extension": Norm(2.0, 6.0, "upright trunk over that pelvis"),
-    "hip_flexion_r": Norm(5.0, 6.0, "vertical thigh under that pelvis"),
+    "pelvis_tilt": Norm(-2.6, 4.3, "Levine & Whittle 1996"),
+    "lumbar_extension": Norm(-4.0, 6.0, "upright trunk over that pelvis"),
+    "hip_flexion_r": Norm(1.0, 6.0, "vertical thigh under that pelvis"),
     "hip_rotation_r": Norm(0.0, 6.0, "patella forward: Kadaba et al. 1990"),
     "knee_angle_r": Norm(1.0, 4.0, "Kadaba et al. 1990"),
     "ankle_angle_r": Norm(3.0, 3.0, "Kadaba et al. 1990; 5 in OpenCap's scaling"),
-    "neck_flexion": Norm(3.0, 6.0, "level gaze over that trunk"),
+    "neck_flexion": Norm(5.0, 6.0, "level gaze over that trunk"),
 }
 _CARRYING = Norm(12.0, 4.0, "Paraskevas et al. 2004")
 
