@@ -34,8 +34,8 @@ MAX_BENT_RAD = np.radians(45.0)
 MIN_LEG_PER_TRUNK = 1.15
 """Length of legs over that of the trunk in the image; upright adults have 1.4 to 1.9."""
 MAX_UNEVEN_FEET = 0.12
-"""Height of one ankle over the other, in leg lengths, in the image and in the network's metres: to a close
-camera, feet on the same floor lie at different heights of the image, and metres err along the line of sight."""
+"""Height of one ankle over the other, in leg lengths, in the image and in the network's metres: before a
+close camera, feet on one floor lie at different heights of the image; metres err along the line of sight."""
 CHECKED = np.array([*SHOULDERS, *HIPS, *KNEES, *ANKLES, *FOOT_INDICES])
 
 

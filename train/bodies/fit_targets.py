@@ -58,10 +58,10 @@ _HIP_FORWARD, _HIP_UP = 0.0165, -0.0030
 # Half the distance between hips, per stature, in the mean adult; Anny's own is 0.0663, far too wide.
 _HIP_HALF_WIDTH, _ANNY_HIP_HALF_WIDTH = 0.0495, 0.0663
 
-# The line from PSIS to ASIS in the pelvis of OpenSim's models drops by 4.7 degrees: ASIS (28, 10, 128) mm, PSIS
-# (-154, 25, 50) mm. As the skin's points lean by 10, adults would stand with a tilt of -5.5, while those whom
-# laboratories measured walk, stand and run slowly with -5 to 8 and a mean near 1 (published inverse kinematics of
-# seven people): their models are registered in a standing pose. Leaning these 4 degrees more puts rest at -1.5.
+# In OpenSim's models the line from PSIS (-154, 25, 50) to ASIS (28, 10, 128) mm drops by 4.7 degrees. The
+# skin's drops by 10, so adults would stand with a tilt of -5.5. But laboratories register their models in a
+# standing pose: published inverse kinematics of seven people who walk or run have -12 to 8 and a mean of -1.
+# A line that drops by these 4 degrees more puts rest at -1.5.
 _PELVIS_LEAN = np.arctan2(15.0, 182.0) + np.radians(4.0)
 
 _CENTRE_SIGMA_M = 0.002

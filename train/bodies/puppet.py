@@ -133,8 +133,8 @@ def _fit_code_hash() -> str:
 
 def _fits_key(skeleton: Skeleton, model: BodyModel) -> str:
     """Tells fits of other bodies, skeletons and code apart."""
-    # One whole shape stands for everything that makes shapes of the scores. Its last bits change with the number
-    # of threads, which is no reason to fit 1,536 adults again.
+    # One whole shape stands for everything that makes shapes of the scores. Its last bits change with the
+    # number of threads, which is no reason to fit 1,536 adults again.
     shape_um = np.rint(1e6 * model.shape(0).vertices_m).astype(np.int64)
     shapes = model.scores.tobytes() + shape_um.tobytes()
     return hashlib.sha256((skeleton.sha + _fit_code_hash()).encode() + shapes).hexdigest()[:16]

@@ -36,7 +36,7 @@ class Norm:
 
 # How people stand, in degrees of OpenSim's coordinates.
 _STANDING: dict[str, Norm] = {
-    # ASIS-PSIS 11.3 (4.3) degrees forward; the skeleton's own markers are 4.7 degrees forward at zero tilt.
+    # ASIS-PSIS 11.3 (4.3) degrees forward; at zero tilt the skeleton's are 8.7 (`fit_targets`).
     "pelvis_tilt": Norm(-2.6, 4.3, "Levine & Whittle 1996"),
     "lumbar_extension": Norm(-4.0, 6.0, "upright trunk over that pelvis"),
     "hip_flexion_r": Norm(1.0, 6.0, "vertical thigh under that pelvis"),
