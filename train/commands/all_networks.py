@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from train.commands.arguments import add_ray_argument
@@ -29,14 +30,27 @@ def run(args: argparse.Namespace) -> int:
     from train.recipe.scales import SCALES
     from train.recipe.steps import steps_of
 
-    out = args.out.expanduser().absolute()
-    steps = steps_of(SCALES[args.scale], out, args.seed)
-    manifest = run_steps(steps, out, new_manifest(args.scale, args.seed), run_command, args.ray)
+    out, scale = args.out.expanduser().absolute(), SCALES[args.scale]
+    steps = steps_of(scale, out, args.seed)
+    with _torch_threads(scale.threads):
+        manifest = run_steps(steps, out, new_manifest(args.scale, args.seed), run_command, args.ray)
     for name, record in manifest.steps.items():
         for line in record.figures:
             print(f"{name}: {line}")
     print(f"{out / MANIFEST}: commands, seeds, versions, hashes and figures")
     return 0
+
+
+@contextmanager
+def _torch_threads(n: int | None) -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if n is None else n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def run_command(words: Sequence[str]) -> int:

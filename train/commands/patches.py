@@ -41,9 +41,9 @@ def run(args: argparse.Namespace) -> int:
         lambda step, n, loss: print(f"{step:>6} of {n} loss {loss:.3f}", flush=True),
     )
     if len(other):
-        print("median distance in % of the side of BlazePose's region, about 2.4 cm each:")
+        print("median distance in percent of the side of BlazePose's region, about 2.4 cm each:")
         for name, value in errors_of_region(look(network, other), other.truth).items():
-            print(f"  {name:<12}{value:6.2f}")
+            print(f"  {name:<12}{value:6.2f} percent")
     export_patches(network, skeleton, args.out, args.out.stem)
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
     return 0

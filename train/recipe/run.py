@@ -42,7 +42,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     """As it can be given again, with paths below the output folder."""
     sha256: dict[str, str]
-    """Of each file that it made."""
+    """Of each file that it made, or of all files of a folder together."""
     figures: tuple[str, ...]
     """What it said of accuracy."""
 
@@ -123,7 +123,7 @@ def _done(step: Step, out: Path, run: RunCommand, ray: str | None) -> StepRecord
     try:
         (out / LOGS).mkdir(exist_ok=True)
         (out / LOGS / f"{step.name}.txt").write_text(said.text.getvalue(), encoding="utf-8")
-        hashes = {_below(path, out): _sha256(path) for path in step.outputs if path.is_file()}
+        hashes = {_below(path, out): _sha256(path) for path in step.outputs}
     except OSError as error:
         raise explain(error, out) from error
     command = " ".join(["kinecast train", *step.words]).replace(f"{out}{os.sep}", "")
@@ -157,8 +157,13 @@ def _below(path: Path, out: Path) -> str:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Of a file, or of the names and contents of all files of a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{_sha256(file)} {_below(file, path)}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _write(out: Path, manifest: Manifest) -> None:

@@ -10,6 +10,9 @@ class Scale:
     """Sizes of all steps."""
 
     name: str
+    threads: int | None
+    """Threads of torch; None: one a core. Their number changes how sums round; with small networks, several
+    only wait for each other."""
     motions: str
     """Sources of motion, as for `kinecast train synth`."""
     pictures: int
@@ -38,13 +41,15 @@ class Scale:
 
 
 SMALL = Scale(
-    name="small", motions="procedural", pictures=2400, held_out_pictures=1280, clips=12, held_out_clips=6,
-    observe_steps=300, simulated_clips=200, patch_epochs=1, lift_epochs=8, lift_networks=1, smooth_clips=40,
-    temporal_epochs=2, temporal_steps=20, temporal_batch=8, images=2048, image_px=160, held_out_images=256,
-    phases=((64, 8_000),),
+    name="small", threads=1, motions="procedural",
+    pictures=1280, held_out_pictures=1280, clips=4, held_out_clips=4,
+    observe_steps=300, simulated_clips=100, patch_epochs=1, lift_epochs=8, lift_networks=1, smooth_clips=24,
+    temporal_epochs=2, temporal_steps=20, temporal_batch=8, images=512, image_px=128, held_out_images=128,
+    phases=((64, 3_000),),
 )  # fmt: skip
 SHIP = Scale(
-    name="ship", motions="captured", pictures=50_000, held_out_pictures=4_000, clips=306, held_out_clips=23,
+    name="ship", threads=None, motions="captured",
+    pictures=50_000, held_out_pictures=4_000, clips=306, held_out_clips=23,
     observe_steps=3_000, simulated_clips=16_000, patch_epochs=5, lift_epochs=7, lift_networks=3,
     smooth_clips=600,
     temporal_epochs=8, temporal_steps=100, temporal_batch=16, images=37_376, image_px=256,

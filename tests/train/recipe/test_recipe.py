@@ -12,6 +12,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from realtime.cli import main
 from tests.support.published import published
 from train import cli
@@ -82,6 +84,42 @@ def test_it_goes_on_where_it_ended(tmp_path: Path) -> None:
     last = Commands()
     run_steps(steps, tmp_path, new_manifest("small", 1), last, None)
     assert [words[0] for words in last.called] == ["b"]
+
+
+def test_a_folders_hash_is_of_names_and_contents(tmp_path: Path) -> None:
+    def hashed(name: str, *files: tuple[str, str]) -> str:
+        out = tmp_path / name
+
+        def fill(words: Sequence[str]) -> int:
+            for file, text in files:
+                path = out / "set" / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            return 0
+
+        steps = [Step("a", ("a",), (out / "set",))]
+        return run_steps(steps, out, new_manifest("small", 1), fill, None).steps["a"].sha256["set"]
+
+    one = hashed("1", ("x", "1"), ("deep/y", "2"))
+    assert hashed("2", ("deep/y", "2"), ("x", "1")) == one
+    assert one not in {hashed("3", ("x", "1"), ("deep/y", "3")), hashed("4", ("x", "1"), ("y", "2"))}
+
+
+def test_the_small_recipe_computes_in_one_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, found = torch.get_num_threads(), []
+
+    def ran(*args: object) -> Manifest:
+        found.append(torch.get_num_threads())
+        return new_manifest("small", 0)
+
+    monkeypatch.setattr("train.recipe.run.run_steps", ran)
+    torch.set_num_threads(2)
+    try:
+        for scale in ("small", "ship"):
+            assert main(["train", "all", "--out", str(tmp_path), "--scale", scale]) == 0
+        assert found == [1, 2] and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tmp_path: Path) -> None:
