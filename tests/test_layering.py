@@ -80,7 +80,10 @@ MAY_IMPORT = {
     ),
     "realtime.recording.video": "realtime",
     "realtime.control": "realtime realtime.sources realtime.pipeline realtime.overlay realtime.recording",
-    "realtime.report": "realtime realtime.pose realtime.events realtime.recording calib calib.tables",
+    "realtime.report": (
+        "realtime realtime.pose realtime.events realtime.recording realtime.recording.video "
+        "calib calib.tables"
+    ),
     "realtime.overlay": "realtime calib",
     "realtime.calibration": (
         "realtime realtime.sources realtime.pose realtime.person realtime.views realtime.estimators "
@@ -96,9 +99,10 @@ MAY_IMPORT = {
         "calib engines"
     ),
     "realtime.app": (
-        "realtime realtime.sources realtime.stream realtime.events realtime.control realtime.recording calib"
+        "realtime realtime.sources realtime.stream realtime.events realtime.control realtime.recording "
+        "realtime.recording.video calib"
     ),
-    "realtime.app.pages": "realtime realtime.app realtime.sources calib",
+    "realtime.app.pages": "realtime realtime.app realtime.sources realtime.recording.video calib",
     "realtime.bench": (
         "realtime realtime.sources realtime.pipeline realtime.pose realtime.estimators realtime.views "
         "realtime.stream realtime.report calib calib.tables engines engines.features engines.runtimes "

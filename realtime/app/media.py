@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import math
 import threading
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from realtime.app.options import AppError
@@ -18,18 +17,20 @@ from realtime.app.recordings import find_recording
 from realtime.app.state import AppState
 from realtime.control.messages import ControlError
 from realtime.errors import RealtimeError
+from realtime.recording.video import OVERLAY_NAME
 
 BOUNDARY = "kinecast-image"
 REPORT_NAME = "report.html"
 THUMBNAIL_PX = 320
 LIVE_HEADERS = {"cache-control": "no-store", "content-encoding": "identity"}
 """Live images are neither kept nor packed once more."""
-REPORT_HEADERS = {
-    # A report may come from elsewhere: it gets no scripts, and nothing of the app.
-    "content-security-policy": "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
-    "img-src data:; frame-ancestors 'self'",
-    "cache-control": "no-store",
-}
+REPORT_POLICY = (
+    "sandbox allow-popups allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "media-src {video}; frame-ancestors 'self'"
+)
+"""A report may come from elsewhere: it gets no scripts, and nothing of the app but the video beside it."""
+CSP_ESCAPES = {ord(";"): "%3B", ord(","): "%2C"}
+"""What would end an address in a policy."""
 SOUNDS = {"band": (660.0, 0.09), "repetition": (990.0, 0.22)}
 """Name of a sound -> frequency in Hz and duration in s."""
 SOUND_HZ = 22_050
@@ -58,17 +59,20 @@ def add_media(app: FastAPI, state: AppState, is_ending: Callable[[], bool]) -> N
 
     @app.get("/media/recordings/{name}/image.jpg")
     def image(name: str, t_s: float = 0.0) -> Response:
-        from realtime.recording.pictures import OVERLAY_NAME
-
-        jpeg = videos.at(_folder(state, name) / OVERLAY_NAME, t_s)
+        jpeg = videos.at(_file(state, name, OVERLAY_NAME), t_s)
         return Response(jpeg, media_type="image/jpeg", headers={"cache-control": "no-store"})
 
+    @app.get("/media/recordings/{name}/overlay.mp4")
+    def video(name: str) -> Response:
+        path = _file(state, name, OVERLAY_NAME)
+        return FileResponse(path, media_type="video/mp4", headers={"cache-control": "no-store"})
+
     @app.get("/media/recordings/{name}/report.html")
-    def report(name: str) -> Response:
-        path = _folder(state, name) / REPORT_NAME
-        if not path.is_file() or path.is_symlink():
-            raise HTTPException(404, "no report yet")
-        return FileResponse(path, headers=REPORT_HEADERS)
+    def report(name: str, request: Request) -> Response:
+        path = _file(state, name, REPORT_NAME)
+        beside = f"{str(request.url).rpartition('/')[0]}/{OVERLAY_NAME}"
+        policy = REPORT_POLICY.format(video=beside.translate(CSP_ESCAPES))
+        return FileResponse(path, headers={"content-security-policy": policy, "cache-control": "no-store"})
 
     @app.get("/media/sounds/{name}.wav")
     def sound(name: str) -> Response:
@@ -82,6 +86,14 @@ def _folder(state: AppState, name: str) -> Path:
         return find_recording(state.recordings, name)
     except AppError as error:
         raise HTTPException(404, str(error)) from error
+
+
+def _file(state: AppState, name: str, file_name: str) -> Path:
+    """A file of a recording; links to elsewhere are none."""
+    path = _folder(state, name) / file_name
+    if path.is_symlink() or not path.is_file():
+        raise HTTPException(404, f"the recording has no {file_name}")
+    return path
 
 
 def live_images(state: AppState, is_ending: Callable[[], bool]) -> Iterator[bytes]:
@@ -134,8 +146,7 @@ class RecordedImages:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._path: Path | None = None
-        self._next_s = math.inf
+        self._shown: tuple[Path, int] | None = None
 
     def at(self, path: Path, time_s: float) -> bytes:
         """The image at a time as JPEG; the last one after the end.
@@ -145,30 +156,16 @@ class RecordedImages:
         """
         import cv2
 
+        from realtime.recording.video.reader import OverlayReader
+
         with self._lock:
-            if self._path != path or not path.is_file():
-                self._open(path)
-            if not self._next_s - 0.001 <= time_s <= self._next_s + 0.5:
-                self._video.set(cv2.CAP_PROP_POS_MSEC, 1e3 * max(0.0, time_s))
-            is_read = self._video.grab()
-            while is_read and self._video.get(cv2.CAP_PROP_POS_MSEC) < 1e3 * time_s - 20.0:
-                is_read = self._video.grab()
-            self._next_s = self._video.get(cv2.CAP_PROP_POS_MSEC) * 1e-3 if is_read else math.inf
-            if not is_read:  # after its end: the last image stays
-                self._video.set(cv2.CAP_PROP_POS_FRAMES, self._video.get(cv2.CAP_PROP_FRAME_COUNT) - 1.0)
-                is_read = self._video.grab()
-            image = self._video.retrieve()[1] if is_read else None
-        if image is None:
+            shown = path, path.stat().st_mtime_ns
+            if self._shown != shown:
+                self._shown, self._reader = shown, OverlayReader(path)
+            found = self._reader.at(time_s)
+        if found is None:
             raise HTTPException(404, "the video cannot be read")
-        return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
-
-    def _open(self, path: Path) -> None:
-        import cv2
-
-        if path.is_symlink() or not path.is_file():
-            raise HTTPException(404, "the recording has no video")
-        self._video = cv2.VideoCapture(str(path))
-        self._path, self._next_s = path, math.inf
+        return cv2.imencode(".jpg", found[0], [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
 def tone(frequency_hz: float, duration_s: float) -> bytes:

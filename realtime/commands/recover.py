@@ -17,8 +17,9 @@ def run(args: argparse.Namespace) -> int:
     """Write the files that a clean end writes; existing ones stay unchanged."""
     from realtime.recording.finish import MOT_NAME, STO_NAME, TRC_NAME, finish_recording
     from realtime.recording.log import LOG_NAME, StreamLog
-    from realtime.recording.pictures import LOSSLESS_NAME, OVERLAY_NAME
+    from realtime.recording.pictures import LOSSLESS_NAME
     from realtime.recording.summary import REPORT_NAME, StreamReport, write_report
+    from realtime.recording.video import OVERLAY_NAME
     from realtime.recording.video.overlay import is_playable
 
     folder: Path = args.recording

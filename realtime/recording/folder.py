@@ -12,9 +12,10 @@ from realtime.errors import RecordingError
 from realtime.recording.events import EVENTS_NAME
 from realtime.recording.finish import CSV_NAME, MOT_NAME, STO_NAME, TRC_NAME
 from realtime.recording.log import LOG_NAME, StreamLog
-from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME, OVERLAY_NAME
+from realtime.recording.pictures import FRAMES_NAME, LOSSLESS_NAME
 from realtime.recording.private_file import FOLDER_MODE
 from realtime.recording.summary import REPORT_NAME
+from realtime.recording.video import OVERLAY_NAME
 
 CAMERA_NAME, RIG_NAME, SESSION_NAME = "camera.json", "cameras.json", "session.json"
 FILE_NAMES = (

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
 from calib.coordinates import PELVIS_ROTATIONS, PELVIS_TRANSLATIONS
-from calib.pelvis_move import Move, PelvisMover
 from realtime.geometry import quaternions, rotation_matrices
 from realtime.stream.messages import Angles, Meta, Pose
+
+if TYPE_CHECKING:
+    from calib.pelvis_move import Move, PelvisMover
 
 Array = NDArray[np.float64]
 
@@ -26,6 +29,8 @@ def ground_move(before: Meta, after: Meta) -> GroundMove | None:
     """The move from one ground of a session to another; None where there is none."""
     if before.camera is None or after.camera is None or before.camera == after.camera:
         return None
+    from calib.pelvis_move import Move, PelvisMover  # with numba, which takes a while to load
+
     T_before, T_after = np.array(before.camera.T_ground_cam), np.array(after.camera.T_ground_cam)
     names = after.model.coordinate_names
     has_pelvis = {*PELVIS_ROTATIONS, *PELVIS_TRANSLATIONS} <= set(names)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from realtime.errors import RecordingError
 from realtime.recording.private_file import make_private
 from realtime.recording.row_file import RowFile
+from realtime.recording.video import OVERLAY_NAME
 from realtime.recording.video.lossless import LosslessVideo
 from realtime.recording.video.overlay import OverlayVideo, create_overlay_video
 
-OVERLAY_NAME, LOSSLESS_NAME, FRAMES_NAME = "overlay.mp4", "video.mkv", "video.csv"
+LOSSLESS_NAME, FRAMES_NAME = "video.mkv", "video.csv"
 FRAMES_HEADER = b"frame_id,time_ns\n"
 DEFAULT_VIDEO_HZ = 30.0
 

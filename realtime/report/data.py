@@ -16,8 +16,8 @@ from calib.tables.storage import read_sto
 from realtime.errors import RecordingError
 from realtime.recording.finish import CSV_NAME, STO_NAME
 from realtime.recording.folder import CAMERA_NAME, SESSION_NAME
-from realtime.recording.pictures import OVERLAY_NAME
 from realtime.recording.summary import REPORT_NAME
+from realtime.recording.video import OVERLAY_NAME
 from realtime.sample import Status
 
 Array = NDArray[np.float64]

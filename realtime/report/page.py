@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from realtime.errors import RecordingError
 from realtime.events.movement import Curves, Movement
 from realtime.recording.private_file import write_private
+from realtime.recording.video.reader import OverlayReader, plays_in_browsers
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element
 from realtime.report.measures import losses, motion_ranges, symmetries
@@ -32,6 +33,8 @@ TITLE = "Movement of"
 """Beginning of every report's title, by which earlier reports are known."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Content security policy that lets browsers fetch nothing."""
+FILM_POLICY = f"{POLICY}; media-src 'self' file:"
+"""The same, but for the video beside the page."""
 
 
 def write_html_report(
@@ -46,13 +49,15 @@ def write_html_report(
     Args:
         recording: Recording to report.
         path: Path of the page; only an earlier report there is replaced.
-        pictures: Whether to include frames of the overlay video.
+        pictures: Whether to include frames of the overlay video, and the video itself where the page lies
+            beside it and browsers play it.
         repeated: What was repeated, and in which curves; None leaves that out.
 
     Raises:
         RecordingError: the page cannot be written, or another file is there.
     """
-    page = report_page(recording, pictures=pictures, repeated=repeated)
+    is_beside = path.resolve().parent == recording.folder.resolve()
+    page = report_page(recording, pictures=pictures, film=pictures and is_beside, repeated=repeated)
     try:
         if path.exists() and TITLE.encode() not in path.read_bytes()[:4096]:
             raise RecordingError(
@@ -64,9 +69,15 @@ def write_html_report(
 
 
 def report_page(
-    recording: Recording, *, pictures: bool = True, repeated: tuple[Curves, Movement] | None = None
+    recording: Recording,
+    *,
+    pictures: bool = True,
+    film: bool = False,
+    repeated: tuple[Curves, Movement] | None = None,
 ) -> str:
     """The page as text."""
+    video = recording.video
+    film = film and video is not None and plays_in_browsers(video)
     ranges = motion_ranges(recording)
     lost = losses(recording)
     title = f"{TITLE} {recording.folder.resolve().name}"
@@ -74,8 +85,9 @@ def report_page(
         element("header", element("h1", title), _subtitle(recording), element("p", NOTICE, class_="notice")),
         _facts(recording),
     ]
-    if pictures and recording.video is not None:
-        body += _pictures_section(pictures_of(recording.video, recording.time_s[~recording.is_lost]))
+    if pictures and video is not None:
+        tracked_s = recording.time_s[~recording.is_lost]
+        body += _pictures_section(pictures_of(video, tracked_s), video.name if film else "")
     if ranges:
         body += curves_section(recording, ranges)
         body += ranges_section(ranges)
@@ -89,7 +101,7 @@ def report_page(
     head = element(
         "head",
         element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
+        element("meta", http_equiv="Content-Security-Policy", content=FILM_POLICY if film else POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("title", title),
         element("style", Markup(_style())),
@@ -130,7 +142,8 @@ def _facts(recording: Recording) -> Markup:
     return element("dl", pairs, class_="facts")
 
 
-def _pictures_section(pictures: list[EmbeddedFrame]) -> list[Content]:
+def _pictures_section(pictures: list[EmbeddedFrame], film: str) -> list[Content]:
+    """Frames of the video and, if it has a name to play it by, the video."""
     if not pictures:
         return []
     figures = [
@@ -147,7 +160,12 @@ def _pictures_section(pictures: list[EmbeddedFrame]) -> list[Content]:
         )
         for picture in pictures
     ]
-    return [element("h2", "Pictures"), element("div", figures, class_="grid")]
+    section: list[Content] = [element("h2", "Pictures"), element("div", figures, class_="grid")]
+    if film:
+        player = element("video", src=film, controls="", preload="metadata", width=pictures[0].width_px)
+        words = f"The whole recording; plays while {film} lies beside this page."
+        section.append(element("figure", player, element("figcaption", words), class_="film"))
+    return section
 
 
 N_PICTURES = 3
@@ -179,19 +197,13 @@ def pictures_of(video: Path, tracked_s: NDArray[np.float64]) -> list[EmbeddedFra
     if not len(tracked_s):
         return []
     indices = np.linspace(0, len(tracked_s) - 1, N_PICTURES + 2).round().astype(np.int64)[1:-1]
-    capture = cv2.VideoCapture(str(video.absolute()))  # a colon in a relative name is a protocol
+    reader = OverlayReader(video)
     try:
-        rate_hz, found = capture.get(cv2.CAP_PROP_FPS), []
-        if not capture.isOpened() or not rate_hz > 0.0:
-            return []
-        for frame in sorted({round(float(tracked_s[k]) * rate_hz) for k in indices}):
-            capture.set(cv2.CAP_PROP_POS_FRAMES, frame)
-            is_read, image = capture.read()
-            if is_read:
-                found.append(_embed(np.asarray(image, dtype=np.uint8), frame / rate_hz))
-        return found
+        found = [reader.at(float(tracked_s[k])) for k in sorted(set(indices.tolist()))]
     finally:
-        capture.release()
+        reader.close()
+    by_time = {time_s: image for image, time_s in filter(None, found)}
+    return [_embed(image, time_s) for time_s, image in by_time.items()]
 
 
 def _embed(image: NDArray[np.uint8], time_s: float) -> EmbeddedFrame:

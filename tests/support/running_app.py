@@ -54,7 +54,11 @@ class RunningApp:
 
 @contextmanager
 def running_app(
-    folder: Path, *words: str, port: int | None = None, ends_tracker: bool = True
+    folder: Path,
+    *words: str,
+    port: int | None = None,
+    ends_tracker: bool = True,
+    program: str = "tests.support.swinging",
 ) -> Iterator[RunningApp]:
     """The app, once it answers; killed at the end if it still runs.
 
@@ -63,6 +67,7 @@ def running_app(
         words: Further words of the command line.
         port: Port; None takes a free one.
         ends_tracker: Whether a tracker that is left at the end is killed, too.
+        program: Module to run; `realtime.cli` tracks with the real networks.
     """
     port = port or free_port()
     command = ["app", "--no-browser", "--port", str(port), "--recordings", str(folder / "recordings"), *words]
@@ -71,7 +76,7 @@ def running_app(
     log_path = folder / "app.log"
     with log_path.open("a") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.swinging", *command],
+            [sys.executable, "-m", program, *command],
             cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,

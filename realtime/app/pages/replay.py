@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,8 +10,9 @@ from nicegui import run, ui
 
 from realtime.app.command import run_kinecast
 from realtime.app.curve_looks import MOST_CURVES, chart_options, lines_at, looks_of
-from realtime.app.layout import page_frame, say, until_shown
+from realtime.app.layout import page_frame, say
 from realtime.app.options import AppError
+from realtime.app.pages.replay_picture import recorded_picture
 from realtime.app.recorded import RecordedCurves, read_curves
 from realtime.app.recordings import find_recording
 from realtime.app.state import AppState
@@ -69,22 +69,18 @@ class Player:
     def __init__(self, state: AppState, folder: Path, curves: RecordedCurves) -> None:
         self._folder, self._curves = folder, curves
         self._time_s = 0.0
-        self._began: tuple[float, float] | None = None
-        """Clock and time of the recording when it began to play; None while it stands."""
+        self._is_playing = False
         self._names = [name for name in state.settings.curves[:MOST_CURVES] if name in curves.names]
         with ui.element("div").classes("kc-live"):
             with ui.element("div").classes("kc-stack"):
-                self._show_image()
+                with ui.element("div").classes("kc-image"):
+                    self._picture = recorded_picture(folder)
                 self._show_slider()
             with ui.element("div").classes("kc-stack"):
                 self._show_curves()
                 self._show_buttons()
         self._timer = ui.timer(PLAY_S, self._play_on, active=False)
         self._go_to(0.0)
-
-    def _show_image(self) -> None:
-        with ui.element("div").classes("kc-image"):
-            self._image = ui.element("img").props('alt="The recording has no image here" data-image')
 
     def _show_slider(self) -> None:
         with ui.element("div").classes("kc-card kc-row").style("flex-wrap: nowrap"):
@@ -126,11 +122,8 @@ class Player:
             self._export.props("outline no-caps data-export")
 
     def _go_to(self, time_s: float) -> None:
-        """Show a moment; the slider is left alone."""
+        """Show the values of a moment; picture and slider are left alone."""
         self._time_s = min(max(time_s, 0.0), self._curves.duration_s)
-        self._image.props(
-            f'src="/media/recordings/{quote(self._folder.name)}/image.jpg?t_s={self._time_s:.2f}"'
-        )
         self._clock.set_text(f"{self._time_s:.1f} / {self._curves.duration_s:.1f} s")
         for name, cell in self._cells.items():
             value = self._curves.at(name, self._time_s)
@@ -139,33 +132,34 @@ class Player:
         self._chart.run_chart_method("setOption", {"series": [cursor]})
 
     def _move(self, time_s: float) -> None:
-        if self._began is not None:
-            self._began = time.monotonic(), time_s
         self._go_to(time_s)
+        self._picture.show(self._time_s)
 
     def _toggle(self) -> None:
-        if self._began is not None:
+        if self._is_playing:
             self._stop()
             return
-        start_s = 0.0 if self._time_s >= self._curves.duration_s - STEP_S else self._time_s
-        self._began = time.monotonic(), start_s
+        if self._time_s >= self._curves.duration_s - STEP_S:
+            self._move(0.0)
+        self._is_playing = True
+        self._picture.play(self._time_s)
         self._play.props('icon=pause aria-label="Pause"')
         self._timer.activate()
 
     def _stop(self) -> None:
-        self._began = None
+        self._is_playing = False
+        self._picture.pause()
         self._play.props('icon=play_arrow aria-label="Play"')
         self._timer.deactivate()
 
     async def _play_on(self) -> None:
-        if self._began is None:
+        time_s = await self._picture.time_s()
+        if time_s is None or not self._is_playing:
             return
-        time_s = self._began[1] + time.monotonic() - self._began[0]
         self._go_to(time_s)
         self._slider.set_value(self._time_s)
         if time_s >= self._curves.duration_s:
             self._stop()
-        await until_shown()
 
     async def _download(self) -> None:
         """Export into a temporary folder, and hand the file to the browser: the recording stays as it is."""

@@ -51,6 +51,5 @@ def _show(name: str) -> None:
             "outline no-caps"
         )
         ui.button("Open alone", icon="open_in_new", on_click=lambda: ui.navigate.to(address, new_tab=True))
-    ui.element("iframe").props(f'src="{address}" title="Report" sandbox="allow-popups" data-report').classes(
-        "kc-report"
-    )
+    frame = ui.element("iframe").props(f'src="{address}" title="Report" data-report').classes("kc-report")
+    frame.props('sandbox="allow-popups allow-same-origin"')

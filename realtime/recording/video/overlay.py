@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from realtime.recording.video.h264 import H264Video, can_write_h264
 from realtime.recording.video.mpeg4 import Mpeg4Video
 
-H264_CODES = (b"avc1", b"h264")
-"""Codes by which containers and readers name H.264."""
-
 
 class OverlayVideo(Protocol):
     """Interface to a video for viewers; both methods raise RecordingError where the disk is full."""
@@ -43,9 +40,3 @@ def create_overlay_video(path: Path, rate_hz: float, size_px: tuple[int, int]) -
 def is_playable(path: Path) -> bool:
     """Whether a video can be opened; MPEG-4 of a killed process cannot."""
     return cv2.VideoCapture(str(path.absolute())).isOpened()
-
-
-def plays_in_browsers(path: Path) -> bool:
-    """Whether browsers can show a video: it is there, and H.264."""
-    capture = cv2.VideoCapture(str(path.absolute()))
-    return int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").lower() in H264_CODES

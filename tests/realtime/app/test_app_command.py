@@ -84,3 +84,15 @@ def test_a_folder_that_cannot_be_made_is_refused(capsys: pytest.CaptureFixture[s
     import_or_skip("nicegui", "pip install 'kinecast[app]'")
     (tmp_path / "file").write_text("")
     assert "--recordings DIR" in refusal(capsys, "--recordings", str(tmp_path / "file" / "rec"))
+
+
+def test_the_first_page_waits_for_nothing_that_takes_long_to_load():
+    import_or_skip("nicegui", "pip install 'kinecast[app]'")
+    loaded = (
+        "import sys; from realtime.app.pages.all_pages import add_pages; from realtime.app.server import "
+        "serve; print([name for name in ('numba', 'cv2', 'openvino', 'av', 'scipy') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -131,3 +132,24 @@ def test_a_report_gets_no_scripts(client: Any, root: Path):
     (root / "bright" / "report.html").write_text("<script>alert(1)</script>")
     policy = client.get("/media/recordings/bright/report.html").headers["content-security-policy"]
     assert policy.startswith("sandbox") and "allow-scripts" not in policy and "default-src 'none'" in policy
+    assert "media-src http://testserver/media/recordings/bright/overlay.mp4;" in policy
+
+
+def test_a_name_adds_nothing_to_the_policy_of_a_report(client: Any, root: Path):
+    name = "a; script-src *, b"
+    (root / name).mkdir()
+    for file in ("stream.msgpack", "report.html"):
+        (root / name / file).write_bytes(b"any")
+    answer = client.get(f"/media/recordings/{quote(name)}/report.html")
+    assert answer.status_code == 200
+    assert [d.split()[0] for d in answer.headers["content-security-policy"].split(";")] == [
+        "sandbox", "default-src", "style-src", "img-src", "media-src", "frame-ancestors"
+    ]  # fmt: skip
+    assert "," not in answer.headers["content-security-policy"]
+
+
+def test_the_video_is_given_in_parts(client: Any, root: Path):
+    content = (root / "bright" / "overlay.mp4").read_bytes()
+    answer = client.get("/media/recordings/bright/overlay.mp4", headers={"range": "bytes=10-29"})
+    assert (answer.status_code, answer.content) == (206, content[10:30])
+    assert client.get("/media/recordings/blind/overlay.mp4").status_code == 404

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from realtime.app.options import load_settings
 from realtime.control.messages import read_control_file
+from realtime.recording.video.mpeg4 import Mpeg4Video
 from realtime.report.data import read_recording
 from tests.support.browser import Page, browser_page
 from tests.support.environment import import_or_skip
@@ -126,7 +128,7 @@ def test_the_list_tells_what_the_recording_holds(app: RunningApp, page: Page):
 
 def test_a_recording_is_replayed_by_its_slider(app: RunningApp, page: Page):
     page.click("[data-replay]")
-    page.wait_for("document.querySelector('[data-image]')?.naturalWidth == 640")
+    page.wait_for("document.querySelector('[data-video]')?.videoWidth == 640")
     page.wait_for("document.querySelector('[data-clock]').innerText.startsWith('0.0 /')")
     page.click("[data-play]")
     page.wait_for("parseFloat(document.querySelector('[data-clock]').innerText) > 0.5")
@@ -136,7 +138,27 @@ def test_a_recording_is_replayed_by_its_slider(app: RunningApp, page: Page):
     shown = page.text_of("[data-values] tr td:nth-child(2)")
     # The last frame may be one without a person.
     assert shown == "-" if math.isnan(knee_deg) else float(shown) == pytest.approx(knee_deg, abs=0.06)
+    assert page.evaluate("document.querySelector('[data-video]').ended")
+    page.click("[data-play]")  # once more, from the start
+    page.wait_for("document.querySelector('[data-video]').currentTime < 1.0")
+    page.click("[data-play]")
+    page.wait_for("document.querySelector('[data-video]').paused")
     assert not fetched_elsewhere(page, app)
+
+
+def test_a_video_that_browsers_do_not_play_is_shown_by_its_images(app: RunningApp, page: Page):
+    (folder,) = app.recordings.iterdir()
+    old = shutil.copytree(folder, app.recordings / "0_old")
+    video = Mpeg4Video(old / "overlay.mp4", 30.0, (64, 48))
+    for k in range(30):
+        video.write(np.full((48, 64, 3), 8 * k, dtype=np.uint8), k / 30.0)
+    video.close()
+    visit(page, f"{app.url}/recordings/0_old")
+    page.wait_for("document.querySelector('[data-image]')?.naturalWidth == 64")
+    page.click("[data-play]")
+    page.wait_for("document.querySelector('[data-image]').src.endsWith('t_s=0.00') == false")
+    shutil.rmtree(old)
+    visit(page, f"{app.url}/recordings/{folder.name}")
 
 
 def test_a_recording_is_exported_into_the_browsers_folder(app: RunningApp, page: Page, tmp_path: Path):
@@ -156,6 +178,9 @@ def test_the_report_is_made_and_shown(app: RunningApp, page: Page):
     page.wait_for("!!document.querySelector('iframe[data-report]')")
     (folder,) = app.recordings.iterdir()
     assert f"Movement of {folder.name}" in (folder / "report.html").read_text("utf-8")
+    page.wait_for(
+        "document.querySelector('iframe').contentDocument?.querySelector('video')?.videoWidth == 640"
+    )
     assert not fetched_elsewhere(page, app)
 
 

@@ -22,6 +22,7 @@ from realtime.pipeline.durations import Percentiles
 from realtime.pipeline.stats import MOST_STEPS, RunHistory
 from realtime.recording.recorder import Recorder
 from realtime.recording.summary import write_report
+from realtime.recording.video.mpeg4 import Mpeg4Video
 from realtime.report.data import read_recording
 from realtime.report.measures import title_of
 from realtime.report.plot import MOST_POINTS, known_runs, thinned, ticks
@@ -203,7 +204,25 @@ def test_nothing_is_fetched_and_pictures_are_inside(recording: Path):
         assert image.get("src").startswith("data:image/jpeg;base64,") and image.get("alt")
     text = (recording / "report.html").read_text()
     assert set(re.findall(r"\b\w+://[^\s\"<]+", text)) == set()
-    assert not list(report(recording, "--no-pictures").iter(f"{HTML}img"))
+    assert [video.get("src") for video in page.iter(f"{HTML}video")] == ["overlay.mp4"]
+    without = report(recording, "--no-pictures")
+    assert not list(without.iter(f"{HTML}img")) and not list(without.iter(f"{HTML}video"))
+
+
+def test_a_page_elsewhere_has_no_video_beside_it(recording: Path, tmp_path: Path):
+    out = tmp_path / "page.html"
+    assert cli.main(["report", str(recording), "--out", str(out)]) == 0
+    assert "<video" not in out.read_text() and out.read_text().count("data:image/jpeg") == 3
+
+
+def test_a_video_that_browsers_do_not_play_is_not_offered(tmp_path: Path):
+    folder = make_recording(tmp_path / "out", n=30)
+    video = Mpeg4Video(folder / "overlay.mp4", RATE_HZ, (128, 96))
+    for k in range(30):
+        video.write(np.full((96, 128, 3), 4 * k, dtype=np.uint8), k / RATE_HZ)
+    video.close()
+    page = report(folder)
+    assert not list(page.iter(f"{HTML}video")) and len(list(page.iter(f"{HTML}img"))) == 3
 
 
 def test_every_drawing_and_table_has_its_words(recording: Path):
@@ -373,8 +392,9 @@ def test_a_browser_shows_it_on_a_phone_on_a_screen_and_in_the_dark(recording: Pa
             assert image.std() > 5.0
             shades[scheme] = np.median(image)
             assert min(page.evaluate(LABEL_HEIGHTS_PX)) > 8.0
-            (url,) = [url for url in page.requests() if not url.startswith("data:")]
-            assert url == (recording / "report.html").as_uri()
+            page.wait_for("document.querySelector('video').videoWidth == 128")
+            urls = {url for url in page.requests() if not url.startswith("data:")}
+            assert urls == {(recording / name).as_uri() for name in ("report.html", "overlay.mp4")}
             assert not page.complaints()
         assert shades["light"] > 200 and shades["dark"] < 60
         assert page.ask("Page.printToPDF")["data"]
