@@ -59,6 +59,7 @@ def running_app(
     port: int | None = None,
     ends_tracker: bool = True,
     program: str = "tests.support.swinging",
+    cwd: Path = ROOT,
 ) -> Iterator[RunningApp]:
     """The app, once it answers; killed at the end if it still runs.
 
@@ -68,19 +69,21 @@ def running_app(
         port: Port; None takes a free one.
         ends_tracker: Whether a tracker that is left at the end is killed, too.
         program: Module to run; `realtime.cli` tracks with the real networks.
+        cwd: Folder at which the paths that users type begin.
     """
     port = port or free_port()
     command = ["app", "--no-browser", "--port", str(port), "--recordings", str(folder / "recordings"), *words]
     # NiceGUI does not serve where it finds itself under pytest.
     inherited = {key: value for key, value in os.environ.items() if key != "PYTEST_CURRENT_TEST"}
+    own = {"XDG_STATE_HOME": str(folder / "state"), "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
     log_path = folder / "app.log"
     with log_path.open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", program, *command],
-            cwd=ROOT,
+            cwd=cwd,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**inherited, "XDG_STATE_HOME": str(folder / "state"), "PYTHONUNBUFFERED": "1"},
+            env=inherited | own,
         )
     scheme = "https" if "--certificate" in words else "http"
     app = RunningApp(process, port, folder / "recordings", folder / "state", log_path, scheme)

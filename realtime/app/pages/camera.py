@@ -19,10 +19,10 @@ def add_camera_page(state: AppState) -> None:
                 _show_running(state)
                 return
             with ui.element("div").classes("kc-stack"):
+                _show_person(state)
                 cameras = ui.element("div").classes("kc-grid")
                 with cameras:
                     ui.label("Looking for cameras ...").classes("kc-quiet")
-                _show_person(state)
                 _show_others(state)
 
             async def look() -> None:
@@ -61,7 +61,7 @@ def _show_running(state: AppState) -> None:
 
 def _show_cameras(state: AppState, cameras: list[tuple[int, str]]) -> None:
     if not cameras:
-        with ui.element("div").classes("kc-card kc-stack"):
+        with ui.element("div").classes("kc-card kc-stack kc-all"):
             ui.label("No camera found").classes("kc-heading")
             ui.label(
                 "Plug one in and reload this page, or choose a video below. "

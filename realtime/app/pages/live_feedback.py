@@ -21,9 +21,8 @@ class FeedbackCard:
         self._heard = feedback, feedback.n_entered, feedback.n_repetitions
         self._card = ui.element("div").classes("kc-card kc-feedback kc-stack").props("data-feedback")
         with self._card:
-            with (
-                ui.element("div").classes("kc-row").style("justify-content: space-between; flex-wrap: nowrap")
-            ):
+            row = ui.element("div").classes("kc-row")
+            with row.style("justify-content: space-between; align-items: flex-end; flex-wrap: nowrap"):
                 with ui.element("div"):
                     self._name = ui.label().classes("kc-quiet")
                     self._value = ui.label().classes("kc-value").props("data-value")
