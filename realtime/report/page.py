@@ -162,7 +162,7 @@ def _pictures_section(pictures: list[EmbeddedFrame], film: str) -> list[Content]
     ]
     section: list[Content] = [element("h2", "Pictures"), element("div", figures, class_="grid")]
     if film:
-        player = element("video", src=film, controls="", preload="metadata", width=pictures[0].width_px)
+        player = element("video", src=film, controls="", preload="metadata")
         words = f"The whole recording; plays while {film} lies beside this page."
         section.append(element("figure", player, element("figcaption", words), class_="film"))
     return section

@@ -53,8 +53,8 @@ def squat(app: RunningApp, page: Page, camera: Camera) -> None:
     """Choose the video, record, and do four squats."""
     page.visit(app.url)
     page.wait_for("!!document.querySelector('[data-start=typed]') && !!window.did_handshake")
-    camera.resize(SCREEN_PX)
     page.fill("[data-source]", "squats.mp4")
+    camera.resize(SCREEN_PX)
     camera.take("1-camera")
     page.click("[data-start=typed]")
     page.wait_for("document.querySelector('[data-status]')?.innerText.includes('Tracking')", 300.0)
