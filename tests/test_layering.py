@@ -41,6 +41,9 @@ MAY_IMPORT = {
         "train train.motion train.bodies train.synth train.blazepose "
         "calib engines engines.features engines.blazepose"
     ),
+    "train.fusion": (
+        "train train.motion train.blazepose train.lift calib engines engines.features engines.blazepose"
+    ),
     "train.patches": "train train.blazepose calib engines engines.features engines.blazepose",
     "train.direct": (
         "train train.direct.encoders train.motion train.scene train.synth train.lift "
@@ -56,8 +59,8 @@ MAY_IMPORT = {
     ),
     "train.commands": (
         "train train.bodies train.synth train.blazepose train.lift train.direct train.direct.encoders "
-        "train.patches train.importing train.recipe train.temporal calib engines engines.features "
-        "engines.blazepose"
+        "train.fusion train.patches train.importing train.recipe train.temporal calib "
+        "engines engines.features engines.blazepose"
     ),
     "realtime": "realtime.stream realtime.api realtime.export calib engines.runtimes",
     "realtime.sources": "realtime calib",
@@ -69,7 +72,7 @@ MAY_IMPORT = {
     ),
     "realtime.views": (
         "realtime realtime.sources realtime.pose realtime.person realtime.overlay calib "
-        "engines engines.blazepose"
+        "engines engines.features engines.blazepose"
     ),
     "realtime.pipeline": "realtime realtime.sources",
     "realtime.stream": "realtime calib",

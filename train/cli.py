@@ -20,6 +20,7 @@ COMMANDS = {
     "lift-clips": "train.commands.lift_clips",
     "patches": "train.commands.patches",
     "lift": "train.commands.lift",
+    "fusion": "train.commands.fusion",
     "proportions": "train.commands.proportions",
     "temporal": "train.commands.temporal",
     "observe": "train.commands.observe",

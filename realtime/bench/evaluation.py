@@ -28,6 +28,7 @@ from realtime.errors import RealtimeError
 from realtime.sample import Estimator, PoseSample, Status
 from realtime.sources.parse import parse_source
 from realtime.sources.source import FrameSource
+from realtime.views.source import ViewsSource
 
 OpenEstimator = Callable[[Trial, FrameSource], Estimator]
 """Gives the estimator for an opened video."""
@@ -98,7 +99,7 @@ def open_reference(trial: Trial, skeleton: Skeleton, matching: Matching) -> Refe
     """
     reference = read_reference(trial.reference, rotation_names(skeleton))
     trial.skipped(sorted({*skeleton.coordinate_names, *reference.other_names}))
-    source = parse_source(trial.video, capture_fps=trial.capture_rate_hz)
+    source = source_of_trial(trial)
     if source.is_live or source.n_frames is None:
         raise RealtimeError(f"{trial.video}: not a recorded video; accepted: a video or a folder of images")
     source.open()
@@ -108,6 +109,18 @@ def open_reference(trial: Trial, skeleton: Skeleton, matching: Matching) -> Refe
     finally:
         source.close()
     return reference
+
+
+def source_of_trial(trial: Trial) -> FrameSource:
+    """The video of a trial, or those of several views as one source.
+
+    Raises:
+        SourceError: there is no such video, or the videos make no set of views.
+    """
+    if isinstance(trial.video, str):
+        return parse_source(trial.video, capture_fps=trial.capture_rate_hz)
+    views = [parse_source(video, capture_fps=trial.capture_rate_hz) for video in trial.video]
+    return ViewsSource(views, trial.offsets_s)
 
 
 def rotation_names(skeleton: Skeleton) -> tuple[str, ...]:
@@ -129,7 +142,7 @@ def evaluate_trial(
     Raises:
         RealtimeError: the video cannot be read, or too few frames can be compared.
     """
-    source = parse_source(trial.video, capture_fps=trial.capture_rate_hz)
+    source = source_of_trial(trial)
     source.open()
     try:
         tracked = track(source, open_estimator(trial, source))

@@ -26,13 +26,13 @@ class Trial:
     name: str
     person: str
     """Trials of the same person count as one in figures over people."""
-    video: str
-    """A path, or another source of frames."""
+    video: str | tuple[str, ...]
+    """A path, or another source of frames; or those of several views of one person."""
     reference: Path
     offset_s: Offset = 0.0
     """Reference time minus video time."""
     camera: Path | None = None
-    """File of `kinecast calibrate camera`."""
+    """File of `kinecast calibrate camera`; with several views, of all cameras in the order of the videos."""
     height_m: float | None = None
     """Stature, if known."""
     skip: tuple[str, ...] = ()
@@ -41,6 +41,8 @@ class Trial:
     """From and to in video time, when the person stands still; None looks for it in the reference."""
     capture_rate_hz: float | None = None
     """Frames a second that the camera took, for a video in slow or fast motion."""
+    offsets_s: tuple[float, ...] | None = None
+    """When the first frame of each of several videos was taken; None: all at once."""
 
     def skipped(self, names: Sequence[str]) -> list[str]:
         """Those of the names that are not scored.
@@ -62,7 +64,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     name: _Text
     person: _Text
-    video: _Text
+    video: _Text | Annotated[tuple[_Text, ...], msgspec.Meta(min_length=2)]
     reference: _Text
     offset_s: float | Literal["auto"] = 0.0
     camera: _Text | None = None
@@ -70,6 +72,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     skip: tuple[str, ...] = ()
     standing_s: tuple[float, float] | None = None
     capture_rate_hz: Annotated[float, msgspec.Meta(ge=1.0, le=1000.0)] | None = None
+    offsets_s: tuple[float, ...] | None = None
 
 
 FIELDS = _Entry.__struct_fields__
@@ -115,7 +118,7 @@ def _read_trial(path: Path, number: int, values: Mapping[str, Any]) -> Trial:
     return Trial(
         entry.name,
         entry.person,
-        str(_existing(where, "video", path.parent / entry.video)),
+        _videos(where, path, entry),
         _existing(where, "reference", path.parent / entry.reference),
         entry.offset_s,
         None if entry.camera is None else _existing(where, "camera", path.parent / entry.camera),
@@ -123,7 +126,25 @@ def _read_trial(path: Path, number: int, values: Mapping[str, Any]) -> Trial:
         entry.skip,
         entry.standing_s,
         entry.capture_rate_hz,
+        entry.offsets_s,
     )
+
+
+def _videos(where: str, path: Path, entry: _Entry) -> str | tuple[str, ...]:
+    """The video, or the videos of all views."""
+    if isinstance(entry.video, str):
+        if entry.offsets_s is not None:
+            raise RealtimeError(f"{where}: offsets_s is for several videos; for one, give offset_s")
+        return str(_existing(where, "video", path.parent / entry.video))
+    if entry.camera is None:
+        raise RealtimeError(
+            f"{where}: several videos need camera, the file of all cameras, as of kinecast calibrate cameras"
+        )
+    if entry.offsets_s is not None and len(entry.offsets_s) != len(entry.video):
+        raise RealtimeError(
+            f"{where}: {len(entry.offsets_s)} offsets_s for {len(entry.video)} videos; accepted: one for each"
+        )
+    return tuple(str(_existing(where, "video", path.parent / video)) for video in entry.video)
 
 
 def _check_times(where: str, entry: _Entry) -> None:

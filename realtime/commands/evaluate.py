@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from calib.rig_file import load_rig
 from calib.skeleton import load_skeleton
 from realtime.api.sources import source_of
 from realtime.bench.accuracy import LAG_RANGE_S
@@ -21,10 +22,11 @@ from realtime.bench.trials_table import format_evaluation, format_trials
 from realtime.commands.arguments import check_can_write, positive_int, rate_hz
 from realtime.commands.options import add_estimator_options, camera_options, estimator_options
 from realtime.errors import RealtimeError
-from realtime.estimators.build import make_camera, make_estimator
+from realtime.estimators.build import make_camera, make_estimator, make_views_estimator
 from realtime.options import RunOptions
 from realtime.sample import Estimator
 from realtime.sources.source import FrameSource
+from realtime.views.source_set import SourceSet
 
 HELP = "measure an estimator against reference coordinates"
 
@@ -160,10 +162,14 @@ def _measure_overlay(args: argparse.Namespace) -> int:
 
 
 def estimator_opener(args: argparse.Namespace) -> OpenEstimator:
-    """Builds the estimator of the options for each trial's camera and stature."""
+    """Builds the estimator of the options for each trial's camera, or cameras, and stature."""
     estimator, camera = estimator_options(args), camera_options(args)
 
     def open_estimator(trial: Trial, source: FrameSource) -> Estimator:
+        if isinstance(source, SourceSet):
+            assert trial.camera is not None
+            rig = load_rig(trial.camera).for_sizes(source.tiles.sizes_px, may_scale=camera.may_scale_camera)
+            return make_views_estimator(replace(estimator, height_m=trial.height_m), rig)
         calibration = make_camera(
             replace(camera, camera_path=trial.camera), source.width_px, source.height_px
         )

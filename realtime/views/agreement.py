@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from calib.camera import CameraCalibration
 from engines.blazepose.pose_landmark import ANKLES, HIPS, KNEES, N_LANDMARKS, SHOULDERS
 from engines.blazepose.tracker import BlazePoseResult
+from engines.features.crossing import crossing_points
 from realtime.pose.observation import reachable_rays, solve_translation, trust, world_in_camera
 
 Array = NDArray[np.float64]
@@ -134,11 +135,9 @@ def triangulate(views: Sequence[ViewedPerson]) -> tuple[Array, Array]:
     Returns:
         Points in ground, and the least weight of each among the views. Shapes: (33, 3), (33,).
     """
-    information, pull = np.zeros((N_LANDMARKS, 3, 3)), np.zeros((N_LANDMARKS, 3))
-    for view in views:
-        across = np.eye(3) - view.rays[:, :, None] * view.rays[:, None, :]
-        across *= np.maximum(view.weights, 1e-3)[:, None, None]
-        information += across
-        pull += across @ view.eye_m
-    points_m = np.linalg.solve(information + 1e-9 * np.eye(3), pull[..., None])[..., 0]
-    return np.asarray(points_m, dtype=np.float64), np.min([view.weights for view in views], axis=0)
+    points_m = crossing_points(
+        np.array([view.eye_m for view in views]),
+        np.array([view.rays for view in views]),
+        np.array([view.weights for view in views]),
+    )
+    return points_m, np.min([view.weights for view in views], axis=0)

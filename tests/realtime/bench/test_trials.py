@@ -73,6 +73,30 @@ def run_one(folder: Path, *words: str, reference: str = "r.mot") -> dict:
     return json.loads((folder / "out.json").read_text())
 
 
+def test_views_of_one_person_are_one_trial(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both videos are read as one source, side by side, and their estimate is scored as any other."""
+    sizes = []
+
+    def opener(args):
+        def open_estimator(trial, source):
+            sizes.append(source.tiles.sizes_px)
+            return ScriptedEstimator(lambda name, t: float(truth_deg(name, t)) + error_deg(name, 2.0))
+
+        return open_estimator
+
+    monkeypatch.setattr(evaluate, "estimator_opener", opener)
+    (folder / "rig.json").touch()
+    (folder / "trials.toml").write_text(
+        '[[trial]]\nname = "both"\nperson = "A"\nvideo = ["first.mp4", "second.mp4"]\n'
+        'reference = "r.mot"\ncamera = "rig.json"\n'
+    )
+    assert cli.main(["evaluate", "--trials", "trials.toml", "--json", "out.json"]) == 0
+    (trial,) = json.loads((folder / "out.json").read_text())["trials"]
+    assert len(sizes[0]) == 2 and trial["frames"] == N_FRAMES
+    # 13 of the 15 scored angles err by 2 degrees, two of the pelvis not at all.
+    assert trial["mean_mae_deg"] == pytest.approx(2.0 * 13 / 15, abs=0.1)
+
+
 def write_trials(folder: Path, people: str = "AAB", more: str = "") -> Path:
     entries = [
         f'[[trial]]\nname = "{name}"\nperson = "{person}"\nvideo = "{name}.mp4"\n'

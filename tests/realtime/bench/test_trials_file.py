@@ -49,6 +49,24 @@ def test_all_keys_are_read_and_paths_begin_at_the_file(folder: Path) -> None:
     assert other == Trial("walk", "A", str(folder / "v.mp4"), folder / "r.mot", "auto")
 
 
+def test_a_trial_may_have_several_videos(folder: Path) -> None:
+    views = GOOD | {"video": '["v.mp4", "w.mp4"]', "offsets_s": "[0, 0.35]"}
+    (folder / "w.mp4").touch()
+    (trial,) = read_trials(write(folder, views))
+    assert trial.video == (str(folder / "v.mp4"), str(folder / "w.mp4")) and trial.offsets_s == (0.0, 0.35)
+    for change, said in (
+        ({"video": '["v.mp4", "gone.mp4"]'}, r"video '.*gone\.mp4' does not exist"),
+        ({"video": '["v.mp4"]'}, "`video`"),
+        ({"offsets_s": "[1]"}, "1 offsets_s for 2 videos; accepted: one for each"),
+        ({"video": '"v.mp4"'}, "offsets_s is for several videos; for one, give offset_s"),
+    ):
+        with pytest.raises(RealtimeError, match=said):
+            read_trials(write(folder, views | change))
+    del views["camera"]
+    with pytest.raises(RealtimeError, match="several videos need camera, the file of all cameras"):
+        read_trials(write(folder, views))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -1,0 +1,1 @@
+"""Several views of one moment: a network that fuses what the lifter makes of each."""
