@@ -142,7 +142,7 @@ def fusion_rows(moments: ViewsMoments, chosen: list[int], skeleton: Skeleton) ->
         skeleton: Skeleton of the coordinates.
     """
     rows = moments.seen[:, chosen].all(1)
-    pick = np.ix_(np.flatnonzero(rows), chosen)
+    pick = np.ix_(np.flatnonzero(rows), np.array(chosen))
     heading = moments.heading_rad[pick]
     middle_rad = np.arctan2(np.sin(heading).sum(1), np.cos(heading).sum(1))
     back = turn_about_vertical(-middle_rad)
