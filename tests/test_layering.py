@@ -98,8 +98,8 @@ MAY_IMPORT = {
     "realtime.bridges": "realtime realtime.stream calib",
     "realtime.export": "realtime realtime.stream realtime.events realtime.recording calib calib.tables",
     "realtime.api": (
-        "realtime realtime.sources realtime.pipeline realtime.recording realtime.estimators realtime.overlay "
-        "calib engines"
+        "realtime realtime.sources realtime.pipeline realtime.recording realtime.estimators realtime.views "
+        "realtime.overlay calib engines"
     ),
     "realtime.app": (
         "realtime realtime.sources realtime.stream realtime.events realtime.control realtime.recording "

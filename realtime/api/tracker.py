@@ -14,7 +14,7 @@ with Tracker(height_m=1.75) as track:
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +22,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.rig import Rig
+from calib.rig_file import load_rig
 from realtime.api.pose import TrackedPose
 from realtime.api.sources import captured_frames, source_or_recording
 from realtime.errors import RealtimeError
-from realtime.estimators.build import make_camera, make_estimator
+from realtime.estimators.build import make_camera, make_estimator, make_views_estimator
 from realtime.options import (
     HEIGHT_RANGE_M,
     CameraOptions,
@@ -36,12 +38,14 @@ from realtime.options import (
 from realtime.overlay.build import make_overlay
 from realtime.sample import Drawing, Estimator, Frame
 from realtime.sources.cameras import device_name
+from realtime.views.drawing import overlay_of_views
+from realtime.views.tiles import Tiles
 
 Image = NDArray[np.uint8]
 
 
 class Tracker:
-    """Tracks one person through the images of one camera, as `kinecast replay` does, bit by bit.
+    """Tracks one person through the images of a camera, or of several, as `kinecast replay` does, bit by bit.
 
     The first image, or the source, decides the size of all; networks are loaded then, which takes seconds,
     and about a minute once after an installation. Not thread-safe: use one tracker in each thread.
@@ -49,6 +53,7 @@ class Tracker:
     Args:
         height_m: Stature of the person, if known; it replaces that of `estimator`.
         camera: Calibration of the camera; without one, a level camera is assumed.
+        cameras: File of several cameras; each call is given the images of all, in their order.
         estimator: Estimator, skeleton, person and networks.
         drawing: Angles that `TrackedPose.draw` draws.
 
@@ -61,6 +66,7 @@ class Tracker:
         height_m: float | None = None,
         *,
         camera: CameraOptions | None = None,
+        cameras: str | Path | None = None,
         estimator: EstimatorOptions | None = None,
         drawing: DrawingOptions | None = None,
     ) -> None:
@@ -69,6 +75,11 @@ class Tracker:
         _check_height(self._estimator_options.height_m)
         self._camera_options = camera or CameraOptions()
         self._drawing_options = drawing or DrawingOptions()
+        self._rig_path = None if cameras is None else Path(cameras)
+        if self._rig_path is not None and self._camera_options.camera_path is not None:
+            raise RealtimeError("camera names the file of one camera, cameras that of all; give one of them")
+        self._rig: Rig | None = None
+        self._tiles = Tiles(())
         self._estimator: Estimator | None = None
         self._overlay: Drawing | None = None
         self._index: dict[str, int] = {}
@@ -79,22 +90,25 @@ class Tracker:
         self._n_frames = 0
         self._is_open = True
 
-    def __call__(self, image: Image, t_s: float | None = None) -> TrackedPose:
-        """Track the person in the next image.
+    def __call__(self, image: Image | Sequence[Image | None], t_s: float | None = None) -> TrackedPose:
+        """Track the person in the next image, or in the images that several cameras took at once.
 
         Args:
-            image: BGR image, not mirrored; left unchanged. Shape: (height, width, 3).
+            image: BGR image, not mirrored; left unchanged. Shape: (height, width, 3). With `cameras`, a list
+                of such images, None for a camera without one.
             t_s: Time of capture, later than that of the image before; None takes the time of the call.
 
         Raises:
             RealtimeError: the image is none, or of another size than the first, or the time does not
-                increase; or the options cannot be used.
+                increase; or the options cannot be used; or there is another number of images than of cameras.
             CalibError: a camera, skeleton or subject file cannot be used.
             EngineError: a network is missing or cannot be read.
         """
         t_s = time.perf_counter() if t_s is None else t_s
         t_ns = _time_ns(t_s)
-        return self._track(Frame(self._n_frames, t_ns, _checked_image(image)), t_s)
+        if self._rig_path is None:
+            return self._track(Frame(self._n_frames, t_ns, _checked_image(image)), t_s)
+        return self._track(Frame(self._n_frames, t_ns, self._side_by_side(self._rig_path, image)), t_s)
 
     def run(
         self,
@@ -124,6 +138,12 @@ class Tracker:
             EngineError: as for images.
         """
         self._require_open()
+        if self._rig_path is not None:
+            raise RealtimeError(
+                "run takes one source; with cameras, call the tracker with the images of all, or run: "
+                "kinecast replay A B --cameras RIG",
+                name="cameras",
+            )
         if self._run is not None:
             self._run.close()
         options = RunOptions(
@@ -152,7 +172,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget the person, the times and the size of the images."""
         self._estimator = self._overlay = self._image = self._last_ns = None
-        self._device, self._n_frames = "", 0
+        self._device, self._n_frames, self._rig = "", 0, None
 
     def close(self) -> None:
         """End a run and release the networks; may be called twice."""
@@ -198,20 +218,50 @@ class Tracker:
         """Estimator and overlay for images of this size, made at the first."""
         if self._estimator is not None and self._overlay is not None:
             k = self._estimator.camera.intrinsics
-            if (width_px, height_px) != (k.width_px, k.height_px):
+            if self._rig is None and (width_px, height_px) != (k.width_px, k.height_px):
                 raise RealtimeError(
                     f"an image of {width_px}x{height_px} px follows those of {k.width_px}x{k.height_px} px; "
                     "call reset() before images of another size",
                     name="image",
                 )
             return self._estimator, self._overlay
-        camera = make_camera(self._camera_options, width_px, height_px, self._device)
-        estimator = make_estimator(self._estimator_options, camera)
-        overlay = make_overlay(self._drawing_options, estimator.skeleton, camera)
+        estimator, overlay = self._make(width_px, height_px)
         estimator.warm_up()
         self._index = {name: k for k, name in enumerate(estimator.skeleton.coordinate_names)}
         self._estimator, self._overlay = estimator, overlay
         return estimator, overlay
+
+    def _make(self, width_px: int, height_px: int) -> tuple[Estimator, Drawing]:
+        if self._rig is not None:
+            views = make_views_estimator(self._estimator_options, self._rig)
+            return views, overlay_of_views(self._drawing_options, views.skeleton, self._rig)
+        camera = make_camera(self._camera_options, width_px, height_px, self._device)
+        estimator = make_estimator(self._estimator_options, camera)
+        return estimator, make_overlay(self._drawing_options, estimator.skeleton, camera)
+
+    def _side_by_side(self, rig_path: Path, images: Image | Sequence[Image | None]) -> Image:
+        """The images of all cameras as one; the first ones decide their sizes."""
+        views = [None if image is None else _checked_image(image) for image in images]
+        sizes_px = [None if view is None else (view.shape[1], view.shape[0]) for view in views]
+        if self._rig is None:
+            known_px = [size_px for size_px in sizes_px if size_px is not None]
+            if len(known_px) < len(sizes_px):
+                raise RealtimeError(
+                    "the first images decide the sizes of all; give one of each camera", name="image"
+                )
+            may_scale = self._camera_options.may_scale_camera
+            self._rig = load_rig(rig_path).for_sizes(known_px, may_scale=may_scale)
+            self._tiles = Tiles(tuple(known_px))
+        expected_px = self._tiles.sizes_px
+        if len(sizes_px) != len(expected_px) or any(
+            size_px not in (None, one_px) for size_px, one_px in zip(sizes_px, expected_px, strict=True)
+        ):
+            raise RealtimeError(
+                f"images of {sizes_px} px follow those of {list(expected_px)} px; give one of each camera, "
+                "or None; call reset() before images of other sizes",
+                name="image", value=sizes_px, accepted=expected_px,
+            )  # fmt: skip
+        return self._tiles.join(views)
 
     def _require_open(self) -> None:
         if not self._is_open:
@@ -234,7 +284,7 @@ def _time_ns(t_s: float) -> int:
     return round(t_s * 1e9)
 
 
-def _checked_image(image: Image) -> Image:
+def _checked_image(image: Image | Sequence[Image | None]) -> Image:
     """A read-only view of an image, as sources give them."""
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:

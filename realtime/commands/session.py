@@ -263,12 +263,12 @@ def build_overlay(options: DrawingOptions, estimator: Estimator, *, mirror: bool
     Raises:
         FloorError: the floor is asked for, and the camera file has none.
     """
-    from realtime.commands.views import overlay_of_views
     from realtime.overlay.build import make_overlay
+    from realtime.views.drawing import overlay_of_views
     from realtime.views.estimator import ViewsEstimator
 
     if isinstance(estimator, ViewsEstimator):
-        return overlay_of_views(options, estimator)
+        return overlay_of_views(options, estimator.skeleton, estimator.rig)
     return make_overlay(options, estimator.skeleton, estimator.camera, mirror=mirror)
 
 

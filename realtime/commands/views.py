@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 from calib.errors import CameraError
 from realtime.errors import SourceError
-from realtime.options import DrawingOptions, RunOptions, ViewsOptions
+from realtime.options import RunOptions, ViewsOptions
 from realtime.source_names import public_source
 
 if TYPE_CHECKING:
     from calib.rig import Rig
     from realtime.recording.outputs import Outputs
-    from realtime.sample import Drawing, Estimator
+    from realtime.sample import Estimator
     from realtime.sources.source import FrameSource
-    from realtime.views.estimator import ViewsEstimator
     from realtime.views.live_source import LiveViewsSource
     from realtime.views.source import ViewsSource
 
@@ -191,22 +190,6 @@ def rig_of(options: ViewsOptions, source: FrameSource, *, may_scale: bool) -> Ri
             name="width_px", value=width_px, accepted=(source.width_px,),
         )  # fmt: skip
     return rig
-
-
-def overlay_of_views(options: DrawingOptions, estimator: ViewsEstimator) -> Drawing:
-    """The drawing that the options ask for, with the skeleton in every view.
-
-    Raises:
-        FloorError: the floor is asked for, and the first camera has none.
-    """
-    from realtime.overlay.build import make_overlay
-    from realtime.views.drawing import ViewsDrawing
-
-    camera = estimator.camera
-    # Cameras of a rig were measured, though other programs do not write how well.
-    camera = replace(camera, rms_px=0.0) if camera.is_assumed else camera
-    first = make_overlay(options, estimator.skeleton, camera)
-    return ViewsDrawing(estimator.skeleton, estimator.rig.cameras, first)
 
 
 def views_of(outputs: Outputs, estimator: Estimator) -> dict[str, object]:

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
+from calib.rig import Rig
 from calib.skeleton import Skeleton
+from realtime.options import DrawingOptions
+from realtime.overlay.build import make_overlay
 from realtime.overlay.skeleton import SkeletonDrawing
 from realtime.sample import Drawing, LiveStats, PoseSample
 from realtime.views.tiles import Tiles
@@ -74,3 +77,20 @@ def _from_camera(sample: PoseSample, T_first_other: NDArray[np.float64]) -> Pose
         return sample
     T_ground_cam = sample.ground.T_ground_cam @ T_first_other
     return replace(sample, ground=replace(sample.ground, T_ground_cam=T_ground_cam))
+
+
+def overlay_of_views(options: DrawingOptions, skeleton: Skeleton, rig: Rig) -> ViewsDrawing:
+    """The drawing that the options ask for, with the skeleton in every view.
+
+    Args:
+        options: What is drawn in the first view.
+        skeleton: Skeleton of the samples.
+        rig: The cameras, calibrated at the size of the images.
+
+    Raises:
+        FloorError: the floor is asked for, and the first camera has none.
+    """
+    camera = rig.cameras[0]
+    # Cameras of a rig were measured, though other programs do not write how well.
+    camera = replace(camera, rms_px=0.0) if camera.is_assumed else camera
+    return ViewsDrawing(skeleton, rig.cameras, make_overlay(options, skeleton, camera))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 
 import realtime
-from realtime import DrawingOptions, EstimatorOptions, TrackedPose, Tracker, cli
+from calib.errors import CameraError
+from calib.rig import save_rig
+from realtime import CameraOptions, DrawingOptions, EstimatorOptions, TrackedPose, Tracker, cli
 from realtime.errors import RealtimeError, SourceError
 from realtime.recording.log import StreamLog
 from realtime.sample import Status
 from realtime.sources.parse import parse_source, read_frames
 from tests.support.published import published
+from tests.support.rigs import ring
 
 N_FRAMES = 30
 Rows = list[tuple[str, list[float], list[float]]]
@@ -143,3 +147,43 @@ def test_every_public_name_is_there_and_no_other():
     assert all(getattr(realtime, name) for name in realtime.__all__)
     with pytest.raises(AttributeError, match="Trackr"):
         _ = realtime.Trackr
+
+
+def test_two_cameras_give_what_replay_gives(shared_data: Path, tmp_path: Path) -> None:
+    folder, n = shared_data / "real" / "squat_arms", 8
+    videos, rig = [str(folder / f"cam{k}.mp4") for k in range(2)], str(folder / "cameras.json")
+    out = tmp_path / "out"
+    words = ["--cameras", rig, "--scale-camera", "--frames", str(n), "--out", str(out)]
+    assert cli.main(["replay", *videos, *words]) == 0
+    messages = StreamLog(out / "stream.msgpack").messages()
+    expected = [(m.status.value, m.q, m.confidence) for m in messages if hasattr(m, "q")]
+    views = [list(islice(read_frames(parse_source(video)), n)) for video in videos]
+    first_ns = views[0][0].t_capture_ns
+    with Tracker(camera=CameraOptions(may_scale_camera=True), cameras=rig) as track:
+        poses = [
+            track([a.image, b.image], t_s=1e-9 * (a.t_capture_ns - first_ns))
+            for a, b in zip(*views, strict=True)
+        ]
+        alone = track([None, views[1][0].image], t_s=1.0)
+        drawn = poses[-1].draw(track.image)
+    assert len(expected) == n and same(rows(poses), expected)
+    assert poses[-1].sample.used_views == (0, 1) and alone.sample.used_views == (1,)
+    assert drawn.shape == (640, 720, 3)
+
+
+def test_images_that_are_not_of_all_cameras_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rig.json"
+    save_rig(path, ring(0.0, 60.0))
+    image = np.zeros((640, 480, 3), np.uint8)
+    with Tracker(cameras=path) as track:
+        for images, said in (
+            ([image], "1 sources for a rig of 2 cameras"),
+            ([image, None], "the first images decide the sizes of all"),
+            ([image, np.zeros((8, 8), np.uint8)], "an image of shape"),
+        ):
+            with pytest.raises((RealtimeError, CameraError), match=said):
+                track(images, t_s=0.0)
+        with pytest.raises(RealtimeError, match="run takes one source"):
+            track.run("demo_clip")
+    with pytest.raises(RealtimeError, match="give one of them"):
+        Tracker(cameras=path, camera=CameraOptions(camera_path=path))

@@ -45,7 +45,7 @@ def test_the_lumbar_joint_bends_with_the_hip_that_is_flexed_less(
     found = CrossedExpectation(skeleton).temper(prior, is_known=is_known)
     k = skeleton.coordinate_index("lumbar_extension")
     # Two normal distributions as one, by hand.
-    of_views = (0.25 if is_known else 0.4) / 6.0**2
+    of_views = (0.25 if is_known else 1.0) / 6.0**2
     of_bend = 1.0 / 5.0**2
     expected = (5.0 * of_views + (-4.0 - 0.25 * flexed_deg) * of_bend) / (of_views + of_bend)
     assert np.degrees(found.q[k]) == pytest.approx(expected)
