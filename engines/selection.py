@@ -56,7 +56,10 @@ def open_network(path: Path, choice: EngineChoice = FASTEST, *, n_threads: int |
     """
     if path.is_dir():
         if not choice.allows(read_manifest(path)):
-            raise EngineError(f"{path}: this engine is not {choice.options}; leave these options out")
+            raise EngineError(
+                f"{path}: this engine is not {choice.options}; leave these options out",
+                name="model_path", value=path,
+            )  # fmt: skip
         return load_engine(path)
     spec = load_spec(path)
     usable: list[tuple[Path, Manifest]] = []
@@ -78,7 +81,8 @@ def _as_it_is(path: Path, spec: ModelSpec, choice: EngineChoice, n_threads: int 
     if runtime not in UNBUILT or choice.precision not in (None, Precision.FP32):
         raise EngineError(
             f"{path}: no usable engine for {choice.options}; build it: kinecast engines build {path} "
-            f"{choice.options}"
-        )
+            f"{choice.options}",
+            name="runtime" if choice.precision is None else "precision", value=choice.precision or runtime,
+        )  # fmt: skip
     engine = open_file(path, spec, runtime, n_threads=n_threads)
     return LoadedEngine(engine, spec, f"{spec.name}, {engine.description}")

@@ -50,6 +50,17 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_engines_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that somebody built for their own use may not change what tests see."""
+    from engines import selection
+
+    folder = tmp_path_factory.mktemp("engines")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(selection, "default_engines_dir", lambda: folder)
+        yield
+
+
 @pytest.fixture(scope="session")
 def open3d() -> ModuleType:
     """Open3D, which the viewer's window needs."""

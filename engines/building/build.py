@@ -1,4 +1,4 @@
-"""Build one engine: convert, compile, prove its angles, time it, and only then put it in its place."""
+"""Build one engine: convert, compile, prove its answers, time it, and only then put it in its place."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from engines.building.folder import MODEL_FILES, engine_path, open_file, partial_folder, publish
 from engines.building.manifest import FORMAT, Manifest, Speed, file_facts
 from engines.building.network_inputs import NetworkInputs, run_network
-from engines.building.parity import Parity, angle_changes_deg, summarise
+from engines.building.parity import Parity, answer_changes, measure_of, summarise
 from engines.errors import EngineError
+from engines.features.patches import is_patch_network
 from engines.instruction_set import instruction_set
-from engines.runtimes.available import LIMIT_DEG, Backend, Precision, Runtime, backends, n_threads
+from engines.runtimes.available import Backend, Precision, Runtime, backends, n_threads
 from engines.runtimes.engine import Engine
 from engines.spec import ModelSpec
 
@@ -36,7 +37,7 @@ class Source:
         path: ONNX file of the network.
         spec: Spec of the network.
         calibration: Inputs to choose 8-bit ranges with.
-        comparison: Other inputs, on which angles are compared.
+        comparison: Other inputs, on which answers are compared.
     """
 
     path: Path
@@ -87,14 +88,14 @@ def build_engine(source: Source, backend: Backend, precision: Precision, root: P
         Its folder and manifest.
 
     Raises:
-        EngineError: the runtime does not take the network, or its angles change more than `LIMIT_DEG`;
-            nothing is kept then.
+        EngineError: the runtime does not take the network, or its answers change more than `measure_of`
+            accepts; nothing is kept then.
     """
     target = engine_path(root, source.spec.sha256, backend, precision)
     with partial_folder(target) as folder:
         path = folder / MODEL_FILES[backend.runtime]
         method = _write(source, backend, precision, path, root)
-        threads = n_threads() if backend.unit == "cpu" else None
+        threads = _threads(source.spec) if backend.unit == "cpu" else None
         engine = open_file(
             path, source.spec, backend.runtime, unit=backend.unit, precision=precision, n_threads=threads
         )
@@ -121,29 +122,35 @@ def build_engine(source: Source, backend: Backend, precision: Precision, root: P
 
 
 def prove(source: Source, engine: Engine, precision: Precision) -> Parity:
-    """Compare angles with the reference.
+    """Compare answers with the reference.
 
     Raises:
-        EngineError: they change by more than `LIMIT_DEG`.
+        EngineError: they change by more than `measure_of` accepts.
     """
     found = run_network(engine, source.comparison)
-    parity = summarise(angle_changes_deg(source.spec, source.reference, found), source.comparison.source)
-    limit_deg = LIMIT_DEG[precision]
-    if not parity.mean_deg <= limit_deg:
+    measure = measure_of(source.spec)
+    changes = answer_changes(source.spec, source.comparison.arrays, source.reference, found)
+    parity = summarise(measure, changes, source.comparison.source)
+    limit = measure.limit[precision]
+    if not parity.mean <= limit:
         raise EngineError(
-            f"refused: {precision.value} changes the angles by {parity.mean_deg:.3g} deg on average over "
-            f"{parity.n_inputs} inputs ({parity.inputs}); accepted: up to {limit_deg:g}"
-        )
+            f"refused: {precision.value} changes the {parity.what} by {parity.mean:.3g} {parity.unit} on "
+            f"average over {parity.n_inputs} inputs ({parity.inputs}); accepted: up to {limit:g}",
+            name="parity", value=parity.mean, accepted=(0.0, limit),
+        )  # fmt: skip
     return parity
+
+
+def _threads(spec: ModelSpec) -> int:
+    """CPU threads: one for patches, whose work would be shorter than the wait for a second."""
+    return 1 if is_patch_network(spec) else n_threads()
 
 
 def measure(engine: Engine, inputs: NetworkInputs) -> Speed:
     """Time single calls on real inputs."""
     batch = len(engine.inputs[0])
     engine.reset_state()
-    feeds = [
-        tuple(np.repeat(a[k : k + 1], batch, 0) for a in inputs.arrays) for k in range(min(16, len(inputs)))
-    ]
+    feeds = [inputs.batch(k, batch) for k in range(min(16, inputs.n_batches(batch)))]
     for k in range(WARM_UP_CALLS):
         engine.infer(*feeds[k % len(feeds)])
     durations_ms: list[float] = []

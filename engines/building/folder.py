@@ -138,8 +138,9 @@ def check_binding(folder: Path, manifest: Manifest) -> None:
     ):
         if built != here:
             raise EngineError(
-                f"{folder}: built for {what} {built}, but this is {here}; build it again: {manifest.rebuild}"
-            )
+                f"{folder}: built for {what} {built}, but this is {here}; build it again: {manifest.rebuild}",
+                name=what, value=built, accepted=(here,),
+            )  # fmt: skip
 
 
 def open_file(
@@ -198,7 +199,8 @@ def describe(manifest: Manifest) -> str:
     version = manifest.runtime_version.removeprefix("tensorrt ")
     return (
         f"{manifest.spec.name}, {NAMES[manifest.runtime]} {version}, {manifest.device}, "
-        f"{manifest.precision.value}{threads}, {manifest.parity.mean_deg:.2g} deg from the reference"
+        f"{manifest.precision.value}{threads}, {manifest.parity.mean:.2g} {manifest.parity.unit} from the "
+        "reference"
     )
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from engines.building.parity import Parity
+from engines.building.parity import Parity, measure_of
 from engines.errors import EngineError
-from engines.runtimes.available import LIMIT_DEG, Precision, Runtime
+from engines.runtimes.available import Precision, Runtime
 from engines.spec import ModelSpec
 
 MANIFEST_NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 MAX_BYTES = 1_000_000
 """A manifest is a few kB; anything larger is something else."""
 
@@ -31,6 +31,12 @@ class FileFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     n_bytes: int
     sha256: str
+
+
+class _Format(msgspec.Struct, frozen=True):
+    """What manifests of every version have."""
+
+    format: int
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -90,22 +96,42 @@ def decode_manifest(content: bytes) -> Manifest:
         EngineError: it is damaged, of another format, or says of itself that it must not be used.
     """
     try:
-        manifest = msgspec.json.decode(content, type=Manifest)
+        version = msgspec.json.decode(content, type=_Format).format
+        manifest = msgspec.json.decode(content, type=Manifest) if version == FORMAT else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EngineError(f"damaged manifest ({error})") from error
-    if manifest.format != FORMAT:
-        raise EngineError(f"a manifest of format {manifest.format}; this kinecast reads {FORMAT}")
-    if not manifest.files or any(Path(name).name != name or name in (".", "..") for name in manifest.files):
-        raise EngineError("its files are not names inside its folder")
-    limit_deg = LIMIT_DEG[manifest.precision]
-    if not 0.0 <= manifest.parity.mean_deg <= limit_deg:
+    if manifest is None:
         raise EngineError(
-            f"{manifest.precision.value} changes the angles by {manifest.parity.mean_deg:.3g} deg; "
-            f"accepted: up to {limit_deg:g}"
+            f"a manifest of format {version}; this kinecast reads {FORMAT}",
+            name="format", value=version, accepted=(FORMAT,),
+        )  # fmt: skip
+    if not manifest.files or any(Path(name).name != name or name in (".", "..") for name in manifest.files):
+        raise EngineError(
+            "its files are not names inside its folder", name="files", value=tuple(manifest.files)
         )
+    _check_parity(manifest)
     if not manifest.speed.p50_ms > 0.0:
-        raise EngineError(f"a call took {manifest.speed.p50_ms} ms")
+        raise EngineError(
+            f"a call took {manifest.speed.p50_ms} ms", name="p50_ms", value=manifest.speed.p50_ms
+        )
     return manifest
+
+
+def _check_parity(manifest: Manifest) -> None:
+    """Refuse what the build would have refused."""
+    measure, parity = measure_of(manifest.spec), manifest.parity
+    if (parity.what, parity.unit) != (measure.what, measure.unit):
+        raise EngineError(
+            f"it compares {parity.what} in {parity.unit}; accepted: {measure.what} in {measure.unit}",
+            name="parity", value=parity.what, accepted=(measure.what,),
+        )  # fmt: skip
+    limit = measure.limit[manifest.precision]
+    if not 0.0 <= parity.mean <= limit:
+        raise EngineError(
+            f"{manifest.precision.value} changes the {parity.what} by {parity.mean:.3g} {parity.unit}; "
+            f"accepted: up to {limit:g}",
+            name="parity", value=parity.mean, accepted=(0.0, limit),
+        )  # fmt: skip
 
 
 def encode_manifest(manifest: Manifest) -> bytes:

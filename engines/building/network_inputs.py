@@ -42,6 +42,15 @@ class NetworkInputs:
         """Some of them."""
         return NetworkInputs(tuple(a[index] for a in self.arrays), self.source, self.is_random)
 
+    def n_batches(self, size: int) -> int:
+        """Number of calls that take in all of them."""
+        return -(-len(self) // size)
+
+    def batch(self, k: int, size: int) -> tuple[NDArray[Any], ...]:
+        """The inputs of one call; the last ones are filled up with the very last. Shapes: (size, ...)."""
+        rows = np.minimum(np.arange(k * size, (k + 1) * size), len(self) - 1)
+        return tuple(a[rows] for a in self.arrays)
+
     def split(self, remembers: bool) -> tuple[NetworkInputs, NetworkInputs]:
         """Those to calibrate with and those to compare with; none is among both.
 
@@ -51,7 +60,12 @@ class NetworkInputs:
         """
         n = len(self)
         if n < 2:
-            raise EngineError(f"{self.source}: {n} inputs; accepted: from 2, better 800")
+            raise EngineError(
+                f"{self.source}: {n} inputs; accepted: from 2, better 800",
+                name="inputs",
+                value=n,
+                accepted=(2,),
+            )
         if remembers:
             n_calibration = min(MAX_CALIBRATION, n // 2)
             return self.part(slice(n_calibration)), self.part(slice(n_calibration, n))
@@ -92,18 +106,21 @@ def load_inputs(path: Path, spec: ModelSpec) -> NetworkInputs:
     for tensor in spec.inputs:
         if tensor.name not in found:
             raise EngineError(
-                f"{path}: has no {tensor.name!r}, which network {spec.name} takes; it has {', '.join(found)}"
-            )
+                f"{path}: has no {tensor.name!r}, which network {spec.name} takes; it has {', '.join(found)}",
+                name=tensor.name, accepted=tuple(t.name for t in spec.inputs),
+            )  # fmt: skip
         array = found[tensor.name]
         dtype = np.uint8 if tensor.name == IMAGE else np.float32
         if array.shape[1:] != tensor.shape or not np.can_cast(array.dtype, dtype, "same_kind"):
             raise EngineError(
                 f"{path}: {tensor.name} is {array.dtype} {array.shape}; network {spec.name} takes "
-                f"{np.dtype(dtype)} (n, {', '.join(map(str, tensor.shape))})"
-            )
+                f"{np.dtype(dtype)} (n, {', '.join(map(str, tensor.shape))})",
+                name=tensor.name, value=array.shape, accepted=tensor.shape,
+            )  # fmt: skip
         arrays.append(array.astype(dtype, copy=False))
     if len({len(a) for a in arrays}) != 1:
-        raise EngineError(f"{path}: its arrays have different lengths")
+        lengths = tuple(len(a) for a in arrays)
+        raise EngineError(f"{path}: its arrays have different lengths", name="inputs", value=lengths)
     return NetworkInputs(tuple(arrays), path.name)
 
 
@@ -114,13 +131,8 @@ def run_network(engine: Engine, inputs: NetworkInputs) -> tuple[NDArray[Any], ..
         For each output, all answers. Shapes: (n, ...).
     """
     engine.reset_state()
-    batch = len(engine.inputs[0])
-    n = len(inputs)
+    size = len(engine.inputs[0])
     answers: list[Sequence[NDArray[Any]]] = []
-    for start in range(0, n, batch):
-        for buffer, array in zip(engine.inputs, inputs.arrays, strict=True):
-            some = array[start : start + batch]
-            buffer[: len(some)] = some
-            buffer[len(some) :] = some[-1:]
-        answers.append([output.copy() for output in engine.infer()])
-    return tuple(np.concatenate(parts)[:n] for parts in zip(*answers, strict=True))
+    for k in range(inputs.n_batches(size)):
+        answers.append([output.copy() for output in engine.infer(*inputs.batch(k, size))])
+    return tuple(np.concatenate(parts)[: len(inputs)] for parts in zip(*answers, strict=True))

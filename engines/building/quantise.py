@@ -20,14 +20,20 @@ PERCENTILE = 99.999
 
 
 class _Reader:
-    """Hands a part of the inputs at a time to the calibrator, one by one, as ONNX Runtime wants them."""
+    """Hands a part of the inputs at a time to the calibrator, batch by batch, as ONNX Runtime wants them.
 
-    def __init__(self, spec: ModelSpec, inputs: NetworkInputs) -> None:
-        self._names, self._inputs = [t.name for t in spec.inputs], inputs
-        self.set_range(0, len(inputs))
+    Args:
+        spec: Spec of the network.
+        inputs: Inputs to calibrate with.
+        size: Number of inputs that the network takes at a time.
+    """
+
+    def __init__(self, spec: ModelSpec, inputs: NetworkInputs, size: int) -> None:
+        self._names, self._inputs, self._size = [t.name for t in spec.inputs], inputs, size
+        self.set_range(0, len(self))
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return self._inputs.n_batches(self._size)
 
     def set_range(self, start_index: int, end_index: int) -> None:
         self._k, self._end = start_index, end_index
@@ -37,7 +43,7 @@ class _Reader:
         self._k += 1
         if k >= self._end:
             return None
-        return {n: a[k : k + 1] for n, a in zip(self._names, self._inputs.arrays, strict=True)}
+        return dict(zip(self._names, self._inputs.batch(k, self._size), strict=True))
 
 
 def to_int8(
@@ -54,7 +60,7 @@ def to_int8(
     and the angles change three times as much.
 
     Args:
-        content: Content of an ONNX file for one image at a time.
+        content: Content of an ONNX file.
         spec: Spec of the network.
         inputs: Inputs to calibrate with.
         symmetric: Whether 0 must stay 0 and biases must stay numbers, as TensorRT wants it; the angles change
@@ -67,12 +73,17 @@ def to_int8(
     """
     if inputs.is_random:
         raise EngineError(
-            f"8 bits need typical inputs of {spec.name} to calibrate with; name some: --inputs FILE.npz"
-        )
+            f"8 bits need typical inputs of {spec.name} to calibrate with; name some: --inputs FILE.npz",
+            name="inputs", value=inputs.source,
+        )  # fmt: skip
     model = read_onnx(content)
     chosen = [node.name for node in model.graph.node if node.op_type in CONVOLUTIONS]
     if not chosen or spec.states:
-        raise EngineError(f"8 bits gain nothing on network {spec.name}, which has no convolutions; use fp32")
+        raise EngineError(
+            f"8 bits gain nothing on network {spec.name}, which has no convolutions; use fp32",
+            name="precision", value="int8", accepted=("fp32",),
+        )  # fmt: skip
+    size = int(model.graph.input[0].type.tensor_type.shape.dim[0].dim_value)
     quantization, quant_pre_process = _quantizers()
     kinds = quantization.QuantType
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -82,7 +93,7 @@ def to_int8(
         quantization.quantize_static(
             str(prepared),
             str(done),
-            _Reader(spec, inputs),
+            _Reader(spec, inputs, size),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(CONVOLUTIONS),
             per_channel=True,

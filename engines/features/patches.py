@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engines.blazepose.pose_landmark import N_LANDMARKS, PoseLandmark
 from engines.features.landmarks import MIRRORED
 from engines.preprocess import Border, Roi, crop, crop_to_image, image_to_crop
+from engines.spec import ModelSpec, TensorSpec
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -71,8 +72,17 @@ IS_POINT = np.zeros((N_PATCHES, MAX_POINTS), dtype=bool)
 IS_POINT[POINT_PATCH, POINT_SLOT] = True
 N_CONTEXT = 3 * N_LANDMARKS + len(KINDS)
 """Numbers that go with each patch: landmarks about its centre, their visibility, its kind."""
+INPUTS = (TensorSpec("patches", (3, PATCH_PX, PATCH_PX)), TensorSpec("context", (N_CONTEXT,)))
+"""What a patch network takes: RGB from 0 to 1, and `patch_context`; all patches of an image in one batch."""
+OUTPUTS = (TensorSpec("points", (MAX_POINTS, 3)),)
+"""What it gives: x, y from the centre and their standard deviation, in sides of the patch."""
 _REACH = 8.0
 """Limit of the context's coordinates, in sides of the patch."""
+
+
+def is_patch_network(spec: ModelSpec) -> bool:
+    """Whether a network takes patches and gives their points."""
+    return spec.inputs == INPUTS and spec.outputs == OUTPUTS
 
 
 def patch_rois(landmarks_px: Array, roi: Roi) -> list[Roi]:
@@ -108,6 +118,16 @@ def cut_patches(image: Image, rois: list[Roi], out: Image) -> None:
         out[k] = patch[:, ::-1] if k % 2 else patch
 
 
+def fill_pixels(patches: Image, out: Floats) -> None:
+    """Patches as the network takes them.
+
+    Args:
+        patches: BGR. Shape: (n, side, side, 3).
+        out: Receives RGB from 0 to 1. Shape: (n, 3, side, side).
+    """
+    np.multiply(patches[..., ::-1].transpose(0, 3, 1, 2), np.float32(1.0 / 255.0), out=out)
+
+
 def patch_context(landmarks_px: Array, visibility: Array, rois: list[Roi]) -> Floats:
     """What goes with each patch: where the landmarks are, seen from it.
 
@@ -130,6 +150,11 @@ def patch_context(landmarks_px: Array, visibility: Array, rois: list[Roi]) -> Fl
         context[k, 2 * N_LANDMARKS : 3 * N_LANDMARKS] = seen
         context[k, 3 * N_LANDMARKS + k // 2] = 1.0
     return context
+
+
+def kinds_of(context: Floats) -> NDArray[np.int64]:
+    """Number among `KINDS` of each patch, from its context. Shape: (n, N_CONTEXT) to (n,)."""
+    return np.asarray(context[:, 3 * N_LANDMARKS :].argmax(1))
 
 
 def points_to_patches(points_px: Array, rois: list[Roi]) -> Array:

@@ -30,6 +30,8 @@ class Precision(StrEnum):
 
 LIMIT_DEG = {Precision.FP32: 0.01, Precision.FP16: 0.05, Precision.INT8: 0.3}
 """Largest mean change of the coordinates against ONNX Runtime in single precision."""
+LIMIT_PERCENT = {Precision.FP32: 0.001, Precision.FP16: 0.02, Precision.INT8: 0.1}
+"""The same of points of patches, in % of the side of BlazePose's region; the network itself errs by 1."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Inputs that engines are calibrated and compared on: files of arrays, or people cut out of images."""
+"""Inputs that engines are calibrated and compared on: files of arrays, and cuts of images."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from engines.assets import ASSETS, fetch
-from engines.blazepose.tracker import BlazePose
+from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.building.network_inputs import NetworkInputs, load_inputs, random_inputs
 from engines.features.crop_rays import MARGIN, log_reach, square_about
 from engines.features.direct_outputs import INPUTS
+from engines.features.patches import (
+    N_PATCHES,
+    PATCH_PX,
+    cut_patches,
+    fill_pixels,
+    is_patch_network,
+    patch_context,
+    patch_rois,
+)
 from engines.preprocess import Roi, averaged_crop
 from engines.spec import ModelSpec
 from realtime.errors import RealtimeError
@@ -23,6 +32,8 @@ DEFAULT_INPUTS = ("demo_clip",)
 MAX_PICTURES = 800
 VARIANTS = 4
 """Cuts of each image, each a little different, as tracking and zoom vary."""
+MAX_LOOKS = MAX_PICTURES // VARIANTS
+"""Images that are cut; each has patches enough without variants."""
 SHIFT, ZOOM, ROLL_RAD, GAIN = 0.06, (0.85, 1.35), 0.08, (0.6, 1.4)
 
 
@@ -31,7 +42,7 @@ def gather_inputs(names: Sequence[str], spec: ModelSpec, *, offline: bool = Fals
 
     Args:
         names: `.npz` files, videos, folders of images or clips among the assets; none: the demonstration
-            clip for networks that look at images, noise for others.
+            clip for networks that look at images or patches of them, noise for others.
         spec: Specification of the network.
         offline: Whether to forbid downloads.
 
@@ -39,17 +50,21 @@ def gather_inputs(names: Sequence[str], spec: ModelSpec, *, offline: bool = Fals
         EngineError: a file does not fit the network, or a clip is not at hand.
         RealtimeError: images are named, and the network takes none, or nobody is on them.
     """
-    takes_pictures = tuple(t.name for t in spec.inputs) == INPUTS
-    if not names and not takes_pictures:
+    cut = cut_people if tuple(t.name for t in spec.inputs) == INPUTS else None
+    cut = cut_people_patches if is_patch_network(spec) else cut
+    if not names and cut is None:
         return random_inputs(spec)
     parts: list[NetworkInputs] = []
     for name in names or DEFAULT_INPUTS:
         if name.endswith(".npz"):
             parts.append(load_inputs(Path(name), spec))
-        elif takes_pictures:
-            parts.append(cut_people(name, spec, offline=offline))
+        elif cut is not None:
+            parts.append(cut(name, spec, offline=offline))
         else:
-            raise RealtimeError(f"--inputs {name}: network {spec.name} takes no images; accepted: FILE.npz")
+            raise RealtimeError(
+                f"--inputs {name}: network {spec.name} takes no images; accepted: FILE.npz",
+                name="inputs", value=name, accepted=("FILE.npz",),
+            )  # fmt: skip
     arrays = tuple(np.concatenate(columns) for columns in zip(*(p.arrays for p in parts), strict=True))
     return NetworkInputs(arrays, " and ".join(p.source for p in parts))
 
@@ -71,7 +86,10 @@ def cut_people(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkI
     rng = np.random.default_rng(0)
     pictures: list[NDArray[np.uint8]] = []
     reaches: list[float] = []
-    for image, roi in _people(name, offline=offline):
+    for image, found in _people(name, offline=offline):
+        roi = square_about(found.landmarks_px[:, :2], image.shape[1], image.shape[0], MARGIN)
+        if roi is None:
+            continue
         k = CameraCalibration.assumed(image.shape[1], image.shape[0]).intrinsics
         for _ in range(VARIANTS):
             varied = _vary(roi, rng)
@@ -83,16 +101,60 @@ def cut_people(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkI
             reaches.append(log_reach(varied, k.fx, k.fy))
         if len(pictures) >= MAX_PICTURES:
             break
-    if not pictures:
-        raise RealtimeError(f"{name}: nobody found in it; name images of people with --inputs")
-    source = name if name in ASSETS else Path(name).name
+    _check_somebody(name, len(pictures))
     return NetworkInputs(
-        (np.stack(pictures), np.array(reaches, np.float32)[:, None]), f"{len(pictures)} cuts of {source}"
+        (np.stack(pictures), np.array(reaches, np.float32)[:, None]),
+        f"{len(pictures)} cuts of {_source(name)}",
     )
 
 
-def _people(name: str, *, offline: bool) -> Iterator[tuple[NDArray[np.uint8], Roi]]:
-    """Images with somebody on them, and where."""
+def cut_people_patches(name: str, spec: ModelSpec, *, offline: bool = False) -> NetworkInputs:
+    """Inputs of a patch network, in any order, from the person in a video or in images.
+
+    Args:
+        name: Video, folder of images or asset to read.
+        spec: Specification of the network.
+        offline: Whether to forbid downloads.
+
+    Raises:
+        RealtimeError: nobody is in it, or it cannot be read.
+        AssetError: a network or clip is not at hand.
+    """
+    rng = np.random.default_rng(0)
+    pixels: list[NDArray[np.float32]] = []
+    contexts: list[NDArray[np.float32]] = []
+    patches = np.empty((N_PATCHES, PATCH_PX, PATCH_PX, 3), np.uint8)
+    for image, found in _people(name, offline=offline):
+        rois = patch_rois(found.landmarks_px, found.roi)
+        cut_patches(image, rois, patches)
+        gained = np.clip(patches * rng.uniform(*GAIN), 0.0, 255.0).astype(np.uint8)
+        pixels.append(np.empty((N_PATCHES, *spec.inputs[0].shape), np.float32))
+        fill_pixels(gained, pixels[-1])
+        contexts.append(patch_context(found.landmarks_px, found.visibility * found.presence, rois))
+        if len(pixels) >= MAX_LOOKS:
+            break
+    _check_somebody(name, len(pixels))
+    # Or else every part of them that is evenly spread could show the same limbs.
+    order = rng.permutation(N_PATCHES * len(pixels))
+    return NetworkInputs(
+        (np.concatenate(pixels)[order], np.concatenate(contexts)[order]),
+        f"{len(order)} patches of {_source(name)}",
+    )
+
+
+def _check_somebody(name: str, n: int) -> None:
+    if n == 0:
+        raise RealtimeError(
+            f"{name}: nobody found in it; name images of people with --inputs", name="inputs", value=name
+        )
+
+
+def _source(name: str) -> str:
+    return name if name in ASSETS else Path(name).name
+
+
+def _people(name: str, *, offline: bool) -> Iterator[tuple[NDArray[np.uint8], BlazePoseResult]]:
+    """Images with somebody on them, and their landmarks."""
     path = str(fetch(name, offline=offline)) if name in ASSETS else name
     source = parse_source(path)
     blazepose = BlazePose(
@@ -102,12 +164,8 @@ def _people(name: str, *, offline: bool) -> Iterator[tuple[NDArray[np.uint8], Ro
     try:
         while (frame := source.read()) is not None:
             result = blazepose.step(frame.image, frame.t_capture_ns)
-            height_px, width_px = frame.image.shape[:2]
-            roi = None
             if result is not None:
-                roi = square_about(result.landmarks_px[:, :2], width_px, height_px, MARGIN)
-            if roi is not None:
-                yield frame.image, roi
+                yield frame.image, result
     finally:
         source.close()
 

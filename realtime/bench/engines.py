@@ -175,10 +175,7 @@ def _build(path: Path, root: Path, notes: list[str], *, quick: bool) -> dict[str
             if outcome.folder is not None and outcome.manifest is not None:
                 built[outcome.name] = outcome.folder
                 parity = outcome.manifest.parity
-                notes.append(
-                    f"{spec.name}, {outcome.name}: angles change by {parity.mean_deg:.2g} deg on average, "
-                    f"99 % below {parity.p99_deg:.2g}, over {parity.n_inputs} inputs"
-                )
+                notes.append(f"{spec.name}, {outcome.name}: {parity.text}, over {parity.n_inputs} inputs")
             elif runtime is not Runtime.TENSORRT:
                 raise EngineError(f"{path}: {outcome.name}: {outcome.problem}")
     return built

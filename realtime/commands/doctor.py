@@ -8,6 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELP = "check what works on this computer and how to install what does not"
 
@@ -161,29 +165,40 @@ def check_runtimes() -> Iterator[Finding]:
 
 def check_direct() -> Iterator[Finding]:
     """Check which runtime the direct network would use."""
-    from engines.building.folder import default_engines_dir, describe, found_engines
-    from engines.errors import EngineError
     from engines.shipped import shipped_direct_path
-    from engines.spec import load_spec
 
     path = shipped_direct_path()
-    if not path.exists():
+    if path.exists():
+        yield from _engines_of("direct", path)
+    else:
         yield Finding(
             Level.NOTE, "direct", f"{path} is missing: reinstall kinecast, or give one with --model-path"
         )
-        return
+
+
+def check_patches() -> Iterator[Finding]:
+    """Check which runtime the patch network would use."""
+    from engines.shipped import shipped_patches_path
+
+    yield from _engines_of("patches", shipped_patches_path())
+
+
+def _engines_of(name: str, path: Path) -> Iterator[Finding]:
+    from engines.building.folder import default_engines_dir, describe, found_engines
+    from engines.errors import EngineError
+    from engines.spec import load_spec
+
     usable = []
     for _, manifest in found_engines(default_engines_dir(), load_spec(path).sha256):
         if isinstance(manifest, EngineError):
-            yield Finding(Level.NOTE, "direct", f"not used: {manifest}")
+            yield Finding(Level.NOTE, name, f"not used: {manifest}")
         else:
             usable.append(manifest)
     if usable:
         fastest = min(usable, key=lambda manifest: manifest.speed.p50_ms)
-        yield Finding(Level.OK, "direct", f"runs on {describe(fastest)}, {fastest.speed.p50_ms:.1f} ms")
+        yield Finding(Level.OK, name, f"runs on {describe(fastest)}, {fastest.speed.p50_ms:.1f} ms")
     else:
-        advice = f"faster: kinecast engines build {path}"
-        yield Finding(Level.OK, "direct", f"runs on OpenVINO in fp32; {advice}")
+        yield Finding(Level.OK, name, f"runs on OpenVINO in fp32; faster: kinecast engines build {path}")
 
 
 def check_assets() -> Iterator[Finding]:
@@ -235,6 +250,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     check_packages,
     check_runtimes,
     check_direct,
+    check_patches,
     check_assets,
     check_cameras,
     check_display,

@@ -130,7 +130,6 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
     from engines.blazepose.tracker import BlazePose
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
-    from realtime.estimators.patch_network import PatchNetwork
     from realtime.views.estimator import ViewsEstimator
 
     name = options.estimator or default_estimator(options.skeleton_path)
@@ -150,7 +149,7 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
         if name == "landmarks"
         else [LiftPrior(LiftNetwork(skeleton, camera, lifter_path)) for camera in rig.cameras]
     )
-    patches = PatchNetwork(shipped_patches_path()) if options.patches and priors is not None else None
+    patches = None if priors is None else _make_patches(options)
     return ViewsEstimator(
         skeleton,
         rig,
@@ -256,7 +255,8 @@ def _check(name: str, options: EstimatorOptions) -> None:
         )
     if name != "direct" and (options.runtime or options.precision):
         raise RealtimeError(
-            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32",
+            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32, its "
+            "patches on the fastest of their engines",
             name="estimator",
             value=name,
             accepted=("direct",),
@@ -304,7 +304,6 @@ def _make_from_landmarks(
     from realtime.estimators.landmarks import LandmarksEstimator
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
-    from realtime.estimators.patch_network import PatchNetwork
     from realtime.person.scaling import KnownSubject, factors_of_stature
 
     skeleton, height_m = layer.skeleton, options.height_m
@@ -328,9 +327,19 @@ def _make_from_landmarks(
         height_m,
         subject,
         prior=prior,
-        patches=PatchNetwork(shipped_patches_path()) if options.patches else None,
+        patches=_make_patches(options),
         learns_person=learns,
     )
+
+
+def _make_patches(options: EstimatorOptions) -> PatchNetwork | None:
+    """The patch network on the fastest engine that was built of it; None if it is not to run."""
+    from engines.selection import EngineChoice
+    from realtime.estimators.patch_network import PatchNetwork
+
+    if not options.patches:
+        return None
+    return PatchNetwork(shipped_patches_path(), EngineChoice(root=options.engines_dir))
 
 
 def _make_direct(

@@ -126,8 +126,9 @@ class LandmarksEstimator:
 
     @property
     def description(self) -> str:
-        """Runtime, device and precision of the landmark network."""
-        return self._blazepose.description
+        """Runtime, device and precision of the landmark network and of that of patches."""
+        patches = "" if self._patches is None else f"; {self._patches.description}"
+        return f"{self._blazepose.description}{patches}"
 
     @property
     def lag_s(self) -> float:

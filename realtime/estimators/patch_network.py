@@ -13,20 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.blazepose.tracker import BlazePoseResult
+from engines.errors import EngineError
 from engines.features.patches import (
-    MAX_POINTS,
+    INPUTS,
     N_PATCHES,
     PATCH_PX,
     POINT_LANDMARK,
     POINT_PATCH,
     POINT_SLOT,
     cut_patches,
+    fill_pixels,
+    is_patch_network,
     patch_context,
     patch_rois,
     points_to_image,
 )
-from engines.runtimes.openvino_engine import OpenvinoEngine
-from engines.spec import load_spec
+from engines.selection import FASTEST, EngineChoice, open_network
 
 Image = NDArray[np.uint8]
 
@@ -36,14 +38,23 @@ class PatchNetwork:
 
     Args:
         model_path: ONNX file of the network, with its spec beside it.
+        choice: Choice among the engines built of the network.
 
     Raises:
-        EngineError: the network cannot be read.
+        EngineError: the network cannot be read, or is not one of patches.
     """
 
-    def __init__(self, model_path: Path) -> None:
-        load_spec(model_path)
-        self._engine = OpenvinoEngine(model_path, n_threads=1)
+    def __init__(self, model_path: Path, choice: EngineChoice = FASTEST) -> None:
+        loaded = open_network(model_path, choice, n_threads=1)
+        self._engine, self.description = loaded.engine, loaded.description
+        n_at_once = len(self._engine.inputs[0])
+        if not is_patch_network(loaded.spec) or n_at_once != N_PATCHES:
+            names = tuple(tensor.name for tensor in loaded.spec.inputs)
+            raise EngineError(
+                f"{model_path}: no patch network: it takes {', '.join(names)}, {n_at_once} at a time; "
+                f"accepted: networks of kinecast train patches, {N_PATCHES} patches at a time",
+                name="model_path", value=names, accepted=tuple(tensor.name for tensor in INPUTS),
+            )  # fmt: skip
         self._patches = np.empty((N_PATCHES, PATCH_PX, PATCH_PX, 3), np.uint8)
 
     def look(self, image: Image, seen: BlazePoseResult) -> BlazePoseResult:
@@ -56,10 +67,10 @@ class PatchNetwork:
         rois = patch_rois(seen.landmarks_px, seen.roi)
         cut_patches(image, rois, self._patches)
         pixels, context = self._engine.inputs
-        np.multiply(self._patches[..., ::-1].transpose(0, 3, 1, 2), np.float32(1.0 / 255.0), out=pixels)
+        fill_pixels(self._patches, pixels)
         context[:] = patch_context(seen.landmarks_px, seen.visibility * seen.presence, rois)
         (found,) = self._engine.infer()
-        found = found.reshape(N_PATCHES, MAX_POINTS, 3)[POINT_PATCH, POINT_SLOT].astype(np.float64)
+        found = found[POINT_PATCH, POINT_SLOT].astype(np.float64)
         sides_px = np.array([roi.size_px for roi in rois])[POINT_PATCH]
         points_px = seen.landmarks_px[POINT_LANDMARK].copy()
         points_px[:, :2] = points_to_image(found[:, :2], rois)

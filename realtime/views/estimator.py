@@ -51,6 +51,9 @@ class LandmarkTracker(Protocol):
 class Patches(Protocol):
     """Looks a second time at parts of an image."""
 
+    description: str
+    """Runtime, device and precision of the network."""
+
     def look(self, image: Image, seen: BlazePoseResult) -> BlazePoseResult:
         """The landmarks of an image, followed by the points of its patches."""
 
@@ -113,8 +116,9 @@ class ViewsEstimator:
 
     @property
     def description(self) -> str:
-        """Runtime, device and precision of the landmark networks, and the number of views."""
-        return f"{self._trackers[0].description}, {len(self._trackers)} views"
+        """Runtime, device and precision of the networks of landmarks and patches, and the number of views."""
+        patches = "" if self._patches is None else f"; {self._patches.description}"
+        return f"{self._trackers[0].description}, {len(self._trackers)} views{patches}"
 
     @property
     def lag_s(self) -> float:

@@ -33,7 +33,7 @@ source = build.Source(folder / "a.onnx", spec, *pictures(90).split(False))
 _, manifest = build.build_engine(source, find_backend(Runtime.OPENVINO, "cpu"), Precision.INT8, folder / "e")
 (folder / "full.onnx").write_bytes(to_int8(source.content, spec, source.calibration))
 found = run_network(OpenvinoEngine(folder / "full.onnx"), source.comparison)
-print(manifest.parity.mean_deg, angle_changes_deg(spec, source.reference, found).mean(), manifest.method)
+print(manifest.parity.mean, angle_changes_deg(spec, source.reference, found).mean(), manifest.method)
 """
 CV_CPU_AVX2, CV_CPU_AVX_512BW, CV_CPU_AVX_512VNNI = 11, 14, 23  # of cvdef.h; the Python module lacks names
 X86 = platform.machine().lower() in ("x86_64", "amd64")

@@ -9,7 +9,18 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.building.network_inputs import NetworkInputs
+from engines.features.patches import INPUTS as PATCH_INPUTS
+from engines.features.patches import (
+    N_PATCHES,
+    PATCH_PX,
+    cut_patches,
+    fill_pixels,
+    patch_context,
+    patch_rois,
+)
+from engines.preprocess import Roi
 from engines.spec import ModelSpec, TensorSpec, file_sha256
 
 SIDE, N_ANGLES = 16, 5
@@ -127,6 +138,26 @@ def write_remembering_network(path: Path) -> ModelSpec:
             states=(TensorSpec("memory", (6,)),),
         ),
     )
+
+
+def patches_of(n_images: int) -> NetworkInputs:
+    """Patches of smooth images, none alike, about landmarks of nobody; in order of the patches."""
+    rng = np.random.default_rng(6)
+    pixels = np.empty((n_images * N_PATCHES, *PATCH_INPUTS[0].shape), np.float32)
+    contexts = []
+    for k in range(n_images):
+        image = np.kron(rng.uniform(0, 255, (12, 16, 3)), np.ones((20, 20, 1))) + rng.normal(
+            0, 8, (240, 320, 3)
+        )
+        marks_px = rng.uniform((60.0, 40.0), (260.0, 200.0), (N_LANDMARKS, 2))
+        rois = patch_rois(
+            marks_px, Roi(160.0, 120.0, float(rng.uniform(150, 300)), float(rng.normal(0, 0.1)))
+        )
+        patches = np.empty((N_PATCHES, PATCH_PX, PATCH_PX, 3), np.uint8)
+        cut_patches(np.clip(image, 0, 255).astype(np.uint8), rois, patches)
+        fill_pixels(patches, pixels[k * N_PATCHES : (k + 1) * N_PATCHES])
+        contexts.append(patch_context(marks_px, rng.uniform(0.3, 1.0, N_LANDMARKS), rois))
+    return NetworkInputs((pixels, np.concatenate(contexts)), "smooth")
 
 
 def pictures(n: int) -> NetworkInputs:

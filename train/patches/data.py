@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import Skeleton
 from engines.features.patches import (
+    INPUTS,
     MAX_POINTS,
     N_CONTEXT,
     N_PATCHES,
@@ -19,6 +20,7 @@ from engines.features.patches import (
     POINT_PATCH,
     POINT_SLOT,
     cut_patches,
+    fill_pixels,
     patch_context,
     patch_rois,
     points_to_patches,
@@ -89,6 +91,37 @@ def cut_file(path: Path, skeleton: Skeleton) -> PatchData:
         truth = points_to_patches(true_points_px(data, skeleton, row), rois)
         cut.truth[row, POINT_PATCH, POINT_SLOT] = truth
     return cut
+
+
+def network_inputs(folders: list[Path], skeleton: Skeleton, n: int) -> dict[str, Floats]:
+    """Patches of some images as the network takes them, spread over all files.
+
+    Args:
+        folders: Folders of lift data.
+        skeleton: Skeleton of kinecast.
+        n: Number of patches.
+
+    Returns:
+        By name of the input (`engines.features.patches.INPUTS`). Shapes: (n, ...).
+
+    Raises:
+        TrainError: a folder holds no data, or its images are missing.
+    """
+    paths = [path for folder in folders for path in data_files(folder)]
+    n_images = -(-n // (N_PATCHES * len(paths)))
+    inner = slice(MARGIN_PX, -MARGIN_PX)
+    pixels, contexts = [], []
+    for path in paths:
+        cut = cut_file(path, skeleton)
+        cut = cut.rows(np.unique(np.linspace(0, len(cut) - 1, n_images).astype(int)))
+        patches = cut.patches[:, :, inner, inner].reshape(-1, PATCH_PX, PATCH_PX, 3)
+        pixels.append(np.empty((len(patches), *INPUTS[0].shape), np.float32))
+        fill_pixels(patches, pixels[-1])
+        contexts.append(cut.context.reshape(-1, N_CONTEXT))
+    # Or else every part of them that is evenly spread could show the same limbs.
+    order = np.random.default_rng(0).permutation(sum(map(len, contexts)))[:n]
+    arrays = (np.concatenate(pixels)[order], np.concatenate(contexts)[order])
+    return {tensor.name: array for tensor, array in zip(INPUTS, arrays, strict=True)}
 
 
 def cut_folders(folders: list[Path], skeleton: Skeleton) -> PatchData:

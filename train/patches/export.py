@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from calib.skeleton import Skeleton
-from engines.features.patches import MAX_POINTS, N_CONTEXT, N_PATCHES, PATCH_PX
-from engines.spec import ModelSpec, TensorSpec
+from engines.features.patches import INPUTS, N_CONTEXT, N_PATCHES, OUTPUTS, PATCH_PX
+from engines.spec import ModelSpec
 from train.onnx_export import export_onnx, largest_difference
 from train.patches.network import PatchNetwork
 
@@ -55,15 +55,13 @@ def export_patches(model: PatchNetwork, skeleton: Skeleton, path: Path, name: st
     )
     spec = ModelSpec(
         name=name,
-        inputs=(
-            TensorSpec("patches", (N_PATCHES, 3, PATCH_PX, PATCH_PX)),
-            TensorSpec("context", (N_PATCHES, N_CONTEXT)),
-        ),
-        outputs=(TensorSpec("points", (N_PATCHES, MAX_POINTS, 3)),),
+        inputs=INPUTS,
+        outputs=OUTPUTS,
         coordinate_names=(),
         skeleton_sha=skeleton.sha,
     )
     return export_onnx(
-        live, example, path, spec, input_names=("patches", "context"), output_names=("points",),
+        live, example, path, spec,
+        input_names=[t.name for t in INPUTS], output_names=[t.name for t in OUTPUTS],
         difference=lambda run: largest_difference(live, run, [example]), accepted=PARITY,
     )  # fmt: skip

@@ -7,6 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from realtime.commands.arguments import check_can_write, positive_int
 from realtime.commands.engines.options import add_source_options, outcomes_of, source_of
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     print(format_result(result))
     if args.json is not None:
         rows = [
-            {"engine": o.name, "mean_deg": o.manifest.parity.mean_deg, "p99_deg": o.manifest.parity.p99_deg}
+            {"engine": o.name, **msgspec.structs.asdict(o.manifest.parity)}
             for o in built.values()
             if o.manifest is not None
         ]

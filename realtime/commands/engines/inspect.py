@@ -38,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
         return 0
     found = found_engines(args.out or default_engines_dir(), load_spec(args.path).sha256)
     if not found:
-        raise EngineError(f"{args.path}: no engines; build some with: kinecast engines build {args.path}")
+        raise EngineError(
+            f"{args.path}: no engines; build some with: kinecast engines build {args.path}",
+            name="path", value=args.path,
+        )  # fmt: skip
     for folder, result in found:
         if isinstance(result, EngineError):
             print(f"{folder}\n    not usable: {result}")
@@ -50,19 +53,17 @@ def run(args: argparse.Namespace) -> int:
 def _text(folder: Path, manifest: Manifest) -> str:
     parity, speed, spec = manifest.parity, manifest.speed, manifest.spec
     n_mb = sum(facts.n_bytes for facts in manifest.files.values()) / 1e6
+    gives = f"{len(spec.coordinate_names)} coordinates" if spec.coordinate_names else parity.what
     rows = (
-        (
-            "network",
-            f"{spec.name}, {len(spec.coordinate_names)} coordinates, skeleton {spec.skeleton_sha[:12]}",
-        ),
+        ("network", f"{spec.name}, {gives}, skeleton {spec.skeleton_sha[:12]}"),
         ("source", f"{manifest.source}, hash {manifest.source_sha256[:12]}"),
         ("runtime", f"{manifest.runtime.value} {manifest.runtime_version} on {manifest.unit}"),
         ("device", manifest.device),
         ("precision", f"{manifest.precision.value}: {manifest.method}"),
         (
-            "angles",
-            f"change by {parity.mean_deg:.3g} deg on average, 99 % below {parity.p99_deg:.3g}, at most "
-            f"{parity.max_deg:.3g}, over {parity.n_inputs} inputs ({parity.inputs})",
+            parity.what,
+            f"change by {parity.mean:.3g} {parity.unit} on average, 99 % below {parity.p99:.3g}, at most "
+            f"{parity.max:.3g}, over {parity.n_inputs} inputs ({parity.inputs})",
         ),
         ("speed", f"{speed.p50_ms:.3f} ms a call, 95 % below {speed.p95_ms:.3f}, over {speed.n_calls} calls"),
         ("files", f"{', '.join(manifest.files)}: {n_mb:.1f} MB"),

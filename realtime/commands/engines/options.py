@@ -32,8 +32,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=(),
         metavar="FILE",
-        help="inputs for int8 calibration and for the comparison of angles: .npz of kinecast train inputs, a "
-        "video or a folder of images; default: the demonstration clip",
+        help="inputs for int8 calibration and for the comparison of answers: .npz of kinecast train inputs, "
+        "a video or a folder of images; default: the demonstration clip",
     )
     parser.add_argument("--offline", action="store_true", help="do not download anything")
     add_choice_options(parser)
@@ -86,7 +86,11 @@ def outcomes_of(args: argparse.Namespace, source: Source, root: Path) -> list[Ou
         outcomes.append(outcome)
     if not any(outcome.manifest for outcome in outcomes):
         reasons = "; ".join(f"{o.name}: {o.problem}" for o in outcomes) or "no such runtime on this machine"
-        raise EngineError(f"no engine was built of {args.model} ({reasons}); see kinecast doctor")
+        raise EngineError(
+            f"no engine was built of {args.model} ({reasons}); see kinecast doctor",
+            name="model",
+            value=args.model,
+        )
     return outcomes
 
 
@@ -95,7 +99,4 @@ def format_outcome(outcome: Outcome) -> str:
     if outcome.manifest is None:
         return f"--  {outcome.name:<26}{outcome.problem}"
     speed, parity = outcome.manifest.speed, outcome.manifest.parity
-    return (
-        f"ok  {outcome.name:<26}{speed.p50_ms:9.3f} ms (95 %: {speed.p95_ms:.3f})   angles change by "
-        f"{parity.mean_deg:.2g} deg, 99 % below {parity.p99_deg:.2g}"
-    )
+    return f"ok  {outcome.name:<26}{speed.p50_ms:9.3f} ms (95 %: {speed.p95_ms:.3f})   {parity.text}"

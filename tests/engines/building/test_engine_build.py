@@ -53,7 +53,7 @@ def test_every_engine_of_this_machine_gives_the_same_angles(source: Source, tmp_
         changes = angle_changes_deg(source.spec, [wanted], [found])
         assert outcome.manifest is not None and outcome.precision is not None
         assert changes.mean() <= runtimes.LIMIT_DEG[outcome.precision]
-        np.testing.assert_allclose(outcome.manifest.parity.mean_deg, changes.mean(), rtol=0.02, atol=1e-6)
+        np.testing.assert_allclose(outcome.manifest.parity.mean, changes.mean(), rtol=0.02, atol=1e-6)
         if outcome.precision is Precision.INT8:
             assert changes.mean() > 1e-4  # it really is another arithmetic
 

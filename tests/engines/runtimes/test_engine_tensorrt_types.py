@@ -17,7 +17,9 @@ import pytest
 
 from engines.errors import EngineError
 from engines.runtimes import cuda
-from tests.support.engine_networks import pictures, write_picture_network
+from engines.shipped import shipped_patches_path
+from engines.spec import load_spec
+from tests.support.engine_networks import patches_of, pictures, write_picture_network
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("building/tensorrt_build.py", "runtimes/tensorrt_engine.py")
@@ -85,7 +87,10 @@ def test_the_adapter_keeps_to_the_published_types(stubs: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_the_edition_for_rtx_compiles_without_a_gpu(tmp_path: Path, precision: str, monkeypatch) -> None:
+@pytest.mark.parametrize("network", ["picture", "patches"])
+def test_the_edition_for_rtx_compiles_without_a_gpu(
+    tmp_path: Path, network: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
     pytest.importorskip("onnxruntime")
     from engines.building.half_precision import bytes_to_float_first, to_half_precision
@@ -93,13 +98,16 @@ def test_the_edition_for_rtx_compiles_without_a_gpu(tmp_path: Path, precision: s
     from engines.building.tensorrt_build import build_plan
 
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    path = tmp_path / "a.onnx"
-    spec = write_picture_network(path)
-    content = path.read_bytes()
+    path, inputs = tmp_path / "a.onnx", pictures(8)
+    if network == "picture":
+        write_picture_network(path)
+    else:
+        path, inputs = shipped_patches_path(), patches_of(2)
+    spec, content = load_spec(path), path.read_bytes()
     if precision == "fp16":
         content = to_half_precision(content)
     elif precision == "int8":
-        content = to_int8(content, spec, pictures(8), symmetric=True)
+        content = to_int8(content, spec, inputs, symmetric=True)
     assert len(build_plan(bytes_to_float_first(content))) > 1000
 
 

@@ -15,11 +15,26 @@ pytest.importorskip("onnxruntime", reason="engines are built with the extra engi
 
 from engines.building import build
 from engines.building import folder as engine_folder
+from engines.building.build import Source
+from engines.building.network_inputs import NetworkInputs, run_network
+from engines.features.patches import KINDS, N_PATCHES, kinds_of
+from engines.runtimes.available import Precision, Runtime, find_backend
+from engines.runtimes.onnxruntime_engine import OnnxruntimeEngine
+from engines.shipped import shipped_patches_path
+from engines.spec import load_spec
+from realtime.bench import engine_inputs
 from realtime.bench import engines as bench_engines
+from realtime.bench.engine_inputs import DEFAULT_INPUTS, gather_inputs
 from realtime.bench.engines import MediapipePeer, TimedPipeline, take_turns
 from realtime.cli import main
 from realtime.errors import RealtimeError
-from tests.support.engine_networks import pictures, write_picture_network, write_remembering_network
+from tests.support.engine_networks import (
+    patches_of,
+    pictures,
+    write_picture_network,
+    write_remembering_network,
+)
+from tests.support.published import published
 
 
 @pytest.fixture
@@ -80,6 +95,55 @@ def test_bench_compares_and_keeps_nothing(
     assert names == [row["engine"] for row in found["parity"]]
     assert {"openvino on cpu fp32", "onnxruntime on cpu fp32"} <= set(names)
     assert not (tmp_path / "cache").exists()
+
+
+def test_patches_are_built_and_inspected_by_their_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(build, "TIMED_S", 0.01)
+    monkeypatch.setattr(engine_folder, "default_engines_dir", lambda: tmp_path / "cache")
+    model = shipped_patches_path()
+    patches, context = patches_of(3).arrays
+    np.savez(tmp_path / "inputs.npz", patches=patches, context=context)
+    words = (
+        "--inputs",
+        tmp_path / "inputs.npz",
+        "--runtime",
+        "openvino",
+        "--unit",
+        "cpu",
+        "--precision",
+        "fp32",
+    )
+    assert engines("build", model, *words) == 0
+    said = capsys.readouterr().out
+    assert (
+        "points change by" in said and "used automatically: kinecast live, with the estimator lifted" in said
+    )
+    assert engines("inspect", model) == 0
+    said = capsys.readouterr().out
+    assert "network    patches, points, skeleton" in said and "points     change by" in said
+    assert engines("build", model, *words, "--out", tmp_path / "elsewhere") == 0
+    assert "leave out --out" in capsys.readouterr().out
+
+
+def test_patches_of_a_clip_are_what_live_use_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*DEFAULT_INPUTS, "pose_landmark_full", "pose_detection"):
+        published(name)
+    monkeypatch.setattr(engine_inputs, "MAX_LOOKS", 20)
+    monkeypatch.setattr(build, "TIMED_S", 0.01)
+    spec = load_spec(shipped_patches_path())
+    inputs = gather_inputs((), spec, offline=True)
+    assert [a.shape for a in inputs.arrays] == [(20 * N_PATCHES, *t.shape) for t in spec.inputs]
+    assert inputs.arrays[0].min() >= 0.0 and 0.5 < inputs.arrays[0].max() <= 1.0
+    assert np.bincount(kinds_of(inputs.arrays[1])).tolist() == [40] * len(KINDS)
+    pixels, context = inputs.arrays
+    reference = OnnxruntimeEngine(shipped_patches_path())
+    (found,) = run_network(reference, inputs)
+    (upside_down,) = run_network(reference, NetworkInputs((pixels[:, :, ::-1], context), "upside down"))
+    assert np.median(found[:, :3, 2]) < 0.8 * np.median(upside_down[:, :3, 2])  # it is surer of limbs
+    source = Source(shipped_patches_path(), spec, *inputs.split(False))
+    build.build_engine(source, find_backend(Runtime.OPENVINO, "cpu"), Precision.INT8, tmp_path)  # accepted
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,8 @@ def test_each_view_is_looked_at_in_its_own_image() -> None:
     class Patches:
         """Finds all points where they are."""
 
+        description = "true points"
+
         def look(self, image: NDArray[np.uint8], result: BlazePoseResult) -> BlazePoseResult:
             centre_px = (result.roi.centre_x_px, result.roi.centre_y_px)
             view = [(r.roi.centre_x_px, r.roi.centre_y_px) for r in results].index(centre_px)
@@ -105,6 +107,7 @@ def test_each_view_is_looked_at_in_its_own_image() -> None:
     )
     images = [np.full((640, 480, 3), 10 + view, np.uint8) for view in range(2)]
     frame = Frame(0, 0, Tiles(((480, 640), (480, 640))).join(images))
+    assert estimator.description == "told, 2 views; true points"
     sample = estimator.step(frame)
     assert looked_at == [(0, 10), (1, 11)] and sample.used_views == (0, 1)
     assert "patches" in sample.stage_ns

@@ -15,6 +15,7 @@ from calib.kinematics import joint_centres, marker_positions
 from calib.skeleton import load_skeleton
 from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.tracker import BlazePoseResult
+from engines.building.network_inputs import load_inputs
 from engines.errors import EngineError
 from engines.features.patches import (
     IS_POINT,
@@ -32,11 +33,15 @@ from engines.features.patches import (
     points_to_image,
 )
 from engines.preprocess import Roi
+from engines.shipped import shipped_lifter_path, shipped_patches_path
+from engines.spec import load_spec
+from realtime.cli import main
 from realtime.estimators.patch_network import PatchNetwork as LivePatches
 from train.blazepose.data import LiftData
-from train.blazepose.pictures import _save_images, read_images
+from train.blazepose.pictures import read_images, save_images
 from train.errors import TrainError
-from train.patches.data import STORED_PX, PatchData, true_points_px
+from train.patches import data as patches_data
+from train.patches.data import MARGIN_PX, STORED_PX, PatchData, true_points_px
 from train.patches.export import export_patches
 from train.patches.fit import PatchOptions, fit_patches, look
 from train.patches.network import PatchNetwork
@@ -144,9 +149,31 @@ def test_images_are_kept_beside_the_rows(tmp_path: Path) -> None:
         )
         for k in range(3)
     ]
-    _save_images(tmp_path / "0001-0000000.npz", images)
+    save_images(tmp_path / "0001-0000000.npz", images)
     read = list(read_images(tmp_path / "0001-0000000.npz"))
     assert [image.shape for image in read] == [image.shape for image in images]
     assert max(np.abs(a.astype(int) - b.astype(int)).mean() for a, b in zip(read, images, strict=True)) < 3.0
     with pytest.raises(TrainError, match="make it again: kinecast train lift-data"):
         list(read_images(tmp_path / "0002-0000000.npz"))
+
+
+def test_inputs_of_engines_are_the_inner_patches_of_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "0001-0000000.npz").touch()
+    cut = dots(5, 3)
+    cut.context[:] = np.arange(cut.context.size).reshape(cut.context.shape)
+    monkeypatch.setattr(patches_data, "cut_file", lambda path, skeleton: cut)
+    out, words = tmp_path / "inputs.npz", ["--data", str(tmp_path), "--n", "12"]
+    assert main(["train", "inputs", str(shipped_patches_path()), *words, "--out", str(out)]) == 0
+    assert "12 patches; use them: kinecast engines build" in capsys.readouterr().out
+    inputs = load_inputs(out, load_spec(shipped_patches_path()))
+    for pixels, context in zip(*inputs.arrays, strict=True):
+        image, patch = np.argwhere((cut.context == context).all(-1))[0]
+        inner = cut.patches[image, patch, MARGIN_PX:-MARGIN_PX, MARGIN_PX:-MARGIN_PX, ::-1]
+        np.testing.assert_allclose(pixels.transpose(1, 2, 0), inner / 255.0, atol=1e-6)
+    assert len(np.unique(inputs.arrays[1][:, 0])) == 12
+    assert main(["train", "inputs", str(shipped_lifter_path()), *words, "--out", str(out)]) == 2
+    assert (
+        "accepted: networks of kinecast train export and of kinecast train patches" in capsys.readouterr().err
+    )
