@@ -6,6 +6,8 @@ from realtime.client import subscribe
 for sample in subscribe("tcp://127.0.0.1:5570"):
     print(sample["knee_angle_r"], sample.age_ms)
 ```
+
+Of several people (`kinecast live --people 2`), each has a stream: `subscribe(address, person=2)`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from realtime.errors import StreamError
 from realtime.stream.angle_sample import AngleSample
 from realtime.stream.decoding import MAX_MESSAGE_BYTES, Decoder, MessageError
 from realtime.stream.handshake import try_handshake
-from realtime.stream.messages import Angles, Meta, Pose, StatusMessage
+from realtime.stream.messages import Angles, Meta, Pose, StatusMessage, topic_of_person
 from realtime.stream.security import ACCEPTED_ADDRESSES, ClientKeys, join, split_address
 
 _RECEIVE_QUEUE = 1000
@@ -42,6 +44,7 @@ def subscribe(
     timeout_s: float | None = None,
     poses: bool = False,
     keys: ClientKeys | None = None,
+    person: int = 1,
 ) -> Subscription:
     """Iterate over the samples of the stream at `address`; the tracker may start later or restart.
 
@@ -51,11 +54,12 @@ def subscribe(
         timeout_s: Longest time without a sample; None waits for ever.
         poses: Whether to receive bodies and markers, too (`sample.pose`).
         keys: Keys for a publisher that requires CURVE.
+        person: Number of the person among several, from 1.
 
     Raises:
         StreamError: the address is malformed, or, while iterating, `timeout_s` has passed.
     """
-    return Subscription(address, latest=latest, timeout_s=timeout_s, poses=poses, keys=keys)
+    return Subscription(address, latest=latest, timeout_s=timeout_s, poses=poses, keys=keys, person=person)
 
 
 class Subscription(Iterator[AngleSample]):
@@ -69,6 +73,7 @@ class Subscription(Iterator[AngleSample]):
         timeout_s: float | None = None,
         poses: bool = False,
         keys: ClientKeys | None = None,
+        person: int = 1,
     ) -> None:
         self.address = address
         self.status: StatusMessage | None = None
@@ -90,7 +95,8 @@ class Subscription(Iterator[AngleSample]):
         self._heard = time.monotonic()  # or connected last
         self._last_message = -math.inf
         self._wait_ms = -2  # differs from every wait that is asked for
-        self._socket = _connect(address, ["angles", "meta", "status", *["pose"] * poses], keys)
+        topics = ["angles", "meta", "status", *["pose"] * poses]
+        self._socket = _connect(address, [topic_of_person(topic, person) for topic in topics], keys)
 
     @property
     def meta(self) -> Meta | None:

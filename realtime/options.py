@@ -97,6 +97,9 @@ class EstimatorOptions:
     person: str | None = None
     """Who is tracked where several people are in view: `largest`, `left`, `right`, or a number from the
     left, from 1; None: the largest."""
+    n_people: int = 1
+    """Number of people to track, each with an estimator of their own; `lifted` and `landmarks` with one
+    camera."""
     search_region: tuple[float, float, float, float] | None = None
     """Left, top, width and height of the part of the image that is searched for a person, from 0 to 1."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,9 +126,19 @@ class PoseSample:
     own_estimates: tuple[PoseSample | None, ...] = ()
     """What each view alone gives, None where it is missing; empty unless asked for (`--views`)."""
     others: int = 0
-    """Number of people in view besides the tracked one, as far as they were looked for."""
+    """Number of people in view besides the tracked ones, as far as they were looked for."""
+    person_id: int = 0
+    """Number of the tracked person, from 1, in the order in which people were found; another number is
+    another person. 0 before the first, and where people are not told apart."""
+    further_people: tuple[PoseSample, ...] = ()
+    """Samples of further people in the same frame, the second first; empty unless asked for (`--people`)."""
     events: tuple[str, ...] = ()
     """Names of the events that the user has marked since the sample before."""
+
+    @property
+    def people(self) -> tuple[PoseSample, ...]:
+        """This sample and those of further people, all with the events of the frame."""
+        return (self, *(replace(sample, events=self.events) for sample in self.further_people))
 
     @property
     def shown(self) -> NDArray[np.float64]:
@@ -191,6 +201,19 @@ class Estimator(Protocol):
 
     def about_person(self) -> dict[str, object]:
         """What is known about the person, for `report.json`; empty if nothing is learned."""
+
+
+@runtime_checkable
+class ChoosesPeople(Protocol):
+    """Part of an estimator that tells people apart."""
+
+    def choose_at(self, x: float, y: float) -> None:
+        """Track whoever is at a point of the next image; nobody there: no change.
+
+        Args:
+            x: Position from 0, the left edge, to 1.
+            y: Position from 0, the upper edge, to 1.
+        """
 
 
 class Drawing(Protocol):

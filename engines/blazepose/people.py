@@ -1,4 +1,4 @@
-"""Follow one person among several with BlazePose: who was chosen stays chosen.
+"""Follow one person, or several, among all in view with BlazePose: who was chosen stays chosen.
 
 With one person in view, landmarks are those of `BlazePose`, bit by bit. While others are near, each of them
 is followed, too: by position, velocity and the colours of their torsos it is decided whose each finding is.
@@ -51,7 +51,7 @@ def is_choice(choice: str) -> bool:
 
 
 class PeopleTracker:
-    """Follows the chosen person; may be used in place of `BlazePose`.
+    """Follows the chosen people; may be used in place of `BlazePose`, which knows of one.
 
     Args:
         landmark_model_path: Landmark network, see `BlazePose`; None fetches it.
@@ -59,6 +59,8 @@ class PeopleTracker:
         choice: One of `CHOICES`, or the number of a person from the left; None takes the largest, and does
             not change it for somebody who comes later.
         search_region: Part of the image in which people are looked for.
+        n_followed: Number of people to follow, the chosen one first. Each keeps their place until they are
+            forgotten; somebody new then takes it.
 
     Raises:
         AssetError: a network is neither in the cache nor to be had.
@@ -73,6 +75,7 @@ class PeopleTracker:
         choice: str | None = None,
         search_region: SearchRegion = WHOLE_PICTURE,
         min_presence: float = 0.5,
+        n_followed: int = 1,
     ) -> None:
         if choice is not None and not is_choice(choice):
             raise EngineError(
@@ -83,21 +86,32 @@ class PeopleTracker:
         self._choice = choice
         self._region = search_region
         self._min_presence = min_presence
+        self._n_followed = n_followed
         self.description = self._network.description
         self.reset()
 
     def reset(self) -> None:
         """Forget everybody."""
         self._people: list[PersonTrack] = []
-        self._chosen: PersonTrack | None = None
+        self._followed: list[PersonTrack | None] = [None] * self._n_followed
         self._numbers = itertools.count()
         self._last_ns: int | None = None
+        self._wanted: tuple[float, float] | None = None
         self._time_s = self._searched_s = self._first_s = 0.0
 
     @property
     def n_others(self) -> int:
-        """Number of people in view besides the chosen one."""
-        return sum(person.is_visible for person in self._people if person is not self._chosen)
+        """Number of people in view besides those who are followed."""
+        return sum(person.is_visible for person in self._people if person not in self._followed)
+
+    def choose_at(self, x: float, y: float) -> None:
+        """Make whoever is at a point of the next image the first who is followed; nobody there: no change.
+
+        Args:
+            x: Position from 0, the left edge, to 1.
+            y: Position from 0, the upper edge, to 1.
+        """
+        self._wanted = (x, y)
 
     def run_roi(self, image: Image, roi: Roi) -> BlazePoseResult | None:
         """Look at one region without following anybody; see `BlazePose.run_roi`."""
@@ -112,18 +126,39 @@ class PeopleTracker:
         Raises:
             EngineError: the array is not such an image.
         """
+        return self.step_all(image, t_capture_ns)[0]
+
+    def step_all(self, image: Image, t_capture_ns: int | None = None) -> tuple[BlazePoseResult | None, ...]:
+        """Follow everybody into the next image.
+
+        Args:
+            image: BGR image. Shape: (height, width, 3).
+            t_capture_ns: Capture time on any clock; None means 1/30 s after the last.
+
+        Returns:
+            For each place, the landmarks with the number of the person; None while they are not seen, and
+            while the place is free.
+
+        Raises:
+            EngineError: the array is not such an image.
+        """
         dt_s = self._elapsed_s(t_capture_ns)
         self._time_s += dt_s
         found = self._look(image)
         self._forget()
-        if self._is_search_due():
+        wanted, self._wanted = self._wanted, None
+        if self._is_search_due() or wanted is not None:
             self._search(image, found)
+        if wanted is not None:
+            height, width = image.shape[:2]
+            self._choose_at(np.array(wanted) * (width, height), found)
         for person, (result, _) in found.items():
             person.see(result, self._time_s, dt_s)
         self._learn_colours(found)
-        if self._chosen is None or self._chosen not in found:
-            return None
-        return replace(found[self._chosen][0], person=self._chosen.number)
+        return tuple(
+            None if person is None or person not in found else replace(found[person][0], person=person.number)
+            for person in self._followed
+        )
 
     def _look(self, image: Image) -> dict[PersonTrack, Finding]:
         """Where the people are now; who is not found is hidden."""
@@ -163,7 +198,7 @@ class PeopleTracker:
         rows, columns = self._region.slices(image)
         detections = self._network.detector.detect_all(image[rows, columns])[: 2 * MOST_PEOPLE]
         rois = [detection.roi.shifted(columns.start, rows.start) for detection in detections]
-        if self._chosen is None:
+        if None in self._followed:
             rois = self._in_order(rois)
         if len(self._people) > 1:  # the detector misses people beside others whom the landmark network sees
             rois += [person.roi for person in self._people if person not in found]
@@ -209,17 +244,39 @@ class PeopleTracker:
             found[missing.pop(int(row))] = new.pop(int(column))
 
     def _choose(self, found: dict[PersonTrack, Finding]) -> None:
-        """Choose somebody where nobody is, or where the choice is still open."""
+        """Choose people for the free places, and another first one while that choice is still open."""
         if not found:
             return
-        if self._chosen is None:
+        if not any(self._followed):
             self._first_s = self._time_s
         by_roi = {id(result.roi): person for person, (result, _) in found.items()}
-        first = by_roi[id(self._in_order([result.roi for result, _ in found.values()])[0])]
-        if self._chosen is None or (
-            self._is_choosing and self._chosen in found and first.number > self._chosen.number
-        ):
-            self._chosen = first
+        in_order = [by_roi[id(roi)] for roi in self._in_order([result.roi for result, _ in found.values()])]
+        first, chosen = in_order[0], self._followed[0]
+        is_open = self._choice is not None and self._is_beginning
+        if is_open and chosen in found and chosen is not None and first.number > chosen.number:
+            self._make_first(first)
+        waiting = [person for person in in_order if person not in self._followed]
+        for place, person in enumerate(self._followed):
+            if person is None and waiting:
+                self._followed[place] = waiting.pop(0)
+
+    def _make_first(self, person: PersonTrack) -> None:
+        """Give somebody the first place; who had it takes theirs, or waits for a free one."""
+        if person in self._followed:
+            self._followed[self._followed.index(person)] = self._followed[0]
+        self._followed[0] = person
+
+    def _choose_at(self, point_px: Array, found: dict[PersonTrack, Finding]) -> None:
+        """Make whoever is at a point the first; of several around whom it lies, who has the nearest torso."""
+        ways_px = {}
+        for person, (result, _) in found.items():
+            low_px, high_px = (f(result.landmarks_px[:, :2], axis=0) for f in (np.min, np.max))
+            if (low_px <= point_px).all() and (point_px <= high_px).all():
+                torso_px = result.landmarks_px[list(TORSO), :2].mean(axis=0)
+                ways_px[person] = float(np.linalg.norm(torso_px - point_px))
+        if ways_px:
+            self._make_first(min(ways_px, key=lambda person: ways_px[person]))
+            self._first_s = -np.inf  # the choice is no longer open
 
     def _in_order(self, rois: list[Roi]) -> list[Roi]:
         """Regions of people, the one that is to be chosen first."""
@@ -245,28 +302,32 @@ class PeopleTracker:
                 person.wear(colours)
 
     def _is_near(self, person: PersonTrack) -> bool:
-        if self._chosen is None or person is self._chosen:
+        """Whether somebody may be taken for one of the followed people."""
+        followed = [other for other in self._followed if other is not None]
+        if not followed or person in followed:
             return True
-        way_px = np.linalg.norm(person.expected_px(self._time_s) - self._chosen.expected_px(self._time_s))
-        return bool(way_px <= NEAR * max(person.roi.size_px, self._chosen.roi.size_px))
+        return any(
+            np.linalg.norm(person.expected_px(self._time_s) - other.expected_px(self._time_s))
+            <= NEAR * max(person.roi.size_px, other.roi.size_px)
+            for other in followed
+        )
 
     @property
-    def _is_choosing(self) -> bool:
-        """Whether somebody who fits the choice better may still take the place of the chosen one."""
-        return self._choice is not None and self._time_s - self._first_s <= CHOOSING_S
+    def _is_beginning(self) -> bool:
+        """Whether people may still be found who were in view from the first."""
+        return self._time_s - self._first_s <= CHOOSING_S
 
     def _is_search_due(self) -> bool:
-        if self._chosen is None or not self._chosen.is_visible:
+        if not any(person is not None and person.is_visible for person in self._followed):
             return True
         is_hidden = any(not person.is_visible for person in self._people)
-        interval_s = SEARCH_HIDDEN_S if self._is_choosing or is_hidden else SEARCH_S
+        is_early = self._is_beginning and (self._choice is not None or None in self._followed)
+        interval_s = SEARCH_HIDDEN_S if is_early or is_hidden else SEARCH_S
         return self._time_s - self._searched_s >= interval_s
 
     def _forget(self) -> None:
-        gone = [person for person in self._people if self._time_s - person.seen_s > FORGET_S]
-        self._people = [person for person in self._people if person not in gone]
-        if self._chosen in gone:
-            self._chosen = None
+        self._people = [p for p in self._people if self._time_s - p.seen_s <= FORGET_S]
+        self._followed = [person if person in self._people else None for person in self._followed]
 
     def _elapsed_s(self, t_capture_ns: int | None) -> float:
         last_ns, self._last_ns = self._last_ns, t_capture_ns

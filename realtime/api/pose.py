@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import KeysView
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,11 @@ class TrackedPose:
     def confidence_of(self, name: str) -> float:
         """Confidence of a coordinate, from 0 (unknown) to 1."""
         return float(self.sample.confidence[self._at(name)])
+
+    @property
+    def people(self) -> tuple[TrackedPose, ...]:
+        """Poses of everybody in the frame, this one first; see `EstimatorOptions.n_people`."""
+        return tuple(replace(self, sample=sample) for sample in self.sample.people)
 
     @property
     def frame_id(self) -> int:

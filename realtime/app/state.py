@@ -137,6 +137,18 @@ class AppState:
         finally:
             remote.close()
 
+    def choose_at(self, x: float, y: float) -> None:
+        """Track whoever is at a point of the image, from 0 to 1.
+
+        Raises:
+            ControlError: the estimator tells nobody apart, or the tracker does not answer.
+        """
+        remote = self.tracker.remote()
+        try:
+            remote.choose_at(x, y)
+        finally:
+            remote.close()
+
     def begin_calibration(self, assistant: Assistant, out: Path, words: list[str]) -> None:
         """Start the command of a calibration.
 

@@ -155,10 +155,14 @@ def track(options: LiveOptions) -> int:
     with ended_by_signals(out) as ending, _listening(options.control_path, controlled):
         if has_window:
             window.open(source.width_px, source.height_px)
-        stats = _run_with_progress(pipeline, window, pictures, guide, controlled, ending)
+        stats = _run_with_progress(
+            pipeline, window, pictures, guide, controlled, ending, mirror=options.mirror
+        )
+        further = {}
         if out is not None and not outputs.failure:
-            _write_report(out, run, source, estimator, outputs, ranges, stats)
+            further = _write_report(out, run, source, estimator, outputs, ranges, stats)
     session.print_outcome(ranges, stats, None if outputs.failure else out)
+    session.print_people(further)
     warn_of_disagreement(estimator)
     session.save_trace(run.trace_path, trace)
     if out is not None and outputs.failure:
@@ -242,17 +246,20 @@ def _write_report(
     outputs: Outputs,
     ranges: JointRanges,
     stats: PipelineStats,
-) -> None:
+) -> dict[Path, JointRanges]:
+    """Write report.json of everybody; the joint ranges of further people."""
+    from realtime.recording.parts_recorder import write_people_reports
     from realtime.recording.summary import write_report
 
-    described = {
+    about = {
         "command": "live",
         "heading": run.estimator.heading,
         **session.describe(source, estimator),
-        **views_of(outputs, estimator),
     }
+    described = about | views_of(outputs, estimator)
     left_out = {"undrawn_frames": outputs.n_undrawn, "unfilmed_frames": outputs.n_unfilmed}
     write_report(folder, described | stats.as_dict() | left_out | {"joint_ranges": ranges.as_dict()})
+    return write_people_reports(folder, about, session.each_person(estimator))
 
 
 @contextmanager
@@ -337,10 +344,13 @@ def _build_outputs(
     )
 
 
-def _obey(key: str, pipeline: Pipeline, guide: NeutralGuide) -> None:
-    """Do what a key of the window asks for."""
+def _obey(window: Window, pipeline: Pipeline, guide: NeutralGuide, *, mirror: bool) -> None:
+    """Do what a key or a click in the window asks for."""
     from realtime.overlay.neutral_guide import REPEAT_KEY, SKIP_KEY
 
+    key, click = window.take_key(), window.take_click()
+    if click is not None and not pipeline.choose_at(1.0 - click[0] if mirror else click[0], click[1]):
+        logger.warning("one person is tracked in this way: a click chooses nobody")
     if key == SKIP_KEY:
         guide.is_skipped = True
     elif key == REPEAT_KEY:
@@ -358,6 +368,8 @@ def _run_with_progress(
     guide: NeutralGuide,
     controlled: ControlledRun | None,
     ending: Ending,
+    *,
+    mirror: bool,
 ) -> PipelineStats:
     """Run with the window, and count on the console."""
     from tqdm import tqdm
@@ -374,7 +386,7 @@ def _run_with_progress(
             if stats.latency_ms is not None:
                 progress.set_postfix_str(f"latency {stats.latency_ms:.0f} ms", refresh=False)
             is_open = window.is_open()
-            _obey(window.take_key(), pipeline, guide)
+            _obey(window, pipeline, guide, mirror=mirror)
             return is_open and not (controlled is not None and controlled.is_stopped)
 
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from calib.camera import DEFAULT_FOV_DEG
 from engines.runtimes.available import Precision, Runtime
+from realtime.commands.arguments import positive_int
 from realtime.commands.engines.options import PRECISIONS, RUNTIMES
 from realtime.estimators.build import ESTIMATOR_NAMES
 from realtime.options import (
@@ -132,6 +133,19 @@ def add_estimator_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_people_option(group: argparse._ActionsContainer) -> None:
+    """Declare the number of people, which `estimator_options` reads."""
+    group.add_argument(
+        "--people",
+        dest="n_people",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="track up to N people (at most 4), each with a stream (topics angles, angles/2, ...) and a "
+        "recording (OUT, OUT/person_2, ...) of their own; default: %(default)s",
+    )
+
+
 def _add_person_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--skeleton",
@@ -184,7 +198,7 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "--precision", choices=PRECISIONS, help="precision of the direct network; default: as above"
     )
     group.add_argument("--offline", action="store_true", help="download nothing")
-    group.set_defaults(engines_dir=None)
+    group.set_defaults(engines_dir=None, n_people=1)
 
 
 def camera_options(args: argparse.Namespace) -> CameraOptions:
@@ -252,5 +266,6 @@ def _options_of_words(parser: argparse.ArgumentParser, words: Sequence[str], fol
 
 def _estimator_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    add_people_option(parser)
     add_estimator_options(parser)
     return parser

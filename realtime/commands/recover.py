@@ -15,6 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files that a clean end writes; existing ones stay unchanged."""
+    from realtime.recording.folder import parts_of
+
+    for folder in (args.recording, *parts_of(args.recording)):
+        _recover(folder)
+    return 0
+
+
+def _recover(folder: Path) -> None:
     from realtime.recording.finish import MOT_NAME, STO_NAME, TRC_NAME, finish_recording
     from realtime.recording.log import LOG_NAME, StreamLog
     from realtime.recording.pictures import LOSSLESS_NAME
@@ -22,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
     from realtime.recording.video import OVERLAY_NAME
     from realtime.recording.video.overlay import is_playable
 
-    folder: Path = args.recording
     n_samples = finish_recording(folder)
     made = [MOT_NAME, TRC_NAME]
     if not (folder / REPORT_NAME).exists():
@@ -35,5 +42,6 @@ def run(args: argparse.Namespace) -> int:
         if (folder / OVERLAY_NAME).exists() and not is_playable(folder / OVERLAY_NAME):
             again = f"; kinecast replay {folder} --retrack draws it again" * (folder / LOSSLESS_NAME).exists()
             print(f"{OVERLAY_NAME} cannot be played, as the process was killed{again}")
-    print(f"{n_samples} samples; {STO_NAME} is complete; written from {LOG_NAME}: {', '.join(made)}")
-    return 0
+    print(
+        f"{folder}: {n_samples} samples; {STO_NAME} is complete; written from {LOG_NAME}: {', '.join(made)}"
+    )

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Track, or publish again."""
     from realtime.errors import RecordingError, SourceError
     from realtime.recording.events import recorded_events
-    from realtime.recording.source import RecordedVideo, is_recording, relearned_frames
+    from realtime.recording.source import RecordedVideo, chosen_points, is_recording, relearned_frames
 
     views = None if args.retrack and len(args.source) == 1 else views_options(args)
     args.source = args.source[0]
@@ -126,6 +126,7 @@ def run(args: argparse.Namespace) -> int:
         replace=args.replace,
         relearn_at=relearned_frames(folder),
         events_at=recorded_events(folder),
+        chosen_at=chosen_points(folder),
     )
 
 
@@ -260,6 +261,7 @@ def track(
     replace: bool,
     relearn_at: frozenset[int] = frozenset(),
     events_at: Mapping[int, tuple[str, ...]] | None = None,
+    chosen_at: Mapping[int, tuple[float, float]] | None = None,
 ) -> int:
     """Track every frame, write the files, print the ranges.
 
@@ -270,6 +272,7 @@ def track(
         replace: Whether output of an earlier replay in the folder may be replaced.
         relearn_at: Numbers of the frames before which the person is learned once more.
         events_at: Numbers of frames and the events that were marked at them.
+        chosen_at: Numbers of frames and the points at which somebody was chosen before them.
 
     Raises:
         RecordingError: the folder cannot be written, or holds the source.
@@ -280,13 +283,15 @@ def track(
     from realtime.pipeline.pipeline import Pipeline
     from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Outputs
+    from realtime.recording.parts_recorder import write_people_reports
+    from realtime.recording.summary import write_report
 
     out = options.out
     assert out is not None
     require_other_folder(options.source, out)
     require_end(source, has_limit=options.max_frames is not None or options.max_duration_s is not None)
     trace = session.trace_to(options.trace_path)
-    pace = _pace(options, realtime=realtime, relearn_at=relearn_at, events_at=events_at or {})
+    pace = _pace(options, realtime, relearn_at, events_at or {}, chosen_at or {})
     with session.opened(source):
         if options.smooth_hz is not None:
             check_can_smooth(options.smooth_hz, source.fps)
@@ -303,9 +308,12 @@ def track(
         stats = _run(pipeline, outputs, options.max_frames or source.n_frames or None, ending, out)
         if options.smooth_hz is not None and outputs.n_recorded:
             ranges = _smoothed(out, options.smooth_hz, estimator)
-        described = session.describe(source, estimator) | views_of(outputs, estimator)
-        _report(out, options, described | stats.as_dict() | {"joint_ranges": ranges.as_dict()})
+        about = _about(options) | session.describe(source, estimator)
+        described = about | views_of(outputs, estimator) | stats.as_dict()
+        write_report(out, described | {"joint_ranges": ranges.as_dict()})
+        further = write_people_reports(out, about, session.each_person(estimator))
     session.print_outcome(ranges, stats, out)
+    session.print_people(further)
     warn_of_disagreement(estimator)
     session.save_trace(options.trace_path, trace)
     return 1 if stats.interrupted else 0
@@ -313,10 +321,10 @@ def track(
 
 def _pace(
     options: RunOptions,
-    *,
     realtime: bool,
     relearn_at: frozenset[int],
     events_at: Mapping[int, tuple[str, ...]],
+    chosen_at: Mapping[int, tuple[float, float]],
 ) -> PipelineOptions:
     from realtime.pipeline.pipeline import PipelineOptions
     from realtime.pipeline.slot import SlotPolicy
@@ -328,6 +336,7 @@ def _pace(
         max_duration_s=options.max_duration_s,
         relearn_at=relearn_at,
         events_at=events_at,
+        chosen_at=chosen_at,
     )
 
 
@@ -346,24 +355,24 @@ def _run(
 
 
 def _smoothed(out: Path, smooth_hz: float, estimator: Estimator) -> JointRanges:
-    """Smooth the files; the ranges of what is in them then."""
+    """Smooth the files, of further people too; the ranges of what is in the first one's then."""
     from realtime.export.smoothing import smooth_recording
+    from realtime.recording.folder import parts_of
     from realtime.recording.joint_ranges import JointRanges
 
+    for folder in parts_of(out):
+        smooth_recording(folder, smooth_hz, JointRanges(estimator.skeleton))
     ranges = JointRanges(estimator.skeleton)
     smooth_recording(out, smooth_hz, ranges)
     return ranges
 
 
-def _report(out: Path, options: RunOptions, described: dict[str, object]) -> None:
+def _about(options: RunOptions) -> dict[str, object]:
+    """Command and options, for the report."""
     from realtime.export.smoothing import smoothing_text
-    from realtime.recording.summary import write_report
 
     smoothed = "" if options.smooth_hz is None else smoothing_text(options.smooth_hz)
-    write_report(
-        out,
-        {"command": "replay", "heading": options.estimator.heading, "smoothed": smoothed} | described,
-    )
+    return {"command": "replay", "heading": options.estimator.heading, "smoothed": smoothed}
 
 
 def require_other_folder(source: str, out: Path) -> None:

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.commands.arguments import check_can_write, names, positive_float, positive_int, rate_hz
-from realtime.commands.options import add_estimator_options, camera_options, estimator_options
+from realtime.commands.options import (
+    add_estimator_options,
+    add_people_option,
+    camera_options,
+    estimator_options,
+)
 from realtime.estimators.build import make_camera, make_estimator, make_views_estimator
 from realtime.options import DrawingOptions, PublishOptions, RunOptions, TrackingOptions
 from realtime.source_names import recorded_name
@@ -25,8 +30,8 @@ if TYPE_CHECKING:
     from realtime.pipeline.trace import Trace
     from realtime.recording.joint_ranges import JointRanges
     from realtime.recording.outputs import Outputs
+    from realtime.recording.parts_recorder import PartsRecorder
     from realtime.recording.recorder import Recorder
-    from realtime.recording.views_recorder import ViewsRecorder
     from realtime.sample import Drawing, Estimator
     from realtime.sources.source import FrameSource
     from realtime.stream.security import ServerKeys
@@ -65,6 +70,7 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-arcs", action="store_true", help="draw no arcs at the joints")
     parser.add_argument("--floor", action="store_true", help="draw the floor of the camera file")
+    add_people_option(parser)
     add_estimator_options(parser)
 
 
@@ -223,6 +229,7 @@ def publisher_factory(
             rate_hz=source.fps,
             encoding=options.encoding,
             keys=keys,
+            n_people=len(each_person(estimator)),
         )
         announce(publisher.address, keys)
         on_open(publisher.address)
@@ -274,7 +281,7 @@ def build_overlay(options: DrawingOptions, estimator: Estimator, *, mirror: bool
 
 def open_recorder(
     command: str, options: RunOptions, source: FrameSource, estimator: Estimator, *, replace: bool
-) -> Recorder | ViewsRecorder:
+) -> Recorder | PartsRecorder:
     """A recorder that writes everything, the overlay video included.
 
     Args:
@@ -287,8 +294,14 @@ def open_recorder(
     Raises:
         RecordingError: the folder cannot be written, or holds a recording that must stay.
     """
+    from realtime.recording.parts_recorder import (
+        PartsRecorder,
+        folder_of_person,
+        folder_of_view,
+        further_people_of,
+        own_estimates_of,
+    )
     from realtime.recording.recorder import Recorder, recorded_options
-    from realtime.recording.views_recorder import ViewsRecorder, folder_of_view
     from realtime.views.estimator import ViewsEstimator
 
     assert options.out is not None
@@ -310,20 +323,23 @@ def open_recorder(
         replace=replace,
         about={"command": command, "options": recorded_options(tracking, options.out), **facts},
     )
+
+    def part(folder: Path, camera: CameraCalibration, about: dict[str, object]) -> Recorder:
+        about = {"command": command, **about, **facts}
+        skeleton, rate_hz = estimator.skeleton, source.fps
+        return Recorder(folder, skeleton, camera, rate_hz=rate_hz, replace=replace, about=about)
+
+    people = range(2, len(each_person(estimator)) + 1)
+    if len(people):
+        each = [part(folder_of_person(options.out, k), estimator.camera, {"person": k}) for k in people]
+        return PartsRecorder(together, each, further_people_of)
     if options.views is None or not options.views.keeps_each:
         return together
     each = [
-        Recorder(
-            folder_of_view(options.out, camera.name),
-            estimator.skeleton,
-            camera,
-            rate_hz=source.fps,
-            replace=replace,
-            about={"command": command, "view": camera.name, **facts},
-        )
+        part(folder_of_view(options.out, camera.name), camera, {"view": camera.name})
         for camera in cameras_of(estimator)
     ]
-    return ViewsRecorder(together, each)
+    return PartsRecorder(together, each, own_estimates_of)
 
 
 def cameras_of(estimator: Estimator) -> tuple[CameraCalibration, ...]:
@@ -331,6 +347,13 @@ def cameras_of(estimator: Estimator) -> tuple[CameraCalibration, ...]:
     from realtime.views.estimator import ViewsEstimator
 
     return estimator.rig.cameras if isinstance(estimator, ViewsEstimator) else ()
+
+
+def each_person(estimator: Estimator) -> tuple[Estimator, ...]:
+    """The estimators of all people, the first one's first."""
+    from realtime.estimators.people import PeopleEstimator
+
+    return estimator.each if isinstance(estimator, PeopleEstimator) else (estimator,)
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:
@@ -366,6 +389,16 @@ def print_outcome(ranges: JointRanges, stats: PipelineStats, out: Path | None) -
     if out is not None:
         written = [name for name in RECORDING_NAMES if (out / name).exists()]
         print(f"written to {out}: {', '.join(sorted(written))}")
+
+
+def print_people(ranges: dict[Path, JointRanges]) -> None:
+    """Print the joint ranges of further people, and where their files are.
+
+    Args:
+        ranges: Folder of each one's recording, and their joint ranges.
+    """
+    for folder, found in ranges.items():
+        print(f"\n{folder.name}\n{found.as_table()}\nwritten to {folder}")
 
 
 def stopped(outputs: Outputs, n_samples: int, out: Path) -> RecordingStopped:

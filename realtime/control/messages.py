@@ -64,11 +64,23 @@ class Mark(msgspec.Struct, frozen=True, tag=True):
     """Name of the event."""
 
 
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+
+class Choose(msgspec.Struct, frozen=True, tag=True):
+    """Tracks whoever is at a point of the next image."""
+
+    x: Share
+    """From 0, the left edge, to 1."""
+    y: Share
+    """From 0, the upper edge, to 1."""
+
+
 class Stop(msgspec.Struct, frozen=True, tag=True):
     """Ends the run, and with it the recording."""
 
 
-Order = GetState | GetPicture | Record | Finish | Relearn | Mark | Stop
+Order = GetState | GetPicture | Record | Finish | Relearn | Mark | Choose | Stop
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

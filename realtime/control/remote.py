@@ -8,6 +8,7 @@ import msgspec
 import zmq
 
 from realtime.control.messages import (
+    Choose,
     ControlError,
     ControlFile,
     Finish,
@@ -87,6 +88,18 @@ class Remote:
             ControlError: the tracker does not answer.
         """
         return self._order(Mark(event))
+
+    def choose_at(self, x: float, y: float) -> TrackerState:
+        """Track whoever is at a point of the next image.
+
+        Args:
+            x: Position from 0, the left edge, to 1.
+            y: Position from 0, the upper edge, to 1.
+
+        Raises:
+            ControlError: the estimator tells nobody apart, or the tracker does not answer.
+        """
+        return self._order(Choose(x, y))
 
     def stop(self) -> TrackerState:
         """End the run.

@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from realtime.control.messages import TrackerState
+from realtime.control.messages import ControlError, TrackerState
 from realtime.control.preview import Preview
 from realtime.pipeline.pipeline import Pipeline
 from realtime.recording.takes import Takes
@@ -79,6 +79,15 @@ class ControlledRun:
     def mark(self, event: str) -> None:
         """Mark an event at the next frame."""
         self._pipeline.mark(event)
+
+    def choose_at(self, x: float, y: float) -> None:
+        """Track whoever is at a point of the next image, from 0 to 1.
+
+        Raises:
+            ControlError: the estimator tells nobody apart.
+        """
+        if not self._pipeline.choose_at(x, y):
+            raise ControlError("one person is tracked in this way; nobody can be chosen", name="estimator")
 
     def stop(self) -> None:
         """End the run."""

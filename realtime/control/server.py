@@ -15,6 +15,7 @@ import zmq
 
 from realtime.control.messages import (
     MAX_ORDER_BYTES,
+    Choose,
     ControlError,
     ControlFile,
     Finish,
@@ -58,6 +59,9 @@ class Controlled(Protocol):
 
     def mark(self, event: str) -> None:
         """Mark an event at the next frame."""
+
+    def choose_at(self, x: float, y: float) -> None:
+        """Track whoever is at a point of the next image."""
 
     def stop(self) -> None:
         """End the run."""
@@ -144,6 +148,8 @@ class ControlServer:
                 run.relearn()
             case Mark(event=event):
                 run.mark(event)
+            case Choose(x=x, y=y):
+                run.choose_at(x, y)
             case Stop():
                 run.stop()
             case GetState():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from calib.skeleton import Skeleton
     from engines.blazepose.detector import SearchRegion
     from engines.blazepose.tracker import BlazePose
+    from realtime.estimators.landmarks import LandmarksEstimator, LandmarkTracker
     from realtime.estimators.lift_prior import LiftPrior
     from realtime.estimators.patch_network import PatchNetwork
     from realtime.person.scaling import KnownSubject
@@ -106,11 +107,10 @@ def make_estimator(options: EstimatorOptions, camera: CameraCalibration) -> Esti
     name = options.estimator or default_estimator(options.skeleton_path)
     _check(name, options)
     skeleton = load_skeleton(options.skeleton_path)
-    layer = _make_layer(name, options, skeleton, camera)
     subject = _subject(name, options, skeleton)
     if name == "direct":
-        return _make_direct(options, camera, layer, subject)
-    return _make_from_landmarks(name, options, camera, layer, subject)
+        return _make_direct(options, camera, _make_layer(name, options, skeleton, camera), subject)
+    return _make_from_landmarks(name, options, skeleton, camera, subject)
 
 
 def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: bool = False) -> Estimator:
@@ -134,10 +134,12 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
 
     name = options.estimator or default_estimator(options.skeleton_path)
     _check(name, options)
-    if name == "direct" or options.apply_offsets or options.search_region or options.person:
+    is_chosen = options.person is not None or options.n_people > 1
+    if name == "direct" or options.apply_offsets or options.search_region or is_chosen:
         raise RealtimeError(
-            "with --cameras, the estimator direct, --apply-offsets, --region and --person are not possible; "
-            "accepted: lifted and landmarks", name="estimator", value=name, accepted=("lifted", "landmarks"),
+            "with --cameras, the estimator direct, --apply-offsets, --region, --person and --people are not "
+            "possible; accepted: lifted and landmarks",
+            name="estimator", value=name, accepted=("lifted", "landmarks"),
         )  # fmt: skip
     skeleton = load_skeleton(options.skeleton_path)
     subject = _subject(name, options, skeleton)
@@ -249,6 +251,7 @@ def _check(name: str, options: EstimatorOptions) -> None:
             "the estimator direct takes the first person whom it finds; leave out --person, or add --region",
             name="person",
         )
+    _check_people(name, options)
     if options.apply_offsets and options.subject_path is None:
         raise RealtimeError(
             "--apply-offsets needs the person's measures: --subject FILE.json", name="subject_path"
@@ -261,6 +264,27 @@ def _check(name: str, options: EstimatorOptions) -> None:
             value=name,
             accepted=("direct",),
         )
+
+
+def _check_people(name: str, options: EstimatorOptions) -> None:
+    from engines.blazepose.people import MOST_PEOPLE
+
+    n = options.n_people
+    if not 1 <= n <= MOST_PEOPLE:
+        raise RealtimeError(
+            f"cannot track {n} people; accepted: 1 to {MOST_PEOPLE}",
+            name="n_people", value=n, accepted=(1, MOST_PEOPLE),
+        )  # fmt: skip
+    if n > 1 and name == "direct":
+        raise RealtimeError(
+            "the estimator direct tracks one person; leave out --people, or take --estimator lifted",
+            name="n_people", value=n, accepted=(1,),
+        )  # fmt: skip
+    if n > 1 and (options.height_m is not None or options.subject_path is not None):
+        raise RealtimeError(
+            "--height and --subject are measures of one person; leave them out with --people",
+            name="n_people", value=n, accepted=(1,),
+        )  # fmt: skip
 
 
 def _runs_temporal(name: str, options: EstimatorOptions) -> bool:
@@ -295,38 +319,57 @@ def _search_region(options: EstimatorOptions) -> SearchRegion:
 def _make_from_landmarks(
     name: str,
     options: EstimatorOptions,
+    skeleton: Skeleton,
     camera: CameraCalibration,
-    layer: SkeletalLayer,
     subject: KnownSubject | None,
 ) -> Estimator:
     from engines.assets import fetch
     from engines.blazepose.people import PeopleTracker
+    from realtime.estimators.people import PeopleEstimator
+    from realtime.views.own_estimator import ToldLandmarks
+
+    people = PeopleTracker(
+        options.model_path or fetch("pose_landmark_full", offline=options.offline),
+        fetch("pose_detection", offline=options.offline),
+        choice=options.person,
+        search_region=_search_region(options),
+        n_followed=options.n_people,
+    )
+    if options.n_people == 1:
+        return _make_of_one_person(name, options, skeleton, camera, subject, people)
+    told = [ToldLandmarks() for _ in range(options.n_people)]
+    return PeopleEstimator(
+        people, [(one, _make_of_one_person(name, options, skeleton, camera, None, one)) for one in told]
+    )
+
+
+def _make_of_one_person(
+    name: str,
+    options: EstimatorOptions,
+    skeleton: Skeleton,
+    camera: CameraCalibration,
+    subject: KnownSubject | None,
+    landmarks: LandmarkTracker,
+) -> LandmarksEstimator:
     from realtime.estimators.landmarks import LandmarksEstimator
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
     from realtime.person.scaling import KnownSubject, factors_of_stature
 
-    skeleton, height_m = layer.skeleton, options.height_m
-    blazepose = PeopleTracker(
-        options.model_path or fetch("pose_landmark_full", offline=options.offline),
-        fetch("pose_detection", offline=options.offline),
-        choice=options.person,
-        search_region=_search_region(options),
-    )
+    layer, height_m = _make_layer(name, options, skeleton, camera), options.height_m
     learns = options.neutral is not Neutral.OFF
     if name == "landmarks":
-        return LandmarksEstimator(skeleton, camera, blazepose, layer, height_m, subject, learns_person=learns)
+        return LandmarksEstimator(skeleton, camera, landmarks, layer, height_m, subject, learns_person=learns)
     if subject is None and height_m is not None:
         subject = KnownSubject(factors_of_stature(skeleton, height_m))
-    prior = LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path()))
     return LandmarksEstimator(
         skeleton,
         camera,
-        blazepose,
+        landmarks,
         layer,
         height_m,
         subject,
-        prior=prior,
+        prior=LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path())),
         patches=_make_patches(options),
         learns_person=learns,
     )

@@ -33,7 +33,7 @@ from realtime.pose.leg_sides import LegSides
 from realtime.pose.observation import bounding_box
 from realtime.pose.position import PelvisPosition
 from realtime.pose.skeletal_layer import SkeletalLayer
-from realtime.sample import Frame, PoseSample
+from realtime.sample import ChoosesPeople, Frame, PoseSample
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -159,6 +159,11 @@ class LandmarksEstimator:
         """Learn the person once more; see `realtime.sample.Estimator`."""
         self._solver.relearn()
 
+    def choose_at(self, x: float, y: float) -> None:
+        """Track whoever is at a point of the next image; see `realtime.sample.ChoosesPeople`."""
+        if isinstance(self._blazepose, ChoosesPeople):
+            self._blazepose.choose_at(x, y)
+
     def about_person(self) -> dict[str, object]:
         """State, the second in which the person became known, and offsets in cm."""
         state, offsets = self._solver.state, self._solver.person.offsets
@@ -186,6 +191,7 @@ class LandmarksEstimator:
             advice="" if refusal is None else refusal.value,
             learning_left_s=self._solver.person.learning_left_s,
             others=self._blazepose.n_others,
+            person_id=0 if self._last_number is None else self._last_number + 1,
         )
 
     def _step(self, frame: Frame) -> PoseSample:

@@ -10,6 +10,7 @@ import numpy as np
 
 from realtime.overlay.angles import AnglePanel, choose_rows
 from realtime.overlay.arcs import JointArcs
+from realtime.overlay.people import PeopleDrawing
 from realtime.overlay.plot import TimePlot
 from realtime.overlay.skeleton import SkeletonDrawing
 from realtime.overlay.style import ALARM, CAUTION, GOOD, MUTED, WHITE, Colour, Image, Panel, Typeface
@@ -76,6 +77,7 @@ class Overlay:
         self._markers = markers
         self._typeface = Typeface()
         self._drawing = SkeletonDrawing(skeleton, camera)
+        self._people = PeopleDrawing(self._drawing, self._typeface)
         self._is_camera_assumed = camera.is_assumed
         rows = choose_rows(skeleton, coordinates)
         self._angles = AnglePanel(rows, self._typeface)
@@ -103,7 +105,8 @@ class Overlay:
         # Smoothed poses would trail whoever moves; the numbers are the published ones.
         on_image = sample.on_image()
         self._arcs.draw(shown, on_image, unit_px, mirrored=self._mirror)
-        self._drawing.draw(shown, on_image, unit_px, mirrored=self._mirror, markers=self._markers)
+        draw = self._people.draw if sample.further_people else self._drawing.draw
+        draw(shown, on_image, unit_px, mirrored=self._mirror, markers=self._markers)
         self._plot.draw(shown, sample, text_px)
         if not self._has_panels:
             return shown

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from calib.coordinates import side_of, stem_of
 from calib.kinematics import joint_centres as neutral_joint_centres
 from realtime.geometry import camera_in_ground, coordinates_of, joint_centres
-from realtime.overlay.style import INK, SHIFT, WHITE, Image, fixed, side_colour
+from realtime.overlay.style import INK, SHIFT, WHITE, Colour, Image, fixed, side_colour
 from realtime.sample import PoseSample
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class LimbLine:
 
 
 class SkeletonDrawing:
-    """Draws a skeleton's pose with limbs in the colour of their side, near ones over far ones."""
+    """Draws a pose, limbs in the colour of their side or of the person, near ones over far ones."""
 
     def __init__(self, skeleton: Skeleton, camera: CameraCalibration) -> None:
         self._skeleton = skeleton
@@ -60,9 +60,18 @@ class SkeletonDrawing:
         self._tips = _tip_markers(skeleton)
         self.segments = skeleton_segments(skeleton, [body for body, _ in self._tips])
         self._coordinates = _moved_by(skeleton)
+        bodies = [*range(skeleton.n_bodies), *(body for body, _ in self._tips)]
+        self._midline = [k for k, body in enumerate(bodies) if not side_of(skeleton.body_names[body])]
 
     def draw(
-        self, image: Image, sample: PoseSample, unit_px: float, *, mirrored: bool, markers: bool
+        self,
+        image: Image,
+        sample: PoseSample,
+        unit_px: float,
+        *,
+        mirrored: bool,
+        markers: bool,
+        colour: Colour | None = None,
     ) -> None:
         """Draw onto `image`; nothing if the pose is undefined.
 
@@ -72,6 +81,7 @@ class SkeletonDrawing:
             unit_px: Size of a design pixel.
             mirrored: Whether the image is mirrored.
             markers: Whether to draw the markers, too.
+            colour: Colour of the person; None: limbs have the colours of their sides.
         """
         camera, points = camera_in_ground(self._camera, sample), self._points(sample)
         uv_px = to_picture(camera, points, image, mirrored=mirrored)
@@ -82,10 +92,18 @@ class SkeletonDrawing:
         places = {k: place for k, place in enumerate(_places(uv_px)) if place is not None}
         drawn = [s for s in self.segments if s.start in places and s.end in places]
         for s in sorted(drawn, key=lambda s: -(depth[s.start] + depth[s.end])):
-            _draw_limb(image, (places[s.start], places[s.end]), s.side, trust[s.body], unit_px)
+            ends = places[s.start], places[s.end]
+            _draw_limb(image, ends, colour or side_colour(s.side), trust[s.body], unit_px)
         for s in drawn:
             if s.end < self._skeleton.n_bodies:
-                _draw_joint(image, places[s.end], s.side, trust[s.body], unit_px)
+                _draw_joint(image, places[s.end], colour or side_colour(s.side), trust[s.body], unit_px)
+
+    def top_px(self, image: Image, sample: PoseSample, *, mirrored: bool) -> NDArray[np.float64] | None:
+        """Uppermost point of the drawn trunk and head; None if nothing of them is defined. Shape: (2,)."""
+        camera, points = camera_in_ground(self._camera, sample), self._points(sample)[self._midline]
+        uv_px = to_picture(camera, points, image, mirrored=mirrored)
+        uv_px = uv_px[np.isfinite(uv_px).all(axis=1)]
+        return uv_px[uv_px[:, 1].argmin()] if len(uv_px) else None
 
     def _points(self, sample: PoseSample) -> NDArray[np.float64]:
         centres = joint_centres(self._skeleton, sample.T_ground_body, sample.scale_factors)
@@ -228,13 +246,13 @@ def _faded(
     cv2.addWeighted(canvas, opacity, part, 1.0 - opacity, 0.0, dst=part)
 
 
-def _draw_limb(image: Image, ends: tuple[Point, Point], side: str, trust: float, unit_px: float) -> None:
+def _draw_limb(image: Image, ends: tuple[Point, Point], colour: Colour, trust: float, unit_px: float) -> None:
     limb, outline = LIMB_PX * unit_px, OUTLINE_PX * unit_px
     with _faded(image, ends, limb + outline + 2, trust) as (canvas, (start, end)):
         pieces = [(start, end)] if trust >= GUESSED else _dashes(start, end, unit_px)
-        for thickness, colour in ((round(limb + 2 * outline), INK), (max(1, round(limb)), side_colour(side))):
+        for thickness, ink in ((round(limb + 2 * outline), INK), (max(1, round(limb)), colour)):
             for a, b in pieces:
-                cv2.line(canvas, a, b, colour, thickness, cv2.LINE_AA, SHIFT)
+                cv2.line(canvas, a, b, ink, thickness, cv2.LINE_AA, SHIFT)
 
 
 def _dashes(start: Point, end: Point, unit_px: float) -> list[tuple[Point, Point]]:
@@ -254,8 +272,8 @@ def _between(start: Point, end: Point, share: float) -> Point:
     return round(start[0] + share * (end[0] - start[0])), round(start[1] + share * (end[1] - start[1]))
 
 
-def _draw_joint(image: Image, point: Point, side: str, trust: float, unit_px: float) -> None:
+def _draw_joint(image: Image, point: Point, colour: Colour, trust: float, unit_px: float) -> None:
     radius = JOINT_PX * unit_px
     with _faded(image, (point,), 2 * radius + 2, trust) as (canvas, (centre,)):
-        for share, colour in ((1.35, INK), (1.0, WHITE), (0.55, side_colour(side))):
-            cv2.circle(canvas, centre, round(share * radius * (1 << SHIFT)), colour, -1, cv2.LINE_AA, SHIFT)
+        for share, ink in ((1.35, INK), (1.0, WHITE), (0.55, colour)):
+            cv2.circle(canvas, centre, round(share * radius * (1 << SHIFT)), ink, -1, cv2.LINE_AA, SHIFT)

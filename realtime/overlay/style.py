@@ -21,6 +21,8 @@ MIDLINE: Colour = (236, 230, 224)
 GOOD: Colour = (150, 214, 74)
 CAUTION: Colour = (52, 190, 250)
 ALARM: Colour = (104, 104, 246)
+PERSON_COLOURS: tuple[Colour, ...] = ((92, 200, 255), (255, 176, 72), (160, 120, 255), (140, 230, 130))
+"""Amber, blue, pink and green: of the first person, the second, and so on, where several are drawn."""
 
 PANEL_OPACITY = 0.8
 SHIFT = 4
@@ -37,6 +39,11 @@ _WITHOUT_UNICODE = str.maketrans({"\N{DEGREE SIGN}": "", "\N{EN DASH}": "-"})
 def side_colour(side: str) -> Colour:
     """The colour of a side: warm for the right, cool for the left, pale for the midline."""
     return {"r": RIGHT, "l": LEFT}.get(side, MIDLINE)
+
+
+def person_colour(number: int) -> Colour:
+    """The colour of a person among several, by their number from 1."""
+    return PERSON_COLOURS[(number - 1) % len(PERSON_COLOURS)]
 
 
 def blend(colour: Colour, towards: Colour, share: float) -> Colour:

@@ -71,6 +71,7 @@ class Window:
         self._camera = camera
         self._is_shown = False
         self._note = self._key = ""
+        self._click_px: tuple[int, int] | None = None
         self._image: MatLike | None = None
         self._size_px = LARGEST_PX
 
@@ -96,6 +97,7 @@ class Window:
         size_px = fitted_size_px((width_px, height_px), LARGEST_PX) if shrinks else (width_px, height_px)
         cv2.namedWindow(TITLE, _STYLE)
         cv2.resizeWindow(TITLE, *size_px)
+        cv2.setMouseCallback(TITLE, self._on_mouse)
         self._is_shown, self._size_px = True, size_px
         self.show(np.zeros((size_px[1], size_px[0], 3), dtype=np.uint8))
         cv2.waitKey(1)
@@ -119,6 +121,27 @@ class Window:
         """The letter that was pressed last since the last call; empty if none was."""
         key, self._key = self._key, ""
         return key
+
+    def take_click(self) -> tuple[float, float] | None:
+        """Point of the shown image that was clicked last since the last call; None if none was.
+
+        Returns:
+            From the left and from the upper edge, from 0 to 1.
+        """
+        click_px, self._click_px = self._click_px, None
+        if click_px is None or self._image is None:
+            return None
+        height, width = self._image.shape[:2]
+        inner_px = fitted_size_px((width, height), self._size_px)
+        x, y = (
+            (at - (room - size) // 2) / size
+            for at, room, size in zip(click_px, self._size_px, inner_px, strict=True)
+        )
+        return (x, y) if 0.0 <= x <= 1.0 and 0.0 <= y <= 1.0 else None
+
+    def _on_mouse(self, event: int, x: int, y: int, *_: object) -> None:
+        if event == cv2.EVENT_LBUTTONDOWN:
+            self._click_px = x, y
 
     def is_open(self) -> bool:
         """Process the window's events; False once the user has closed it or pressed q or Esc."""

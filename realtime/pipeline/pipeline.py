@@ -15,7 +15,7 @@ from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
 from realtime.pipeline.stats import PipelineStats, RunPart, RunStats
 from realtime.pipeline.trace import Trace
 from realtime.pipeline.workers import WorkerThreads
-from realtime.sample import Estimator, Frame, LiveStats, PoseSample
+from realtime.sample import ChoosesPeople, Estimator, Frame, LiveStats, PoseSample
 from realtime.sources.source import FrameSource
 
 TICK_S = 0.01
@@ -56,6 +56,8 @@ class PipelineOptions:
     max_duration_s: float | None = None
     relearn_at: frozenset[int] = frozenset()
     """Numbers of frames before which the person is learned once more, as in the run that is repeated."""
+    chosen_at: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    """Numbers of frames and the points at which somebody was chosen there, in the run that is repeated."""
     events_at: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Numbers of frames and the events that were marked at them, in the run that is repeated."""
     output_depth: int = 4
@@ -112,6 +114,7 @@ class Pipeline:
         self._ready = threading.Event()
         self._is_relearning = threading.Event()
         self._marked: deque[str] = deque()
+        self._chosen: deque[tuple[float, float]] = deque(maxlen=1)
         self._start_ns = 0
 
     def run(
@@ -179,6 +182,17 @@ class Pipeline:
     def relearn(self) -> None:
         """Learn the person once more from the next frame on; from any thread."""
         self._is_relearning.set()
+
+    def choose_at(self, x: float, y: float) -> bool:
+        """Track whoever is at a point of the next image, from 0 to 1; from any thread.
+
+        Returns:
+            Whether the estimator tells people apart; if not, nothing changes.
+        """
+        if not isinstance(self._estimator, ChoosesPeople):
+            return False
+        self._chosen.append((x, y))
+        return True
 
     def mark(self, event: str) -> None:
         """Mark an event: the next sample has its name; from any thread."""
@@ -263,6 +277,7 @@ class Pipeline:
             self._estimator.relearn()
             for stats in self._counting():
                 stats.relearned_at.append(frame.frame_id)
+        self._choose(frame)
         sample = self._with_events(self._estimator.step(frame))
         t_estimated_ns = time.perf_counter_ns()
         if publisher is not None:
@@ -275,6 +290,15 @@ class Pipeline:
             self._trace.add_sample(sample, t_taken_ns, t_estimated_ns, t_published_ns, is_live=is_live)
         if self._sink is not None:
             self._outputs.put((frame, sample))
+
+    def _choose(self, frame: Frame) -> None:
+        """Choose the person whom the user, or the run that is repeated, chose before this frame."""
+        point = self._chosen.popleft() if self._chosen else self._options.chosen_at.get(frame.frame_id)
+        if point is None or not isinstance(self._estimator, ChoosesPeople):
+            return
+        self._estimator.choose_at(*point)
+        for stats in self._counting():
+            stats.chosen_at.append((frame.frame_id, *point))
 
     def _counting(self) -> list[RunStats]:
         """Statistics of the run and of its parts."""
@@ -315,7 +339,8 @@ class Pipeline:
     def _note(self) -> str:
         silence_s = self._silence_s()
         if not self._source.note and self._stats.others:
-            return f"{self._stats.others + 1} people in view; --person chooses who is tracked"
+            how = "a click, or --person, chooses who is tracked; --people N tracks N"
+            return f"{self._stats.n_in_view} people in view; {how}"
         if self._source.note or not self._source.is_live or silence_s < SILENCE_S:
             return self._source.note
         return f"no image from {self._source.description} for {silence_s:.0f} s"

@@ -54,6 +54,8 @@ class PipelineStats:
     """Numbers of the frames before which the user had the person learned once more."""
     shared_frames: int = 0
     """Estimated frames with somebody else in view."""
+    chosen_at: tuple[tuple[int, float, float], ...] = ()
+    """Numbers of the frames before which the user chose somebody, and the points at which they were."""
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, ready for JSON."""
@@ -74,6 +76,7 @@ class PipelineStats:
             "note": self.note,
             "interrupted": self.interrupted,
             "relearned_at_frames": list(self.relearned_at),
+            "chosen_at_frames": [list(choice) for choice in self.chosen_at],
         }
 
 
@@ -156,10 +159,13 @@ class RunStats:
         """
         self.n_estimated = 0
         self.relearned_at: list[int] = []
+        self.chosen_at: list[tuple[int, float, float]] = []
         self._from_capture = from_capture
         self._n_lost = self._n_unsure = self._n_shared = 0
         self.others = 0
-        """Number of people in view besides the tracked one, in the newest sample."""
+        """Number of people in view besides the tracked ones, in the newest sample."""
+        self.n_in_view = 0
+        """Number of people in view, the tracked ones included, in the newest sample."""
         self._rate = RateMeter(RECENT_SAMPLES)
         self._latency = DurationTracker()
         self._recent_ns: deque[int] = deque(maxlen=RECENT_SAMPLES)
@@ -177,7 +183,7 @@ class RunStats:
         self._n_lost += is_lost
         self._n_unsure += sample.status is Status.UNSURE
         self._n_shared += sample.others > 0
-        self.others = sample.others
+        self.others, self.n_in_view = sample.others, sample.others + len(sample.people)
         latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
         self._latency.record(latency_ns)
         self._history.record(t_published_ns, latency_ns, sample.frame_id, is_lost=is_lost)
@@ -244,6 +250,7 @@ class RunStats:
             note=note,
             interrupted=interrupted,
             relearned_at=tuple(self.relearned_at),
+            chosen_at=tuple(self.chosen_at),
             shared_frames=self._n_shared,
         )
 

@@ -18,6 +18,8 @@ from realtime.recording.summary import REPORT_NAME
 from realtime.recording.video import OVERLAY_NAME
 
 CAMERA_NAME, RIG_NAME, SESSION_NAME = "camera.json", "cameras.json", "session.json"
+VIEWS_NAME, PERSON_PREFIX = "views", "person_"
+"""Folder with a recording for each view; beginning of the name of a further person's folder."""
 FILE_NAMES = (
     STO_NAME,
     CSV_NAME,
@@ -88,13 +90,22 @@ def prepare_folder(folder: Path, *, replace: bool) -> None:
 
 
 def remove_replay_output(folder: Path) -> None:
-    """Remove the files of an earlier `replay`; others stay.
+    """Remove the files of an earlier `replay`, of its views and further people, too; others stay.
 
     Raises:
         OSError: a file cannot be removed.
     """
+    for part in parts_of(folder):
+        if is_replay_output(part):
+            remove_replay_output(part)
     for name in REPLAY_NAMES:
         (folder / name).unlink(missing_ok=True)
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """Folders of the recordings that belong to a recording: of single views, and of further people."""
+    found = [*folder.glob(f"{PERSON_PREFIX}*"), *(folder / VIEWS_NAME).glob("*")]
+    return sorted(part for part in found if (part / LOG_NAME).is_file())
 
 
 def is_replay_output(folder: Path) -> bool:

@@ -31,6 +31,15 @@ def relearned_frames(folder: Path) -> frozenset[int]:
         return frozenset()
 
 
+def chosen_points(folder: Path) -> dict[int, tuple[float, float]]:
+    """Frames before which the user of a recorded run chose somebody, and where; none after a kill."""
+    try:
+        found = json.loads((folder / REPORT_NAME).read_text("utf-8"))["chosen_at_frames"]
+        return {int(frame_id): (float(x), float(y)) for frame_id, x, y in found}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 class RecordedVideo:
     """Reads the frames of `video.mkv` with their numbers and times from `video.csv`.
 

@@ -25,7 +25,7 @@ class Take:
     outputs: Outputs
     stop_counting: Callable[[], PipelineStats]
     """Function called at its end that returns its statistics."""
-    write_report: Callable[[PipelineStats], None]
+    write_report: Callable[[PipelineStats], object]
     """Function that writes report.json, called once the other files are finished."""
     begin_s: float = field(default_factory=time.monotonic)
 

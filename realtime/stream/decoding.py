@@ -17,7 +17,7 @@ MAX_MESSAGE_BYTES = 1 << 20
 """Longer messages are refused without decoding; a pose of a 58-body model takes about 10 kB."""
 
 _DECODERS = {topic.encode(): msgspec.msgpack.Decoder(kind) for topic, kind in TOPICS.items()}
-_LONGEST_TOPIC = max(map(len, TOPICS))
+_LONGEST_TOPIC = max(map(len, TOPICS)) + len("/99")
 
 
 class MessageError(StreamError):
@@ -36,8 +36,10 @@ def decode(frame: bytes, max_bytes: int = MAX_MESSAGE_BYTES) -> Message:
     """
     if len(frame) > max_bytes:
         raise MessageError("oversized", f"message of {len(frame)} bytes; accepted: at most {max_bytes}")
-    topic, separator, body = frame.partition(b" ")
-    if not separator or len(topic) > _LONGEST_TOPIC or topic not in _DECODERS:
+    head, separator, body = frame.partition(b" ")
+    topic, is_further, person = head.partition(b"/")
+    is_known = len(head) <= _LONGEST_TOPIC and topic in _DECODERS and (not is_further or person.isdigit())
+    if not (separator and is_known):
         shown = frame[:16].decode("ascii", "backslashreplace")
         raise MessageError("unknown_topic", f"message begins with {shown!r}; accepted: {', '.join(TOPICS)}")
     try:

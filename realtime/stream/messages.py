@@ -2,7 +2,7 @@
 
 A message is one ZeroMQ frame: an ASCII topic, one space, a body. The body is msgpack (a map with field
 names) or, on request, JSON; JSON begins with `{`, which no msgpack map does, so a reader tells them apart
-by by the first byte. Units are SI: rad, m, and ns of the publisher's monotonic clock. In arrays, an undefined
+by the first byte. Units are SI: rad, m, and ns of the publisher's monotonic clock. In arrays, an undefined
 is NaN with confidence 0 (`null` in JSON); a single value that is not known is nil (`null`).
 """
 
@@ -84,9 +84,12 @@ class Angles(Header, frozen=True, kw_only=True):
     """Time at which each view's image was taken, nil where it is missing; `t_publish_ns` minus it is that
     view's latency. Empty with one camera, and where only the moment's own time is known."""
     others: Count = 0
-    """Number of people in view besides the tracked one, as far as they were looked for."""
+    """Number of people in view besides the tracked ones, as far as they were looked for."""
     events: Names = []
     """Names of the events that the user has marked since the sample before, such as by a key of `live`."""
+    person_id: Count = 0
+    """Number of the tracked person, from 1, in the order in which people were found: another number is
+    another person. 0 before the first, and where people are not told apart."""
 
 
 class Pose(Header, frozen=True, kw_only=True):
@@ -241,10 +244,27 @@ _encode_msgpack = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode
 
 
-def encode(message: Message, encoding: Encoding = "msgpack") -> bytes:
-    """Encode a message as one ZeroMQ frame."""
+def topic_of_person(topic: str, person: int) -> str:
+    """A topic of the stream of one person among several: `angles` of the first, `angles/2` of the second.
+
+    Args:
+        topic: One of `TOPICS`.
+        person: Number of the person, from 1.
+    """
+    return topic if person == 1 else f"{topic}/{person}"
+
+
+def encode(message: Message, encoding: Encoding = "msgpack", person: int = 1) -> bytes:
+    """Encode a message as one ZeroMQ frame.
+
+    Args:
+        message: The message.
+        encoding: Encoding of its body.
+        person: Number of the person whose stream it belongs to.
+    """
     body = _encode_json(message) if encoding == "json" else _encode_msgpack(message)
-    return _PREFIXES[type(message)] + body
+    prefix = _PREFIXES[type(message)]
+    return (prefix if person == 1 else prefix[:-1] + f"/{person} ".encode()) + body
 
 
 def json_schema() -> dict[str, Any]:

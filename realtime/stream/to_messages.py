@@ -61,6 +61,7 @@ def angles_of(sample: PoseSample, envelope: Envelope, root: int = 0) -> Angles:
         view_t_capture_ns=list(sample.view_t_ns),
         others=sample.others,
         events=list(sample.events),
+        person_id=sample.person_id,
     )
 
 

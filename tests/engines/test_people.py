@@ -14,7 +14,7 @@ from calib.rig_file import load_rig
 from calib.tables.storage import read_trc
 from engines.blazepose.appearance import TORSO, colour_distance, torso_colours
 from engines.blazepose.people import PeopleTracker
-from engines.blazepose.person_track import assigned
+from engines.blazepose.person_track import PersonTrack, assigned
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.errors import EngineError
 from tests.support.published import published
@@ -53,7 +53,10 @@ def two_people(shared_data: Path) -> Path:
 
 
 def markers_px(folder: Path, view: str) -> Array:
-    """Middle of the man's shoulder and hip markers in the image of a camera. Shape: (100, 2)."""
+    """Middle of the man's shoulder and hip markers in the image of a camera. Shape: (100, 2).
+
+    Of the woman there are none: those of person1.trc are 0.4 m high, where nobody is.
+    """
     rig, table = load_rig(folder / "Calib.qca.txt"), read_trc(folder / "person2.trc")
     camera = rig.cameras[rig.names.index(view)]
     torso = [table.names.index(name) for name in ("RShoulder", "LShoulder", "RHip", "LHip")]
@@ -83,6 +86,36 @@ def test_no_identity_is_switched(two_people: Path, make: Make, view: str, man: s
     tracker = make(choice=woman)
     off_px = np.linalg.norm(torsos(tracker, images) - truth_px, axis=1)
     assert np.nanmin(off_px) > 48.0 and np.isfinite(off_px).mean() > 0.95
+
+
+def middles(tracker: PeopleTracker, images: list[Image], rate_hz: float) -> tuple[Array, Array]:
+    """Middles of the torsos of everybody who is followed, and their numbers; NaN while hidden.
+
+    Returns:
+        Shapes: (n_images, n_people, 2) and (n_images, n_people).
+    """
+    n = len(tracker.step_all(images[0], 0))
+    found, numbers = np.full((len(images), n, 2), np.nan), np.full((len(images), n), np.nan)
+    for k, image in enumerate(images):
+        for place, result in enumerate(tracker.step_all(image, 1 + round(k / rate_hz * 1e9))):
+            if result is not None:
+                found[k, place] = result.landmarks_px[list(TORSO), :2].mean(axis=0)
+                numbers[k, place] = result.person
+    return found, numbers
+
+
+@pytest.mark.parametrize("view", ["cam01", "cam02"])
+def test_both_keep_their_numbers(two_people: Path, make: Make, view: str):
+    scale = 0.4
+    images = frames(two_people / f"{view}.mp4", 100, scale)
+    truth_px = scale * markers_px(two_people, view)
+    found_px, numbers = middles(make(n_followed=2), images, 60.0)
+    off_px = np.linalg.norm(found_px - truth_px[:, None], axis=-1)
+    man = int(np.nanargmin(np.nanmean(off_px, axis=0)))
+    assert np.nanmax(off_px[:, man]) < 32.0 and np.nanmin(off_px[:, 1 - man]) > 48.0
+    for place in (0, 1):
+        seen = np.isfinite(numbers[:, place])
+        assert seen[20:].mean() > 0.95 and len(set(numbers[seen, place])) == 1
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +149,54 @@ def test_the_chosen_one_stays_through_a_crossing(crossing: tuple[list[Image], Ar
     assert np.nanmin(apart[np.r_[0:12, 33:45]]) > 60.0
     assert np.isfinite(farther[37:, 0]).all()
     assert np.abs(np.nanmedian(farther[37:, 0]) - np.nanmedian(farther[:8, 0])) < 30.0
+
+
+def places_of_both(crossing: tuple[list[Image], Array], tracker: PeopleTracker) -> tuple[bool, Array]:
+    """Whether the one who walks is where he is in all the images that show him, and everybody's numbers."""
+    found_px, numbers = middles(tracker, crossing[0], 15.0)
+    walks = int(np.nanargmin(np.abs(found_px[:8, :, 0] - crossing[1][:8, None]).mean(axis=0)))
+    off_px = np.abs(found_px[:, walks, 0] - crossing[1])
+    other_px = np.abs(found_px[37:, 1 - walks, 0] - np.nanmedian(found_px[:8, 1 - walks, 0]))
+    return bool(np.nanmax(off_px) < 60.0 and np.nanmax(other_px) < 60.0), numbers
+
+
+def test_both_stay_who_they_are_when_they_cross(
+    crossing: tuple[list[Image], Array], make: Make, monkeypatch: pytest.MonkeyPatch
+):
+    is_right, numbers = places_of_both(crossing, make(n_followed=2))
+    assert is_right and [set(n[np.isfinite(n)]) for n in numbers.T] == [{0.0}, {1.0}]
+    # Without clothes and movement, who is farther left is taken for who was found first.
+    monkeypatch.setattr(PersonTrack, "misfit", by_place)
+    assert not places_of_both(crossing, make(n_followed=2))[0]
+
+
+def by_place(person: PersonTrack, result: BlazePoseResult, *_: object) -> float:
+    """A misfit that makes the first the leftmost."""
+    sign = 1.0 if person.number == 0 else -1.0
+    return float(1.0 + sign * result.roi.centre_x_px / 1e4)
+
+
+def test_whoever_is_at_a_point_is_chosen(crossing: tuple[list[Image], Array], make: Make):
+    images, places = crossing
+    tracker = make(choice="right")
+    assert abs(torsos(tracker, images[:2])[-1, 0] - places[1]) > 60.0
+    width = images[0].shape[1]
+    tracker.choose_at(places[2] / width, 0.5)
+    assert abs(torsos(tracker, images[2:4])[0, 0] - places[2]) < 60.0
+    tracker.choose_at(0.999, 0.001)  # nobody is there
+    assert abs(torsos(tracker, images[4:5])[0, 0] - places[4]) < 60.0
+
+
+def test_the_place_of_somebody_who_is_gone_becomes_free(crossing: tuple[list[Image], Array], make: Make):
+    tracker, images = make(n_followed=2), crossing[0]
+    blank = np.full_like(images[0], 128)
+    assert [r is not None for r in tracker.step_all(images[0], 0)] == [True, True]
+    assert tracker.step_all(blank, 4_000_000_000) == (None, None)
+    again = tracker.step_all(images[0], 4_100_000_000)
+    assert [None if r is None else r.person for r in again] == [0, 1]
+    tracker.step_all(blank, 10_000_000_000)
+    later = tracker.step_all(images[0], 10_100_000_000)
+    assert sorted(-1 if r is None else r.person for r in later) == [2, 3] and tracker.n_others == 0
 
 
 def test_recoding_does_not_change_the_choice(crossing: tuple[list[Image], Array], make: Make):

@@ -94,6 +94,10 @@ SKELETONS = [
 OPTIONS = [
     (["--person", "middle"], r"'middle'; accepted: largest, left, right, or a number from 1 to 4"),
     (["--person", "left", "--estimator", "direct"], "leave out --person"),
+    (["--people", "5"], "cannot track 5 people; accepted: 1 to 4"),
+    (["--people", "0"], "'0' is not a whole number from 1"),
+    (["--people", "2", "--estimator", "direct"], "leave out --people"),
+    (["--people", "2", "--height", "1.8"], "measures of one person; leave them out with --people"),
     (["--region", "1,2"], "--region: '1,2' is not left,top,width,height"),
     (["--region", "a,b,c,d"], "'a,b,c,d' is not left,top,width,height"),
     (["--region=0,0,2,2"], "search region 0,0,2,2 is not inside the image"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from nicegui import run, ui
-from nicegui.events import KeyEventArguments
+from nicegui.events import GenericEventArguments, KeyEventArguments
 
 from realtime.app.layout import page_frame, say, until_shown
 from realtime.app.options import AppError
@@ -25,6 +25,15 @@ STATUS_WORDS = {
     "warm_up": "Measuring body size: keep head and feet in view",
     "lost": "Nobody in view",
 }
+
+
+POINT_OF_IMAGE = """(click) => {
+    const { target, offsetX, offsetY } = click, { naturalWidth, naturalHeight } = target;
+    const scale = Math.min(target.clientWidth / naturalWidth, target.clientHeight / naturalHeight);
+    emit((offsetX - target.clientWidth / 2) / (scale * naturalWidth) + 0.5,
+         (offsetY - target.clientHeight / 2) / (scale * naturalHeight) + 0.5);
+}"""
+"""Script that tells where the image was clicked, from 0 to 1; beside it there is nothing."""
 
 
 class LivePart(Protocol):
@@ -69,6 +78,7 @@ class ImageCard:
         self._shown: object = None
         with ui.element("div").classes("kc-image"):
             self._image = ui.element("img").props('alt="Live image with the skeleton"')
+            self._image.on("click", self._choose, js_handler=POINT_OF_IMAGE)
             self._over = ui.element("div").classes("kc-over")
         self._line = ui.label().classes("kc-quiet").props("data-status")
         self.tick()
@@ -90,6 +100,16 @@ class ImageCard:
                 with self._over:
                     self._explain(phase)
         self._line.set_text(self._status())
+
+    async def _choose(self, event: GenericEventArguments) -> None:
+        """Track whoever was clicked, where several people are in view."""
+        x, y = (float(share) for share in event.args)
+        if not (0.0 <= x <= 1.0 and 0.0 <= y <= 1.0):
+            return
+        try:
+            await run.io_bound(self._state.choose_at, x, y)
+        except RealtimeError as error:
+            say(str(error), is_error=True)
 
     def _status(self) -> str:
         state, sample = self._state.tracker.state, self._state.feed.newest

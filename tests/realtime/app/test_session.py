@@ -83,6 +83,16 @@ def test_live_images_keep_coming(app: RunningApp, page: Page):
     page.wait_for(f"{remembered} != {json.dumps(first)}")
 
 
+def test_a_click_in_the_image_reaches_the_tracker(app: RunningApp, page: Page):
+    """The estimator of these tests tells nobody apart, and says so."""
+    page.evaluate(
+        "(() => { const image = document.querySelector('img[alt^=Live]'), at = image.getBoundingClientRect();"
+        "image.dispatchEvent(new MouseEvent('click', {bubbles: true, clientX: at.x + at.width / 2, "
+        "clientY: at.y + at.height / 2})); })()"
+    )
+    page.wait_for("document.body.innerText.includes('nobody can be chosen')")
+
+
 def test_a_recording_goes_on_while_the_page_is_closed(app: RunningApp, page: Page):
     page.evaluate("document.activeElement.blur()")
     page.press("r")

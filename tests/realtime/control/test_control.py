@@ -181,6 +181,9 @@ class Obedient:
     def mark(self, event: str) -> None:
         self.orders.append(event)
 
+    def choose_at(self, x: float, y: float) -> None:
+        self.orders.append(f"choose {x:g} {y:g}")
+
     def stop(self) -> None:
         self.orders.append("stop")
 
@@ -201,7 +204,10 @@ def test_errors_reach_the_asker_and_end_nothing(listening: SimpleNamespace, tmp_
     with pytest.raises(ControlError, match="ZeroDivisionError: something unforeseen"):
         listening.remote.finish()
     assert listening.remote.relearn().source == "nothing"
-    assert listening.obedient.orders == ["relearn"]
+    assert listening.remote.choose_at(0.25, 0.5).source == "nothing"
+    with pytest.raises(ControlError, match="not an order"):
+        listening.remote.choose_at(1.5, 0.5)
+    assert listening.obedient.orders == ["relearn", "choose 0.25 0.5"]
 
 
 @given(frame=st.binary(max_size=200) | st.dictionaries(st.text(), st.text()).map(msgspec.msgpack.encode))

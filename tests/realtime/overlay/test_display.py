@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,8 @@ class FakeGui:
         self.visible = 1.0
         for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
             monkeypatch.setattr(cv2, name, lambda *_, name=name: self.calls.append(name))
+        self.mouse: Callable[..., None] = lambda *_: None
+        monkeypatch.setattr(cv2, "setMouseCallback", lambda _, mouse: setattr(self, "mouse", mouse))
         monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: self.titles.append(title))
         monkeypatch.setattr(cv2, "waitKey", lambda _: self.key)
         monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: self.visible)
@@ -86,6 +89,19 @@ def test_other_keys_are_given_once_each(monkeypatch):
         gui.key = -1
         assert window.is_open()
         assert (window.take_key(), window.take_key()) == (letter, "")
+
+
+def test_a_click_is_given_once_as_a_point_of_the_image(monkeypatch):
+    gui, window = FakeGui(monkeypatch), display.Window()
+    window.open(60, 40)
+    window.show(np.zeros((40, 20, 3), np.uint8))  # in the middle, black beside it
+    assert window.take_click() is None
+    gui.mouse(cv2.EVENT_MOUSEMOVE, 3, 4, 0, None)
+    assert window.take_click() is None
+    for x_px, expected in ((30, (0.5, 0.25)), (25, (0.25, 0.25)), (5, None), (59, None)):
+        gui.mouse(cv2.EVENT_LBUTTONDOWN, x_px, 10, 0, None)
+        assert window.take_click() == expected
+        assert window.take_click() is None
 
 
 def test_a_note_is_told_in_the_title_while_it_holds(monkeypatch: pytest.MonkeyPatch):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from realtime.errors import SourceError, StreamError
 from realtime.pipeline import pipeline
 from realtime.pipeline.pipeline import Pipeline, PipelineOptions
 from realtime.pipeline.slot import SlotPolicy
+from realtime.recording.source import chosen_points
 from realtime.sample import Frame, LiveStats, PoseSample
 from realtime.sources.parse import read_frames
 from tests.support.fakes import FakeEstimator, FakePublisher, FakeSink, FakeSource, fail_at
@@ -278,7 +281,9 @@ def test_a_note_says_that_somebody_else_is_there():
     pipeline = Pipeline(FakeSource(4), Crowded(), options=REPLAY)
     stats = pipeline.run()
     assert stats.shared_frames == 2 == stats.as_dict()["frames_with_others"]
-    assert pipeline.live_stats().note == "2 people in view; --person chooses who is tracked"
+    note = "2 people in view; a click, or --person, chooses who is tracked; --people N tracks N"
+    assert pipeline.live_stats().note == note
+    assert not pipeline.choose_at(0.5, 0.5)  # this estimator tells nobody apart
 
 
 class Relearning(FakeEstimator):
@@ -315,3 +320,38 @@ def test_relearning_asked_for_in_one_run_is_repeated_at_the_same_frames_in_the_n
     options = PipelineOptions(policy=SlotPolicy.WAIT, relearn_at=frozenset(stats.relearned_at))
     Pipeline(FakeSource(20), again, options=options).run()
     assert again.relearned_at == live.relearned_at
+
+
+class Choosing(FakeEstimator):
+    """Notes before which frames somebody was chosen, and where."""
+
+    def __init__(self) -> None:
+        self.chosen: list[tuple[int, float, float]] = []
+        self._next = 0
+        super().__init__()
+
+    def choose_at(self, x: float, y: float) -> None:
+        assert threading.current_thread().name == "kinecast-estimate"
+        self.chosen.append((self._next, x, y))
+
+    def step(self, frame: Frame) -> PoseSample:
+        self._next = frame.frame_id + 1
+        return super().step(frame)
+
+
+def test_who_was_chosen_in_one_run_is_chosen_at_the_same_frame_in_the_next(tmp_path: Path):
+    live, run = Choosing(), list[Pipeline]()
+
+    def click(frame_id: int) -> None:
+        if frame_id == 7:
+            assert run[0].choose_at(0.25, 0.5)  # as the window's thread does
+
+    run.append(Pipeline(FakeSource(20, at_frame=click), live, options=REPLAY))
+    stats = run[0].run()
+    assert len(live.chosen) == 1 and live.chosen[0][1:] == (0.25, 0.5)
+    (tmp_path / "report.json").write_text(json.dumps(stats.as_dict()))
+    again = Choosing()
+    options = PipelineOptions(policy=SlotPolicy.WAIT, chosen_at=chosen_points(tmp_path))
+    Pipeline(FakeSource(20), again, options=options).run()
+    assert again.chosen == live.chosen
+    assert chosen_points(tmp_path / "none") == {}

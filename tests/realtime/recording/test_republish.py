@@ -91,7 +91,7 @@ def test_a_slow_subscriber_loses_nothing_unless_times_are_to_be_kept(tmp_path: P
 
 
 def test_a_stuck_subscriber_does_not_stop_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("realtime.stream.publisher.LONGEST_WAIT_MS", 1)
+    monkeypatch.setattr("realtime.stream.sending_socket.LONGEST_WAIT_MS", 1)
     folder = record(tmp_path / "rec", 3000)
     with Republisher(folder, ANY_PORT, realtime=False) as republisher:
         stuck = zmq.Context.instance().socket(zmq.SUB)

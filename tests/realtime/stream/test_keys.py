@@ -125,8 +125,8 @@ def test_nobody_gets_in_while_no_authenticator_answers() -> None:
     with Publisher(
         "tcp://127.0.0.1:*", skeleton, keys=ServerKeys(*server, allowed_clients=frozenset({client[0]}))
     ) as publisher:
-        assert publisher._authenticator is not None
-        publisher._authenticator.stop()
+        assert publisher._socket._authenticator is not None
+        publisher._socket._authenticator.stop()
         with subscribe(publisher.address, keys=ClientKeys(*client, server_public=server[0])) as stream:
             for k in range(20):
                 publisher.send(random_sample(skeleton, k))
