@@ -125,6 +125,13 @@ def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=positive_float, metavar="S", help="give up after S s without a sample"
     )
+    parser.add_argument(
+        "--of-person",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="whose stream, where the tracker runs with --people; default: %(default)s",
+    )
     add_key_options(parser)
 
 

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         or getattr(args, "markers", False)
         or args.protocol in ("vmc", "vrchat", "opencap")
     )
-    with subscribe(args.connect, poses=poses, keys=client_keys(args)) as subscription:
+    with subscribe(args.connect, poses=poses, keys=client_keys(args), person=args.of_person) as subscription:
         bridge = open_bridge(args)
         print(f"from {args.connect}: {bridge.description}", flush=True)
         try:

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Print samples until stopped."""
     from realtime.client import subscribe
 
-    with subscribe(args.connect, keys=client_keys(args)) as subscription:
+    with subscribe(args.connect, keys=client_keys(args), person=args.of_person) as subscription:
         shown: tuple[str, ...] | None = None
         try:
             for sample in islice(samples(subscription, args.timeout), args.count):

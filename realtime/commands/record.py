@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.commands.listen import samples
 
     with (
-        subscribe(args.connect, poses=True, keys=client_keys(args)) as subscription,
+        subscribe(args.connect, poses=True, keys=client_keys(args), person=args.of_person) as subscription,
         ended_by_signals(args.out) as ending,
     ):
         heard = islice(samples(subscription, args.timeout), args.count)

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,16 @@ from realtime.commands.arguments import (
     client_keys,
     names,
     positive_float,
+    positive_int,
     size_px,
 )
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
     from realtime.client import Subscription
+    from realtime.stream.security import ClientKeys
     from realtime.viewer.body import MeshMaker
+    from realtime.viewer.people import FurtherPerson
 
 HELP = "show the skeleton of a running tracker in 3D"
 TITLE = "kinecast view"
@@ -37,6 +41,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
     add_key_options(parser)
+    parser.add_argument(
+        "--people",
+        type=positive_int,
+        default=1,
+        metavar="N",
+        help="show up to N people of a tracker with --people; default: %(default)s",
+    )
     parser.add_argument(
         "--show", type=names, metavar="NAMES", help="coordinates to show as numbers, separated by commas"
     )
@@ -73,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show the stream until the window is closed."""
     from realtime.client import subscribe
+    from realtime.overlay.style import person_colour
     from realtime.viewer.ghost import open_ghost
     from realtime.viewer.scene import ViewerScene
     from realtime.viewer.viewer import Viewer
@@ -83,35 +95,50 @@ def run(args: argparse.Namespace) -> int:
         os.nice(NICENESS)
     make_meshes = _meshes(args)
     keys = client_keys(args)
-    ghost = None if args.ghost is None else open_ghost(args.ghost, args.skeleton, keys)
-    window: ViewerWindow | None = None
-    try:
-        with subscribe(args.connect, poses=True, keys=keys) as stream:
-            window = ViewerWindow(TITLE, args.size)
-            viewer = Viewer(
-                window,
-                stream,
-                address=args.connect,
-                coordinates=args.show,
-                scene=ViewerScene(args.trails, make_meshes),
-                ghost=ghost,
-            )
-            hint = threading.Timer(HINT_AFTER_S, _hint, [stream])
-            hint.daemon = True
-            hint.start()
-            viewer.run(until_s=None if args.screenshot is None else time.monotonic() + args.after)
-            hint.cancel()
-            if args.screenshot is not None:
-                window.save(args.screenshot)
-                print(f"{args.screenshot}: {viewer.described()}")
-    except KeyboardInterrupt:
-        pass
-    finally:
-        if window is not None:
-            window.close()
+    with ExitStack() as opened, suppress(KeyboardInterrupt):
+        ghost = None if args.ghost is None else open_ghost(args.ghost, args.skeleton, keys)
         if ghost is not None:
-            ghost.close()
+            opened.callback(ghost.close)
+        further = [opened.enter_context(closing(one)) for one in _further_people(args, make_meshes, keys)]
+        stream = opened.enter_context(subscribe(args.connect, poses=True, keys=keys))
+        window = ViewerWindow(TITLE, args.size)
+        opened.callback(window.close)
+        viewer = Viewer(
+            window,
+            stream,
+            address=args.connect,
+            coordinates=args.show,
+            scene=ViewerScene(args.trails, make_meshes, person_colour(1) if further else None),
+            ghost=ghost,
+            further=further,
+        )
+        hint = threading.Timer(HINT_AFTER_S, _hint, [stream])
+        hint.daemon = True
+        hint.start()
+        viewer.run(until_s=None if args.screenshot is None else time.monotonic() + args.after)
+        hint.cancel()
+        if args.screenshot is not None:
+            window.save(args.screenshot)
+            print(f"{args.screenshot}: {viewer.described()}")
     return 0
+
+
+def _further_people(
+    args: argparse.Namespace, make_meshes: MeshMaker, keys: ClientKeys | None
+) -> list[FurtherPerson]:
+    from realtime.client import subscribe
+    from realtime.overlay.style import person_colour
+    from realtime.viewer.body import DrawnBody
+    from realtime.viewer.people import FurtherPerson
+
+    return [
+        FurtherPerson(
+            subscribe(args.connect, latest=True, poses=True, keys=keys, person=number),
+            DrawnBody(make_meshes, person_colour(number)),
+            number,
+        )
+        for number in range(2, args.people + 1)
+    ]
 
 
 def _hint(stream: Subscription) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.coordinates import side_of
+from realtime.overlay.style import Colour
 from realtime.viewer.anatomy import Anatomy, drawable
 from realtime.viewer.bones import bones_of
 from realtime.viewer.figure import FigureMesh, body_colours
@@ -32,10 +33,12 @@ class DrawnBody:
 
     Args:
         make_meshes: Function that makes a mesh for each body of a posture.
+        tint: Colour of a person among several, BGR as in the overlay; None: bones have the tints of their
+            sides.
     """
 
-    def __init__(self, make_meshes: MeshMaker = parametric_bones) -> None:
-        self._make_meshes = make_meshes
+    def __init__(self, make_meshes: MeshMaker = parametric_bones, tint: Colour | None = None) -> None:
+        self._make_meshes, self._tint = make_meshes, tint
         self._anatomy: Anatomy | None = None
         self._made_ns = 0
         self._generation = 0
@@ -64,7 +67,7 @@ class DrawnBody:
         anatomy = posture.anatomy()
         if self._is_due(anatomy, posture.t_ns):
             meshes = self._make_meshes(posture, anatomy)
-            colours = body_colours([side_of(name) for name in posture.body_names])
+            colours = body_colours([side_of(name) for name in posture.body_names], self._tint)
             self.figure = FigureMesh(meshes, colours)
             self._anatomy, self._made_ns = anatomy, posture.t_ns
             self._generation += 1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.overlay.style import Colour
 from realtime.viewer.anatomy import drawable
 from realtime.viewer.shapes import Mesh, merge, vertex_normals
 
@@ -114,11 +115,21 @@ def faded(colours: Array, confidence: Array) -> Array:
 
 IVORY = np.array([0.93, 0.89, 0.8])
 RIGHT_TINT, LEFT_TINT = np.array([1.0, 0.55, 0.4]), np.array([0.35, 0.78, 0.95])
-TINT_SHARE = 0.38
+TINT_SHARE, PERSON_SHARE = 0.38, 0.7
 
 
-def body_colours(sides: Sequence[str]) -> Array:
-    """Ivory, warmer on the right and cooler on the left, as in the overlay. Shape: (n_bodies, 3)."""
+def body_colours(sides: Sequence[str], tint: Colour | None = None) -> Array:
+    """Ivory, warmer on the right and cooler on the left, as in the overlay, or all in one tint.
+
+    Args:
+        sides: Side of each body.
+        tint: Colour of the person, BGR; None takes those of the sides.
+
+    Returns:
+        RGB from 0 to 1. Shape: (n_bodies, 3).
+    """
+    if tint is not None:
+        return np.tile(IVORY + PERSON_SHARE * (np.array(tint[::-1]) / 255.0 - IVORY), (len(sides), 1))
     tints = {"r": RIGHT_TINT, "l": LEFT_TINT}
     return np.array(
         [IVORY + TINT_SHARE * (tints[side] - IVORY) if side in tints else IVORY for side in sides]

@@ -56,6 +56,10 @@ class Posture:
         c, s = np.cos(angle), np.sin(angle)
         move[:3, :3] = [[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]]
         move[:3, 3] = other.root_m - move[:3, :3] @ self.root_m
+        return self.moved(move)
+
+    def moved(self, move: Array) -> Posture:
+        """The posture moved by a rigid transform. Shape: (4, 4)."""
         centres = self.joint_centres_m @ move[:3, :3].T + move[:3, 3]
         markers = {name: move[:3, :3] @ p + move[:3, 3] for name, p in self.markers_m.items()}
         return replace(

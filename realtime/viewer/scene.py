@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.overlay.style import Colour
 from realtime.sample import Status
 from realtime.stream.angle_sample import AngleSample
 from realtime.stream.messages import Camera, Meta
@@ -45,12 +46,16 @@ class ViewerScene:
     Args:
         trails: Names of bodies whose joint centres leave trails; None for hands and toes.
         make_meshes: Function that makes a mesh for each body.
+        tint: Colour of the person among several, BGR; None: bones have the tints of their sides.
     """
 
     def __init__(
-        self, trails: Sequence[str] | None = None, make_meshes: MeshMaker = parametric_bones
+        self,
+        trails: Sequence[str] | None = None,
+        make_meshes: MeshMaker = parametric_bones,
+        tint: Colour | None = None,
     ) -> None:
-        self.body = DrawnBody(make_meshes)
+        self.body = DrawnBody(make_meshes, tint)
         self.ghost = DrawnBody()
         self.sample: AngleSample | None = None
         """Newest sample; None before the first."""

@@ -19,6 +19,7 @@ from realtime.overlay.style import MUTED, WHITE, Colour, Typeface
 from realtime.stream.angle_sample import AngleSample
 from realtime.viewer.ghost import Ghost
 from realtime.viewer.hud import KEYS, TextPanel
+from realtime.viewer.people import FurtherPerson
 from realtime.viewer.readout import AngleReadout, state_lines
 from realtime.viewer.scene import GHOST_COLOUR, SHADOW_COLOUR, ViewerScene
 from realtime.viewer.scenery import NO_LINES
@@ -78,6 +79,7 @@ class Viewer:
         coordinates: Names of coordinates to show, as in the overlay; None for the default ones.
         scene: Scene to draw.
         ghost: Second figure, if any.
+        further: Further people.
         folder: Folder in which the save key writes images.
     """
 
@@ -90,6 +92,7 @@ class Viewer:
         coordinates: Sequence[str] | None = None,
         scene: ViewerScene | None = None,
         ghost: Ghost | None = None,
+        further: Sequence[FurtherPerson] = (),
         folder: Path = Path(),
     ) -> None:
         self.scene = scene or ViewerScene()
@@ -97,6 +100,7 @@ class Viewer:
         self.message = ""
         """Message about the effect of the last key."""
         self._window, self._stream, self._ghost = window, stream, ghost
+        self._further = tuple(further)
         self._address, self._folder = address, folder
         typeface = Typeface()
         size_px = max(11.0, window.view.height_px / 52.0)
@@ -133,6 +137,8 @@ class Viewer:
                 self._ghost.posture(now_s, self.scene.body.posture) if self.shown.ghost else None
             )
             is_changed = True
+        for person in self._further:
+            is_changed |= person.take(now_s, self.scene.camera)
         is_changed |= self._follow(elapsed_s)
         R_view = self._window.view.R_view
         if is_changed or not np.array_equal(R_view, self._R_view):
@@ -201,6 +207,10 @@ class Viewer:
             window.show_mesh("figure", scene.body.vertices, colours, figure.triangles)
             shadow, lit = scene.shadow()
             window.show_mesh("shadow", shadow, np.broadcast_to(SHADOW_COLOUR, shadow.shape).copy(), lit)
+        for person in self._further:
+            if (mesh := person.body.figure) is not None:
+                colours = person.body.colours(R_view)
+                window.show_mesh(person.name, person.body.vertices, colours, mesh.triangles)
         window.show_points("ghost", scene.ghost.dots(), GHOST_COLOUR)
         window.show_lines("trails", scene.trails() if self.shown.trails else NO_LINES)
 

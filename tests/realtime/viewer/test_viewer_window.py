@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from calib.camera import CameraCalibration
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.cli import main
 from realtime.overlay.style import INK
-from realtime.sample import PoseSample
+from realtime.sample import PoseSample, SampleGround
 from realtime.stream.publisher import Publisher
 from realtime.viewer.hud import KEYS
 from tests.support.environment import SYSTEM_PACKAGES, missing
@@ -53,13 +54,21 @@ def standing(skeleton: Skeleton, k: int = 0) -> PoseSample:
 @pytest.fixture
 def stream(skeleton: Skeleton) -> Iterator[str]:
     """The address of a tracker that publishes somebody standing."""
-    with Publisher("tcp://127.0.0.1:*", skeleton, CameraCalibration.assumed(640, 480)) as publisher:
+    with published(skeleton, lambda k: standing(skeleton, k)) as address:
+        yield address
+
+
+@contextmanager
+def published(skeleton: Skeleton, sample_of_frame: Callable[[int], PoseSample]) -> Iterator[str]:
+    """The address of a tracker that publishes samples in a thread."""
+    camera, n_people = CameraCalibration.assumed(640, 480), len(sample_of_frame(0).people)
+    with Publisher("tcp://127.0.0.1:*", skeleton, camera, n_people=n_people) as publisher:
         stop = threading.Event()
 
         def publish() -> None:
             k = 0
             while not stop.wait(0.02):
-                publisher.send(standing(skeleton, k))
+                publisher.send(sample_of_frame(k))
                 publisher.tick()
                 k += 1
 
@@ -68,6 +77,34 @@ def stream(skeleton: Skeleton) -> Iterator[str]:
         yield publisher.address
         stop.set()
         thread.join()
+
+
+def beside(skeleton: Skeleton, k: int) -> PoseSample:
+    """Two people in one place of their own grounds, which the camera says to be 0.8 m apart."""
+    T = CameraCalibration.assumed(640, 480).T_ground_cam
+    away = T.copy()
+    away[2, 3] -= 0.8
+    grounds = [SampleGround(each, "person", "person", "feet", is_settled=True) for each in (T, away)]
+    first, second = (replace(standing(skeleton, k), ground=ground) for ground in grounds)
+    return replace(first, further_people=(second,))
+
+
+def test_two_people_stand_beside_each_other_in_their_colours(
+    screen: dict[str, str], skeleton: Skeleton, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.png"
+    with published(skeleton, lambda k: beside(skeleton, k)) as address:
+        words = ["--connect", address, "--people", "2", "--screenshot", str(path), "--after", "12"]
+        result = view(screen, *words)
+    assert result.returncode == 0, result.stderr
+    image = cv2.imread(str(path))
+    assert image is not None
+    shown = image[60:, 150:].astype(int)
+    amber, blue = (
+        (shown[..., a] > shown[..., b] + 60) & (shown.max(axis=2) > 90) for a, b in ((2, 0), (0, 2))
+    )
+    middles = [np.nonzero(part)[1].mean() for part in (amber, blue)]
+    assert min(amber.sum(), blue.sum()) > 1000 and abs(middles[0] - middles[1]) > 100
 
 
 def view(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
