@@ -20,7 +20,17 @@ from realtime.overlay import style as overlay_style
 from realtime.overlay.angles import TRACE_S, choose_rows
 from realtime.overlay.overlay import Overlay
 from realtime.overlay.skeleton import skeleton_segments
-from realtime.overlay.style import FAINT, INK, LEFT, MUTED, PANEL_OPACITY, RIGHT, WHITE, Colour
+from realtime.overlay.style import (
+    FAINT,
+    INK,
+    LEFT,
+    MUTED,
+    PANEL_OPACITY,
+    RIGHT,
+    WHITE,
+    Colour,
+    person_colour,
+)
 from realtime.sample import LiveStats, PoseSample, Status
 from tests.support.poses import lost_sample, sample_of
 
@@ -95,6 +105,22 @@ def test_the_persons_right_is_warm_and_stays_so_in_the_mirror(
     assert columns[False][0] < middle < columns[False][1]
     assert columns[True][1] < middle < columns[True][0]
     assert columns[True][0] == pytest.approx(SIZE_PX[0] - 1 - columns[False][0], abs=1.5)
+
+
+def test_people_are_drawn_in_colours_of_their_own_with_their_numbers(
+    skeleton: Skeleton, camera: CameraCalibration
+) -> None:
+    first, second = standing(skeleton, pelvis_tz=-0.9), standing(skeleton, pelvis_tz=0.9)
+    overlay = Overlay(skeleton, camera, coordinates=(), panels=False)
+    drawn = overlay.draw(plain(), replace(first, further_people=(second,)))
+    columns = [np.flatnonzero(where(drawn, person_colour(k)).any(axis=0)) for k in (1, 2)]
+    assert columns[0].max() < columns[1].min() or columns[1].max() < columns[0].min()
+    assert not where(drawn, RIGHT).any() and where(overlay.draw(plain(), first), RIGHT).any()
+    alone = overlay.draw(plain(), replace(lost_sample(skeleton), further_people=(second,)))
+    assert not where(alone, person_colour(1)).any() and where(alone, person_colour(2)).any()
+    # A disc above the head: wider than any limb.
+    rows = where(drawn, person_colour(2)).sum(axis=1)
+    assert rows[: int(np.flatnonzero(rows)[0]) + 20].max() >= 14
 
 
 def test_writing_is_not_mirrored_but_the_picture_is(skeleton: Skeleton, camera: CameraCalibration) -> None:
