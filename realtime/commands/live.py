@@ -344,13 +344,19 @@ def _build_outputs(
     )
 
 
-def _obey(window: Window, pipeline: Pipeline, guide: NeutralGuide, *, mirror: bool) -> None:
-    """Do what a key or a click in the window asks for."""
+def _choose(click: tuple[float, float] | None, pipeline: Pipeline, *, mirror: bool) -> None:
+    """Track whoever was clicked in the window, if anybody."""
+    if click is None:
+        return
+    x, y = click
+    if not pipeline.choose_at(1.0 - x if mirror else x, y):
+        logger.warning("one person is tracked in this way: a click chooses nobody")
+
+
+def _obey(key: str, pipeline: Pipeline, guide: NeutralGuide) -> None:
+    """Do what a key of the window asks for."""
     from realtime.overlay.neutral_guide import REPEAT_KEY, SKIP_KEY
 
-    key, click = window.take_key(), window.take_click()
-    if click is not None and not pipeline.choose_at(1.0 - click[0] if mirror else click[0], click[1]):
-        logger.warning("one person is tracked in this way: a click chooses nobody")
     if key == SKIP_KEY:
         guide.is_skipped = True
     elif key == REPEAT_KEY:
@@ -386,7 +392,8 @@ def _run_with_progress(
             if stats.latency_ms is not None:
                 progress.set_postfix_str(f"latency {stats.latency_ms:.0f} ms", refresh=False)
             is_open = window.is_open()
-            _obey(window, pipeline, guide, mirror=mirror)
+            _obey(window.take_key(), pipeline, guide)
+            _choose(window.take_click(), pipeline, mirror=mirror)
             return is_open and not (controlled is not None and controlled.is_stopped)
 
         try:
