@@ -104,7 +104,10 @@ def test_a_squat_set_is_recorded_counted_reported_and_exported(tmp_path: Path, s
         while not exported.exists():
             time.sleep(0.1)
         page.visit(f"{app.url}/reports/{folder.name}")
-        page.wait_for("!!document.querySelector('iframe')?.contentDocument?.querySelector('video')", 120.0)
+        page.wait_for(
+            "document.querySelector('iframe')?.contentDocument?.querySelector('video')?.readyState >= 2",
+            120.0,
+        )
         page.evaluate(
             "document.querySelector('iframe').contentDocument.querySelector('.film').scrollIntoView()"
         )
