@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 N_TURNS = 2
 """Of finding coordinates for depths and depths for coordinates; rays that cross settle depths at once."""
-OUTLIER_M = 0.06
+OUTLIER_M = 0.03
 """Distance of a ray from its station at which its weight is halved: a view that guesses a hidden limb, or
 mistakes something for it, is outvoted by the others and by the rest of the body."""
 
