@@ -67,8 +67,9 @@ class ModelSpec:
         raise EngineError(
             f"network {self.name} was trained with skeleton {self.skeleton_sha[:12]}, this one is "
             f"{skeleton_sha[:12]}: {'; '.join(differences) or 'same coordinates, other geometry'}. Leave out "
-            "--skeleton, or use --estimator landmarks, which takes any skeleton"
-        )
+            "--skeleton, or use --estimator landmarks, which takes any skeleton",
+            name="skeleton", value=skeleton_sha, accepted=(self.skeleton_sha,),
+        )  # fmt: skip
 
 
 def load_spec(model_path: Path) -> ModelSpec:
@@ -92,13 +93,16 @@ def load_spec(model_path: Path) -> ModelSpec:
             sha256=str(data["sha256"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"{path}: not a model spec ({error!r}); export the network again") from error
+        raise EngineError(
+            f"{path}: not a model spec ({error!r}); export the network again", name="spec", value=path
+        ) from error
     actual = file_sha256(model_path)
     if actual != spec.sha256:
         raise EngineError(
             f"{model_path}: its hash is {actual[:12]}, but {path.name} describes {spec.sha256[:12]}; "
-            "they do not belong together, export the network again"
-        )
+            "they do not belong together, export the network again",
+            name="sha256", value=actual, accepted=(spec.sha256,),
+        )  # fmt: skip
     return spec
 
 
@@ -111,4 +115,6 @@ def file_sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise EngineError(f"{path}: cannot be read ({error.strerror})") from error
+        raise EngineError(
+            f"{path}: cannot be read ({error.strerror})", name="model_path", value=path
+        ) from error

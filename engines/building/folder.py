@@ -73,7 +73,9 @@ def partial_folder(target: Path) -> Iterator[Path]:
         _remove_stale(target.parent)
         folder = Path(tempfile.mkdtemp(prefix=f"{PARTIAL}{target.name}-", dir=target.parent))
     except OSError as error:
-        raise EngineError(f"{target.parent}: cannot be written ({error.strerror})") from error
+        raise EngineError(
+            f"{target.parent}: cannot be written ({error.strerror})", name="root", value=target.parent
+        ) from error
     try:
         yield folder
     finally:
@@ -98,7 +100,9 @@ def publish(folder: Path, target: Path, manifest: Manifest) -> None:
             shutil.rmtree(old, ignore_errors=True)
         folder.rename(target)
     except OSError as error:
-        raise EngineError(f"{target}: cannot be written ({error.strerror})") from error
+        raise EngineError(
+            f"{target}: cannot be written ({error.strerror})", name="root", value=target
+        ) from error
 
 
 def load_engine(folder: Path) -> LoadedEngine:
@@ -121,7 +125,10 @@ def load_engine(folder: Path) -> LoadedEngine:
             n_threads=manifest.n_threads,
         )
     except EngineError as error:
-        raise EngineError(f"{folder}: {error}; build it again: {manifest.rebuild}") from error
+        raise EngineError(
+            f"{folder}: {error}; build it again: {manifest.rebuild}",
+            name=error.name, value=error.value, accepted=error.accepted,
+        ) from error  # fmt: skip
     return LoadedEngine(engine, manifest.spec, describe(manifest))
 
 

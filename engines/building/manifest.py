@@ -82,11 +82,15 @@ def read_manifest(folder: Path) -> Manifest:
             raise ValueError(f"{path.stat().st_size} bytes")
         content = path.read_bytes()
     except (OSError, ValueError) as error:
-        raise EngineError(f"{folder}: no engine ({error}); {_again()}") from error
+        raise EngineError(
+            f"{folder}: no engine ({error}); {_again()}", name="folder", value=folder
+        ) from error
     try:
         return decode_manifest(content)
     except EngineError as error:
-        raise EngineError(f"{path}: {error}; {_again()}") from error
+        raise EngineError(
+            f"{path}: {error}; {_again()}", name=error.name, value=error.value, accepted=error.accepted
+        ) from error
 
 
 def decode_manifest(content: bytes) -> Manifest:
@@ -99,7 +103,7 @@ def decode_manifest(content: bytes) -> Manifest:
         version = msgspec.json.decode(content, type=_Format).format
         manifest = msgspec.json.decode(content, type=Manifest) if version == FORMAT else None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise EngineError(f"damaged manifest ({error})") from error
+        raise EngineError(f"damaged manifest ({error})", name="manifest") from error
     if manifest is None:
         raise EngineError(
             f"a manifest of format {version}; this kinecast reads {FORMAT}",
@@ -158,15 +162,21 @@ def check_files(folder: Path, manifest: Manifest) -> None:
             found = file_facts(path)
         except OSError as error:
             raise EngineError(
-                f"{path}: cannot be read ({error.strerror}); build it again: {manifest.rebuild}"
-            ) from error
+                f"{path}: cannot be read ({error.strerror}); build it again: {manifest.rebuild}",
+                name=name, value=path,
+            ) from error  # fmt: skip
         if found != facts:
             what = (
                 f"has {found.n_bytes} bytes instead of {facts.n_bytes}"
                 if found.n_bytes != facts.n_bytes
                 else f"has hash {found.sha256[:12]} instead of {facts.sha256[:12]}"
             )
-            raise EngineError(f"{path}: {what}; build it again: {manifest.rebuild}")
+            raise EngineError(
+                f"{path}: {what}; build it again: {manifest.rebuild}",
+                name=name,
+                value=found,
+                accepted=(facts,),
+            )
 
 
 def _again() -> str:

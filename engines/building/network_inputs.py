@@ -101,7 +101,9 @@ def load_inputs(path: Path, spec: ModelSpec) -> NetworkInputs:
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise EngineError(f"{path}: not an .npz file of arrays ({error})") from error
+        raise EngineError(
+            f"{path}: not an .npz file of arrays ({error})", name="inputs", value=path, accepted=("FILE.npz",)
+        ) from error
     arrays: list[NDArray[Any]] = []
     for tensor in spec.inputs:
         if tensor.name not in found:

@@ -84,10 +84,15 @@ def find_backend(runtime: Runtime, unit: str) -> Backend:
     for backend in known:
         if backend.runtime is runtime and backend.unit == unit:
             if backend.problem:
-                raise EngineError(f"{backend.name} cannot be used: {backend.problem}")
+                raise EngineError(
+                    f"{backend.name} cannot be used: {backend.problem}", name="runtime", value=runtime
+                )
             return backend
-    usable = ", ".join(b.name for b in known if not b.problem)
-    raise EngineError(f"this machine has no {runtime.value} on {unit}; usable: {usable}")
+    usable = [b.name for b in known if not b.problem]
+    raise EngineError(
+        f"this machine has no {runtime.value} on {unit}; usable: {', '.join(usable)}",
+        name="runtime", value=f"{runtime.value} on {unit}", accepted=usable,
+    )  # fmt: skip
 
 
 def _processor() -> str:

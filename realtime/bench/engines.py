@@ -154,7 +154,9 @@ def take_turns(
     notes += [f"{name}: {k} frames without a person left out" for name, k in lost.items() if k]
     empty = [name for name, values in durations_ns.items() if not values]
     if empty:
-        raise RealtimeError(f"{empty[0]}: found nobody on any frame of the demonstration clip")
+        raise RealtimeError(
+            f"{empty[0]}: found nobody on any frame of the demonstration clip", name="model", value=empty[0]
+        )
     return durations_ns
 
 
@@ -177,7 +179,7 @@ def _build(path: Path, root: Path, notes: list[str], *, quick: bool) -> dict[str
                 parity = outcome.manifest.parity
                 notes.append(f"{spec.name}, {outcome.name}: {parity.text}, over {parity.n_inputs} inputs")
             elif runtime is not Runtime.TENSORRT:
-                raise EngineError(f"{path}: {outcome.name}: {outcome.problem}")
+                raise EngineError(f"{path}: {outcome.name}: {outcome.problem}", name="model", value=path)
     return built
 
 
@@ -238,7 +240,9 @@ def _mediapipe(python: Path, images: Images, notes: list[str]) -> Iterator[Media
                 text=True,
             )
         except OSError as error:
-            raise RealtimeError(f"{python}: cannot be run ({error.strerror})") from error
+            raise RealtimeError(
+                f"{python}: cannot be run ({error.strerror})", name="mediapipe_python", value=python
+            ) from error
         try:
             peer = MediapipePeer(process)
             try:
@@ -248,8 +252,9 @@ def _mediapipe(python: Path, images: Images, notes: list[str]) -> Iterator[Media
                 reason = (said.read().splitlines() or ["it says nothing"])[-1]
                 raise RealtimeError(
                     f"{python}: MediaPipe does not start ({reason}); accepted: a Python of an environment "
-                    "made with pip install mediapipe==0.10.21"
-                ) from error
+                    "made with pip install mediapipe==0.10.21",
+                    name="mediapipe_python", value=python,
+                ) from error  # fmt: skip
             yield peer
         finally:
             process.kill()

@@ -75,8 +75,9 @@ def load_camera_for(
     if device and camera.device and device != camera.device:
         raise CameraError(
             f"{path}: calibrated for {camera.device}, but this is {device}; calibrate this one: "
-            "kinecast calibrate camera"
-        )
+            "kinecast calibrate camera",
+            name="camera_path", value=camera.device, accepted=(device,),
+        )  # fmt: skip
     k = camera.intrinsics
     if (k.width_px, k.height_px) == (width_px, height_px):
         return camera
@@ -86,8 +87,9 @@ def load_camera_for(
         or_scale = ", or add --scale-camera if both sizes show the same scene" if is_same_shape else ""
         raise CameraError(
             f"{path}: calibrated at {k.width_px}x{k.height_px}, but the source gives "
-            f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera{or_scale}"
-        )
+            f"{width_px}x{height_px}; calibrate again at this size: kinecast calibrate camera{or_scale}",
+            name="camera_path", value=(k.width_px, k.height_px), accepted=((width_px, height_px),),
+        )  # fmt: skip
     logger.warning("%s: scaled from %dx%d", path, k.width_px, k.height_px)
     return replace(camera, intrinsics=k.scaled_to(width_px, height_px))
 
@@ -257,13 +259,12 @@ def _check(name: str, options: EstimatorOptions) -> None:
             "--apply-offsets needs the person's measures: --subject FILE.json", name="subject_path"
         )
     if name != "direct" and (options.runtime or options.precision):
+        patches = ", its patches on their fastest engine" if name == ESTIMATOR_NAMES[0] else ""
         raise RealtimeError(
-            f"--runtime and --precision are for the estimator direct; {name} runs on OpenVINO in fp32, its "
-            "patches on the fastest of their engines",
-            name="estimator",
-            value=name,
-            accepted=("direct",),
-        )
+            "--runtime and --precision are for the estimator direct; "
+            f"{name} runs on OpenVINO in fp32{patches}",
+            name="estimator", value=name, accepted=("direct",),
+        )  # fmt: skip
 
 
 def _check_people(name: str, options: EstimatorOptions) -> None:

@@ -66,7 +66,7 @@ def test_another_file_or_setting_is_another_network(tmp_path: Path, n_compiled: 
         assert OpenvinoEngine(path).infer(x)[0][0, 0] == factor
         gc.collect()
         assert n_compiled == [n]
-    OpenvinoEngine(path, n_threads=1)
+    OpenvinoEngine(path, n_threads=3)
     assert n_compiled == [3]
 
 
