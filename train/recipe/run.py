@@ -42,7 +42,7 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True):
     command: str
     """As it can be given again, with paths below the output folder."""
     sha256: dict[str, str]
-    """Of each file that it made, or of all files of a folder together."""
+    """Of each file that it made, or of all files of a folder together; without files that tell of times."""
     figures: tuple[str, ...]
     """What it said of accuracy."""
 
@@ -123,7 +123,7 @@ def _done(step: Step, out: Path, run: RunCommand, ray: str | None) -> StepRecord
     try:
         (out / LOGS).mkdir(exist_ok=True)
         (out / LOGS / f"{step.name}.txt").write_text(said.text.getvalue(), encoding="utf-8")
-        hashes = {_below(path, out): _sha256(path) for path in step.outputs}
+        hashes = {_below(path, out): _sha256(path) for path in step.outputs if path not in step.dated}
     except OSError as error:
         raise explain(error, out) from error
     command = " ".join(["kinecast train", *step.words]).replace(f"{out}{os.sep}", "")

@@ -21,6 +21,8 @@ class Step:
     outputs: tuple[Path, ...]
     on_cluster: bool = False
     """Whether it takes `--ray`."""
+    dated: tuple[Path, ...] = ()
+    """Outputs that also tell of times and folders, so that their bytes differ from run to run."""
 
 
 def steps_of(scale: Scale, out: Path, seed: int) -> list[Step]:
@@ -135,12 +137,13 @@ def _direct(scale: Scale, out: Path, seed: int) -> list[Step]:
                 f"direct_{number}", ("spatial", "--data", str(people), "--out", str(phase), "--input",
                                      str(side_px), "--images", str(images - n_before), "--seed",
                                      str(seed + number - 1), *start),
-                (phase / "checkpoint.safetensors",),
+                (phase / "checkpoint.safetensors",), dated=(phase / "checkpoint.safetensors",),
             ),
             Step(
                 f"direct_{number}_exported", ("export", str(phase), "--out",
                                               str(out / f"direct_{number}.onnx")),
                 (out / f"direct_{number}.onnx", out / f"direct_{number}.safetensors"),
+                dated=(out / f"direct_{number}.safetensors",),
             ),
         ]  # fmt: skip
         before, network = out / f"direct_{number}.safetensors", phase
@@ -149,7 +152,7 @@ def _direct(scale: Scale, out: Path, seed: int) -> list[Step]:
         *steps,
         Step(
             "direct_figures", ("evaluate", str(network), "--data", str(held_out), "--json", str(figures)),
-            (figures,),
+            (figures,), dated=(figures,),
         ),
         Step("direct", ("export", str(network), "--out", str(out / DIRECT)), (out / DIRECT,)),
     ]  # fmt: skip
