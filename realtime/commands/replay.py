@@ -89,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Track, or publish again."""
     from realtime.errors import RecordingError, SourceError
     from realtime.recording.events import recorded_events
+    from realtime.recording.recorder import read_session
     from realtime.recording.source import RecordedVideo, chosen_points, is_recording, relearned_frames
 
     views = None if args.retrack and len(args.source) == 1 else views_options(args)
@@ -127,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
         relearn_at=relearned_frames(folder),
         events_at=recorded_events(folder),
         chosen_at=chosen_points(folder),
+        recorded_on=read_session(folder).runtime,
     )
 
 
@@ -262,6 +264,7 @@ def track(
     relearn_at: frozenset[int] = frozenset(),
     events_at: Mapping[int, tuple[str, ...]] | None = None,
     chosen_at: Mapping[int, tuple[float, float]] | None = None,
+    recorded_on: str = "",
 ) -> int:
     """Track every frame, write the files, print the ranges.
 
@@ -273,6 +276,7 @@ def track(
         relearn_at: Numbers of the frames before which the person is learned once more.
         events_at: Numbers of frames and the events that were marked at them.
         chosen_at: Numbers of frames and the points at which somebody was chosen before them.
+        recorded_on: What ran the networks of a recording that is tracked again.
 
     Raises:
         RecordingError: the folder cannot be written, or holds the source.
@@ -296,6 +300,7 @@ def track(
         if options.smooth_hz is not None:
             check_can_smooth(options.smooth_hz, source.fps)
         estimator = session.build_estimator(options, source)
+        session.warn_of_other_runtime(recorded_on, estimator)
         ranges = JointRanges(estimator.skeleton)
         recorder = session.open_recorder("replay", options, source, estimator, replace=replace)
         overlay = session.build_overlay(options.drawing, estimator)

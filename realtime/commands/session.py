@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -354,6 +355,20 @@ def each_person(estimator: Estimator) -> tuple[Estimator, ...]:
     from realtime.estimators.people import PeopleEstimator
 
     return estimator.each if isinstance(estimator, PeopleEstimator) else (estimator,)
+
+
+def warn_of_other_runtime(recorded: str, estimator: Estimator) -> None:
+    """Say that a recording's networks ran on something else, such as before an engine was built.
+
+    Args:
+        recorded: What they ran on, as `session.json` has it; empty where it is unknown.
+        estimator: Estimator that tracks again. The number of its threads changes no result.
+    """
+    then, now = (re.sub(r", \d+ threads", "", text) for text in (recorded, estimator.description))
+    if recorded and then != now:
+        logger.warning(
+            "the recording was made on %s; on %s, results are not the same (see kinecast doctor)", then, now
+        )
 
 
 def describe(source: FrameSource, estimator: Estimator) -> dict[str, object]:

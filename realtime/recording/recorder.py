@@ -49,6 +49,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """Options of the run; their paths begin at the recording, or at `~`."""
     words: list[str] | None = None
     """Words of the command line, which early recordings hold instead of the options."""
+    runtime: str = ""
+    """Runtime, device and precision of the networks; empty in early recordings."""
     working_folder: str = ""
     """Folder at which relative paths among the words begin."""
 

@@ -62,7 +62,9 @@ def numbers(message: Angles | Pose | None) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", ESTIMATOR_NAMES)
-def test_the_real_estimators_repeat_themselves_bit_by_bit(name: str, tmp_path: Path) -> None:
+def test_the_real_estimators_repeat_themselves_bit_by_bit(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     if name == "direct" and not shipped_direct_path().exists():
         pytest.skip("no direct network is part of this copy")
     for asset in ("pose_landmark_full", "pose_detection"):
@@ -75,7 +77,7 @@ def test_the_real_estimators_repeat_themselves_bit_by_bit(name: str, tmp_path: P
     assert cli.main(["replay", str(live), "--retrack", "--out", str(again)]) == 0
     recorded = bits(live)
     assert len(recorded) > 3 and any(row[2] is not Status.LOST for row in recorded)
-    assert bits(again) == recorded
+    assert bits(again) == recorded and "the recording was made on" not in caplog.text
     for file in FIGURES:
         assert (again / file).read_bytes() == (live / file).read_bytes()
 
@@ -321,3 +323,15 @@ def test_frames_at_which_the_person_was_learned_anew_are_read(
     assert relearned_frames(tmp_path) == set()
     (tmp_path / REPORT_NAME).write_text(text)
     assert relearned_frames(tmp_path) == expected
+
+
+def test_networks_that_ran_elsewhere_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    estimator = SwingingEstimator(CameraCalibration.assumed(64, 48))
+    estimator.description = "patches, f32, 1 threads"
+    for recorded, warns in (("", 0), ("patches, f32, 2 threads", 0), ("patches, int8, 1 threads", 1)):
+        caplog.clear()
+        about = {"options": msgspec.to_builtins(TrackingOptions()), "runtime": recorded}
+        (tmp_path / SESSION_NAME).write_text(json.dumps(about))
+        session.warn_of_other_runtime(read_session(tmp_path).runtime, estimator)
+        assert len(caplog.records) == warns
+    assert "made on patches, int8; on patches, f32, results are not" in caplog.text
