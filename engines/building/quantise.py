@@ -77,13 +77,18 @@ def to_int8(
             name="inputs", value=inputs.source,
         )  # fmt: skip
     model = read_onnx(content)
-    chosen = [node.name for node in model.graph.node if node.op_type in CONVOLUTIONS]
-    if not chosen or spec.states:
+    if spec.states or not any(node.op_type in CONVOLUTIONS for node in model.graph.node):
         raise EngineError(
             f"8 bits gain nothing on network {spec.name}, which has no convolutions; use fp32",
             name="precision", value="int8", accepted=("fp32",),
         )  # fmt: skip
     size = int(model.graph.input[0].type.tensor_type.shape.dim[0].dim_value)
+    return _quantised(
+        content, _Reader(spec, inputs, size), symmetric=symmetric, seven_bit_weights=seven_bit_weights
+    )
+
+
+def _quantised(content: bytes, reader: _Reader, *, symmetric: bool, seven_bit_weights: bool) -> bytes:
     quantization, quant_pre_process = _quantizers()
     kinds = quantization.QuantType
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -93,7 +98,7 @@ def to_int8(
         quantization.quantize_static(
             str(prepared),
             str(done),
-            _Reader(spec, inputs, size),
+            reader,
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(CONVOLUTIONS),
             per_channel=True,
