@@ -125,6 +125,12 @@ def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", type=positive_float, metavar="S", help="give up after S s without a sample"
     )
+    add_of_person_option(parser)
+    add_key_options(parser)
+
+
+def add_of_person_option(parser: argparse.ArgumentParser) -> None:
+    """Declare whose stream is wanted, where there are several."""
     parser.add_argument(
         "--of-person",
         type=positive_int,
@@ -132,7 +138,6 @@ def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="whose stream, where the tracker runs with --people; default: %(default)s",
     )
-    add_key_options(parser)
 
 
 def add_key_options(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
-from realtime.commands.arguments import add_key_options, client_keys, positive_int
+from realtime.commands.arguments import add_key_options, add_of_person_option, client_keys, positive_int
 from realtime.stream.publisher import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         child = protocols.add_parser(name, help=text, description=f"Forward the stream: {text}.")
         child.add_argument("--connect", default=DEFAULT_ADDRESS, metavar="ADDR", help="default: %(default)s")
         child.add_argument("--count", type=positive_int, metavar="N", help="exit after N samples")
+        add_of_person_option(child)
         add_key_options(child)
         child.add_argument(
             "--allow-network", action="store_true", help="allow access from other computers, unencrypted"
