@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -39,6 +42,12 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="kinecast-tests-")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+EXPORT = """import sys
+from pathlib import Path
+from train.bodies.anny_export import export_body_model
+from train.bodies.bodies import save_body_model
+save_body_model(export_body_model(24, 16), Path(sys.argv[1]))
+"""
 
 
 @pytest.fixture(scope="session")
@@ -69,19 +78,41 @@ def open3d() -> ModuleType:
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def body_export(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[subprocess.Popen[bytes], Path] | None]:
+    """Process that exports 24 adults while other tests run, and its file: Anny needs minutes when it is new.
+
+    None where no test wants them, the user's cache has them, or Anny is missing.
+    """
+    from train.bodies.adults import default_body_model_path
+
+    is_wanted = any("body_model" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    if not is_wanted or default_body_model_path().exists() or find_spec("anny") is None:
+        yield None
+        return
+    path = tmp_path_factory.mktemp("export") / "adults.npz"
+    with subprocess.Popen([sys.executable, "-c", EXPORT, str(path)]) as process:
+        yield process, path
+        process.kill()
+
+
 @pytest.fixture(scope="session")
-def body_model() -> BodyModel:
+def body_model(body_export: tuple[subprocess.Popen[bytes], Path] | None) -> BodyModel:
     """24 adults, from the user's cache or exported anew."""
     from train.bodies.adults import default_body_model_path, load_body_model
-    from train.bodies.anny_export import export_body_model
 
-    if default_body_model_path().exists():
-        full = load_body_model()
-        return replace(
-            full, scores=full.scores[:24], age_years=full.age_years[:24], femininity=full.femininity[:24]
-        )
-    pytest.importorskip("anny", reason="bodies are exported from Anny")
-    return export_body_model(24, 16)
+    if body_export is not None:
+        process, path = body_export
+        assert process.wait() == 0, "the export of the bodies failed; its message is above"
+        return load_body_model(path)
+    if not default_body_model_path().exists():
+        pytest.importorskip("anny", reason="bodies are exported from Anny")
+    full = load_body_model()
+    return replace(
+        full, scores=full.scores[:24], age_years=full.age_years[:24], femininity=full.femininity[:24]
+    )
 
 
 @pytest.fixture(scope="session")
