@@ -42,7 +42,7 @@ class Scale:
 
 SMALL = Scale(
     name="small", threads=1, motions="procedural",
-    pictures=1280, held_out_pictures=1280, clips=4, held_out_clips=4,
+    pictures=1600, held_out_pictures=1600, clips=4, held_out_clips=4,
     observe_steps=300, simulated_clips=100, patch_epochs=1, lift_epochs=8, lift_networks=1, smooth_clips=24,
     temporal_epochs=2, temporal_steps=20, temporal_batch=8, images=512, image_px=128, held_out_images=128,
     phases=((64, 3_000),),

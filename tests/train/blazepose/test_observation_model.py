@@ -349,10 +349,11 @@ def test_the_command_fits_saves_and_compares(
 
 
 def test_simulated_clips_go_to_files_once(
-    noisy: ObservationModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    noisy: ObservationModel, pool: PuppetPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(simulated_files, "CLIPS_PER_FILE", 1)
     # In this process: the fixtures' bodies serve, and nothing is opened twice.
+    monkeypatch.setattr(simulated_files, "PuppetPool", lambda skeleton: pool)
     monkeypatch.setattr(
         simulated_files, "make_files", lambda folder, make, starts, workers, cluster: map(make, starts)
     )

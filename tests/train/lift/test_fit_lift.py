@@ -28,15 +28,15 @@ def skeleton() -> Skeleton:
     return load_skeleton()
 
 
-def people(skeleton: Skeleton, seed: int, n: int, *, held_out: bool = False) -> LiftData:
-    bodies = MovingBodies(PuppetPool(skeleton), MotionLibrary(skeleton), held_out=held_out)
+def people(pool: PuppetPool, seed: int, n: int, *, held_out: bool = False) -> LiftData:
+    bodies = MovingBodies(pool, MotionLibrary(pool.skeleton), held_out=held_out)
     rng = np.random.default_rng(seed)
     return simulated_clips(perfect_model(), bodies, rng, n, rates_fps=(3.0,))
 
 
 @pytest.fixture(scope="module")
-def others(skeleton: Skeleton) -> LiftData:
-    return people(skeleton, 1, 30, held_out=True)
+def others(pool: PuppetPool) -> LiftData:
+    return people(pool, 1, 30, held_out=True)
 
 
 def spread_deg(data: LiftData, skeleton: Skeleton) -> float:
@@ -46,8 +46,10 @@ def spread_deg(data: LiftData, skeleton: Skeleton) -> float:
     return float(np.degrees(np.abs(q - q.mean(0)).mean()))
 
 
-def test_a_lifter_learns_and_simulated_people_help(skeleton: Skeleton, others: LiftData) -> None:
-    few, many = people(skeleton, 2, 10), people(skeleton, 3, 80)
+def test_a_lifter_learns_and_simulated_people_help(
+    skeleton: Skeleton, pool: PuppetPool, others: LiftData
+) -> None:
+    few, many = people(pool, 2, 10), people(pool, 3, 80)
     options = LiftOptions(epochs=8, batch_size=64, width=96, tuning_epochs=2)
     alone = score(fit_lift(few, skeleton, options), others, skeleton)["mean"]
     told: list[int] = []
@@ -56,8 +58,10 @@ def test_a_lifter_learns_and_simulated_people_help(skeleton: Skeleton, others: L
     assert score(helped, others, skeleton)["mean"] < 0.8 * min(alone, spread_deg(others, skeleton))
 
 
-def test_frames_of_a_clip_are_taken_apart_and_pictures_are_not(skeleton: Skeleton) -> None:
-    clip = people(skeleton, 4, 1)
+def test_frames_of_a_clip_are_taken_apart_and_pictures_are_not(
+    skeleton: Skeleton, pool: PuppetPool
+) -> None:
+    clip = people(pool, 4, 1)
     apart = clip.apart(0.9)
     assert 1 < len(apart) < len(clip) and (np.diff(apart.t_s) > 0.9 - 1e-6).all()
     still = replace(clip, t_s=np.zeros_like(clip.t_s), block=clip.block + 1)

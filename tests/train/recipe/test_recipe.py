@@ -145,7 +145,7 @@ def test_figures_are_lines_with_units() -> None:
 
 
 TINY = replace(
-    SMALL, name="tiny", pictures=1280, held_out_pictures=1280, clips=2, held_out_clips=4, observe_steps=20,
+    SMALL, name="tiny", pictures=1600, held_out_pictures=1600, clips=2, held_out_clips=4, observe_steps=20,
     simulated_clips=20, patch_epochs=1, lift_epochs=1, smooth_clips=20, temporal_epochs=1,
     temporal_steps=2, temporal_batch=2,
     images=64, image_px=64, held_out_images=16, phases=((96, 128), (64, 256)),
