@@ -58,9 +58,7 @@ def test_a_lifter_learns_and_simulated_people_help(
     assert score(helped, others, skeleton)["mean"] < 0.8 * min(alone, spread_deg(others, skeleton))
 
 
-def test_frames_of_a_clip_are_taken_apart_and_pictures_are_not(
-    skeleton: Skeleton, pool: PuppetPool
-) -> None:
+def test_frames_of_a_clip_are_taken_apart_and_pictures_are_not(skeleton: Skeleton, pool: PuppetPool) -> None:
     clip = people(pool, 4, 1)
     apart = clip.apart(0.9)
     assert 1 < len(apart) < len(clip) and (np.diff(apart.t_s) > 0.9 - 1e-6).all()
