@@ -7,6 +7,8 @@ of a subscription that nobody reads would pile up until libzmq's thread stands s
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
 from collections.abc import Iterator
 from enum import Enum
@@ -20,6 +22,11 @@ from realtime.stream.security import ClientKeys, join
 WATCH_S = 1.0
 """Longest observation; a definite event ends it earlier."""
 RETRY_MS = 20
+_SIGNATURE = b"\xff" + 8 * b"\0" + b"\x7f"
+_MAJOR_VERSION = b"\x03"
+_GREETING_BYTES = 64
+_MECHANISM = slice(12, 32)
+"""Parts of a greeting (RFC 23, ZMTP 3.0): signature, version, mechanism, and the rest."""
 _EVENTS = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -73,7 +80,30 @@ def try_handshake(address: str, keys: ClientKeys | None) -> Handshake:
                 is_broken_off = True
     if not is_broken_off:
         return Handshake.UNANSWERED
-    return Handshake.KEY_REQUIRED if keys is None else Handshake.OTHER_SERVER_KEY
+    if keys is None:
+        return Handshake.KEY_REQUIRED
+    return Handshake.KEY_UNWANTED if read_mechanism(address) == "NULL" else Handshake.OTHER_SERVER_KEY
+
+
+def read_mechanism(address: str) -> str | None:
+    """Name of the security mechanism in a publisher's greeting, such as "NULL" or "CURVE"; None without an answer.
+
+    A publisher tells it to everybody who has sent signature and version, and has no reason to hang up before it
+    knows the mechanism of the other end, which is never sent here: so, unlike libzmq's own attempt, this one
+    does not depend on who is faster (RFC 23, ZMTP 3.0, "Greeting").
+    """
+    if not address.startswith("tcp://"):
+        return None
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    greeting = b""
+    with (
+        contextlib.suppress(OSError, ValueError),
+        socket.create_connection((host.strip("[]"), int(port)), WATCH_S) as peer,
+    ):
+        peer.sendall(_SIGNATURE + _MAJOR_VERSION)
+        while len(greeting) < _GREETING_BYTES and (part := peer.recv(_GREETING_BYTES - len(greeting))):
+            greeting += part
+    return greeting[_MECHANISM].rstrip(b"\0").decode("ascii", "replace") or None
 
 
 def _events(address: str, keys: ClientKeys | None) -> Iterator[dict[str, Any]]:

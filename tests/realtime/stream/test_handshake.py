@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +17,7 @@ import zmq
 
 from realtime.client import subscribe
 from realtime.errors import StreamError
-from realtime.stream.handshake import Handshake, try_handshake
+from realtime.stream.handshake import Handshake, read_mechanism, try_handshake
 from realtime.stream.key_files import allow, load_client_keys, load_server_keys, make_pair
 from realtime.stream.publisher import Publisher
 from realtime.stream.security import ClientKeys
@@ -75,6 +78,53 @@ def test_keys_for_a_stream_without_are_noticed(encrypted: Encrypted) -> None:
     with new_publisher() as plain:
         assert try_handshake(plain.address, None) is Handshake.SUCCEEDED
         assert try_handshake(plain.address, encrypted.keys("ana")) is Handshake.KEY_UNWANTED
+
+
+def hang_up_on_keys(server: socket.socket, greeting: bytes) -> None:
+    """Play a publisher that is always faster: it resets whoever says by which mechanism they come."""
+    while True:
+        try:
+            peer, _ = server.accept()
+        except OSError:
+            return
+        with peer, contextlib.suppress(OSError):
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            received = b""
+            peer.sendall(greeting[:11])
+            while len(received) < 11:
+                received += peer.recv(64)
+            peer.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                if len(received) > 12 or peer.recv(64):
+                    continue
+            peer.sendall(greeting[11:])
+            peer.recv(64)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "cause"),
+    [(b"NULL", Handshake.KEY_UNWANTED), (b"CURVE", Handshake.OTHER_SERVER_KEY)],
+)
+def test_a_publisher_that_hangs_up_first_is_told_apart_too(
+    encrypted: Encrypted, mechanism: bytes, cause: Handshake
+) -> None:
+    greeting = b"\xff" + 8 * b"\0" + b"\x7f\x03\x00" + mechanism.ljust(20, b"\0") + 32 * b"\0"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=hang_up_on_keys, args=(server, greeting), daemon=True)
+        thread.start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        assert try_handshake(address, encrypted.keys("ana")) is cause
+        assert read_mechanism(address) == mechanism.decode()
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5.0)
+
+
+def test_the_mechanism_is_what_the_publisher_uses(encrypted: Encrypted, free_address: str) -> None:
+    with new_publisher() as plain:
+        assert read_mechanism(plain.address) == "NULL"
+    assert read_mechanism(encrypted.address) == "CURVE"
+    assert read_mechanism(free_address) is None
+    assert read_mechanism("ipc:///nowhere") is None
 
 
 def test_a_peer_that_says_nothing_counts_as_no_answer() -> None:
