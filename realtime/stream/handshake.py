@@ -86,11 +86,11 @@ def try_handshake(address: str, keys: ClientKeys | None) -> Handshake:
 
 
 def read_mechanism(address: str) -> str | None:
-    """Name of the security mechanism in a publisher's greeting, such as "NULL" or "CURVE"; None without an answer.
+    """Name of the security mechanism in a publisher's greeting, such as "NULL" or "CURVE"; None unanswered.
 
-    A publisher tells it to everybody who has sent signature and version, and has no reason to hang up before it
-    knows the mechanism of the other end, which is never sent here: so, unlike libzmq's own attempt, this one
-    does not depend on who is faster (RFC 23, ZMTP 3.0, "Greeting").
+    A publisher tells it to everybody who has sent signature and version, and has no reason to hang up before
+    it knows the mechanism of the other end, which is never sent here: so, unlike libzmq's own attempt, this
+    one does not depend on who is faster (RFC 23, ZMTP 3.0, "Greeting").
     """
     if not address.startswith("tcp://"):
         return None
