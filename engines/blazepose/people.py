@@ -145,10 +145,13 @@ class PeopleTracker:
         dt_s = self._elapsed_s(t_capture_ns)
         self._time_s += dt_s
         found = self._look(image)
-        self._forget()
         wanted, self._wanted = self._wanted, None
-        if self._is_search_due() or wanted is not None:
-            self._search(image, found)
+        is_searching = self._is_search_due() or wanted is not None
+        new = self._search(image, found) if is_searching else []
+        # Only now: after a long gap between images, people are first looked for.
+        self._forget(found)
+        if is_searching:
+            self._admit(new, found)
         if wanted is not None:
             height, width = image.shape[:2]
             self._choose_at(np.array(wanted) * (width, height), found)
@@ -191,8 +194,12 @@ class PeopleTracker:
                 found[person] = findings[k]
         return found
 
-    def _search(self, image: Image, found: dict[PersonTrack, Finding]) -> None:
-        """Look for people in the whole image: those who are hidden, and new ones."""
+    def _search(self, image: Image, found: dict[PersonTrack, Finding]) -> list[Finding]:
+        """Find people who are hidden or far in the whole image.
+
+        Returns:
+            Findings of nobody who is known.
+        """
         self._searched_s = self._time_s
         new: list[Finding] = []
         rows, columns = self._region.slices(image)
@@ -211,6 +218,10 @@ class PeopleTracker:
                 continue
             new.append((replace(result, detected=True), torso_colours(image, result.landmarks_px)))
         self._recognise(found, new)
+        return new
+
+    def _admit(self, new: list[Finding], found: dict[PersonTrack, Finding]) -> None:
+        """Follow those who are new, and fill free places."""
         for finding in new:
             if len(self._people) < MOST_PEOPLE and self._is_new(finding, found):
                 person = PersonTrack(next(self._numbers), finding[0].roi, colours=finding[1])
@@ -325,8 +336,9 @@ class PeopleTracker:
         interval_s = SEARCH_HIDDEN_S if is_early or is_hidden else SEARCH_S
         return self._time_s - self._searched_s >= interval_s
 
-    def _forget(self) -> None:
-        self._people = [p for p in self._people if self._time_s - p.seen_s <= FORGET_S]
+    def _forget(self, found: dict[PersonTrack, Finding]) -> None:
+        """Forget those who are not found now and were not seen for long."""
+        self._people = [p for p in self._people if p in found or self._time_s - p.seen_s <= FORGET_S]
         self._followed = [person if person in self._people else None for person in self._followed]
 
     def _elapsed_s(self, t_capture_ns: int | None) -> float:

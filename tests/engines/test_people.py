@@ -227,6 +227,33 @@ def test_alone_it_is_blazepose_bit_by_bit(shared_data: Path, make: Make):
     assert expected[31] is None and expected[33] is not None and tracker.n_others == 0
 
 
+def test_alone_it_is_blazepose_whatever_the_gap_between_images(shared_data: Path, make: Make):
+    images = frames(shared_data / "real/squat_arms/cam1.mp4", 4)
+    plain, tracker = BlazePose(published("pose_landmark_full"), published("pose_detection")), make()
+    expected = bits(plain.step(i, 6_000_000_000 * k) for k, i in enumerate(images))
+    assert bits(tracker.step(i, 6_000_000_000 * k) for k, i in enumerate(images)) == expected
+    assert None not in expected
+
+
+@pytest.mark.parametrize("n_followed", [1, 2])
+def test_whoever_is_in_view_after_a_gap_is_who_they_were(
+    crossing: tuple[list[Image], Array], make: Make, n_followed: int
+):
+    tracker, image = make(n_followed=n_followed), crossing[0][0]
+    for t_ns in (0, 6_000_000_000, 12_000_000_000, 12_033_000_000):
+        numbers = [None if r is None else r.person for r in tracker.step_all(image, t_ns)]
+        assert numbers == [*range(n_followed)] and tracker.n_others == 2 - n_followed
+
+
+def test_whoever_has_moved_during_a_gap_is_who_they_were(crossing: tuple[list[Image], Array], make: Make):
+    tracker, image = make(), crossing[0][0]
+    image[:, :200] = 128  # the one at the left edge leaves
+    assert tracker.step(image, 0) is not None
+    moved = np.roll(image, image.shape[1] // 4, axis=1)
+    result = tracker.step(moved, 6_000_000_000)
+    assert result is not None and result.detected and result.person == 0 and tracker.n_others == 0
+
+
 def test_others_are_counted(crossing: tuple[list[Image], Array], make: Make):
     tracker = make()
     torsos(tracker, crossing[0][:3], 1.0)
