@@ -42,8 +42,8 @@ MAY_IMPORT = {
         "calib engines engines.features engines.blazepose"
     ),
     "train.fusion": (
-        "train train.motion train.blazepose train.lift train.direct.encoders train.temporal "
-        "calib engines engines.features engines.blazepose"
+        "train train.motion train.synth train.blazepose train.lift train.direct train.direct.encoders "
+        "train.temporal calib engines engines.features engines.blazepose"
     ),
     "train.patches": "train train.blazepose calib engines engines.features engines.blazepose",
     "train.direct": (

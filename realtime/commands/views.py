@@ -75,7 +75,8 @@ def views_options(args: argparse.Namespace) -> ViewsOptions | None:
         return ViewsOptions(sources=sources, rig_path=rig_path, offsets_s=args.offsets, keeps_each=args.views)
     if len(sources) > 1:
         raise SourceError(
-            f"{len(sources)} sources; to track one person in all, add --cameras RIG, or give one source",
+            f"{len(sources)} sources; to track one person in all, add --cameras RIG "
+            "(kinecast calibrate cameras makes one), or give one source",
             name="source", value=len(sources), accepted=(1,),
         )  # fmt: skip
     given = [("--cameras", rig_path), ("--offsets", args.offsets), ("--views", args.views or None)]

@@ -7,9 +7,11 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from engines.blazepose.tracker import BlazePose
 from train.blazepose.data import Image, LiftData, observe, upright_view, within_frame
@@ -138,14 +140,28 @@ def read_images(path: Path) -> Iterator[Image]:
     Raises:
         TrainError: there are none.
     """
+    return map(decode_bgr, read_jpegs(path))
+
+
+def read_jpegs(path: Path) -> list[NDArray[np.uint8]]:
+    """The images of a file of lift data as they are stored.
+
+    Raises:
+        TrainError: there are none.
+    """
     try:
-        stored = np.load(images_path(path))
-    except (OSError, ValueError) as error:
+        with np.load(images_path(path), allow_pickle=False) as stored:
+            return np.split(stored["jpeg"], np.cumsum(stored["n_bytes"])[:-1])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise TrainError(
-            f"{images_path(path)}: no images of this data; make it again: kinecast train lift-data"
+            f"{images_path(path)}: no images of this data ({error}); delete {path.name} and make it again: "
+            "kinecast train lift-data, or lift-clips"
         ) from error
-    for jpeg in np.split(stored["jpeg"], np.cumsum(stored["n_bytes"])[:-1]):
-        yield np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)
+
+
+def decode_bgr(jpeg: NDArray[np.uint8]) -> Image:
+    """One of them as a BGR image."""
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), dtype=np.uint8)
 
 
 def save_images(path: Path, images: Sequence[Image]) -> None:

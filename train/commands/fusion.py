@@ -18,10 +18,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", type=Path, required=True, metavar="DIR", help="clips of other people")
     parser.add_argument("--epochs", type=positive_int, default=20, metavar="N", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
-    parser.add_argument(
-        "--images", type=positive_int, metavar="N",
-        help="also train BANet's hourglass and temporal U-Net on this many images of two views",
-    )  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table here, too")
 
 
@@ -48,22 +44,7 @@ def run(args: argparse.Namespace) -> int:
         for what, one in (("mean of the views", None), ("network", model)):
             rows[f"{what}, {n_views} views"] = errors_deg(one, held_out, n_views, skeleton)
     table = format_errors(rows, skeleton)
-    if args.images is not None:
-        table += "\n\n" + _compare_banet(args.data, args.held_out, args.images, args.seed)
     print(table)
     if args.out is not None:
         args.out.write_text(table + "\n")
     return 0
-
-
-def _compare_banet(data: Path, held_out: Path, n_images: int, seed: int) -> str:
-    """Train BANet's networks on two views, and format a table of their errors."""
-    from calib.skeleton import load_skeleton
-    from train.fusion.banet import fit_two_views, format_two_views, two_view_errors_deg
-
-    skeleton = load_skeleton()
-    paths, others = (sorted(folder.glob("views-*.npz")) for folder in (data, held_out))
-    model = fit_two_views(
-        paths, n_images, skeleton, lambda n, loss: print(f"{n:>6} images, loss {loss:.4f}", flush=True), seed
-    )
-    return format_two_views(two_view_errors_deg(model, others, skeleton), skeleton)

@@ -15,7 +15,7 @@ import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from calib.skeleton import Skeleton
 from train.direct.layout import DirectLayout
@@ -168,12 +168,12 @@ def load_network(folder: Path, skeleton: Skeleton) -> tuple[DirectModel, DirectS
     tensors, spec = load_checkpoint(folder)
     spec.check_skeleton(skeleton, folder)
     network = DirectModel(spec.network, DirectLayout.of(skeleton))
-    fill(network, with_prefix(tensors, AVERAGED), folder)
+    fill(network, spec.network.encoder, with_prefix(tensors, AVERAGED), folder)
     return network.eval(), spec
 
 
-def fill(network: DirectModel, tensors: dict[str, Tensor], path: Path) -> None:
-    """Load weights into a network.
+def fill(network: nn.Module, encoder: str, tensors: dict[str, Tensor], path: Path) -> None:
+    """Load weights into a network with an encoder of this name.
 
     Raises:
         TrainError: the weights are of another architecture.
@@ -182,7 +182,7 @@ def fill(network: DirectModel, tensors: dict[str, Tensor], path: Path) -> None:
     wrong = sorted(own.keys() ^ tensors.keys()) or [n for n in own if own[n].shape != tensors[n].shape]
     if wrong:
         raise TrainError(
-            f"{path}: its {network.config.encoder} is built otherwise than this version's; "
+            f"{path}: its {encoder} is built otherwise than this version's; "
             f"{len(wrong)} tensors differ, first {wrong[0]}; fit anew: kinecast train spatial --out DIR"
         )
     network.load_state_dict(tensors)

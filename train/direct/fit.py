@@ -164,12 +164,12 @@ class Fit:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.spec = DirectSpec.of(network, layout)
         if there is not None:
-            fill(self.network, with_prefix(there[0], "network."), folder)
-            fill(self.average, with_prefix(there[0], AVERAGED), folder)
+            fill(self.network, network.encoder, with_prefix(there[0], "network."), folder)
+            fill(self.average, network.encoder, with_prefix(there[0], AVERAGED), folder)
             self.spec = replace(there[1], network=network)
         self._to_device(rank)
         self.named = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
-        self.optimiser = _optimiser(self.named, options)
+        self.optimiser = make_optimiser(self.named, options)
         if there is not None:
             restore_optimiser(self.optimiser, self._names(), with_prefix(there[0], "optimiser."))
         spread = self.spread()
@@ -236,21 +236,11 @@ class Fit:
         terms["total"].backward()
         nn.utils.clip_grad_norm_([p for _, p in self.named], LARGEST_GRADIENT)
         self.optimiser.step()
-        self._update_average()
+        update_average(self.average, self.network, self.spec.step, self.options)
         hours = self.hours_before + (time.perf_counter() - self.start_s) / 3600.0
         images = self.spec.images + self.step_images
         self.spec = advanced(self.spec, step=self.spec.step + 1, images=images, hours=hours)
         return {name: value.detach() for name, value in terms.items()}
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        keep = min(self.options.averaging, (1 + self.spec.step) / (10 + self.spec.step))
-        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        for averaged, value in pairs:
-            if value.is_floating_point():
-                averaged.lerp_(value, 1.0 - keep)
-            else:  # batches counted
-                averaged.copy_(value)
 
     def save(self) -> None:
         """Write the checkpoint, from the first process."""
@@ -260,6 +250,17 @@ class Fit:
         tensors |= prefixed(AVERAGED, self.average.state_dict())
         tensors |= prefixed("optimiser.", optimiser_tensors(self.optimiser, self._names()))
         save_checkpoint(self.folder, tensors, self.spec)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, step: int, options: FitOptions) -> None:
+    """Move averaged weights towards those of a network after a step; early ones are soon forgotten."""
+    keep = min(options.averaging, (1 + step) / (10 + step))
+    for averaged, value in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+        if value.is_floating_point():
+            averaged.lerp_(value, 1.0 - keep)
+        else:  # batches counted
+            averaged.copy_(value)
 
 
 def check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> None:
@@ -277,7 +278,7 @@ def check_network(folder: Path, there: NetworkConfig, asked: NetworkConfig) -> N
         )
 
 
-def _optimiser(named: list[tuple[str, nn.Parameter]], options: FitOptions) -> torch.optim.AdamW:
+def make_optimiser(named: list[tuple[str, nn.Parameter]], options: FitOptions) -> torch.optim.AdamW:
     """AdamW; biases and normalisation layers have no weight decay."""
     decays = [p for _, p in named if p.ndim > 1]
     others = [p for _, p in named if p.ndim <= 1]

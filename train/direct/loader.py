@@ -66,19 +66,24 @@ class Order:
 
 
 def loader(
-    examples: DirectExamples, order: Order | range, *, batch_size: int = 64, workers: int, pin: bool = False
+    examples: DirectExamples,
+    order: Iterable[list[tuple[int, int]]] | range,
+    *,
+    batch_size: int = 64,
+    workers: int,
+    pin: bool = False,
 ) -> DataLoader[DirectBatch]:
     """Batches, made in advance by worker processes.
 
     Args:
         examples: Examples to draw from.
-        order: Order of the batches; a range of indices is read once.
+        order: Batches of (draw, index), such as `Order`; a range of indices is read once.
         batch_size: Batch size for a range.
         workers: Number of worker processes; 0 makes the batches in this process.
         pin: Whether to pin memory for a GPU.
     """
     batches: Iterable[list[object]] = (
-        cast(Iterable[list[object]], order) if isinstance(order, Order) else _split(order, batch_size)
+        _split(order, batch_size) if isinstance(order, range) else cast(Iterable[list[object]], order)
     )
     return DataLoader(
         cast(Dataset[DirectBatch], examples),  # of which `collate` makes batches

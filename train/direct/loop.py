@@ -1,4 +1,4 @@
-"""The training loop around `Fit`: progress, TensorBoard, checkpoints and throughput."""
+"""The loop around a network in training: progress, TensorBoard, checkpoints and throughput."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from train.direct.fit import Fit, rate_at
+from train.direct.checkpoint import DirectSpec
+from train.direct.distributed import Rank
+from train.direct.fit import FitOptions, rate_at
 from train.errors import TrainError
 
 LOG_EVERY = 20
@@ -23,7 +27,31 @@ LOG_EVERY = 20
 REMEMBERED = 50
 """Steps over which the console's loss is averaged."""
 
-Measure = Callable[[Fit], dict[str, float]]
+
+class Training(Protocol):
+    """What the loop trains."""
+
+    spec: DirectSpec
+    folder: Path
+    rank: Rank
+    options: FitOptions
+
+    @property
+    def steps_left(self) -> int:
+        """Number of steps until the total number of images is reached."""
+
+    def batches(self) -> Iterator[Any]:
+        """The batches that are left; each has a method `to` that moves it to a device."""
+
+    def step(self, batch: Any) -> dict[str, Tensor]:
+        """Train on one batch and return the terms of its loss, `total` among them."""
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+
+
+TrainingT = TypeVar("TrainingT", bound=Training)
+Measure = Callable[[TrainingT], dict[str, float]]
 
 
 @dataclass(slots=True)
@@ -49,7 +77,7 @@ class Throughput:
 class TrainingLog:
     """Progress on the console and in TensorBoard, from the first process only."""
 
-    def __init__(self, fit: Fit) -> None:
+    def __init__(self, fit: Training) -> None:
         self._fit = fit
         is_first = fit.rank.is_first
         self._writer = SummaryWriter(str(fit.folder)) if is_first else None
@@ -101,7 +129,7 @@ class TrainingLog:
             self._writer.close()
 
 
-def run_fit(fit: Fit, measure: Measure | None = None, measure_every: int = 0) -> Throughput:
+def run_fit(fit: TrainingT, measure: Measure[TrainingT] | None = None, measure_every: int = 0) -> Throughput:
     """Train until the total number of images is reached; Ctrl-C saves and ends.
 
     Args:
@@ -140,11 +168,11 @@ def stop_on_interrupt() -> Iterator[list[int]]:
 
 
 def _loop(
-    fit: Fit,
+    fit: TrainingT,
     throughput: Throughput,
     log: TrainingLog,
     stop: list[int],
-    measure: Measure | None,
+    measure: Measure[TrainingT] | None,
     measure_every: int,
 ) -> None:
     if fit.steps_left == 0:
@@ -153,11 +181,12 @@ def _loop(
     for batch in fit.batches():
         if mark_s is not None:
             throughput.waiting_s += time.perf_counter() - mark_s
+        images_before = fit.spec.images
         terms = fit.step(batch.to(fit.rank.device))
         log.step(terms, throughput)
         if mark_s is not None:
             throughput.total_s += time.perf_counter() - mark_s
-            throughput.images += fit.step_images
+            throughput.images += fit.spec.images - images_before
         if fit.spec.step % fit.options.save_every == 0:
             fit.save()
         if measure is not None and measure_every and fit.spec.step % measure_every == 0:

@@ -21,10 +21,20 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class DirectScore:
-    """Means over images."""
+class AngleScore:
+    """Means over images, of what every network that is compared gives."""
 
     pictures: int
+    joint_angle_mae_deg: float
+    """Mean over all output coordinates; the pelvis's are none of them."""
+    mae_deg: dict[str, float]
+    """Mean absolute error of each coordinate, wrapped at full turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectScore(AngleScore):
+    """Means over images, of a direct network."""
+
     angle_mae_deg: float
     """Mean over all output coordinates and the root's three."""
     scored_mae_deg: float
@@ -37,8 +47,6 @@ class DirectScore:
     """Markers on bone, from the pelvis."""
     body_scale_mae: float
     """Per axis."""
-    mae_deg: dict[str, float]
-    """Mean absolute error of each coordinate, wrapped at full turns."""
 
     def headline(self) -> dict[str, float]:
         """The scores without those per coordinate."""
@@ -81,6 +89,7 @@ def score(network: DirectModel, layout: DirectLayout, batches: Iterable[DirectBa
     )
     return DirectScore(
         pictures=sum(len(part) for part in rows["root"]),
+        joint_angle_mae_deg=float(np.mean([mae_deg[name] for name in layout.coordinate_names])),
         angle_mae_deg=float(np.mean(list(mae_deg.values()))),
         scored_mae_deg=float(np.mean([mae_deg[n] for n in SCORED_COORDINATES if n in mae_deg])),
         root_deg=float(np.degrees(mean["root"])),
@@ -97,10 +106,24 @@ def _angle_errors(R_root: torch.Tensor, q: torch.Tensor, batch: DirectBatch, lay
     skeleton = layout.skeleton
     truth = batch.q.double().numpy()
     root = pelvis_angles(R_ground_pelvis) - truth[:, [skeleton.coordinate_index(n) for n in PELVIS_ROTATIONS]]
-    others = q.double().numpy() - truth[:, layout.coordinates]
-    is_angle = skeleton.is_rotational[layout.coordinates]
-    others = np.where(is_angle, _wrapped(others), others)
-    return np.abs(np.concatenate([_wrapped(root), others], 1))
+    others = joint_angle_errors(q.double().numpy(), truth, layout)
+    return np.concatenate([np.abs(_wrapped(root)), others], 1)
+
+
+def joint_angle_errors(q: Array, truth: Array, layout: DirectLayout) -> Array:
+    """Absolute errors of the output coordinates, wrapped at full turns.
+
+    Args:
+        q: Output coordinates. Shape: (n, n_c).
+        truth: All coordinates. Shape: (n, n_q).
+        layout: Layout of the outputs.
+
+    Returns:
+        Shape: (n, n_c).
+    """
+    apart = q - truth[:, layout.coordinates]
+    is_angle = layout.skeleton.is_rotational[layout.coordinates]
+    return np.abs(np.where(is_angle, _wrapped(apart), apart))
 
 
 def _wrapped(difference: Array) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from train.errors import TrainError
 
 OWN_NAME, OWN_FRAMES_NAME = "video.mkv", "video.csv"
-"""As `kinecast replay --record-video` writes them."""
+"""As `kinecast live --record-video` writes them."""
 Image = NDArray[np.uint8]
 
 
