@@ -17,6 +17,7 @@ from calib.solver.ik_problem import (
     Problem,
     fill_information,
     fill_information_matrices,
+    fill_prior_information,
     is_usable_prior,
     make_workspace,
 )
@@ -43,7 +44,7 @@ class IkResult:
 class InverseKinematics:
     """Finds the coordinates that bring stations on bodies nearest to their targets.
 
-    Minimises sum r' W r over stations plus sum w (q - q_prior)^2 over coordinates. Locked coordinates
+    Minimises sum r' W r over stations plus (q - q_prior)' P (q - q_prior) over coordinates. Locked coordinates
     stay where they start, dependent ones follow their couplers, clamped ones stay in their range.
 
     Args:
@@ -120,8 +121,8 @@ class InverseKinematics:
             q0: Where to start. None starts from the default pose, turned and moved to the targets.
                 Shape: (n_q,).
             q_prior: Prior means, `q_default` if left out. Shape: (n_q,).
-            prior_weight: Prior weights, in units of a weight times m^2 / rad^2; zero if left out.
-                Shape: (n_q,).
+            prior_weight: Prior weights, in units of a weight times m^2 / rad^2, or a symmetric information
+                matrix P, positive semidefinite; zero if left out. Shape: (n_q,) or (n_q, n_q).
 
         Raises:
             SkeletonError: an argument has the wrong shape or is not finite, or a weight is negative.
@@ -161,11 +162,14 @@ class InverseKinematics:
     ) -> None:
         problem = self._problem
         if prior_weight is None:
-            problem.prior_weight[:] = 0.0
+            problem.prior_information[:] = 0.0
             return
-        problem.prior_weight[:] = prior_weight
+        if np.ndim(prior_weight) == 2:
+            problem.prior_information[:] = prior_weight
+        else:
+            fill_prior_information(np.ascontiguousarray(prior_weight, np.float64), problem.prior_information)
         problem.q_prior[:] = self.skeleton.q_default if q_prior is None else q_prior
-        if not is_usable_prior(problem.q_prior, problem.prior_weight):
+        if not is_usable_prior(problem.q_prior, problem.prior_information):
             raise SkeletonError(
                 "a prior is not finite or its weight is negative; accepted: finite, 0 and more"
             )
@@ -199,5 +203,5 @@ def _make_problem(
         upper=np.where(bounded, skeleton.q_upper, np.inf),
         is_free=~(skeleton.is_locked | skeleton.is_dependent),
         q_prior=skeleton.q_default.copy(),
-        prior_weight=np.zeros(skeleton.n_q),
+        prior_information=np.zeros((skeleton.n_q, skeleton.n_q)),
     )

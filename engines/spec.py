@@ -44,6 +44,9 @@ class ModelSpec:
     """Of the network's file; empty before it is written."""
     states: tuple[TensorSpec, ...] = ()
     """What it remembers from frame to frame: inputs, and outputs named with `NEXT`; zeros at first."""
+    error_correlation: tuple[tuple[float, ...], ...] = ()
+    """Correlation of the errors of its coordinates, each relative to the deviation that it gives; empty where
+    it was not measured. Shape: (n, n) for n `coordinate_names`."""
 
     def save(self, path: Path) -> None:
         """Write as JSON."""
@@ -80,7 +83,7 @@ def load_spec(model_path: Path) -> ModelSpec:
     """
     path = model_path.with_suffix(".json")
     try:
-        data = {"states": (), **json.loads(path.read_text())}
+        data = {"states": (), "error_correlation": (), **json.loads(path.read_text())}
         tensors = {
             key: tuple(TensorSpec(t["name"], tuple(int(n) for n in t["shape"])) for t in data[key])
             for key in ("inputs", "outputs", "states")
@@ -91,7 +94,11 @@ def load_spec(model_path: Path) -> ModelSpec:
             coordinate_names=tuple(str(n) for n in data["coordinate_names"]),
             skeleton_sha=str(data["skeleton_sha"]),
             sha256=str(data["sha256"]),
+            error_correlation=tuple(tuple(float(x) for x in row) for row in data["error_correlation"]),
         )
+        n = len(spec.coordinate_names)
+        if spec.error_correlation and [len(row) for row in spec.error_correlation] != [n] * n:
+            raise ValueError(f"error_correlation is not {n} x {n}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EngineError(
             f"{path}: not a model spec ({error!r}); export the network again", name="spec", value=path

@@ -24,7 +24,7 @@ def _start_status(problem: Problem, q: NDArray[np.float64], work: Workspace) -> 
     status, step, gradient, diagonal = work.status, work.step, work.gradient, work.diagonal
     largest = 0.0
     for j in range(q.shape[0]):
-        largest = max(largest, diagonal[j] - problem.prior_weight[j])
+        largest = max(largest, diagonal[j] - problem.prior_information[j, j])
     for j in range(q.shape[0]):
         status[j], step[j] = FREE, 0.0
         if not is_free[j] or diagonal[j] <= UNOBSERVED * largest:

@@ -1,6 +1,6 @@
 """Bounded damped least squares over coordinates, compiled.
 
-The cost is sum r' W r over stations plus sum w (q - q_prior)^2 over coordinates. Gauss-Newton's matrix
+The cost is sum r' W r over stations plus d' P d with d = q - q_prior over coordinates. Gauss-Newton's matrix
 is built like a composite rigid body's inertia (Featherstone, Rigid Body Dynamics Algorithms, 2008,
 section 6.2): the 6 x 6 information of the stations on a subtree, seen by the twists of its ancestors.
 
@@ -42,11 +42,21 @@ def evaluate(tree: KinematicTree, problem: Problem, q: NDArray[np.float64], work
             z = positions[k, 2] - targets[k, 2]
             cost += x * (W[k, 0, 0] * x + 2.0 * (W[k, 0, 1] * y + W[k, 0, 2] * z))
             cost += y * (W[k, 1, 1] * y + 2.0 * W[k, 1, 2] * z) + W[k, 2, 2] * z * z
-    is_free, weight, q_prior = problem.is_free, problem.prior_weight, problem.q_prior
+    P, apart = problem.prior_information, work.apart
+    _set_apart(problem, q, work)
     for j in range(q.shape[0]):
-        if is_free[j]:
-            cost += weight[j] * (q[j] - q_prior[j]) ** 2
+        if apart[j] != 0.0:
+            cost += P[j, j] * apart[j] ** 2
+            for k in range(j + 1, q.shape[0]):
+                cost += 2.0 * P[j, k] * apart[j] * apart[k]
     return cost
+
+
+@njit(cache=True, nogil=True)
+def _set_apart(problem: Problem, q: NDArray[np.float64], work: Workspace) -> None:
+    """Distance of the free coordinates from the prior's means, 0 for the others."""
+    for j in range(q.shape[0]):
+        work.apart[j] = q[j] - problem.q_prior[j] if problem.is_free[j] else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -125,12 +135,15 @@ def _linearise(
     _add_to_parents(tree, work)
     for body in range(tree.bodies.shape[0]):
         _project_body(tree, body, work, second_order)
-    weight, q_prior = problem.prior_weight, problem.q_prior
+    P, apart = problem.prior_information, work.apart
     hessian, diagonal, gradient = work.hessian, work.diagonal, work.gradient
+    _set_apart(problem, q, work)
     for j in range(q.shape[0]):
-        diagonal[j] += weight[j]
-        hessian[j, j] += weight[j]
-        gradient[j] += weight[j] * (q[j] - q_prior[j])
+        diagonal[j] += P[j, j]
+        for k in range(q.shape[0]):
+            gradient[j] += P[j, k] * apart[k]
+            if k >= j:
+                hessian[j, k] += P[j, k]
 
 
 @njit(cache=True, nogil=True)

@@ -32,8 +32,8 @@ class Problem(NamedTuple):
     """Neither locked nor dependent. Shape: (n_q,)."""
     q_prior: NDArray[np.float64]
     """Shape: (n_q,)."""
-    prior_weight: NDArray[np.float64]
-    """Shape: (n_q,)."""
+    prior_information: NDArray[np.float64]
+    """Symmetric. Shape: (n_q, n_q)."""
 
 
 class Workspace(NamedTuple):
@@ -73,6 +73,8 @@ class Workspace(NamedTuple):
     """The free coordinates. Shape: (n_q,)."""
     right: NDArray[np.float64]
     """Right-hand side of their equations. Shape: (n_q,)."""
+    apart: NDArray[np.float64]
+    """Distance of the free coordinates from the prior's means. Shape: (n_q,)."""
 
 
 def make_workspace(tree: KinematicTree, n_q: int, n_stations: int) -> Workspace:
@@ -96,6 +98,7 @@ def make_workspace(tree: KinematicTree, n_q: int, n_stations: int) -> Workspace:
         status=np.zeros(n_q, dtype=np.int64),
         active=np.zeros(n_q, dtype=np.int64),
         right=np.zeros(n_q),
+        apart=np.zeros(n_q),
     )
 
 
@@ -132,9 +135,20 @@ def fill_information_matrices(
 
 
 @njit(cache=True, nogil=True)
-def is_usable_prior(q_prior: NDArray[np.float64], weight: NDArray[np.float64]) -> bool:
-    """Whether all means are finite and no weight is negative or not a number. Shapes: (n_q,) each."""
+def fill_prior_information(weights: NDArray[np.float64], information: NDArray[np.float64]) -> None:
+    """Put one weight a coordinate on the diagonal. Shapes: (n_q,), (n_q, n_q)."""
+    information[:] = 0.0
+    for j in range(weights.shape[0]):
+        information[j, j] = weights[j]
+
+
+@njit(cache=True, nogil=True)
+def is_usable_prior(q_prior: NDArray[np.float64], information: NDArray[np.float64]) -> bool:
+    """Whether all means and weights are finite and none on the diagonal is negative.
+
+    Shapes: (n_q,), (n_q, n_q).
+    """
     for j in range(q_prior.shape[0]):
-        if not np.isfinite(q_prior[j]) or not weight[j] >= 0.0:
+        if not np.isfinite(q_prior[j]) or not information[j, j] >= 0.0:
             return False
-    return True
+    return bool(np.isfinite(information.sum()))

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from calib.camera import CameraCalibration
 from calib.coordinates import PELVIS_ROTATIONS, mirror_index, mirror_signs
-from calib.pelvis_move import turned_angles
+from calib.pelvis_move import turned_angles, turned_rates
 from calib.skeleton import Skeleton
 from engines.blazepose.pose_landmark import N_LANDMARKS
 from engines.blazepose.tracker import BlazePoseResult
@@ -21,6 +22,7 @@ from realtime.estimators.lift_features import fill_lift_features
 from realtime.pose.observation import undistorted_px
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +51,9 @@ class LiftedPose:
     """Standard deviations in rad; infinite for coordinates without output. Shape: (n_q,)."""
     confidence: Array
     """1 - variance / variance among people. Shape: (n_q,)."""
+    information: Array | None = None
+    """Inverse covariance, 0 for coordinates without output; None if errors are taken for independent. Shape:
+    (n_q, n_q)."""
 
 
 class LiftNetwork:
@@ -74,6 +79,8 @@ class LiftNetwork:
         self._mirror_index = mirror_index(spec.coordinate_names)
         self._mirror_sign = mirror_signs(spec.coordinate_names)
         self._mirror_body = mirror_index(skeleton.body_names)
+        R = np.array(spec.error_correlation)
+        self._coupling = np.linalg.inv(R) if R.size else None
         self._pelvis = np.array([spec.coordinate_names.index(n) for n in PELVIS_ROTATIONS])
         self._intrinsics = k = camera.intrinsics
         self._camera = np.array([[0.5 * (k.fx + k.fy), k.cx, k.cy]])
@@ -126,8 +133,18 @@ class LiftNetwork:
         """Rotate the pelvis back to ground, and order coordinates as in the skeleton."""
         q = facing.q.copy()
         q[self._pelvis] = turned_angles(q[self._pelvis], facing.heading_rad)
+        information = None
+        if self._coupling is not None:
+            information = np.zeros((self._n_q, self._n_q))
+            fill_ground_information(
+                self._coupling, facing.sigma, self._pelvis, facing.q[self._pelvis], q[self._pelvis],
+                facing.heading_rad, self._index, information,
+            )  # fmt: skip
         return LiftedPose(
-            self.spread(q, 0.0), self.spread(facing.sigma, np.inf), self.spread(facing.confidence, 0.0)
+            self.spread(q, 0.0),
+            self.spread(facing.sigma, np.inf),
+            self.spread(facing.confidence, 0.0),
+            information,
         )
 
     def spread(self, values: Array, elsewhere: float) -> Array:
@@ -135,3 +152,38 @@ class LiftNetwork:
         out = np.full(self._n_q, elsewhere)
         out[self._index] = values
         return out
+
+
+@njit(cache=True, nogil=True)
+def fill_ground_information(
+    coupling: Array, sigma: Array, pelvis: Indices, facing_rad: Array, ground_rad: Array, heading_rad: float,
+    index: Indices, information: Array,
+) -> None:  # fmt: skip
+    """Inverse covariance in ground, B' S^-1 R^-1 S^-1 B, where B turns the pelvis's rates back.
+
+    How far a pelvis tips forward is tilt for somebody who faces along ground's X, and list for somebody who
+    faces along Z.
+
+    Args:
+        coupling: Inverse R^-1 of the errors' correlation. Shape: (n_coordinates, n_coordinates).
+        sigma: Standard deviations S in rad. Shape: (n_coordinates,).
+        pelvis: The pelvis's angles among the coordinates. Shape: (3,).
+        facing_rad: These angles in the person's frame. Shape: (3,).
+        ground_rad: These angles in ground. Shape: (3,).
+        heading_rad: Rotation about the vertical from ground to the person's frame.
+        index: The coordinates among all of the skeleton's. Shape: (n_coordinates,).
+        information: Receives it, where it is 0 so far. Shape: (n_q, n_q).
+    """
+    n = coupling.shape[0]
+    P = coupling / sigma / sigma.reshape(n, 1)
+    B = np.eye(n)
+    for a in range(3):
+        rates = np.zeros(3)
+        rates[a] = 1.0
+        turned = turned_rates(ground_rad, rates, facing_rad, -heading_rad)
+        for b in range(3):
+            B[pelvis[b], pelvis[a]] = turned[b]
+    P = B.T @ P @ B
+    for i in range(n):
+        for j in range(n):
+            information[index[i], index[j]] = 0.5 * (P[i, j] + P[j, i])

@@ -44,4 +44,5 @@ def prior_of(pose: LiftedPose) -> Prior:
     given = np.isfinite(pose.sigma)
     variance = np.where(given, pose.sigma**2, 1.0)
     spread = np.sqrt(variance / np.maximum(1.0 - pose.confidence, MIN_OPEN_SHARE))
-    return Prior(pose.q, np.where(given, 1.0 / variance, 0.0), spread, UNDERRATED, DISAGREEMENT)
+    weight = np.where(given, 1.0 / variance, 0.0)
+    return Prior(pose.q, weight, spread, UNDERRATED, DISAGREEMENT, information=pose.information)

@@ -120,7 +120,7 @@ def neutral_prior(skeleton: Skeleton, prior: Prior) -> Prior:
     for k, name in enumerate(skeleton.coordinate_names):
         if (known := NEUTRAL_DEG.get(stem_of(name))) is not None:
             q[k], weight[k] = np.radians(known[0]), np.radians(known[1]) ** -2.0
-    return replace(prior, q=q, weight=weight)
+    return replace(prior, q=q, weight=weight, information=None)
 
 
 class PersonModel:

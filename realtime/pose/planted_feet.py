@@ -2,7 +2,8 @@
 
 One image tells depth badly: somebody who squats looks much like somebody who steps back, since all lengths
 shrink. Feet tell them apart. While their landmarks hold still, their depth is the mean of what was estimated
-since they were put down, and every new frame must agree with it.
+since they were put down, and every new frame must agree with it. Where they go, the floor is as high as where
+they were: seen from above it, a foot that is put down lower in the image is nearer.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ REST_SIGMA_M = 0.03
 REST_M_S = 0.1
 """Landmarks of resting feet jitter at up to this speed."""
 MOVING_DRIFT = 2.0
-"""Depth that a foot may have gained per distance that it moved across the image."""
+"""Depth that a foot may have gained, beside what a level floor tells, per distance that it moved across the
+image."""
+MIN_SLOPE = 0.12
+"""Least fall of the line of sight to a foot, per depth, from which on the floor tells how far it is."""
 VELOCITY_TIME_S = 0.1
 """Time constant of the mean velocity. A mean of vectors, since jitter adds up in a mean of speeds: the more
 frames a second, the faster standing feet would seem to move."""
@@ -43,9 +47,11 @@ class PlantedFeet:
 
     Args:
         model: Landmark stations of the skeleton.
+        T_ground_cam: Pose of the camera. Shape: (4, 4).
     """
 
-    def __init__(self, model: LandmarkModel) -> None:
+    def __init__(self, model: LandmarkModel, T_ground_cam: Array) -> None:
+        self._down_in_cam = -T_ground_cam[1, :3]
         row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
         sides = [[row[point] for point in points if point in row] for points in FEET]
         self.rows = np.array([k for side in sides for k in side], dtype=np.int64)
@@ -63,12 +69,13 @@ class PlantedFeet:
         self._t_ns = 0
         self._dt_s = ERROR_TIME_S
 
-    def begin(self, t_ns: int, rays: Array) -> Array:
+    def begin(self, t_ns: int, rays: Array, *, follows_floor: bool = False) -> Array:
         """Let time pass until a frame.
 
         Args:
             t_ns: Capture time.
             rays: Rays of all stations at depth 1. Shape: (n_stations, 3).
+            follows_floor: Whether feet that moved are taken to be on the same level floor.
 
         Returns:
             Inverse variances of the remembered depths in this frame, 1/m^2. Shape: (n,).
@@ -77,12 +84,23 @@ class PlantedFeet:
             return np.zeros(len(self.rows))
         self._dt_s = max(1e-9 * (t_ns - self._t_ns), 1e-3)
         moved_m = (rays[self.rows] - self._rays) * self.depth_m[:, None]
+        if follows_floor:
+            self.depth_m = self.depth_m * self._along_floor(self._rays, rays[self.rows])
         velocity_m_s = np.array([moved_m[self._side == side].mean(0) for side in range(2)]) / self._dt_s
         self._velocity_m_s += (velocity_m_s - self._velocity_m_s) * min(1.0, self._dt_s / VELOCITY_TIME_S)
         speed_m_s = np.linalg.norm(self._velocity_m_s, axis=1)
         drift_m = MOVING_DRIFT * np.maximum(speed_m_s - REST_M_S, 0.0)[self._side] * self._dt_s
         self._variance = (np.sqrt(self._variance) + drift_m) ** 2
         return 1.0 / (self._variance + REST_SIGMA_M**2)
+
+    def _along_floor(self, before: Array, now: Array) -> Array:
+        """Factors of depths after moving over a level floor, h = z d: z_now / z_before = d_before / d_now.
+
+        Here d is how far the line of sight falls per depth; 1 where that is too little. Shapes: (n, 3), (n,).
+        """
+        falls_before, falls = before @ self._down_in_cam, now @ self._down_in_cam
+        is_below = (falls_before > MIN_SLOPE) & (falls > MIN_SLOPE)
+        return np.where(is_below, falls_before / np.where(is_below, falls, 1.0), 1.0)
 
     def end(self, t_ns: int, rays: Array, depth_m: Array) -> None:
         """Take in the depths that a frame's solution gave. Shapes: (n_stations, 3), (n_stations,)."""

@@ -91,10 +91,12 @@ class RaySolver:
     def __init__(self, skeleton: Skeleton, model: LandmarkModel, camera: CameraCalibration) -> None:
         self._skeleton, self._model = skeleton, model
         self._solver = PoseSolver(skeleton, model)
-        self._feet = PlantedFeet(model)
+        self._feet = PlantedFeet(model, camera.T_ground_cam)
         self._T_ground_cam = np.ascontiguousarray(camera.T_ground_cam, dtype=np.float64)
         self.across_factor = 1.0
         """Factor on the standard deviations across the line of sight."""
+        self.follows_floor = False
+        """Whether feet that moved are taken to be on the same level floor."""
         self.set_scale_factors(np.ones((skeleton.n_bodies, 3)))
         self.reset()
 
@@ -124,7 +126,7 @@ class RaySolver:
             seen: One ray for each station of the model.
             prior: Expected pose of this frame.
         """
-        feet_information = self._feet.begin(t_ns, seen.rays)
+        feet_information = self._feet.begin(t_ns, seen.rays, follows_floor=self.follows_floor)
         start_m = self._depth_m
         if start_m is None:
             start_m = float(solve_translation(seen.relative_m, seen.rays, seen.weights + 1e-3)[2])

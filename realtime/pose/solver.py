@@ -42,10 +42,21 @@ class Prior:
     """Variance of real errors over the computed one, measured on people whose coordinates are known."""
     disagreement: float = 0.0
     """Share of the squared distance from this mean to the solution that is added to the variance."""
+    information: Array | None = None
+    """Inverse covariance of the errors of q; None if they are independent. Shape: (n_q, n_q)."""
     trust: Array | float = 1.0
     """Share of the weights that counts against landmarks, of all coordinates or of each; shape then (n_q,).
     Uncertainties keep the whole: a coordinate is not less certain for being found by landmarks rather than by
     expectation."""
+
+
+    @property
+    def against_landmarks(self) -> Array:
+        """Inverse variances or inverse covariance that counts. Shape: (n_q,) or (n_q, n_q)."""
+        if self.information is None:
+            return np.asarray(self.trust * self.weight)
+        root = np.sqrt(np.broadcast_to(self.trust, self.weight.shape))
+        return np.asarray(root[:, None] * self.information * root)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +145,7 @@ class PoseSolver:
 
     def _descend(self, seen: LandmarkObservation, prior: Prior, start: Array) -> IkResult:
         return self._ik.solve(
-            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.trust * prior.weight
+            seen.points_m, seen.information, start, q_prior=prior.q, prior_weight=prior.against_landmarks
         )
 
     def _is_far(self, q: Array, prior: Prior) -> bool:

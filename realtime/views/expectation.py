@@ -51,7 +51,8 @@ def shared_prior(priors: Sequence[Prior], is_angle: NDArray[np.bool_]) -> Prior:
     apart = np.where(is_angle, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
     q = first.q + (weights * apart).sum(0) / np.where(total > 0.0, total, 1.0)
     spread = np.mean([prior.spread for prior in priors], axis=0)
-    return replace(first, q=q, weight=total / (1.0 + SHARED_OPINION * (len(priors) - 1)), spread=spread)
+    weight = total / (1.0 + SHARED_OPINION * (len(priors) - 1))
+    return replace(first, q=q, weight=weight, spread=spread, information=None)
 
 
 class CrossedExpectation:
@@ -79,7 +80,7 @@ class CrossedExpectation:
         if is_known:
             trust[self._limbs] *= LIMB_SHARE
         if self._lumbar is None or len(self._hips) < 2:
-            return replace(prior, trust=trust)
+            return replace(prior, trust=trust, information=None)
         k, q, weight = self._lumbar, prior.q.copy(), prior.weight.copy()
         both_flexed_rad = max(float(q[self._hips].min()), 0.0)
         bend = LUMBAR_REST_RAD + LUMBAR_PER_HIP * both_flexed_rad
@@ -87,4 +88,4 @@ class CrossedExpectation:
         q[k] = (of_views * q[k] + of_bend * bend) / (of_views + of_bend)
         weight[k] += of_bend
         trust[k] = (of_views + of_bend) / weight[k]
-        return replace(prior, q=q, weight=weight, trust=trust)
+        return replace(prior, q=q, weight=weight, trust=trust, information=None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 
 from calib.errors import SkeletonError
 from calib.ik import InverseKinematics
@@ -237,6 +238,33 @@ def test_a_prior_decides_where_targets_do_not(skeleton: Skeleton) -> None:
     np.testing.assert_allclose(result.q, prior, atol=1e-3)
     result = solver.solve(targets, weights, prior, prior_weight=strong)
     np.testing.assert_allclose(result.q, skeleton.q_default, atol=1e-3)
+
+
+def test_a_prior_with_correlations_is_minimised(skeleton: Skeleton) -> None:
+    """Against SciPy, with the prior's Cholesky factor as residuals."""
+    rng = np.random.default_rng(11)
+    targets = marker_positions(skeleton, pose(skeleton, 2)) + rng.normal(0.0, 0.02, (skeleton.n_markers, 3))
+    prior = pose(skeleton, 22)
+    root = rng.normal(0.0, 0.5, (skeleton.n_q, skeleton.n_q)) + 2.0 * np.eye(skeleton.n_q)
+    free = np.flatnonzero(~(skeleton.is_locked | skeleton.is_dependent))
+    held = np.setdiff1d(np.arange(skeleton.n_q), free)
+    root[:, held] = 0.0
+    solver = InverseKinematics.from_markers(skeleton, bounded=np.zeros(skeleton.n_q, dtype=bool))
+    found = solver.solve(
+        targets, np.full(len(targets), 30.0), skeleton.q_default, q_prior=prior, prior_weight=root.T @ root
+    )
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        q = found.q.copy()
+        q[free] = x
+        apart_m = marker_positions(skeleton, q) - targets
+        return np.concatenate([np.sqrt(30.0) * apart_m.ravel(), root[:, free] @ (x - prior[free])])
+
+    best = least_squares(residuals, found.q[free], xtol=1e-12, ftol=1e-12, gtol=1e-12)
+    assert found.cost == pytest.approx(2.0 * best.cost, rel=1e-6)
+    np.testing.assert_allclose(found.q[free], best.x, atol=2e-4)
+    with pytest.raises(SkeletonError, match="prior is not finite"):
+        solver.solve(targets, np.ones(len(targets)), None, prior_weight=np.full((skeleton.n_q,) * 2, np.nan))
 
 
 def test_the_same_call_gives_the_same_bits_whatever_came_before(skeleton: Skeleton) -> None:

@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, measure on held-out adults, export."""
     from calib.skeleton import load_skeleton
     from train.blazepose.data import LiftData, concatenated
+    from train.lift.errors import MIN_IMAGES, write_error_correlation
     from train.lift.export import export_lift
     from train.lift.fit import LiftOptions, fit_lift, score
 
@@ -70,5 +71,7 @@ def run(args: argparse.Namespace) -> int:
         for name, value in (score(models[-1], other, skeleton) if len(other) else {}).items():
             print(f"  {name:<20}{value:6.1f} deg")
     export_lift(models, skeleton, args.out, args.out.stem)
+    if not write_error_correlation(args.out, other, skeleton):
+        print(f"{len(other)} images of held-out people; {MIN_IMAGES} would tell how its errors go together")
     print(f"{args.out}: exported; the same in ONNX Runtime as in torch")
     return 0

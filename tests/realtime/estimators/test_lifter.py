@@ -233,3 +233,49 @@ def test_where_network_and_landmarks_disagree_both_are_doubted(skeleton: Skeleto
         sigma[disagreement] = found.sigma
     assert sigma[1.0][knee] == pytest.approx(np.hypot(sigma[0.0][knee], 0.5), abs=0.02)
     assert sigma[1.0][hip] == pytest.approx(sigma[0.0][hip], abs=0.01)
+
+
+def with_correlation(folder: Path, R: np.ndarray) -> Path:
+    """The shipped lifter with other correlations of its errors."""
+    path = folder / "lifter.onnx"
+    path.write_bytes(shipped_lifter_path().read_bytes())
+    spec = load_spec(shipped_lifter_path())
+    replace(spec, error_correlation=tuple(map(tuple, R.tolist()))).save(path.with_suffix(".json"))
+    return path
+
+
+def test_errors_are_correlated_in_ground_as_in_the_persons_frame(skeleton: Skeleton, tmp_path: Path) -> None:
+    """By sampling: what the network may be wrong by, turned to ground exactly, varies as it says."""
+    names = load_spec(shipped_lifter_path()).coordinate_names
+    R, rng = np.eye(len(names)), np.random.default_rng(2)
+    tilt, list_, hip = (names.index(n) for n in ("pelvis_tilt", "pelvis_list", "hip_flexion_r"))
+    R[tilt, hip] = R[hip, tilt] = -0.8
+    network = LiftNetwork(skeleton, CAMERA, with_correlation(tmp_path, R))
+    facing = replace(network.look(somebody(3)), sigma=np.full(len(names), 0.01), heading_rad=1.9)
+    information = network.to_ground(facing).information
+    assert information is not None
+    draws = facing.q + rng.multivariate_normal(np.zeros(len(names)), 1e-4 * R, 4000)
+    grounds = np.array([network.to_ground(replace(facing, q=q)).q for q in draws])
+    kept = [skeleton.coordinate_index(name) for name in names]
+    claimed = np.linalg.inv(information[np.ix_(kept, kept)])
+    found = np.cov(grounds[:, kept].T)
+    np.testing.assert_allclose(claimed, found, atol=1.2e-5)
+    # Who faces across ground tips forward about its X, which is list.
+    assert abs(claimed[list_, hip]) > 2.0 * abs(claimed[tilt, hip])
+
+
+def test_independent_errors_are_the_deviations_alone(skeleton: Skeleton, tmp_path: Path) -> None:
+    names = load_spec(shipped_lifter_path()).coordinate_names
+    network = LiftNetwork(skeleton, CAMERA, with_correlation(tmp_path, np.eye(len(names))))
+    facing = replace(network.look(somebody(4)), heading_rad=0.0)
+    pose = network.to_ground(facing)
+    assert pose.information is not None
+    given = np.isfinite(pose.sigma)
+    np.testing.assert_allclose(np.diag(pose.information)[given], pose.sigma[given] ** -2.0, rtol=1e-9)
+    assert not pose.information[~given].any()
+
+
+def test_a_spec_with_half_a_correlation_is_refused(tmp_path: Path) -> None:
+    path = with_correlation(tmp_path, np.eye(5))
+    with pytest.raises(EngineError, match="error_correlation is not 37 x 37"):
+        load_spec(path)

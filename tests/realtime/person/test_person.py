@@ -72,12 +72,46 @@ def test_knees_are_right_once_the_person_is_known_and_not_before(man_in_socks: P
     assert learned[40:].mean() < 3.0 < unlearned[40:].mean()
 
 
+def stepping_nearer_then_squat(person: PosingPerson, nearer_m: float) -> list[tuple[int, np.ndarray]]:
+    """Two seconds of standing, a step forward in half a second, and a squat there."""
+    frames = list(standing_then_squat(person, rate_hz=RATE_HZ))
+    n_standing, n_step = int(2.0 * RATE_HZ), int(0.5 * RATE_HZ)
+    stepping = [
+        replace(person, distance_m=person.distance_m - nearer_m * (k + 1) / n_step).coordinates(**STANDING)
+        for k in range(n_step)
+    ]
+    there = replace(person, distance_m=person.distance_m - nearer_m)
+    squat = [q for _, q in standing_then_squat(there, rate_hz=RATE_HZ)][n_standing:]
+    poses = [q for _, q in frames[:n_standing]] + stepping + squat
+    return [(k * STEP_NS, q) for k, q in enumerate(poses)]
+
+
+def test_the_floor_tells_how_far_a_step_went(
+    man_in_socks: PosingPerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knees = [man_in_socks.skeleton.coordinate_index(f"knee_angle_{side}") for side in "rl"]
+
+    def errors_deg() -> np.ndarray:
+        solver = solver_of(man_in_socks)
+        frames = stepping_nearer_then_squat(man_in_socks, nearer_m=0.3)
+        found = [
+            solver.solve(t_ns, man_in_socks.see(q, k)).found.q[knees] - q[knees]
+            for k, (t_ns, q) in enumerate(frames)
+        ]
+        assert solver.state is PersonState.KNOWN
+        return np.abs(np.degrees(found))[50:]
+
+    told = errors_deg().mean()
+    monkeypatch.setattr(PlantedFeet, "_along_floor", lambda self, before, now: np.ones(len(now)))
+    assert told < 4.0 and told < 0.8 * errors_deg().mean()
+
+
 def test_planted_feet_tell_a_squat_from_a_step_back(
     man_in_socks: PosingPerson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = replace(man_in_socks, offsets_m={})
     with_feet = np.abs(knee_errors_deg(person, solver_of(person)))[40:].mean()
-    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays: np.zeros(len(self.rows)))
+    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays, **_: np.zeros(len(self.rows)))
     without = np.abs(knee_errors_deg(person, solver_of(person)))[40:].mean()
     assert with_feet < 4.0
     assert without > 1.5 * with_feet

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
 
+from calib.camera import CameraCalibration
 from calib.kinematics import body_transforms
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
@@ -73,7 +75,7 @@ def test_no_better_pose_and_depth_can_be_found(
     turn_deg: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays: np.zeros(len(self.rows)))
+    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays, **_: np.zeros(len(self.rows)))
     person = PosingPerson(skeleton, model, noise_px=2.0, depth_error_m=0.05, depth_gain=0.7)
     q_true = person.coordinates(turn_deg, **pose)
     result = person.see(q_true)
@@ -104,7 +106,7 @@ def test_no_better_pose_and_depth_can_be_found(
 def test_one_turn_a_frame_follows_where_many_turns_lead(
     skeleton: Skeleton, model: LandmarkModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays: np.zeros(len(self.rows)))
+    monkeypatch.setattr(PlantedFeet, "begin", lambda self, t_ns, rays, **_: np.zeros(len(self.rows)))
     person = PosingPerson(skeleton, model, noise_px=1.0, depth_error_m=0.05, depth_gain=0.7)
     used, prior = model.landmark, habit_prior(model)
     following, lasting = (RaySolver(skeleton, model, person.camera) for _ in range(2))
@@ -123,3 +125,25 @@ def test_one_turn_a_frame_follows_where_many_turns_lead(
         apart_deg.append(np.degrees(abs(q[knee] - q_last[knee])))
     assert max(apart_m[2:]) < 0.015
     assert max(apart_deg[2:]) < 1.0
+
+
+@pytest.mark.parametrize("pitch_deg", [-10.0, 0.0, 15.0])
+def test_feet_on_a_level_floor_are_as_far_as_the_floor_is(model: LandmarkModel, pitch_deg: float) -> None:
+    T_ground_cam = CameraCalibration.assumed(640, 480).T_ground_cam.copy()
+    T_ground_cam[:3, :3] = T_ground_cam[:3, :3] @ Rotation.from_euler("x", pitch_deg, degrees=True).as_matrix()
+    before, now = PlantedFeet(model, T_ground_cam), PlantedFeet(model, T_ground_cam)
+    n = len(model.landmark)
+
+    def rays_and_depths(distance_m: float) -> tuple[np.ndarray, np.ndarray]:
+        points = np.tile([-distance_m, -1.2, 0.1], (n, 1))
+        p_cam_m = (points - T_ground_cam[:3, 3]) @ T_ground_cam[:3, :3]
+        return p_cam_m / p_cam_m[:, 2:], p_cam_m[:, 2]
+
+    (far, far_m), (near, near_m) = rays_and_depths(3.0), rays_and_depths(2.4)
+    for feet in (before, now):
+        feet.begin(0, far)
+        feet.end(0, far, far_m)
+    before.begin(100_000_000, near)
+    now.begin(100_000_000, near, follows_floor=True)
+    np.testing.assert_allclose(before.depth_m, far_m[before.rows])
+    np.testing.assert_allclose(now.depth_m, near_m[now.rows], rtol=1e-9)
