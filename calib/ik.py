@@ -44,8 +44,8 @@ class IkResult:
 class InverseKinematics:
     """Finds the coordinates that bring stations on bodies nearest to their targets.
 
-    Minimises sum r' W r over stations plus (q - q_prior)' P (q - q_prior) over coordinates. Locked coordinates
-    stay where they start, dependent ones follow their couplers, clamped ones stay in their range.
+    Minimises sum r' W r over stations plus (q - q_prior)' P (q - q_prior) over coordinates. Locked ones stay
+    where they start, dependent ones follow their couplers, clamped ones stay in their range.
 
     Args:
         skeleton: The skeleton.

@@ -130,7 +130,8 @@ def test_one_turn_a_frame_follows_where_many_turns_lead(
 @pytest.mark.parametrize("pitch_deg", [-10.0, 0.0, 15.0])
 def test_feet_on_a_level_floor_are_as_far_as_the_floor_is(model: LandmarkModel, pitch_deg: float) -> None:
     T_ground_cam = CameraCalibration.assumed(640, 480).T_ground_cam.copy()
-    T_ground_cam[:3, :3] = T_ground_cam[:3, :3] @ Rotation.from_euler("x", pitch_deg, degrees=True).as_matrix()
+    pitch = Rotation.from_euler("x", pitch_deg, degrees=True).as_matrix()
+    T_ground_cam[:3, :3] = T_ground_cam[:3, :3] @ pitch
     before, now = PlantedFeet(model, T_ground_cam), PlantedFeet(model, T_ground_cam)
     n = len(model.landmark)
 
