@@ -49,7 +49,6 @@ class Prior:
     Uncertainties keep the whole: a coordinate is not less certain for being found by landmarks rather than by
     expectation."""
 
-
     @property
     def against_landmarks(self) -> Array:
         """Inverse variances or inverse covariance that counts. Shape: (n_q,) or (n_q, n_q)."""
