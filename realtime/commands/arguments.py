@@ -129,14 +129,19 @@ def add_subscriber_options(parser: argparse.ArgumentParser) -> None:
     add_key_options(parser)
 
 
-def add_of_person_option(parser: argparse.ArgumentParser) -> None:
-    """Declare whose stream is wanted, where there are several."""
+def add_of_person_option(parser: argparse.ArgumentParser, what: str = "stream") -> None:
+    """Declare whose stream or recording is wanted, where there are several.
+
+    Args:
+        parser: Parser of the command.
+        what: What each person has.
+    """
     parser.add_argument(
         "--of-person",
         type=positive_int,
         default=1,
         metavar="N",
-        help="whose stream, where the tracker runs with --people; default: %(default)s",
+        help=f"whose {what}, where the tracker runs or ran with --people; default: %(default)s",
     )
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from realtime.commands.arguments import add_cycle_options, check_can_write, cycle_options
+from realtime.commands.arguments import (
+    add_cycle_options,
+    add_of_person_option,
+    check_can_write,
+    cycle_options,
+)
 
 HELP = "write a recording as C3D, BVH, CSV, Excel, Parquet or .mot"
 KINDS = ("c3d", "bvh", "csv", "xlsx", "parquet", "mot")
@@ -23,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=TABLES[0],
         help="table of a CSV or Parquet file; default: %(default)s",
     )
+    add_of_person_option(parser, "recording")
     add_cycle_options(parser)
     parser.add_argument("--replace", action="store_true", help="replace an existing file")
 
@@ -32,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from realtime.export.export import ExportOptions, export
     from realtime.export.motion import load_recording
 
-    motion = load_recording(args.recording)
+    motion = load_recording(args.recording, person=args.of_person)
     check_can_write(args.out)
     options = ExportOptions(table=args.table, cycles=cycle_options(args))
     export(motion, args.kind, args.out, replace=args.replace, options=options)

@@ -295,9 +295,9 @@ def open_recorder(
     Raises:
         RecordingError: the folder cannot be written, or holds a recording that must stay.
     """
+    from realtime.recording.folder import folder_of_person
     from realtime.recording.parts_recorder import (
         PartsRecorder,
-        folder_of_person,
         folder_of_view,
         further_people_of,
         own_estimates_of,

@@ -28,6 +28,7 @@ from realtime.events.repetitions import DEFAULT_RANGE_DEG, Direction
 from realtime.export.cycles import Repeated
 from realtime.export.extras import need
 from realtime.geometry import rotation_matrices
+from realtime.recording.folder import find_person
 from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.sample import Status
@@ -55,6 +56,9 @@ class RecordedMotion:
     """Numbers of the source's frames. Shape: (n,)."""
     status: tuple[Status, ...]
     """Whether each sample can be used."""
+    person_id: NDArray[np.int64]
+    """Number of the tracked person, another one for somebody else; 0 where people are not told apart.
+    Shape: (n,)."""
     q: Array
     """Coordinates in rad and m, in the order of `meta.model.coordinate_names`. Shape: (n, n_q)."""
     confidence: Array
@@ -204,14 +208,15 @@ def repeated_in(motion: RecordedMotion, options: CycleOptions) -> Repeated:
     return Repeated(curves, movement_of(curves, options))
 
 
-def load_recording(folder: str | Path) -> RecordedMotion:
+def load_recording(folder: str | Path, *, person: int = 1) -> RecordedMotion:
     """Read the samples of a recording; of one whose process was killed, what it has.
 
     Args:
         folder: Folder given as `--out`.
+        person: Number of the person, where several were tracked (`--people`), from 1.
 
     Raises:
-        RecordingError: the folder holds no recording, or one without samples.
+        RecordingError: the folder holds no recording, no such person, or no samples.
     """
     folder = Path(folder)
     if not (folder / LOG_NAME).is_file():
@@ -220,6 +225,7 @@ def load_recording(folder: str | Path) -> RecordedMotion:
             name="folder",
             value=folder,
         )
+    folder = find_person(folder, person)
     log = StreamLog(folder / LOG_NAME)
     samples = list(log.samples())
     if not samples:
@@ -237,6 +243,7 @@ def load_recording(folder: str | Path) -> RecordedMotion:
         time_s=(t_ns - t_ns[0]) * 1e-9,
         frame_id=np.array([angles.frame_id for angles, _ in samples], dtype=np.int64),
         status=tuple(angles.status for angles, _ in samples),
+        person_id=np.array([angles.person_id for angles, _ in samples], dtype=np.int64),
         q=np.array([angles.q for angles, _ in samples]),
         confidence=np.array([angles.confidence for angles, _ in samples]),
         pelvic_angles=np.array([angles.pelvic_angles for angles, _ in samples]),

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.person_colours import rgb_of_person
+
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 
@@ -21,8 +23,6 @@ MIDLINE: Colour = (236, 230, 224)
 GOOD: Colour = (150, 214, 74)
 CAUTION: Colour = (52, 190, 250)
 ALARM: Colour = (104, 104, 246)
-PERSON_COLOURS: tuple[Colour, ...] = ((92, 200, 255), (255, 176, 72), (160, 120, 255), (140, 230, 130))
-"""Amber, blue, pink and green: of the first person, the second, and so on, where several are drawn."""
 
 PANEL_OPACITY = 0.8
 SHIFT = 4
@@ -43,7 +43,8 @@ def side_colour(side: str) -> Colour:
 
 def person_colour(number: int) -> Colour:
     """The colour of a person among several, by their number from 1."""
-    return PERSON_COLOURS[(number - 1) % len(PERSON_COLOURS)]
+    red, green, blue = rgb_of_person(number)
+    return blue, green, red
 
 
 def blend(colour: Colour, towards: Colour, share: float) -> Colour:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from realtime.recording.folder import PERSON_PREFIX, VIEWS_NAME
+from realtime.recording.folder import VIEWS_NAME, folder_of_person
 from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.log import LOG_NAME, StreamLog
 from realtime.recording.pictures import RecordedPictures
@@ -67,11 +67,6 @@ def further_people_of(sample: PoseSample) -> Sequence[PoseSample | None]:
 def folder_of_view(folder: Path, name: str) -> Path:
     """Folder of the recording of one view, by the name of its camera."""
     return folder / VIEWS_NAME / re.sub(r"[^\w-]", "_", name)
-
-
-def folder_of_person(folder: Path, person: int) -> Path:
-    """Folder of the recording of a further person, by their number, from 2."""
-    return folder / f"{PERSON_PREFIX}{person}"
 
 
 def write_people_reports(

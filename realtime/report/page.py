@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -13,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.errors import RecordingError
-from realtime.events.movement import Curves, Movement
 from realtime.recording.private_file import write_private
 from realtime.recording.video.reader import OverlayReader, plays_in_browsers
 from realtime.report.data import Recording
 from realtime.report.markup import Content, Markup, element
 from realtime.report.measures import losses, motion_ranges, symmetries
+from realtime.report.people import ReportedPerson, change_notice, people_section, person_heading
 from realtime.report.repeated import repetition_section
 from realtime.report.run import origin_section, source_name, timing_section
 from realtime.report.sections import curves_section, ranges_section, symmetry_section
@@ -37,27 +38,21 @@ FILM_POLICY = f"{POLICY}; media-src 'self' file:"
 """The same, but for the video beside the page."""
 
 
-def write_html_report(
-    recording: Recording,
-    path: Path,
-    *,
-    pictures: bool = True,
-    repeated: tuple[Curves, Movement] | None = None,
-) -> None:
+def write_html_report(people: Sequence[ReportedPerson], path: Path, *, pictures: bool = True) -> None:
     """Write the report.
 
     Args:
-        recording: Recording to report.
+        people: Who is reported, from one recording.
         path: Path of the page; only an earlier report there is replaced.
         pictures: Whether to include frames of the overlay video, and the video itself where the page lies
             beside it and browsers play it.
-        repeated: What was repeated, and in which curves; None leaves that out.
 
     Raises:
         RecordingError: the page cannot be written, or another file is there.
     """
-    is_beside = path.resolve().parent == recording.folder.resolve()
-    page = report_page(recording, pictures=pictures, film=pictures and is_beside, repeated=repeated)
+    video = people[0].recording.video
+    is_beside = video is not None and path.resolve().parent == video.resolve().parent
+    page = report_page(people, pictures=pictures, film=pictures and is_beside)
     try:
         if path.exists() and TITLE.encode() not in path.read_bytes()[:4096]:
             raise RecordingError(
@@ -68,36 +63,28 @@ def write_html_report(
         raise RecordingError(f"{path}: cannot write the report ({error.strerror})") from error
 
 
-def report_page(
-    recording: Recording,
-    *,
-    pictures: bool = True,
-    film: bool = False,
-    repeated: tuple[Curves, Movement] | None = None,
-) -> str:
-    """The page as text."""
+def report_page(people: Sequence[ReportedPerson], *, pictures: bool = True, film: bool = False) -> str:
+    """The page as text: of one person, or with a part for each of several."""
+    recording, recordings = people[0].recording, [one.recording for one in people]
     video = recording.video
     film = film and video is not None and plays_in_browsers(video)
-    ranges = motion_ranges(recording)
-    lost = losses(recording)
-    title = f"{TITLE} {recording.folder.resolve().name}"
+    title = f"{TITLE} {_name_of(people[0])}"
     body: list[Content] = [
         element("header", element("h1", title), _subtitle(recording), element("p", NOTICE, class_="notice")),
-        _facts(recording),
+        _facts(recordings),
+        *(people_section(people) if len(people) > 1 else change_notice(people[0])),
     ]
     if pictures and video is not None:
-        tracked_s = recording.time_s[~recording.is_lost]
-        body += _pictures_section(pictures_of(video, tracked_s), video.name if film else "")
-    if ranges:
-        body += curves_section(recording, ranges)
-        body += ranges_section(ranges)
-        body += symmetry_section(symmetries(ranges))
-        body += [] if repeated is None else repetition_section(*repeated)
+        found = pictures_of(video, _times_with_most(recordings))
+        body += _pictures_section(found, video.name if film else "")
+    if len(people) == 1:
+        body += _movement(people[0])
     else:
-        body.append(element("p", "Nobody was tracked, so there are no joint angles.", class_="notice"))
+        body += [_part_of(one) for one in people]
+        body.append(element("h1", "The recording"))
     body += views_section(recording.run)
-    body += timing_section(recording, lost)
-    body += origin_section(recording)
+    body += timing_section(recording, [losses(one) for one in recordings])
+    body += origin_section(recording, recordings[1:])
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -107,6 +94,36 @@ def report_page(
         element("style", Markup(_style())),
     )
     return f"<!DOCTYPE html>\n{element('html', head, element('body', element('main', body)), lang='en')}\n"
+
+
+def _name_of(one: ReportedPerson) -> str:
+    """Name of the recording, and the person where the page is of a further one."""
+    folder = one.recording.folder.resolve()
+    return folder.name if one.number == 1 else f"{folder.parent.name}, person {one.number}"
+
+
+def _part_of(one: ReportedPerson) -> Markup:
+    """The part of the page about one of several people."""
+    parts = [person_heading(one), *change_notice(one), *_movement(one)]
+    return element("section", parts, id=one.anchor, class_="person")
+
+
+def _movement(one: ReportedPerson) -> list[Content]:
+    """Curves, ranges, symmetry and repetitions of one person."""
+    ranges = motion_ranges(one.recording)
+    if not ranges:
+        return [element("p", "Nobody was tracked, so there are no joint angles.", class_="notice")]
+    parts = curves_section(one.recording, ranges)
+    parts += ranges_section(ranges)
+    parts += symmetry_section(symmetries(ranges))
+    return parts + ([] if one.repeated is None else repetition_section(*one.repeated))
+
+
+def _times_with_most(recordings: Sequence[Recording]) -> NDArray[np.float64]:
+    """Times at which most of the people were tracked; empty if nobody ever was. Shape: (n,)."""
+    n = min(len(one.time_s) for one in recordings)  # after a kill, one may lack the last sample
+    tracked = np.sum([~one.is_lost[:n] for one in recordings], axis=0)
+    return recordings[0].time_s[:n][(tracked == tracked.max()) & (tracked > 0)]
 
 
 def _style() -> str:
@@ -121,14 +138,15 @@ def _subtitle(recording: Recording) -> Markup:
     return element("p", ", ".join(about), class_="quiet")
 
 
-def _facts(recording: Recording) -> Markup:
+def _facts(recordings: Sequence[Recording]) -> Markup:
+    recording = recordings[0]
     time_s, n = recording.time_s, len(recording.time_s)
-    facts = {
-        "Duration": f"{time_s[-1] - time_s[0]:.1f} s",
-        "Samples": f"{n}",
-        "Tracked": f"{100.0 * (~recording.is_lost).mean():.1f} %",
-    }
-    if recording.is_unsure.any():
+    facts = {"Duration": f"{time_s[-1] - time_s[0]:.1f} s", "Samples": f"{n}"}
+    if len(recordings) > 1:
+        facts["People"] = f"{len(recordings)}"
+    else:
+        facts["Tracked"] = f"{100.0 * (~recording.is_lost).mean():.1f} %"
+    if len(recordings) == 1 and recording.is_unsure.any():
         facts["Unsure"] = f"{100.0 * recording.is_unsure.mean():.1f} %"
     if n > 1:
         facts["Mean rate"] = f"{(n - 1) / (time_s[-1] - time_s[0]):.1f} Hz"

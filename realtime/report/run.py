@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,13 @@ SHOWN_FIELDS = {
 """Fields of report.json that are shown unchanged, with their titles."""
 
 
-def timing_section(recording: Recording, lost: Losses) -> list[Content]:
-    """Latency and losses, as numbers and over time."""
+def timing_section(recording: Recording, lost: Sequence[Losses]) -> list[Content]:
+    """Latency and losses, as numbers and over time.
+
+    Args:
+        recording: Recording of the first person.
+        lost: Losses of each person.
+    """
     run = recording.run
     figures = [_intervals(recording), *_latency_figures(run.get("history"))]
     parts: list[Content] = [
@@ -54,8 +60,13 @@ def timing_section(recording: Recording, lost: Losses) -> list[Content]:
     return parts
 
 
-def origin_section(recording: Recording) -> list[Content]:
-    """How the recording was made."""
+def origin_section(recording: Recording, further: Sequence[Recording] = ()) -> list[Content]:
+    """How the recording was made.
+
+    Args:
+        recording: Recording of the first person.
+        further: Recordings of further people, who were tracked at the same time.
+    """
     run, camera = recording.run, recording.camera
     shown = {**run, "source": source_name(run)}
     rows = [(title, str(shown[key])) for key, title in SHOWN_FIELDS.items() if shown.get(key)]
@@ -66,9 +77,11 @@ def origin_section(recording: Recording) -> list[Content]:
         rows.append(("Camera", describe_camera(camera)))
         if isinstance(camera.get("ground"), dict):
             rows.append(("Ground", describe_ground(camera["ground"])))
-    person = run.get("person")
-    if isinstance(person, dict) and person:  # empty where nothing is learned
-        rows += _person_rows(person)
+    for number, one in enumerate((recording, *further), 1):
+        person = one.run.get("person")
+        if isinstance(person, dict) and person:  # empty where nothing is learned
+            name = f"Person {number}" if further else "Person"
+            rows += _person_rows(person, name)
     rows.append(("Folder", recording.folder.resolve().name))
     parts: list[Content] = [element("h2", "How it was recorded")]
     if "frames" not in run:
@@ -79,18 +92,18 @@ def origin_section(recording: Recording) -> list[Content]:
     return parts
 
 
-def _person_rows(person: dict[str, Any]) -> list[tuple[str, str]]:
+def _person_rows(person: dict[str, Any], name: str) -> list[tuple[str, str]]:
     """When the person became known, and where landmarks lie on them."""
     offsets, after_s = person.get("landmark_offsets_cm"), person.get("known_after_s")
     if not isinstance(offsets, dict) or not isinstance(after_s, int | float):
-        return [("Person", "not known: nobody was seen standing still and upright")]
+        return [(name, "not known: nobody was seen standing still and upright")]
     words = [
         f"{str(name).replace('_', ' ')} {_as_offset(offset)}"
         for name, offset in offsets.items()
         if isinstance(offset, dict)
     ]
     return [
-        ("Person", f"known from second {after_s:.1f} on"),
+        (name, f"known from second {after_s:.1f} on"),
         ("Landmarks on this person (cm; forward, up, right in the body's axes; behind)", "; ".join(words)),
     ]
 
@@ -134,15 +147,20 @@ def describe_camera(camera: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _loss_rows(run: dict[str, Any], lost: Losses) -> list[tuple[str, str]]:
-    rows = [
-        ("Samples", f"{lost.samples}"),
-        ("without a person", f"{lost.lost} ({_percent(lost.lost, lost)})"),
-        ("unsure: the skeleton does not fit the image", f"{lost.unsure} ({_percent(lost.unsure, lost)})"),
-        ("Longest time between two samples", f"{1e3 * lost.longest_gap_s:.0f} ms"),
-    ]
-    if lost.dropped is not None:
-        rows.insert(2, ("Frames dropped between them", f"{lost.dropped}"))
+def _loss_rows(run: dict[str, Any], lost: Sequence[Losses]) -> list[tuple[str, str]]:
+    first = lost[0]
+    rows = [("Samples", f"{first.samples}")]
+    for number, one in enumerate(lost, 1):
+        who, whose = ("a person", "") if len(lost) == 1 else (f"person {number}", f" of person {number}")
+        rows.append((f"without {who}", f"{one.lost} ({_percent(one.lost, one)})"))
+        unsure = f"{one.unsure} ({_percent(one.unsure, one)})"
+        rows.append((f"unsure: the skeleton{whose} does not fit the image", unsure))
+    others = run.get("frames_with_others")
+    if isinstance(others, int) and others:
+        rows.append(("with somebody else in view, who was not tracked", f"{others} of {run.get('frames')}"))
+    if first.dropped is not None:
+        rows.append(("Frames dropped between them", f"{first.dropped}"))
+    rows.append(("Longest time between two samples", f"{1e3 * first.longest_gap_s:.0f} ms"))
     unwritten = run.get("unwritten_frames")
     if isinstance(unwritten, int):
         rows.append(("Estimated but not recorded (disk too slow)", f"{unwritten}"))

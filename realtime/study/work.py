@@ -19,6 +19,7 @@ from realtime.estimators.build import make_camera
 from realtime.options import CameraOptions, EstimatorOptions, RunOptions, ViewsOptions
 from realtime.report.data import read_recording
 from realtime.report.page import write_html_report
+from realtime.report.people import ReportedPerson
 from realtime.source_names import recorded_name, without_secrets
 from realtime.study.measures import Values, evaluation_values, movement_values, quality_values
 from realtime.study.outcome import Outcome, TrialStatus, write_outcome
@@ -121,7 +122,7 @@ def _trial(task: Task, folder: Path, track: Track) -> Outcome:
         if track(options) != 0:
             raise TrialInterrupted
     recording = read_recording(folder)
-    write_html_report(recording, folder / REPORT_PAGE_NAME)
+    write_html_report([ReportedPerson(recording)], folder / REPORT_PAGE_NAME)
     basis = "static" if task.person else "stature" if task.subject.height_m else "images"
     values: Values = {"person_model": basis, **quality_values(recording)}
     if recording.is_lost.all():

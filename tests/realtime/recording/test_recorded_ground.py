@@ -22,6 +22,7 @@ from realtime.recording.recorder import Recorder
 from realtime.report.data import read_recording
 from realtime.report.measures import motion_ranges
 from realtime.report.page import report_page
+from realtime.report.people import ReportedPerson
 from realtime.sample import Frame, PoseSample
 from realtime.stream.publisher import Publisher
 from tests.support.standing import CAMERA, FRAME_NS, IMAGE, estimate
@@ -137,6 +138,6 @@ def test_the_report_shows_the_clinical_angles_instead_of_tilt_and_list(folder: P
     assert set(PELVIC_ANGLES) <= set(ranges) and not {"pelvis_tilt", "pelvis_list"} & set(ranges)
     assert ranges["pelvic_tilt"].mean == pytest.approx(20.0, abs=1.0)
     assert ranges["pelvic_obliquity"].mean == pytest.approx(-2.0, abs=1.0)
-    page = report_page(recording, pictures=False)
+    page = report_page([ReportedPerson(recording)], pictures=False)
     assert "Pelvic obliquity (right side up +)" in page
     assert "X where the person faced when they first stood" in page and "pelvis_list" not in page
