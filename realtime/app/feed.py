@@ -58,6 +58,8 @@ class Feed:
 
     def __init__(self, address: Callable[[], str], settings: Callable[[], Settings]) -> None:
         self._address, self._settings = address, settings
+        self.person = 1
+        """Number of the person who is followed, where several are tracked."""
         self._lock = threading.Lock()
         self._samples: deque[AngleSample] = deque()
         self._ranges: dict[str, tuple[float, float]] = {}
@@ -121,8 +123,9 @@ class Feed:
             self._samples.clear()
             self.n_received = self.n_missed = 0
         self.restart_counts()
-        with subscribe(address) as stream:
-            while not self._is_closing.is_set() and self._address() == address:
+        person = self.person
+        with subscribe(address, person=person) as stream:
+            while not self._is_closing.is_set() and (self._address(), self.person) == (address, person):
                 sample = stream.receive(WAIT_S)
                 if sample is not None:
                     self.n_missed = stream.missed

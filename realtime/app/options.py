@@ -13,6 +13,8 @@ from realtime.recording.private_file import FOLDER_MODE, write_private
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5580
 SETTINGS_NAME = "settings.json"
+MOST_PEOPLE = 4
+"""People whom the tracker can follow at once."""
 
 Degrees = Annotated[float, msgspec.Meta(ge=-360.0, le=360.0)]
 
@@ -45,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Stature of the person."""
     person: Literal["", "largest", "left", "right"] = ""
     """Who is tracked where several people are in view; empty for the tracker's own choice."""
+    n_people: Annotated[int, msgspec.Meta(ge=1, le=MOST_PEOPLE)] = 1
+    """Number of people to track at once; with more than one, nobody's stature or measures are used."""
     camera_path: str = ""
     """File of `kinecast calibrate camera`; empty without one."""
     subject_path: str = ""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.app.options import AppError
+from realtime.recording.folder import folder_of_person, people_in
 from realtime.recording.log import LOG_NAME, StreamLog
 
 MOST_POINTS = 1200
@@ -47,6 +48,16 @@ class RecordedCurves:
         if name not in self.names:
             return float("nan")
         return float(self.values[np.abs(self.time_s - time_s).argmin(), self.names.index(name)])
+
+
+def read_people(folder: Path) -> dict[int, RecordedCurves]:
+    """Number of each person of a recording -> their curves.
+
+    Raises:
+        AppError: it has no samples.
+        RecordingError: it cannot be read.
+    """
+    return {number: read_curves(folder_of_person(folder, number)) for number in people_in(folder)}
 
 
 def read_curves(folder: Path) -> RecordedCurves:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from realtime.app.options import AppError
+from realtime.recording.folder import people_in
 from realtime.recording.log import LOG_NAME
 from realtime.recording.summary import REPORT_NAME
 
@@ -35,6 +36,8 @@ class Entry:
     n_samples: int
     duration_s: float
     source: str
+    n_people: int
+    """Number of people who were tracked at once."""
     is_finished: bool
     """Whether its run has ended in order."""
 
@@ -88,4 +91,13 @@ def _entry(folder: Path, modified_s: float) -> Entry:
             report, is_finished = msgspec.json.decode(path.read_bytes(), type=_Report), True
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             pass
-    return Entry(folder.name, folder, modified_s, report.frames, report.elapsed_s, report.source, is_finished)
+    return Entry(
+        folder.name,
+        folder,
+        modified_s,
+        report.frames,
+        report.elapsed_s,
+        report.source,
+        len(people_in(folder)),
+        is_finished,
+    )

@@ -70,12 +70,15 @@ class AppState:
         """
         if self.calibration is not None and self.calibration.command.exit_code is None:
             raise AppError("a calibration is using the camera; stop it first")
+        self.feed.person = 1
         self.tracker.start(source, self.tracker_words(source))
 
     def tracker_words(self, source: str) -> list[str]:
         """Words for `kinecast live` that the settings stand for."""
         settings, words = self.settings, []
-        if settings.subject_path:  # which has a stature, too
+        if settings.n_people > 1:  # a stature, or measures, would be those of one
+            words += ["--people", f"{settings.n_people}"]
+        elif settings.subject_path:  # which has a stature, too
             words += ["--subject", settings.subject_path]
         elif settings.height_m is not None:
             words += ["--height", f"{settings.height_m:g}"]

@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 
 from realtime.errors import RealtimeError
+from realtime.sample import Status
 
 MAX_ORDER_BYTES = 64_000
 
@@ -107,6 +108,8 @@ class TrackerState(msgspec.Struct, frozen=True, kw_only=True):
     """Capture to publication of a typical sample."""
     note: str = ""
     """A note for the user, such as that the camera is gone."""
+    people: tuple[Status, ...] = ()
+    """Status of each person who may be tracked at once, in the newest sample; empty before the first."""
     recording: str = ""
     """Folder of the recording that is being made; empty without one."""
     recorded_s: float = 0.0

@@ -46,6 +46,7 @@ class ControlledRun:
             fps=stats.fps,
             latency_ms=stats.latency_ms,
             note=stats.note,
+            people=self._pipeline.people,
             recording="" if take is None else str(take.folder),
             recorded_s=0.0 if take is None else time.monotonic() - take.begin_s,
             finishing=self._takes.n_finishing,

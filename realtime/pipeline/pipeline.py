@@ -15,7 +15,7 @@ from realtime.pipeline.slot import LatestSlot, SlotClosed, SlotPolicy
 from realtime.pipeline.stats import PipelineStats, RunPart, RunStats
 from realtime.pipeline.trace import Trace
 from realtime.pipeline.workers import WorkerThreads
-from realtime.sample import ChoosesPeople, Estimator, Frame, LiveStats, PoseSample
+from realtime.sample import ChoosesPeople, Estimator, Frame, LiveStats, PoseSample, Status
 from realtime.sources.source import FrameSource
 
 TICK_S = 0.01
@@ -203,6 +203,11 @@ class Pipeline:
         """Frames estimated so far."""
         return self._stats.n_estimated
 
+    @property
+    def people(self) -> tuple[Status, ...]:
+        """Status of each person in the newest sample; empty before the first."""
+        return self._stats.people
+
     def live_stats(self) -> LiveStats:
         """Statistics so far; from any thread."""
         return self._stats.live(self._frames.n_dropped, self._note())
@@ -340,7 +345,8 @@ class Pipeline:
         silence_s = self._silence_s()
         if not self._source.note and self._stats.others:
             how = "a click, or --person, chooses who is tracked; --people N tracks N"
-            return f"{self._stats.n_in_view} people in view; {how}"
+            n = self._stats.n_in_view
+            return f"{f'{n} people' if n > 1 else 'somebody else'} in view; {how}"
         if self._source.note or not self._source.is_live or silence_s < SILENCE_S:
             return self._source.note
         return f"no image from {self._source.description} for {silence_s:.0f} s"

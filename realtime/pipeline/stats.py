@@ -164,8 +164,8 @@ class RunStats:
         self._n_lost = self._n_unsure = self._n_shared = 0
         self.others = 0
         """Number of people in view besides the tracked ones, in the newest sample."""
-        self.n_in_view = 0
-        """Number of people in view, the tracked ones included, in the newest sample."""
+        self.people: tuple[Status, ...] = ()
+        """Status of each person who may be tracked at once, in the newest sample."""
         self._rate = RateMeter(RECENT_SAMPLES)
         self._latency = DurationTracker()
         self._recent_ns: deque[int] = deque(maxlen=RECENT_SAMPLES)
@@ -176,6 +176,11 @@ class RunStats:
         self._fps: float | None = None
         self._latency_ms: float | None = None
 
+    @property
+    def n_in_view(self) -> int:
+        """Number of people in view, the tracked ones included, in the newest sample."""
+        return self.others + sum(status is not Status.LOST for status in self.people)
+
     def record(self, sample: PoseSample, t_taken_ns: int, t_estimated_ns: int, t_published_ns: int) -> None:
         """Count one sample."""
         is_lost = sample.status is Status.LOST
@@ -183,7 +188,7 @@ class RunStats:
         self._n_lost += is_lost
         self._n_unsure += sample.status is Status.UNSURE
         self._n_shared += sample.others > 0
-        self.others, self.n_in_view = sample.others, sample.others + len(sample.people)
+        self.others, self.people = sample.others, tuple(one.status for one in sample.people)
         latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
         self._latency.record(latency_ns)
         self._history.record(t_published_ns, latency_ns, sample.frame_id, is_lost=is_lost)

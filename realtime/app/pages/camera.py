@@ -6,6 +6,7 @@ from nicegui import run, ui
 
 from realtime.app.layout import page_frame, say
 from realtime.app.options import AppError
+from realtime.app.pages.people import people_select
 from realtime.app.state import DEMO_SOURCE, AppState
 
 
@@ -80,7 +81,7 @@ def _show_cameras(state: AppState, cameras: list[tuple[int, str]]) -> None:
 
 
 def _show_person(state: AppState) -> None:
-    """The stature, without which lengths are guessed."""
+    """The stature, without which lengths are guessed, and how many people are tracked."""
 
     def change(event: object) -> None:
         try:
@@ -88,11 +89,22 @@ def _show_person(state: AppState) -> None:
         except AppError:
             say("a stature is from 50 to 250 cm", is_error=True)
 
+    def show_use() -> None:
+        is_one = state.settings.n_people == 1
+        height.set_enabled(is_one)
+        note.set_text(
+            "The stature makes lengths and distances right. Left empty, they are estimated."
+            if is_one
+            else "Of several people, sizes are estimated. Each has curves, files and a part of the report."
+        )
+
     with ui.element("div").classes("kc-card kc-row"):
         shown = None if state.settings.height_m is None else round(100.0 * state.settings.height_m, 1)
         height = ui.number("Stature of the person (cm)", value=shown, min=50, max=250, step=1)
         height.props("outlined dense clearable debounce=400").style("width: 14rem").on_value_change(change)
-        ui.label("Makes lengths and distances right. Left empty, they are estimated.").classes("kc-quiet")
+        people_select(state, show_use)
+        note = ui.label().classes("kc-quiet")
+        show_use()
 
 
 def _show_others(state: AppState) -> None:

@@ -12,9 +12,11 @@ from realtime.app.options import AppError
 from realtime.app.pages.live_curves import CurvesCard
 from realtime.app.pages.live_feedback import FeedbackCard
 from realtime.app.pages.live_neutral import NeutralCard
+from realtime.app.pages.live_people import LivePeople
 from realtime.app.state import AppState
 from realtime.app.tracker import Phase
 from realtime.errors import RealtimeError
+from realtime.sample import Status
 
 TICK_S = 0.1
 EVENT = "event"
@@ -56,6 +58,7 @@ def add_live_page(state: AppState) -> None:
                 parts: list[LivePart] = [
                     image,
                     buttons,
+                    LivePeople(state),
                     NeutralCard(state),
                     FeedbackCard(state),
                     CurvesCard(state),
@@ -116,6 +119,9 @@ class ImageCard:
         if state is None:
             return ""
         words = [STATUS_WORDS.get(sample.status.value, "")] if sample is not None else ["Waiting for images"]
+        if len(state.people) > 1:
+            is_lost = sample is not None and sample.status is Status.LOST
+            words[0] = f"Person {self._state.feed.person}: {'not in view' if is_lost else words[0]}"
         if sample is not None and sample.message.others:
             words.append(f"{sample.message.others} more in view")
         if state.fps is not None and state.latency_ms is not None:

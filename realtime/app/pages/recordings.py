@@ -66,6 +66,7 @@ async def _finish(entry: Entry) -> None:
 def describe(entry: Entry) -> str:
     """Facts about a recording in one line."""
     words = [time.strftime("%d %b %Y, %H:%M", time.localtime(entry.modified_s))]
+    words.append(f"{entry.n_people} people" if entry.n_people > 1 else "")
     if entry.is_finished:
         words.append(f"{entry.duration_s:.0f} s" if entry.duration_s else "")
         words += [f"{entry.n_samples} samples", entry.source]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,8 +13,9 @@ from realtime.app.command import run_kinecast
 from realtime.app.curve_looks import MOST_CURVES, chart_options, lines_at, looks_of
 from realtime.app.layout import page_frame, say
 from realtime.app.options import AppError
+from realtime.app.pages.people import PersonChoice
 from realtime.app.pages.replay_picture import recorded_picture
-from realtime.app.recorded import RecordedCurves, read_curves
+from realtime.app.recorded import RecordedCurves, read_people
 from realtime.app.recordings import find_recording
 from realtime.app.state import AppState
 from realtime.app.words import title_of
@@ -36,7 +38,7 @@ def add_replay_page(state: AppState) -> None:
     """Declare the page."""
 
     @ui.page("/recordings/{name}")
-    def replay_page(name: str) -> None:
+    def replay_page(name: str, person: int = 1) -> None:
         with page_frame(name, "/recordings"):
             try:
                 folder = find_recording(state.recordings, name)
@@ -49,38 +51,63 @@ def add_replay_page(state: AppState) -> None:
 
             async def show() -> None:
                 try:
-                    curves = await run.io_bound(read_curves, folder)
+                    people = await run.io_bound(read_people, folder)
                 except RealtimeError as error:
                     content.clear()
                     with content:
                         ui.label(str(error))
                     return
                 content.clear()
-                if curves is not None:
+                if people is not None:
                     with content:
-                        Player(state, folder, curves)
+                        Player(state, folder, people, person if person in people else 1)
 
             ui.timer(0.0, show, once=True)
 
 
 class Player:
-    """Image, slider and curves that follow each other."""
+    """Image, slider and curves that follow each other.
 
-    def __init__(self, state: AppState, folder: Path, curves: RecordedCurves) -> None:
-        self._folder, self._curves = folder, curves
+    Args:
+        state: State of the app.
+        folder: Folder of the recording.
+        people: Number of each person -> their curves.
+        person: Number of the person whose curves are shown at first.
+    """
+
+    def __init__(
+        self, state: AppState, folder: Path, people: Mapping[int, RecordedCurves], person: int
+    ) -> None:
+        self._folder, self._people, self._person = folder, people, person
         self._time_s = 0.0
         self._is_playing = False
-        self._names = [name for name in state.settings.curves[:MOST_CURVES] if name in curves.names]
+        self._names = [name for name in state.settings.curves[:MOST_CURVES] if name in self._curves.names]
         with ui.element("div").classes("kc-live"):
             with ui.element("div").classes("kc-stack"):
                 with ui.element("div").classes("kc-image"):
                     self._picture = recorded_picture(folder)
                 self._show_slider()
             with ui.element("div").classes("kc-stack"):
+                self._choice = PersonChoice(self._choose)
+                self._choice.show(list(people), person)
+                self._card = ui.element("div").classes("kc-card kc-stack")
                 self._show_curves()
                 self._show_buttons()
         self._timer = ui.timer(PLAY_S, self._play_on, active=False)
         self._go_to(0.0)
+
+    @property
+    def _curves(self) -> RecordedCurves:
+        """Curves of the person who is shown."""
+        return self._people[self._person]
+
+    def _choose(self, person: int) -> None:
+        """Show another person's curves at the same moment."""
+        self._person = person
+        self._choice.show(list(self._people), person)
+        self._card.clear()
+        self._show_curves()
+        self._go_to(self._time_s)
 
     def _show_slider(self) -> None:
         with ui.element("div").classes("kc-card kc-row").style("flex-wrap: nowrap"):
@@ -95,7 +122,7 @@ class Player:
 
     def _show_curves(self) -> None:
         curves = {name: self._curves.curve(name) for name in self._names}
-        with ui.element("div").classes("kc-card kc-stack"):
+        with self._card:
             options = chart_options(curves, 0.0, max(round(self._curves.duration_s, 2), STEP_S))
             options["series"].append(lines_at("events", self._curves.events))
             self._chart = ui.echart(options).classes("kc-chart").props("data-chart")
@@ -111,9 +138,8 @@ class Player:
                             self._cells[name] = ui.label()
 
     def _show_buttons(self) -> None:
-        address = f"/reports/{quote(self._folder.name)}"
         with ui.element("div").classes("kc-card kc-row"):
-            ui.button("Report", icon="description", on_click=lambda: ui.navigate.to(address)).props(
+            ui.button("Report", icon="description", on_click=self._open_report).props(
                 "outline no-caps data-report"
             )
             self._kind = ui.select(KINDS, value="c3d", label="Export as").props("dense outlined data-kind")
@@ -161,13 +187,18 @@ class Player:
         if time_s >= self._curves.duration_s:
             self._stop()
 
+    def _open_report(self) -> None:
+        part = f"?person={self._person}" if self._person > 1 else ""
+        ui.navigate.to(f"/reports/{quote(self._folder.name)}{part}")
+
     async def _download(self) -> None:
         """Export into a temporary folder, and hand the file to the browser: the recording stays as it is."""
-        kind = str(self._kind.value)
-        name = f"{self._folder.name}.{kind}"
+        kind, person = str(self._kind.value), self._person
+        part = f"_person_{person}" if len(self._people) > 1 else ""
+        name = f"{self._folder.name}{part}.{kind}"
         self._export.props("loading")
         try:
-            content = await run.io_bound(exported, self._folder, kind, name)
+            content = await run.io_bound(exported, self._folder, kind, name, person)
         except AppError as error:
             say(str(error), is_error=True)
         else:
@@ -176,13 +207,13 @@ class Player:
             self._export.props(remove="loading")
 
 
-def exported(folder: Path, kind: str, name: str) -> bytes:
-    """Content of a recording exported to another kind of file.
+def exported(folder: Path, kind: str, name: str, person: int) -> bytes:
+    """Content of the recording of one person, exported to another kind of file.
 
     Raises:
         AppError: it cannot be exported.
     """
     with tempfile.TemporaryDirectory(prefix="kinecast-") as place:
         out = Path(place) / name
-        run_kinecast("export", str(folder), "--to", kind, "--out", str(out))
+        run_kinecast("export", str(folder), "--of-person", f"{person}", "--to", kind, "--out", str(out))
         return out.read_bytes()

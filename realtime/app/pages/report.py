@@ -17,7 +17,7 @@ def add_report_page(state: AppState) -> None:
     """Declare the page."""
 
     @ui.page("/reports/{name}")
-    def report_page(name: str) -> None:
+    def report_page(name: str, person: int = 1) -> None:
         with page_frame(name, "/recordings"):
             try:
                 folder = find_recording(state.recordings, name)
@@ -39,17 +39,18 @@ def add_report_page(state: AppState) -> None:
                     return
                 waiting.delete()
                 with content:
-                    _show(name)
+                    _show(name, person)
 
             ui.timer(0.0, show, once=True)
 
 
-def _show(name: str) -> None:
-    address = f"/media/recordings/{quote(name)}/report.html"
+def _show(name: str, person: int) -> None:
+    """The page, at the part of a further person if one is named."""
+    part = f"#person-{person}" if person > 1 else ""
+    address = f"/media/recordings/{quote(name)}/report.html{part}"
     with ui.element("div").classes("kc-row"):
-        ui.button("Replay", on_click=lambda: ui.navigate.to(f"/recordings/{quote(name)}")).props(
-            "outline no-caps"
-        )
+        replay = f"/recordings/{quote(name)}{f'?person={person}' if person > 1 else ''}"
+        ui.button("Replay", on_click=lambda: ui.navigate.to(replay)).props("outline no-caps")
         ui.button("Open alone", icon="open_in_new", on_click=lambda: ui.navigate.to(address, new_tab=True))
     frame = ui.element("iframe").props(f'src="{address}" title="Report" data-report').classes("kc-report")
     frame.props('sandbox="allow-popups allow-same-origin"')

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from realtime.app.layout import page_frame, say
 from realtime.app.options import AppError, Settings
+from realtime.app.pages.people import people_select
 from realtime.app.state import AppState
 from realtime.app.words import title_of
 
@@ -58,6 +59,7 @@ class _Form:
                 "outlined dense"
             )
             who.style("min-width: 14rem").on_value_change(lambda e: self._change(person=e.value))
+            people_select(state)
             shown = None if settings.height_m is None else round(100.0 * settings.height_m, 1)
             height = ui.number("Stature (cm)", value=shown, min=50, max=250).props(
                 "outlined dense clearable debounce=400"
