@@ -45,6 +45,22 @@ CHOICES = ("largest", "left", "right")
 """Choices, besides a number: 1 is the leftmost person, 2 the next."""
 
 
+def in_order(rois: list[Roi], choice: str | None) -> list[Roi]:
+    """Regions of people, the one that is to be chosen first.
+
+    Args:
+        rois: Regions in one image.
+        choice: One of `CHOICES`, or the number of a person from the left; None is the largest.
+    """
+    choice = choice or CHOICES[0]
+    if choice == "largest":
+        return sorted(rois, key=lambda roi: -roi.size_px)
+    from_left = sorted(rois, key=lambda roi: roi.centre_x_px)
+    wanted = {"left": 0, "right": len(rois) - 1}.get(choice, 0 if not choice.isdigit() else int(choice) - 1)
+    wanted = min(wanted, len(rois) - 1)
+    return [*from_left[wanted : wanted + 1], *from_left[:wanted], *from_left[wanted + 1 :]]
+
+
 def is_choice(choice: str) -> bool:
     """Whether a text is one of `CHOICES`, or a number from 1."""
     return choice in CHOICES or (choice.isdigit() and 1 <= int(choice) <= MOST_PEOPLE)
@@ -206,7 +222,7 @@ class PeopleTracker:
         detections = self._network.detector.detect_all(image[rows, columns])[: 2 * MOST_PEOPLE]
         rois = [detection.roi.shifted(columns.start, rows.start) for detection in detections]
         if None in self._followed:
-            rois = self._in_order(rois)
+            rois = in_order(rois, self._choice)
         if len(self._people) > 1:  # the detector misses people beside others whom the landmark network sees
             rois += [person.roi for person in self._people if person not in found]
         for roi in rois:
@@ -261,12 +277,13 @@ class PeopleTracker:
         if not any(self._followed):
             self._first_s = self._time_s
         by_roi = {id(result.roi): person for person, (result, _) in found.items()}
-        in_order = [by_roi[id(roi)] for roi in self._in_order([result.roi for result, _ in found.values()])]
-        first, chosen = in_order[0], self._followed[0]
+        rois = in_order([result.roi for result, _ in found.values()], self._choice)
+        ordered = [by_roi[id(roi)] for roi in rois]
+        first, chosen = ordered[0], self._followed[0]
         is_open = self._choice is not None and self._is_beginning
         if is_open and chosen in found and chosen is not None and first.number > chosen.number:
             self._make_first(first)
-        waiting = [person for person in in_order if person not in self._followed]
+        waiting = [person for person in ordered if person not in self._followed]
         for place, person in enumerate(self._followed):
             if person is None and waiting:
                 self._followed[place] = waiting.pop(0)
@@ -288,18 +305,6 @@ class PeopleTracker:
         if ways_px:
             self._make_first(min(ways_px, key=lambda person: ways_px[person]))
             self._first_s = -np.inf  # the choice is no longer open
-
-    def _in_order(self, rois: list[Roi]) -> list[Roi]:
-        """Regions of people, the one that is to be chosen first."""
-        choice = self._choice or CHOICES[0]
-        if choice == "largest":
-            return sorted(rois, key=lambda roi: -roi.size_px)
-        from_left = sorted(rois, key=lambda roi: roi.centre_x_px)
-        wanted = {"left": 0, "right": len(rois) - 1}.get(
-            choice, 0 if not choice.isdigit() else int(choice) - 1
-        )
-        wanted = min(wanted, len(rois) - 1)
-        return [*from_left[wanted : wanted + 1], *from_left[:wanted], *from_left[wanted + 1 :]]
 
     def _learn_colours(self, found: dict[PersonTrack, Finding]) -> None:
         """Learn what people wear while they are apart."""

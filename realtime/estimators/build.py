@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from realtime.person.scaling import KnownSubject
     from realtime.pose.skeletal_layer import SkeletalLayer
     from realtime.views.own_estimator import OwnEstimator
+    from realtime.views.trackers import ViewsLandmarks
 
 logger = logging.getLogger(__name__)
 
@@ -128,25 +129,15 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
         CalibError: the skeleton or the subject cannot be read, or the skeleton cannot be tracked.
         EngineError: a network is missing or cannot be read.
     """
-    from engines.assets import fetch
-    from engines.blazepose.tracker import BlazePose
     from realtime.estimators.lift_network import LiftNetwork
     from realtime.estimators.lift_prior import LiftPrior
     from realtime.views.estimator import ViewsEstimator
 
     name = options.estimator or default_estimator(options.skeleton_path)
     _check(name, options)
-    is_chosen = options.person is not None or options.n_people > 1
-    if name == "direct" or options.apply_offsets or options.search_region or is_chosen:
-        raise RealtimeError(
-            "with --cameras, the estimator direct, --apply-offsets, --region, --person and --people are not "
-            "possible; accepted: lifted and landmarks",
-            name="estimator", value=name, accepted=("lifted", "landmarks"),
-        )  # fmt: skip
+    _check_views(name, options)
     skeleton = load_skeleton(options.skeleton_path)
     subject = _subject(name, options, skeleton)
-    landmark_path = options.model_path or fetch("pose_landmark_full", offline=options.offline)
-    detector_path = fetch("pose_detection", offline=options.offline)
     lifter_path = shipped_lifter_path()
     priors = (
         None
@@ -157,7 +148,7 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
     return ViewsEstimator(
         skeleton,
         rig,
-        [BlazePose(landmark_path, detector_path) for _ in rig.cameras],
+        _make_views_landmarks(options, rig),
         _make_layer(name, options, skeleton, rig.cameras[0]),
         priors=priors,
         patches=patches,
@@ -171,6 +162,39 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
             for k, camera in enumerate(rig.cameras if keeps_each else ())
         ],
     )
+
+
+def _check_views(name: str, options: EstimatorOptions) -> None:
+    if name == "direct" or options.apply_offsets or options.search_region:
+        raise RealtimeError(
+            "with --cameras, the estimator direct, --apply-offsets and --region are not possible; accepted: "
+            "lifted and landmarks",
+            name="estimator", value=name, accepted=("lifted", "landmarks"),
+        )  # fmt: skip
+    if options.n_people > 1:
+        raise RealtimeError(
+            "with --cameras, one person is tracked at a time; leave out --people, choose them in the first "
+            "view with --person left, right or N, and track the videos once for each of them",
+            name="n_people", value=options.n_people, accepted=(1,),
+        )  # fmt: skip
+
+
+def _make_views_landmarks(options: EstimatorOptions, rig: Rig) -> ViewsLandmarks:
+    """Landmarks of whoever each view finds, or of the person who is chosen in the first."""
+    from engines.assets import fetch
+    from engines.blazepose.people import MOST_PEOPLE, PeopleTracker
+    from engines.blazepose.tracker import BlazePose
+    from realtime.views.trackers import ChosenPerson, SeparateTrackers
+
+    paths = (
+        options.model_path or fetch("pose_landmark_full", offline=options.offline),
+        fetch("pose_detection", offline=options.offline),
+    )
+    if options.person is None:
+        return SeparateTrackers([BlazePose(*paths) for _ in rig.cameras])
+    first = PeopleTracker(*paths, choice=options.person)
+    others = [PeopleTracker(*paths, n_followed=MOST_PEOPLE) for _ in rig.cameras[1:]]
+    return ChosenPerson(rig.cameras, [first, *others])
 
 
 def make_landmark_tracker(*, offline: bool) -> BlazePose:
@@ -248,11 +272,6 @@ def _check(name: str, options: EstimatorOptions) -> None:
             f"{MOST_PEOPLE}",
             name="person", value=options.person, accepted=CHOICES,
         )  # fmt: skip
-    if options.person is not None and name == "direct":
-        raise RealtimeError(
-            "the estimator direct takes the first person whom it finds; leave out --person, or add --region",
-            name="person",
-        )
     _check_people(name, options)
     if options.apply_offsets and options.subject_path is None:
         raise RealtimeError(
@@ -415,4 +434,5 @@ def _make_direct(
         options.height_m,
         subject,
         search_region=_search_region(options),
+        choice=options.person,
     )

@@ -16,6 +16,7 @@ from engines.blazepose.detector import WHOLE_PICTURE, PoseDetector, SearchRegion
 from engines.features.crop_rays import MARGIN, square_about
 from engines.preprocess import Roi, letterbox_roi
 from realtime.estimators.direct_network import DirectAnswer, DirectNetwork
+from realtime.estimators.place_choice import PlaceChoice
 from realtime.estimators.tracked_person import TrackedPerson, empty_frame, spare_layer, status_of
 from realtime.person.averaged_scaling import AveragedScaling
 from realtime.person.scaling import KnownSubject
@@ -50,6 +51,7 @@ class DirectEstimator:
         height_m: Stature of the person, if known.
         subject: Measures of the person, if known.
         search_region: Part of the image that the detector searches.
+        choice: Who is tracked where several people are in view; see `realtime.estimators.place_choice`.
     """
 
     name = "direct"
@@ -65,10 +67,11 @@ class DirectEstimator:
         subject: KnownSubject | None = None,
         *,
         search_region: SearchRegion = WHOLE_PICTURE,
+        choice: str | None = None,
     ) -> None:
         self.skeleton, self.camera = skeleton, camera
-        self._network, self._detector, self._layer = network, detector, layer
-        self._search_region = search_region
+        self._network, self._layer = network, layer
+        self._choice = PlaceChoice(detector, choice, search_region)
         self._person = TrackedPerson()
         self._subject = subject or KnownSubject()
         self._scaling = AveragedScaling(skeleton, height_m, known=self._subject.scale_factors)
@@ -101,6 +104,7 @@ class DirectEstimator:
         """Forget the person and the region they were in."""
         self._forget_person()
         self._layer.forget_ground()
+        self._choice.reset()
 
     def _forget_person(self) -> None:
         self._roi: Roi | None = None
@@ -110,6 +114,10 @@ class DirectEstimator:
 
     def relearn(self) -> None:
         """The network needs no neutral pose; see `realtime.sample.Estimator`."""
+
+    def choose_at(self, x: float, y: float) -> None:
+        """Track whoever is at a point of the next image; see `realtime.sample.ChoosesPeople`."""
+        self._choice.choose_at(x, y)
 
     def about_person(self) -> dict[str, object]:
         """Nothing; see `realtime.sample.Estimator`."""
@@ -122,7 +130,11 @@ class DirectEstimator:
     def step(self, frame: Frame) -> PoseSample:
         """Estimate one frame; see `realtime.sample.Estimator`."""
         start_ns = time.perf_counter_ns()
-        answer = None if self._roi is None else self._network.look(frame.image, self._roi)
+        answer = self._first_seen(frame.image, self._choice.others(frame.image, frame.t_capture_ns))
+        if answer is not None:
+            self._forget_person()
+        elif self._roi is not None:
+            answer = self._network.look(frame.image, self._roi)
         if answer is None or answer.presence < MIN_PRESENCE:
             self._roi = None
             answer = self._find(frame.image)
@@ -132,6 +144,7 @@ class DirectEstimator:
         start_ns = time.perf_counter_ns()
         estimate = self._solve(answer)
         self._person.see(frame)
+        self._choice.found(answer.roi, frame.t_capture_ns)
         stage_ns["pose"] = time.perf_counter_ns() - start_ns
         return self._layer.step(frame, estimate, stage_ns)
 
@@ -139,20 +152,28 @@ class DirectEstimator:
         self._roi = None
         if self._person.is_gone(frame):
             self._forget_person()
+            self._choice.reset()
         return self._layer.lost(frame, stage_ns)
 
     def _find(self, image: NDArray[np.uint8]) -> DirectAnswer | None:
-        """Detect a person, and look twice: the detector's region differs from the crops of the training."""
-        rows, columns = self._search_region.slices(image)
-        detection = self._detector.detect(image[rows, columns])
-        if detection is None:
-            return None
-        first = self._network.look(image, detection.roi.shifted(columns.start, rows.start))
-        if first is None or first.presence < MIN_PRESENCE:
-            return first
+        """Detect a person."""
+        return self._first_seen(image, self._choice.find(image))
+
+    def _first_seen(self, image: NDArray[np.uint8], rois: list[Roi]) -> DirectAnswer | None:
+        """The first person whom the network sees, too, looked at twice.
+
+        The detector's regions differ from the crops of the training.
+        """
         height_px, width_px = image.shape[:2]
-        again = square_about(first.joints_px, width_px, height_px, MARGIN)
-        return first if again is None else self._network.look(image, again)
+        for roi in rois:
+            answer = self._network.look(image, roi)
+            if answer is None or answer.presence < MIN_PRESENCE:
+                continue
+            again = square_about(answer.joints_px, width_px, height_px, MARGIN)
+            answer = answer if again is None else self._network.look(image, again)
+            if answer is not None and answer.presence >= MIN_PRESENCE:
+                return answer
+        return None
 
     def _solve(self, answer: DirectAnswer) -> Estimate:
         self._scaling.update(answer.scale_factors, answer.presence * answer.is_in_crop.mean())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calib.rig import Rig
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
-from engines.preprocess import Roi, letterbox_roi
+from engines.preprocess import letterbox_roi
 from realtime.person.personal_solver import PosePrior
 from realtime.pose.certainty import Certainty
 from realtime.pose.estimate import Estimate
@@ -25,27 +25,13 @@ from realtime.sample import Frame, PoseSample, Status
 from realtime.views.own_estimator import OwnEstimator
 from realtime.views.personal_solver import ViewsPersonalSolver
 from realtime.views.tiles import Tiles
+from realtime.views.trackers import ViewsLandmarks
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 LOST_RESET_NS = 2_000_000_000
 """After 2 s without anybody in any view, the next person is taken for another one."""
-
-
-class LandmarkTracker(Protocol):
-    """Follows one person through the images of one view."""
-
-    description: str
-
-    def reset(self) -> None:
-        """Forget the person."""
-
-    def step(self, image: NDArray[np.uint8], t_capture_ns: int | None = None) -> BlazePoseResult | None:
-        """The person's landmarks; None while nobody is found."""
-
-    def run_roi(self, image: Image, roi: Roi) -> BlazePoseResult | None:
-        """Landmarks in a region, whether or not somebody is there."""
 
 
 class Patches(Protocol):
@@ -67,7 +53,7 @@ class ViewsEstimator:
     Args:
         skeleton: Any skeleton that a person can be tracked with.
         rig: The cameras, calibrated at the size of the images.
-        trackers: Landmark networks, one for each camera, since each remembers where the person was.
+        landmarks: Source of the person's landmarks in each view.
         layer: Last stage: smoothing, limits and forward kinematics.
         priors: Source of the expected pose of each view; None takes the prior of human posture.
         patches: Network that looks at patches around the landmarks; for kinecast's own skeleton.
@@ -81,7 +67,7 @@ class ViewsEstimator:
         self,
         skeleton: Skeleton,
         rig: Rig,
-        trackers: Sequence[LandmarkTracker],
+        landmarks: ViewsLandmarks,
         layer: SkeletalLayer,
         *,
         priors: Sequence[PosePrior] | None = None,
@@ -94,11 +80,11 @@ class ViewsEstimator:
         self.name = "landmarks" if priors is None else priors[0].name
         self.skeleton = skeleton
         self.rig, self.camera = rig, rig.cameras[0]
-        self._trackers, self._layer = list(trackers), layer
+        self._landmarks, self._layer = landmarks, layer
         intrinsics = [camera.intrinsics for camera in rig.cameras]
         self._tiles = Tiles(tuple((k.width_px, k.height_px) for k in intrinsics))
         self._patches = patches
-        self._sides = [LegSides() for _ in self._trackers]
+        self._sides = [LegSides() for _ in rig.cameras]
         self._model = build_landmark_model(skeleton, with_points=patches is not None)
         self._solver = ViewsPersonalSolver(
             skeleton,
@@ -118,7 +104,7 @@ class ViewsEstimator:
     def description(self) -> str:
         """Runtime, device and precision of the networks of landmarks and patches, and the number of views."""
         patches = "" if self._patches is None else f"; {self._patches.description}"
-        return f"{self._trackers[0].description}, {len(self._trackers)} views{patches}"
+        return f"{self._landmarks.trackers[0].description}, {len(self.rig.cameras)} views{patches}"
 
     @property
     def lag_s(self) -> float:
@@ -127,10 +113,10 @@ class ViewsEstimator:
 
     def warm_up(self) -> None:
         """Take an empty frame through every stage; see `realtime.sample.Estimator`."""
-        image = self._tiles.join([None] * len(self._trackers))
+        image = self._tiles.join([None] * len(self.rig.cameras))
         images: list[Image | None] = []
         results: list[BlazePoseResult | None] = []
-        for tracker, (width, height) in zip(self._trackers, self._tiles.sizes_px, strict=True):
+        for tracker, (width, height) in zip(self._landmarks.trackers, self._tiles.sizes_px, strict=True):
             one = np.ascontiguousarray(image[:height, :width])
             tracker.step(one)
             images.append(one)
@@ -145,13 +131,13 @@ class ViewsEstimator:
 
     def reset(self) -> None:
         """Forget the person."""
-        for tracker in self._trackers:
-            tracker.reset()
+        self._landmarks.reset()
+        self._person_id = 0
         for own in self._own:
             own.reset()
         self._forget_person()
         self._layer.forget_ground()
-        self._n_moments = [0] * len(self._trackers)
+        self._n_moments = [0] * len(self.rig.cameras)
         self._n_shared = self._n_agreed = 0
 
     def relearn(self) -> None:
@@ -171,13 +157,19 @@ class ViewsEstimator:
         """Estimate one moment; see `realtime.sample.Estimator`."""
         start_ns = time.perf_counter_ns()
         images = self._tiles.split(frame.image)
-        results = self._track(frame, images)
+        results = self._landmarks.step(images, frame.t_capture_ns)
+        self._meet(self._landmarks.person_id)
         stage_ns = {"landmarks": time.perf_counter_ns() - start_ns}
         start_ns = time.perf_counter_ns()
         looked = self._look(frame.t_capture_ns, images, results)
         if self._patches is not None:
             stage_ns["patches"] = time.perf_counter_ns() - start_ns
-        sample = replace(self._estimate(frame, looked, stage_ns), view_t_ns=frame.view_t_ns)
+        sample = replace(
+            self._estimate(frame, looked, stage_ns),
+            view_t_ns=frame.view_t_ns,
+            person_id=self._person_id,
+            others=self._landmarks.n_others,
+        )
         if not self._own:
             return sample
         own = [
@@ -201,15 +193,11 @@ class ViewsEstimator:
         # The sample's ground states where the first camera is, so only its image can judge.
         return sample if first is None or 0 not in used else self._certainty.judge(sample, first)
 
-    def _track(self, frame: Frame, images: Sequence[Image | None]) -> list[BlazePoseResult | None]:
-        results: list[BlazePoseResult | None] = []
-        for tracker, image in zip(self._trackers, images, strict=True):
-            if image is None:
-                tracker.reset()
-                results.append(None)
-            else:
-                results.append(tracker.step(image, frame.t_capture_ns))
-        return results
+    def _meet(self, person_id: int) -> None:
+        """Start afresh with another person."""
+        if self._person_id and person_id != self._person_id:
+            self._forget_person()
+        self._person_id = person_id
 
     def _look(
         self, t_ns: int, images: Sequence[Image | None], results: Sequence[BlazePoseResult | None]

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calib.rig_file import load_rig
-from calib.tables.storage import read_trc
 from engines.blazepose.appearance import TORSO, colour_distance, torso_colours
 from engines.blazepose.people import PeopleTracker
 from engines.blazepose.person_track import PersonTrack, assigned
 from engines.blazepose.tracker import BlazePose, BlazePoseResult
 from engines.errors import EngineError
 from tests.support.published import published
+from tests.support.two_people import markers_px
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float64]
@@ -50,26 +49,6 @@ def torsos(tracker: PeopleTracker, images: list[Image], rate_hz: float = 60.0) -
 @pytest.fixture(scope="module")
 def two_people(shared_data: Path) -> Path:
     return shared_data / "real" / "two_people"
-
-
-def markers_px(folder: Path, view: str) -> Array:
-    """Middle of the man's shoulder and hip markers in the image of a camera. Shape: (100, 2).
-
-    Of the woman there are none: those of person1.trc are 0.4 m high, where nobody is.
-    """
-    rig, table = load_rig(folder / "Calib.qca.txt"), read_trc(folder / "person2.trc")
-    camera = rig.cameras[rig.names.index(view)]
-    torso = [table.names.index(name) for name in ("RShoulder", "LShoulder", "RHip", "LHip")]
-    # The markers' ground is turned by a right angle against that of the calibration.
-    points_m = table.positions_m[:, torso] @ np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
-    T = np.linalg.inv(camera.T_ground_cam)
-    k = camera.intrinsics
-    K = np.array([[k.fx, 0.0, k.cx], [0.0, k.fy, k.cy], [0.0, 0.0, 1.0]])
-    distortion = np.array([*k.distortion, *[0.0] * 5])[:5]
-    points = (points_m @ T[:3, :3].T + T[:3, 3]).reshape(-1, 1, 3)
-    return (
-        cv2.projectPoints(points, np.zeros(3), np.zeros(3), K, distortion)[0].reshape(-1, 4, 2).mean(axis=1)
-    )
 
 
 @pytest.mark.parametrize(("view", "man", "woman"), [("cam01", "left", "right"), ("cam02", "right", "left")])

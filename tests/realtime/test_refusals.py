@@ -93,7 +93,6 @@ SKELETONS = [
 ]
 OPTIONS = [
     (["--person", "middle"], r"'middle'; accepted: largest, left, right, or a number from 1 to 4"),
-    (["--person", "left", "--estimator", "direct"], "leave out --person"),
     (["--people", "5"], "cannot track 5 people; accepted: 1 to 4"),
     (["--people", "0"], "'0' is not a whole number from 1"),
     (["--people", "2", "--estimator", "direct"], "leave out --people"),

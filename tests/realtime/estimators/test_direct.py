@@ -31,7 +31,7 @@ from realtime.options import EstimatorOptions
 from realtime.person.averaged_scaling import AveragedScaling
 from realtime.person.scaling import N_FRAMES_FROZEN, N_FRAMES_WARM_UP, KnownSubject
 from realtime.pose.skeletal_layer import SkeletalLayer
-from realtime.sample import Frame, Status
+from realtime.sample import Frame, PoseSample, Status
 
 PERIOD_NS = 33_333_333
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -180,6 +180,84 @@ def test_after_a_while_it_is_somebody_else(skeleton: Skeleton) -> None:
     scene.is_present, scene.scale_factors = True, 1.2 * scene.scale_factors
     again = tracked.step(Frame(4, 5 * PERIOD_NS + LOST_RESET_NS, IMAGE))
     np.testing.assert_allclose(again.scale_factors, 1.2 * first.scale_factors, rtol=1e-6)
+
+
+class Pair:
+    """Two people before one camera, 1.6 m apart; the detector is surer of the first and may miss others."""
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        camera = CameraCalibration.assumed(640, 480, 90.0)
+        self.camera, self.skeleton = camera, skeleton
+        self.scenes = [somebody(skeleton, camera, seed) for seed in (6, 7)]
+        for scene, side_m in zip(self.scenes, (0.8, -0.8), strict=True):
+            self.move(scene, side_m)
+        self.is_detected = [True, True]
+
+    def move(self, scene: Scene, side_m: float) -> None:
+        """To the right of the camera's axis."""
+        place_m = self.camera.T_ground_cam @ np.array([side_m, -0.1, 3.0, 1.0])
+        for axis, value in zip("xyz", place_m, strict=False):
+            scene.q[self.skeleton.coordinate_index(f"pelvis_t{axis}")] = value
+
+    def look(self, image: np.ndarray, roi: Roi) -> DirectAnswer:
+        return max((one.look(image, roi) for one in self.scenes), key=lambda answer: answer.is_in_crop.mean())
+
+    def detect_all(self, image: np.ndarray) -> list[Detection]:
+        found = zip(self.scenes, self.is_detected, strict=True)
+        return [detection for one, known in found if known and (detection := one.detect(image)) is not None]
+
+    def detect(self, image: np.ndarray) -> Detection | None:
+        return next(iter(self.detect_all(image)), None)
+
+    def of(self, sample: PoseSample) -> int:
+        """Whose pose a sample is."""
+        knee = self.skeleton.coordinate_index("knee_angle_r")
+        return int(np.argmin([abs(scene.q[knee] - sample.q[knee]) for scene in self.scenes]))
+
+
+@pytest.mark.parametrize(("choice", "expected"), [(None, 0), ("left", 1), ("right", 0), ("1", 1), ("2", 0)])
+def test_who_is_chosen_by_place_is_tracked(skeleton: Skeleton, choice: str | None, expected: int) -> None:
+    pair = Pair(skeleton)
+    tracked = estimator_of(pair, choice=choice)  # type: ignore[arg-type]
+    assert [pair.of(tracked.step(frame(k))) for k in range(40)] == [expected] * 40
+
+
+def test_who_is_found_within_a_second_is_chosen_and_later_ones_are_not(skeleton: Skeleton) -> None:
+    for first_seen, expected in ((15, 1), (45, 0)):
+        pair = Pair(skeleton)
+        tracked = estimator_of(pair, choice="left")  # type: ignore[arg-type]
+        for k in range(60):
+            pair.is_detected[1] = k >= first_seen
+            sample = tracked.step(frame(k))
+            assert pair.of(sample) == (expected if k > first_seen + 4 else 0) or k >= first_seen
+        assert pair.of(sample) == expected
+        # Not being detected any more changes nothing.
+        pair.is_detected = [not expected, bool(expected)]
+        assert pair.of(tracked.step(frame(61))) == expected
+
+
+def test_who_was_lost_for_a_moment_is_found_where_they_were(skeleton: Skeleton) -> None:
+    pair = Pair(skeleton)
+    tracked = estimator_of(pair, choice="left")  # type: ignore[arg-type]
+    for k in range(40):
+        tracked.step(frame(k))
+    pair.move(pair.scenes[0], -2.0)  # the other one is now farther left
+    pair.scenes[1].is_present = pair.is_detected[1] = False
+    pair.is_detected[0] = False
+    assert tracked.step(frame(40)).status is Status.LOST
+    pair.scenes[1].is_present, pair.is_detected = True, [True, True]
+    assert pair.of(tracked.step(frame(41))) == 1
+
+
+def test_a_click_chooses_whoever_is_there(skeleton: Skeleton) -> None:
+    pair = Pair(skeleton)
+    tracked = estimator_of(pair)  # type: ignore[arg-type]
+    assert pair.of(tracked.step(frame(0))) == 0
+    tracked.choose_at(0.5, 0.01)  # nobody is there
+    assert pair.of(tracked.step(frame(1))) == 0
+    middle_px = pair.camera.project(pair.scenes[1].points()[0]).mean(axis=0)
+    tracked.choose_at(*(middle_px / (640, 480)))
+    assert [pair.of(tracked.step(frame(k))) for k in range(2, 50)] == [1] * 48
 
 
 def test_warming_up_leaves_no_trace(skeleton: Skeleton) -> None:

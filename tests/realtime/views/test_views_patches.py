@@ -20,6 +20,7 @@ from realtime.sample import Frame
 from realtime.views.estimator import ViewsEstimator
 from realtime.views.personal_solver import ViewsPersonalSolver
 from realtime.views.tiles import Tiles
+from realtime.views.trackers import SeparateTrackers
 from tests.support.rigs import person, ring, seen
 
 ASTRAY_M = 0.05
@@ -103,7 +104,11 @@ def test_each_view_is_looked_at_in_its_own_image() -> None:
             return with_points(skeleton, q, rig.cameras[view], result)
 
     estimator = ViewsEstimator(
-        skeleton, rig, [Told(result) for result in results], SkeletalLayer(skeleton), patches=Patches()
+        skeleton,
+        rig,
+        SeparateTrackers([Told(result) for result in results]),
+        SkeletalLayer(skeleton),
+        patches=Patches(),
     )
     images = [np.full((640, 480, 3), 10 + view, np.uint8) for view in range(2)]
     frame = Frame(0, 0, Tiles(((480, 640), (480, 640))).join(images))
