@@ -45,14 +45,28 @@ def shared_prior(priors: Sequence[Prior], is_angle: NDArray[np.bool_]) -> Prior:
     first = priors[0]
     if len(priors) == 1:
         return first
-    weights = np.array([prior.weight for prior in priors])
-    total = weights.sum(0)
     apart = np.array([prior.q - first.q for prior in priors])
     apart = np.where(is_angle, (apart + np.pi) % (2.0 * np.pi) - np.pi, apart)
-    q = first.q + (weights * apart).sum(0) / np.where(total > 0.0, total, 1.0)
+    together = 1.0 + SHARED_OPINION * (len(priors) - 1)
+    weights = np.array([prior.weight for prior in priors])
+    total = weights.sum(0)
     spread = np.mean([prior.spread for prior in priors], axis=0)
-    weight = total / (1.0 + SHARED_OPINION * (len(priors) - 1))
-    return replace(first, q=q, weight=weight, spread=spread, information=None)
+    given = [prior.information for prior in priors if prior.information is not None]
+    if len(given) < len(priors):
+        q = first.q + (weights * apart).sum(0) / np.where(total > 0.0, total, 1.0)
+        return replace(first, q=q, weight=total / together, spread=spread, information=None)
+    information = np.sum(given, axis=0)
+    pulls = np.einsum("nij,nj->i", np.array(given), apart)
+    q = first.q + _solved(information, pulls)
+    return replace(first, q=q, weight=total / together, spread=spread, information=information / together)
+
+
+def _solved(information: Array, pulls: Array) -> Array:
+    """How far coordinates move when they are pulled; 0 where nothing is known. Shapes: (n, n), (n,)."""
+    known = np.flatnonzero(np.diag(information) > 0.0)
+    moves = np.zeros(len(pulls))
+    moves[known] = np.linalg.solve(information[np.ix_(known, known)], pulls[known])
+    return moves
 
 
 class CrossedExpectation:
@@ -80,12 +94,16 @@ class CrossedExpectation:
         if is_known:
             trust[self._limbs] *= LIMB_SHARE
         if self._lumbar is None or len(self._hips) < 2:
-            return replace(prior, trust=trust, information=None)
-        k, q, weight = self._lumbar, prior.q.copy(), prior.weight.copy()
-        both_flexed_rad = max(float(q[self._hips].min()), 0.0)
+            return replace(prior, trust=trust)
+        k, of_bend = self._lumbar, SIGMA_LUMBAR_RAD**-2.0
+        both_flexed_rad = max(float(prior.q[self._hips].min()), 0.0)
         bend = LUMBAR_REST_RAD + LUMBAR_PER_HIP * both_flexed_rad
-        of_views, of_bend = trust[k] * weight[k], SIGMA_LUMBAR_RAD**-2.0
-        q[k] = (of_views * q[k] + of_bend * bend) / (of_views + of_bend)
+        tempered = replace(prior, trust=trust).against_landmarks
+        information = np.diag(tempered) if tempered.ndim == 1 else tempered
+        information[k, k] += of_bend
+        pulls = np.zeros(len(prior.q))
+        pulls[k] = of_bend * (bend - prior.q[k])
+        q, weight = prior.q + _solved(information, pulls), prior.weight.copy()
         weight[k] += of_bend
-        trust[k] = (of_views + of_bend) / weight[k]
-        return replace(prior, q=q, weight=weight, trust=trust, information=None)
+        root = np.sqrt(trust)
+        return replace(prior, q=q, weight=weight, trust=trust, information=information / np.outer(root, root))

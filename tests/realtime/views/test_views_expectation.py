@@ -12,7 +12,7 @@ from realtime.pose.landmark_model import LandmarkModel, build_landmark_model
 from realtime.pose.observation import reachable_rays
 from realtime.pose.ray_solver import Sighting
 from realtime.pose.solver import Prior, habit_prior
-from realtime.views.expectation import CrossedExpectation
+from realtime.views.expectation import CrossedExpectation, shared_prior
 from realtime.views.flexed_landmarks import FlexedLandmarks
 from realtime.views.solver import ViewsSolver
 from tests.support.rigs import person, ring, seen
@@ -49,10 +49,52 @@ def test_the_lumbar_joint_bends_with_the_hip_that_is_flexed_less(
     of_bend = 1.0 / 5.0**2
     expected = (5.0 * of_views + (-4.0 - 0.25 * flexed_deg) * of_bend) / (of_views + of_bend)
     assert np.degrees(found.q[k]) == pytest.approx(expected)
-    weights = np.asarray(found.trust) * found.weight * np.radians(1.0) ** 2
+    weights = np.diag(found.against_landmarks) * np.radians(1.0) ** 2
     assert weights[k] == pytest.approx(of_views + of_bend)
     others = [i for i in range(len(q)) if i != k]
     np.testing.assert_array_equal(found.q[others], q[others])
+
+
+def correlated_prior(skeleton: Skeleton, seed: int) -> Prior:
+    """A pose with errors that go together; nothing is known of the pelvis's position."""
+    rng = np.random.default_rng(seed)
+    q, n = person(skeleton), skeleton.n_q
+    root = rng.normal(0.0, 3.0, (n, n)) + 20.0 * np.eye(n)
+    root[:, [skeleton.coordinate_index(f"pelvis_t{axis}") for axis in "xyz"]] = 0.0
+    information = root.T @ root
+    return Prior(
+        q + rng.normal(0.0, 0.1, n), np.diag(information).copy(), np.ones(n), information=information
+    )
+
+
+def test_views_whose_errors_go_together_are_weighed_by_their_covariances(skeleton: Skeleton) -> None:
+    """Against least squares over all opinions at once."""
+    priors = [correlated_prior(skeleton, seed) for seed in range(3)]
+    found = shared_prior(priors, skeleton.is_rotational)
+    known = np.flatnonzero(np.diag(priors[0].information) > 0.0)  # type: ignore[arg-type]
+    roots = [np.linalg.cholesky(p.information[np.ix_(known, known)]).T for p in priors]  # type: ignore[index]
+    right = np.concatenate([root @ p.q[known] for root, p in zip(roots, priors, strict=True)])
+    expected, *_ = np.linalg.lstsq(np.concatenate(roots), right, rcond=None)
+    np.testing.assert_allclose(found.q[known], expected, atol=1e-9)
+    total = sum(p.information for p in priors)  # type: ignore[misc]
+    np.testing.assert_allclose(found.information, total / 2.0)  # opinions that correlate by a half
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_the_bend_moves_what_goes_with_the_lumbar_joint(skeleton: Skeleton, is_known: bool) -> None:
+    prior = correlated_prior(skeleton, 7)
+    crossed = CrossedExpectation(skeleton)
+    found = crossed.temper(prior, is_known=is_known)
+    k, known = skeleton.coordinate_index("lumbar_extension"), np.flatnonzero(prior.weight > 0.0)
+    tempered = replace(prior, trust=found.trust).against_landmarks[np.ix_(known, known)]
+    row = np.zeros(len(known))
+    row[known.tolist().index(k)] = 1.0 / np.radians(5.0)
+    flexed = max(0.0, min(prior.q[skeleton.coordinate_index(f"hip_flexion_{side}")] for side in "rl"))
+    root = np.concatenate([np.linalg.cholesky(tempered).T, row[None]])
+    right = np.append(root[:-1] @ prior.q[known], row.max() * (np.radians(-4.0) - 0.25 * flexed))
+    expected, *_ = np.linalg.lstsq(root, right, rcond=None)
+    np.testing.assert_allclose(found.q[known], expected, atol=1e-9)
+    np.testing.assert_allclose(found.against_landmarks[np.ix_(known, known)], root.T @ root, rtol=1e-9)
 
 
 def test_knees_of_somebody_who_is_known_follow_rays(skeleton: Skeleton) -> None:
