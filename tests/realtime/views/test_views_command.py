@@ -87,6 +87,7 @@ def test_videos_in_the_wrong_order_are_noticed(
         (["A", "B", "--cameras", "RIG", "--camera-file", "RIG"], "--camera-file names one camera"),
         (["A", "B", "--cameras", "RIG", "--retrack"], "recordings cannot be tracked together"),
         (["A", "B", "--cameras", "RIG", "--scale-camera", "--estimator", "direct"], "estimator direct"),
+        (["A", "B", "--cameras", "RIG", "--scale-camera", "--people", "2"], "once for each of them"),
     ],
 )
 def test_what_is_no_set_of_views_is_refused(
