@@ -11,11 +11,14 @@ import re
 from collections.abc import Sequence
 
 HIDDEN = "***"
+BETWEEN_NAMES = " + "
+"""Between the names of several sources that are one, in `recorded_name`."""
 _URL = re.compile(r"\s*([a-z][a-z0-9+.-]+):/+(.*)", re.IGNORECASE | re.DOTALL)
 _LIKE_URL = re.compile(r"[^@/\\]*:[^@]*@|[^@/\\]*@[^/\\]*/|.*[?&/]\S*=", re.DOTALL)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[\w.*-]+)(:(\d{1,5}|\*))?", re.IGNORECASE)
 _PATH_PART = re.compile(r"[\w.,~+-]*")
 _URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]+:/+\S+", re.IGNORECASE)
+_BEFORE_URL = re.compile(r" \+ (?=[a-z][a-z0-9+.-]+:/+)", re.IGNORECASE)
 _AFTER_URL = ".,:;!?)]}'\"`"
 
 
@@ -44,6 +47,9 @@ def public_words(words: str) -> str:
 
 def recorded_name(source: str) -> str:
     """A source in the form that files and streams hold: a path without its folders, which are private."""
+    first, *urls = _BEFORE_URL.split(source)
+    if urls:
+        return BETWEEN_NAMES.join(recorded_name(one) for one in (first, *urls))
     shown = public_source(source)
     return shown if _URL.match(shown) else re.split(r"[/\\]", shown.rstrip("/\\"))[-1]
 

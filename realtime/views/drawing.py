@@ -47,25 +47,25 @@ class ViewsDrawing:
         """A new image with everything drawn on it; see `realtime.sample.Drawing`."""
         first, *others = self._tiles.split(image)
         width, height = self._tiles.sizes_px[0]
-        blank = np.zeros((height, width, 3), dtype=np.uint8)
-        drawn: list[Image | None] = [self._first.draw(blank if first is None else first, sample, stats)]
+        first = np.zeros((height, width, 3), dtype=np.uint8) if first is None else first.copy()
         on_image = sample.on_image()
         own = list(sample.own_estimates) or [None] * (1 + len(others))
-        self._draw_own(self._own_of_first, drawn[0], own[0])
+        self._draw_own(self._own_of_first, first, own[0])
+        drawn: list[Image | None] = [self._first.draw(first, sample, stats)]
         for drawing, T, other, alone in zip(self._others, self._T_first_other, others, own[1:], strict=True):
             if other is not None:
                 other = other.copy()
+                self._draw_own(drawing, other, alone)
                 seen = _from_camera(on_image, T)
                 unit_px = other.shape[0] / DESIGN_HEIGHT_PX
                 drawing.draw(other, seen, unit_px, mirrored=False, markers=False)
-                self._draw_own(drawing, other, alone)
             drawn.append(other)
         return self._tiles.join(drawn)
 
     @staticmethod
-    def _draw_own(drawing: SkeletonDrawing, image: Image | None, own: PoseSample | None) -> None:
-        """Draw what a view alone gives, pale and dashed."""
-        if image is not None and own is not None:
+    def _draw_own(drawing: SkeletonDrawing, image: Image, own: PoseSample | None) -> None:
+        """Draw what a view alone gives, pale and dashed, below everything else."""
+        if own is not None:
             pale = replace(own.on_image(), confidence=np.full_like(own.confidence, PALE))
             unit_px = image.shape[0] / DESIGN_HEIGHT_PX
             drawing.draw(image, pale, unit_px, mirrored=False, markers=False)

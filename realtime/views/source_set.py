@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from realtime.errors import SourceError
+from realtime.source_names import BETWEEN_NAMES, recorded_name
 from realtime.sources.source import FrameSource
 from realtime.views.tiles import Tiles
 
@@ -44,8 +45,8 @@ class SourceSet:
 
     @property
     def description(self) -> str:
-        """Names of all sources."""
-        return " + ".join(source.description for source in self._sources)
+        """Names of all sources, without folders: else recordings would keep the last source's alone."""
+        return BETWEEN_NAMES.join(recorded_name(source.description) for source in self._sources)
 
     @property
     def width_px(self) -> int:

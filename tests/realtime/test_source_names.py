@@ -125,5 +125,6 @@ def test_files_hold_no_folders_of_the_source():
     assert recorded_name("/home/alice/clips/walk.mp4") == "walk.mp4"
     assert recorded_name(r"C:\Users\alice\walk.mp4") == "walk.mp4"
     assert recorded_name("images/") == "images"
+    assert recorded_name("/home/alice + bob/walk.mp4") == "walk.mp4"
     assert recorded_name("camera 0") == "camera 0"
     assert recorded_name("http://cam/clips/walk.mp4?x=y") == "http://cam/clips/walk.mp4"

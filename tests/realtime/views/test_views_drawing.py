@@ -10,7 +10,7 @@ import pytest
 from calib.skeleton import load_skeleton
 from realtime.geometry import joint_centres
 from realtime.overlay.overlay import Overlay
-from realtime.sample import SampleGround
+from realtime.sample import LiveStats, PoseSample, SampleGround
 from realtime.views.drawing import ViewsDrawing
 from realtime.views.tiles import Tiles
 from tests.support.poses import sample_of
@@ -42,3 +42,23 @@ def test_every_view_shows_the_joints_where_its_camera_sees_them(is_moved: bool) 
             assert (image[y - 2 : y + 3, x - 2 : x + 3] != 90).any(), (camera.name, body)
         # Nothing is drawn beside the person but the first view's status.
         assert (image[200:, :60] == 90).all()
+
+
+class Filled:
+    """A drawing that leaves nothing of the image, as panels do where they are."""
+
+    def draw(self, image: np.ndarray, sample: PoseSample, stats: LiveStats | None = None) -> np.ndarray:
+        return np.full_like(image, 200)
+
+
+def test_what_a_view_alone_gives_lies_below_the_rest() -> None:
+    skeleton, cameras = load_skeleton(), ring(20.0, -60.0).cameras
+    drawing = ViewsDrawing(skeleton, cameras, Filled())
+    alone = sample_of(skeleton, person(skeleton, knee_angle_r=40.0))
+    sample = replace(alone, own_estimates=(alone, alone))
+    tiles = Tiles(tuple((c.intrinsics.width_px, c.intrinsics.height_px) for c in cameras))
+    grey = np.full((tiles.height_px, tiles.width_px, 3), 90, dtype=np.uint8)
+    first, second = tiles.split(drawing.draw(grey, sample))
+    assert first is not None and (first == 200).all()
+    assert second is not None and (second != 90).any()
+    assert (grey == 90).all()

@@ -7,6 +7,7 @@ import pytest
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.source_names import recorded_name
 from realtime.views.source import ViewsSource
 from realtime.views.source_set import TOLERANCE_FRAMES
 from realtime.views.tiles import Tiles
@@ -116,3 +117,18 @@ def test_too_few_sources_and_wrong_offsets_are_refused() -> None:
     live.is_live = True
     with pytest.raises(SourceError, match="timed is no video"):
         ViewsSource([Timed([0.0]), live])
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("/home/alice/left.mp4", "/home/alice/right.mp4"), "left.mp4 + right.mp4"),
+        (("rtsp://one/live", "rtsp://two/live"), "rtsp://one/live + rtsp://two/live"),
+        (("clips/left.mp4", "rtsp://cam/live"), "left.mp4 + rtsp://cam/live"),
+    ],
+)
+def test_recordings_keep_the_names_of_all_sources(names: tuple[str, str], kept: str) -> None:
+    sources = [Timed(every(1, 30.0)) for _ in names]
+    for source, name in zip(sources, names, strict=True):
+        source.description = name
+    assert recorded_name(ViewsSource(sources).description) == kept
