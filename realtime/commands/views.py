@@ -212,7 +212,7 @@ def warn_of_disagreement(estimator: Estimator) -> None:
         logger.warning(
             "the views agree in %.0f %% of the moments with somebody in several of them, so most of the "
             "result rests on one; are the sources in the order of the cameras (%s), of the same moments "
-            "(--offsets), and is the file of their cameras?",
+            "(--offsets), and did no camera move since its file was made (kinecast calibrate cameras)?",
             100.0 * estimator.agreement,
             ", ".join(estimator.rig.names),
         )

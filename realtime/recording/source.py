@@ -80,7 +80,8 @@ class RecordedVideo:
         if not self._path.is_file():
             raise SourceError(
                 f"{self._path}: no such file: this recording was made without --record-video; it can be "
-                "republished (--publish ADDR) but not tracked again"
+                "republished (--publish ADDR); to track once more, give what it was made of: "
+                "kinecast replay VIDEO --out DIR"
             )
         # FFmpeg takes the start of a relative name such as trial:1/video.mkv for a protocol.
         capture = cv2.VideoCapture(str(self._path.absolute()), cv2.CAP_FFMPEG)

@@ -15,7 +15,7 @@ from calib.errors import StorageError
 from calib.tables.storage import read_sto
 from realtime.errors import RecordingError
 from realtime.recording.finish import CSV_NAME, STO_NAME
-from realtime.recording.folder import CAMERA_NAME, SESSION_NAME
+from realtime.recording.folder import CAMERA_NAME, RIG_NAME, SESSION_NAME
 from realtime.recording.summary import REPORT_NAME
 from realtime.recording.video import OVERLAY_NAME
 from realtime.sample import Status
@@ -54,6 +54,8 @@ class Recording:
     """Content of camera.json; empty without it."""
     video: Path | None
     """Path of the overlay video, if there is one."""
+    cameras: tuple[dict[str, Any], ...] = ()
+    """The cameras of cameras.json; empty with a single one."""
 
 
 def read_recording(folder: Path) -> Recording:
@@ -83,8 +85,14 @@ def read_recording(folder: Path) -> Recording:
         run=_read_json(folder / REPORT_NAME) or _read_json(folder / SESSION_NAME),
         camera=_read_json(folder / CAMERA_NAME),
         video=video if video.is_file() else None,
+        cameras=_rig_cameras(_read_json(folder / RIG_NAME)),
         **columns,
     )
+
+
+def _rig_cameras(rig: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    cameras = rig.get("cameras")
+    return tuple(one for one in cameras if isinstance(one, dict)) if isinstance(cameras, list) else ()
 
 
 def _read_csv(path: Path) -> dict[str, Any]:

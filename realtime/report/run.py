@@ -69,12 +69,16 @@ def origin_section(recording: Recording, further: Sequence[Recording] = ()) -> l
     """
     run, camera = recording.run, recording.camera
     shown = {**run, "source": source_name(run)}
-    rows = [(title, str(shown[key])) for key, title in SHOWN_FIELDS.items() if shown.get(key)]
+    rows = [(title, _as_text(shown[key])) for key, title in SHOWN_FIELDS.items() if shown.get(key)]
     versions = run.get("versions")
     if isinstance(versions, dict):
         rows.append(("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())))
     if camera:
-        rows.append(("Camera", describe_camera(camera)))
+        rows += [
+            (f"Camera {one.get('camera')}", describe_camera(one, in_rig=True)) for one in recording.cameras
+        ]
+        if not recording.cameras:
+            rows.append(("Camera", describe_camera(camera)))
         if isinstance(camera.get("ground"), dict):
             rows.append(("Ground", describe_ground(camera["ground"])))
     for number, one in enumerate((recording, *further), 1):
@@ -131,20 +135,29 @@ def describe_ground(ground: dict[str, Any]) -> str:
     return f"{about}, Y up; origin {origin}; floor {floor}"
 
 
-def describe_camera(camera: dict[str, Any]) -> str:
-    """Description of camera.json in one line."""
+def describe_camera(camera: dict[str, Any], *, in_rig: bool = False) -> str:
+    """Description of a camera in one line.
+
+    Args:
+        camera: Content of camera.json, or one of cameras.json.
+        in_rig: Whether it is one of several, which are never assumed.
+    """
     focal = camera.get("fx")
     parts = [f"{camera.get('width_px')} x {camera.get('height_px')} px"]
     if isinstance(focal, int | float):
         parts.append(f"focal length {focal:.0f} px")
     rms = camera.get("rms_px")
-    known = isinstance(rms, int | float)
-    parts.append(
-        f"calibrated, reprojection error {rms:.2f} px"
-        if known
-        else "assumed, not calibrated: angles of the pelvis are less accurate"
-    )
+    if isinstance(rms, int | float):
+        parts.append(f"calibrated, reprojection error {rms:.2f} px")
+    elif in_rig:
+        parts.append("calibrated, reprojection error not stated in its file")
+    else:
+        parts.append("assumed, not calibrated: angles of the pelvis are less accurate")
     return ", ".join(parts)
+
+
+def _as_text(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _loss_rows(run: dict[str, Any], lost: Sequence[Losses]) -> list[tuple[str, str]]:
