@@ -13,11 +13,14 @@ from collections.abc import Sequence
 
 from realtime.errors import SourceError
 from realtime.sample import Frame
+from realtime.source_names import recorded_name
 from realtime.sources.source import FrameSource
 from realtime.views.source_set import SourceSet
 
 MAX_DRIFT = 0.1
 """Clocks that run faster or slower by a larger share are those of slow motion, not of two cameras."""
+SHORTER_NS = 1_000_000_000
+"""A video that ends earlier than another by more is worth a note."""
 
 
 class ViewsSource(SourceSet):
@@ -34,7 +37,6 @@ class ViewsSource(SourceSet):
     """
 
     is_live = False
-    note = ""
 
     def __init__(
         self,
@@ -67,7 +69,20 @@ class ViewsSource(SourceSet):
         self._first_ns: list[int] = []
         self._frame_id = 0
         self._start_ns = 0
+        self._begin_ns: int | None = None
+        self._now_ns = 0
+        self._ended_ns: dict[int, int] = {}
         self._interrupted = False
+
+    @property
+    def note(self) -> str:
+        """Which videos ended long before the others; empty if none did."""
+        return "; ".join(
+            f"{recorded_name(self._sources[view].description)} ended at "
+            f"{1e-9 * (ended_ns - (self._begin_ns or 0)):.1f} s; the others go on"
+            for view, ended_ns in self._ended_ns.items()
+            if self._now_ns - ended_ns > SHORTER_NS
+        )
 
     def open(self) -> None:
         """Open all videos; see `SourceSet`."""
@@ -89,6 +104,8 @@ class ViewsSource(SourceSet):
         if not given:
             return None
         t_ns = min(given)
+        self._begin_ns = t_ns if self._begin_ns is None else self._begin_ns
+        self._now_ns = t_ns
         chosen = [
             view
             for view, at_ns in enumerate(times_ns)
@@ -99,6 +116,8 @@ class ViewsSource(SourceSet):
         self._frame_id += 1
         for view in chosen:
             self._heads[view] = self._sources[view].read()
+            if self._heads[view] is None:
+                self._ended_ns[view] = t_ns
         return frame
 
     def interrupt(self) -> None:

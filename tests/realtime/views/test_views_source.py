@@ -132,3 +132,17 @@ def test_recordings_keep_the_names_of_all_sources(names: tuple[str, str], kept: 
     for source, name in zip(sources, names, strict=True):
         source.description = name
     assert recorded_name(ViewsSource(sources).description) == kept
+
+
+@pytest.mark.parametrize(("n_short", "noted"), [(12, "short.mp4 ended at 0.4 s; the others go on"), (50, "")])
+def test_a_video_that_ends_long_before_the_others_is_named(n_short: int, noted: str) -> None:
+    sources = [Timed(every(60, 30.0)), Timed(every(n_short, 30.0))]
+    sources[1].description = "clips/short.mp4"
+    source = ViewsSource(sources)
+    source.open()
+    assert source.read() is not None and source.note == ""
+    while source.read() is not None:
+        pass
+    assert source.note == noted
+    source.open()
+    assert source.note == ""
