@@ -28,13 +28,18 @@ def read_onnx(content: bytes) -> Any:
         import onnx
     except ImportError as error:
         raise EngineError(
-            f"building this engine needs onnx ({error}); install it: pip install 'kinecast[engines]'"
+            f"building this engine needs onnx ({error}); install it: pip install 'kinecast[engines]'",
+            name="onnx",
         ) from error
     try:
         model = onnx.load_from_string(content)
         onnx.checker.check_model(model)
     except Exception as error:  # onnx's and protobuf's exceptions have no common base
-        raise EngineError(f"not an ONNX network: {str(error).splitlines()[0]}") from error
+        raise EngineError(
+            f"not an ONNX network, {len(content)} bytes that begin with {content[:8]!r} "
+            f"({str(error).splitlines()[0]}); accepted: files of kinecast train export; export it again",
+            name="model", value=content[:8],
+        ) from error  # fmt: skip
     return model
 
 
@@ -74,7 +79,12 @@ def to_half_precision(content: bytes) -> bytes:
     model = read_onnx(content)
     body = between_convolutions(model)
     if not body:
-        raise EngineError("the network has no convolutions: half precision gains nothing; build it as fp32")
+        kinds = sorted({node.op_type for node in model.graph.node})
+        raise EngineError(
+            f"half precision gains nothing: the network has no convolutions, only {', '.join(kinds)}; "
+            f"accepted: {' or '.join(CONVOLUTIONS)}; build it with: kinecast engines build --precision fp32",
+            name="precision", value="fp16", accepted=("fp32",),
+        )  # fmt: skip
     types = _element_types(onnx.shape_inference.infer_shapes(model))
     _Halver(model, body, types).run()
     onnx.checker.check_model(model, full_check=True)
@@ -147,9 +157,13 @@ class _Halver:
             pass  # its maker will write the twin
         elif name in self._weights:
             values = numpy_helper.to_array(self._weights[name])
-            limit = float(np.finfo(np.float16).max)
-            if np.abs(values).max(initial=0.0) > limit:
-                raise EngineError(f"weights {name!r} exceed {limit:g}, the largest in half precision")
+            limit, largest = float(np.finfo(np.float16).max), float(np.abs(values).max(initial=0.0))
+            if largest > limit:
+                raise EngineError(
+                    f"weights {name!r} are as large as {largest:g}; accepted in half precision: up to "
+                    f"{limit:g}; build the network with: kinecast engines build --precision fp32",
+                    name=name, value=largest, accepted=(-limit, limit),
+                )  # fmt: skip
             self._graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), twin))
         else:
             self._casts_in.append(

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.errors import EngineError
+from engines.runtimes.available import Runtime
 from engines.runtimes.tensorrt_api import is_for_rtx, load_tensorrt
 
 if TYPE_CHECKING:
     import tensorrt as trt  # for types only: test_engine_tensorrt_types.py
+
+_OTHERS = tuple(runtime for runtime in Runtime if runtime is not Runtime.TENSORRT)
+_ELSEWHERE = f"accepted by other runtimes: kinecast engines build --runtime {' or '.join(_OTHERS)}"
 
 
 def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:
@@ -38,7 +42,11 @@ def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:
     parser = trt.OnnxParser(definition, logger)
     if not parser.parse(network):
         reasons = "; ".join(str(parser.get_error(k).desc()) for k in range(parser.num_errors))
-        raise EngineError(f"TensorRT cannot read the network: {reasons or 'it does not say why'}")
+        raise EngineError(
+            f"TensorRT {trt.__version__} cannot read the network: {reasons or 'it does not say why'}; "
+            f"{_ELSEWHERE}",
+            name="runtime", value=Runtime.TENSORRT, accepted=_OTHERS,
+        )  # fmt: skip
     config = builder.create_builder_config()
     # Single precision is to mean 24 bits, as on every other runtime.
     config.clear_flag(trt.BuilderFlag.TF32)
@@ -47,7 +55,10 @@ def build_plan(network: bytes, timing_cache: Path | None = None) -> bytes:
         _take_timings(config, timing_cache)
     plan = builder.build_serialized_network(definition, config)
     if plan is None:
-        raise EngineError("TensorRT cannot compile the network; see its messages on the console")
+        raise EngineError(
+            f"TensorRT {trt.__version__} cannot compile the network; see its messages above; {_ELSEWHERE}",
+            name="runtime", value=Runtime.TENSORRT, accepted=_OTHERS,
+        )  # fmt: skip
     if keeps_timings and timing_cache is not None:
         _keep_timings(config, timing_cache)
     return bytes(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,3 +52,28 @@ def fill(buffers: Sequence[NDArray[Any]], arrays: Sequence[NDArray[Any]]) -> Non
         if buffer.shape != array.shape:
             raise EngineError(f"the network takes an array of shape {buffer.shape}, got {array.shape}")
         np.copyto(buffer, array)
+
+
+def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse tensors that a network does not have.
+
+    Raises:
+        EngineError: with the first that is missing, and those that exist.
+    """
+    known = tuple(known)
+    for name in wanted:
+        if name not in known:
+            raise EngineError(
+                f"the network has no tensor {name!r}; accepted: {', '.join(known)}; if the names are right, "
+                "export the network again: kinecast train export",
+                name="tensor", value=name, accepted=known,
+            )  # fmt: skip
+
+
+def not_fixed(name: str, shape: object) -> EngineError:
+    """The error for a tensor whose shape is open: buffers are made once."""
+    return EngineError(
+        f"{name!r} has shape {shape}; accepted: fixed shapes; export the network again, without dynamic "
+        "axes: kinecast train export",
+        name=name, value=str(shape),
+    )  # fmt: skip

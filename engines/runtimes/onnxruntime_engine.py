@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.errors import EngineError
-from engines.runtimes.engine import Buffers, fill
+from engines.runtimes.engine import Buffers, check_names, fill
 from engines.spec import NEXT
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -55,11 +55,7 @@ class OnnxruntimeEngine:
         made = {node.name: _empty(node) for node in self._session.get_outputs()}
         next_names = [name + NEXT for name in states]
         wanted = [name for name in made if name not in next_names] if outputs is None else list(outputs)
-        missing = [n for n in (*states, *wanted, *next_names) if n not in given and n not in made]
-        if missing:
-            raise EngineError(
-                f"the network has no tensor {missing[0]!r}; it has {', '.join((*given, *made))}"
-            )
+        check_names((*states, *wanted, *next_names), (*given, *made))
         self._inputs = tuple(array for name, array in given.items() if name not in states)
         self._outputs = tuple(made[name] for name in wanted)
         self._states = tuple((given[name], made[name + NEXT]) for name in states)

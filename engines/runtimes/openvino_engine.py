@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError
 from engines.runtimes.compiled_networks import identity, lent
-from engines.runtimes.engine import fill
+from engines.runtimes.engine import check_names, fill, not_fixed
 from engines.runtimes.weight_compression import with_int8_weights
 from engines.spec import NEXT
 
 PRECISIONS = ("f32", "bf16", "f16")
 SUFFIXES = (".onnx", ".tflite", ".xml")
+_ANEW = (
+    "fetch networks of others again with kinecast assets fetch, export your own with kinecast train export"
+)
 
 
 class OpenvinoEngine:
@@ -133,7 +136,11 @@ def read_network(path: str | Path) -> Any:
     try:
         return shared_core().read_model(_checked_file(Path(path)))
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot read {path}: {_first_line(error)}") from error
+        raise EngineError(
+            f"OpenVINO cannot read {path}: {_first_line(error)}; accepted: whole files, "
+            f"{', '.join(SUFFIXES)}; {_ANEW}",
+            name="model", value=path, accepted=SUFFIXES,
+        ) from error  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +167,12 @@ class _Wanted:
         try:
             return shared_core().compile_model(network, self.device, config)
         except RuntimeError as error:
+            devices = shared_core().available_devices
             raise EngineError(
-                f"OpenVINO cannot compile the network for {self.device}: {_first_line(error)}"
-            ) from error
+                f"OpenVINO cannot compile the network for {self.device}: {_first_line(error)}; accepted "
+                f"here: {', '.join(devices)}; what else runs: kinecast doctor",
+                name="device", value=self.device, accepted=devices,
+            ) from error  # fmt: skip
 
 
 def _with_inner_states(network: Any, states: Sequence[str]) -> Any:
@@ -171,9 +181,7 @@ def _with_inner_states(network: Any, states: Sequence[str]) -> Any:
 
     if states:
         names = {name for port in (*network.inputs, *network.outputs) for name in port.get_names()}
-        missing = [n for state in states for n in (state, state + NEXT) if n not in names]
-        if missing:
-            raise EngineError(f"the network has no tensor {missing[0]!r}; it has {', '.join(sorted(names))}")
+        check_names((n for state in states for n in (state, state + NEXT)), sorted(names))
         manager = Manager()
         manager.register_pass(MakeStateful({name: name + NEXT for name in states}))
         manager.run_passes(network)
@@ -182,10 +190,16 @@ def _with_inner_states(network: Any, states: Sequence[str]) -> Any:
 
 def _checked_file(path: Path) -> Path:
     if not path.is_file():
-        raise EngineError(f"no model file at {path}")
+        raise EngineError(
+            f"no model file at {path}; accepted: {', '.join(SUFFIXES)}; {_ANEW}",
+            name="model", value=path, accepted=SUFFIXES,
+        )  # fmt: skip
     # OpenVINO would let all its readers guess, and they complain on the console.
     if path.suffix not in SUFFIXES or not _is_plausible(path):
-        raise EngineError(f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}")
+        raise EngineError(
+            f"{path}: not a network that OpenVINO reads; accepted: {', '.join(SUFFIXES)}; {_ANEW}",
+            name="model", value=path, accepted=SUFFIXES,
+        )  # fmt: skip
     return path
 
 
@@ -200,9 +214,7 @@ def _cut(network: Any, outputs: Sequence[str]) -> Any:
     import openvino
 
     by_name = {name: port.node for port in network.outputs for name in port.get_names()}
-    missing = [name for name in outputs if name not in by_name]
-    if missing:
-        raise EngineError(f"the network has no output {missing[0]!r}; it has {', '.join(by_name)}")
+    check_names(outputs, by_name)
     parameters = network.get_parameters()
     return openvino.Model([by_name[name] for name in outputs], parameters, network.get_friendly_name())
 
@@ -211,9 +223,7 @@ def _checked_static(ports: Sequence[Any]) -> int:
     """How many ports there are, once all are known to have fixed shapes."""
     for port in ports:
         if port.partial_shape.is_dynamic:
-            raise EngineError(
-                f"{port.any_name!r} has shape {port.partial_shape}; export the network with fixed shapes"
-            )
+            raise not_fixed(port.any_name, port.partial_shape)
     return len(ports)
 
 

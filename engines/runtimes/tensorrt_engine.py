@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engines.errors import EngineError
 from engines.runtimes.cuda import Buffer, Stream
-from engines.runtimes.engine import Buffers, fill
+from engines.runtimes.engine import Buffers, check_names, fill, not_fixed
 from engines.runtimes.tensorrt_api import load_tensorrt
 from engines.spec import NEXT
 
@@ -47,9 +47,7 @@ class TensorrtEngine:
         self._context = context
         self._stream = Stream()
         tensors = _tensors(engine)
-        missing = [n for n in (*outputs, *states, *(s + NEXT for s in states)) if n not in tensors]
-        if missing:
-            raise EngineError(f"the plan has no tensor {missing[0]!r}; it has {', '.join(tensors)}")
+        check_names((*outputs, *states, *(state + NEXT for state in states)), tensors)
         inner = {name for state in states for name in (state, state + NEXT)}
         self._buffers = {
             name: Buffer(shape, dtype, has_host=name not in inner)
@@ -110,7 +108,7 @@ def _tensors(engine: trt.ICudaEngine) -> dict[str, tuple[tuple[int, ...], np.dty
         dimensions = engine.get_tensor_shape(name)
         shape = tuple(int(dimensions[axis]) for axis in range(len(dimensions)))
         if min(shape, default=0) < 0:
-            raise EngineError(f"{name!r} has shape {shape}; export the network with fixed shapes")
+            raise not_fixed(name, shape)
         dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
         found[name] = (shape, dtype, engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT)
     return found

@@ -227,8 +227,26 @@ def test_networks_without_convolutions_have_nothing_to_halve(tmp_path: Path) -> 
     write_remembering_network(tmp_path / "m.onnx")
     content = (tmp_path / "m.onnx").read_bytes()
     assert between_convolutions(onnx.load_from_string(content)) == []
-    with pytest.raises(EngineError, match="no convolutions"):
+    with pytest.raises(EngineError, match=r"no convolutions, only .*MatMul.*--precision fp32") as caught:
         to_half_precision(content)
+    assert caught.value.value == "fp16" and caught.value.accepted == ("fp32",)
+
+
+def test_weights_that_half_precision_cannot_hold_are_named(source: Source) -> None:
+    model = onnx.load_from_string(source.path.read_bytes())
+    weights = next(t for t in model.graph.initializer if "conv" in t.name.lower() or len(t.dims) == 4)
+    large = 1e5 * np.ones_like(onnx.numpy_helper.to_array(weights))
+    weights.CopyFrom(onnx.numpy_helper.from_array(large, weights.name))
+    with pytest.raises(
+        EngineError, match=r"as large as 100000; accepted .*65504; .*--precision fp32"
+    ) as caught:
+        to_half_precision(model.SerializeToString())
+    assert caught.value.name == weights.name and caught.value.value == 1e5
+
+
+def test_what_is_no_network_is_named_by_how_it_begins() -> None:
+    with pytest.raises(EngineError, match=r"9 bytes that begin with b'not a ne'.*kinecast train export"):
+        to_half_precision(b"not a net")
 
 
 def test_a_provider_that_would_fall_back_is_an_error(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,8 +102,9 @@ def test_a_plan_of_another_version_is_refused(gpu: FakeGpu, tmp_path: Path) -> N
 def test_a_network_that_tensorrt_cannot_read_is_refused_with_its_reason(gpu: FakeGpu, tmp_path: Path) -> None:
     write_picture_network(tmp_path / "a.onnx")
     gpu.accepts_network = False
-    with pytest.raises(EngineError, match="no operation Frobnicate"):
+    with pytest.raises(EngineError, match=r"no operation Frobnicate; .*--runtime openvino or") as caught:
         build_plan((tmp_path / "a.onnx").read_bytes())
+    assert caught.value.value == "tensorrt" and caught.value.accepted == ("openvino", "onnxruntime")
 
 
 def test_a_failing_call_is_named(gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch) -> None:
