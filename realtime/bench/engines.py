@@ -22,6 +22,7 @@ from engines.building.build import Source, build_all
 from engines.building.folder import load_engine
 from engines.errors import EngineError
 from engines.features.crop_rays import MARGIN, square_about
+from engines.features.direct_outputs import check_direct_network
 from engines.preprocess import Roi
 from engines.runtimes.available import Precision, Runtime
 from engines.spec import load_spec
@@ -107,7 +108,14 @@ class MediapipePeer:
 
 
 def measure(quick: bool, load: EngineLoad) -> BenchResult:
-    """Build, time networks by turns, then pipelines by turns."""
+    """Build, time networks by turns, then pipelines by turns.
+
+    Raises:
+        EngineError: a network is no direct one; nothing is built then.
+    """
+    for path in (load.model, load.small):
+        if path is not None:
+            check_direct_network(load_spec(path), path)
     n = 60 if quick else 400
     images, regions = _with_person(demo_images(120 if quick else 230))
     notes = [

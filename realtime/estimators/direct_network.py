@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from calib.camera import Intrinsics
 from calib.coordinates import PELVIS_ROTATIONS
 from calib.skeleton import Skeleton
-from engines.errors import EngineError
 from engines.features.crop_rays import log_reach, rotation_cam_crop
-from engines.features.direct_outputs import INPUTS, OUTPUTS
+from engines.features.direct_outputs import check_direct_network
 from engines.preprocess import Roi, averaged_crop, crop_to_image
 from engines.selection import FASTEST, EngineChoice, open_network
 
@@ -71,11 +70,7 @@ class DirectNetwork:
     ) -> None:
         loaded = open_network(model_path, choice)
         spec, self._engine, self.description = loaded.spec, loaded.engine, loaded.description
-        if tuple(t.name for t in spec.inputs) != INPUTS or tuple(t.name for t in spec.outputs) != OUTPUTS:
-            raise EngineError(
-                f"{model_path}: no direct network; train one with kinecast train spatial and kinecast "
-                "train export"
-            )
+        check_direct_network(spec, model_path)
         spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
         self._side_px = spec.inputs[0].shape[0]
         self._k = intrinsics

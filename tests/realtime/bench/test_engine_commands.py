@@ -20,7 +20,7 @@ from engines.building.network_inputs import NetworkInputs, run_network
 from engines.features.patches import KINDS, N_PATCHES, kinds_of
 from engines.runtimes.available import Precision, Runtime, find_backend
 from engines.runtimes.onnxruntime_engine import OnnxruntimeEngine
-from engines.shipped import shipped_patches_path
+from engines.shipped import shipped_direct_path, shipped_patches_path
 from engines.spec import load_spec
 from realtime.bench import engine_inputs
 from realtime.bench import engines as bench_engines
@@ -186,6 +186,21 @@ def test_doctor_tells_what_runs_and_what_is_missing(capsys: pytest.CaptureFixtur
     assert "openvino on cpu" in said
     assert "onnxruntime on cpu" in said
     assert "tensorrt on cuda" in said
+
+
+@pytest.mark.parametrize("option", ["--model", "--small"])
+def test_bench_engines_refuses_other_networks_before_it_builds(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[str] = []
+    for name in ("demo_images", "build_all"):
+        monkeypatch.setattr(bench_engines, name, lambda *a, name=name, **_: begun.append(name))
+    words = {"--model": shipped_direct_path(), option: shipped_patches_path()}
+    assert main(["bench", "engines", *(str(w) for pair in words.items() for w in pair)]) == 2
+    said = capsys.readouterr().err
+    assert "patches.onnx: no direct network: patches takes patches, context and gives points" in said
+    assert "accepted: networks that take image, log_reach; make one with: kinecast train spatial" in said
+    assert begun == []
 
 
 def test_bench_engines_wants_a_network(capsys: pytest.CaptureFixture[str]) -> None:

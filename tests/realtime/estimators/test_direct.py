@@ -307,7 +307,7 @@ def test_other_files_are_refused(skeleton: Skeleton, tmp_path: Path) -> None:
     camera = CameraCalibration.assumed(640, 480)
     with pytest.raises(RealtimeError, match="no direct network; train one with kinecast train spatial"):
         make_estimator(EstimatorOptions(estimator="direct", model_path=tmp_path / "none.onnx"), camera)
-    with pytest.raises(EngineError, match="no direct network; train one"):
+    with pytest.raises(EngineError, match=r"no direct network: .*make one with: kinecast train spatial"):
         DirectNetwork(skeleton, camera.intrinsics, shipped_lifter_path())
 
 
