@@ -60,6 +60,17 @@ class ModelSpec:
         """
         if skeleton_sha == self.skeleton_sha:
             return
+        raise EngineError(
+            f"network {self.name} was trained with skeleton {self.skeleton_sha[:12]}, this one is "
+            f"{skeleton_sha[:12]}{self._differences(coordinate_names)}. Leave out --skeleton, or use "
+            "--estimator landmarks, which takes any skeleton",
+            name="skeleton", value=skeleton_sha, accepted=(self.skeleton_sha,),
+        )  # fmt: skip
+
+    def _differences(self, coordinate_names: Sequence[str]) -> str:
+        """How the coordinates of another skeleton differ; empty for networks that give none."""
+        if not self.coordinate_names:
+            return ""
         missing = [n for n in self.coordinate_names if n not in coordinate_names]
         added = [n for n in coordinate_names if n not in self.coordinate_names]
         differences = [
@@ -67,12 +78,7 @@ class ModelSpec:
             for what, names in (("it lacks", missing), ("the network does not give", added))
             if names
         ]
-        raise EngineError(
-            f"network {self.name} was trained with skeleton {self.skeleton_sha[:12]}, this one is "
-            f"{skeleton_sha[:12]}: {'; '.join(differences) or 'same coordinates, other geometry'}. Leave out "
-            "--skeleton, or use --estimator landmarks, which takes any skeleton",
-            name="skeleton", value=skeleton_sha, accepted=(self.skeleton_sha,),
-        )  # fmt: skip
+        return f": {'; '.join(differences) or 'same coordinates, other geometry'}"
 
 
 def load_spec(model_path: Path) -> ModelSpec:

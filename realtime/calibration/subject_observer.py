@@ -76,7 +76,7 @@ class SubjectObserver:
         layer = SkeletalLayer(self.skeleton)
         self._lifter = None if skeleton_path else LiftNetwork(self.skeleton, camera, shipped_lifter_path())
         self._prior = None if self._lifter is None else LiftPrior(self._lifter)
-        patches = None if skeleton_path else PatchNetwork(shipped_patches_path())
+        patches = None if skeleton_path else PatchNetwork(self.skeleton, shipped_patches_path())
         self._has_points = patches is not None
         self._estimator = LandmarksEstimator(
             self.skeleton, camera, self._blazepose, layer, height_m, prior=self._prior, patches=patches

@@ -144,7 +144,7 @@ def make_views_estimator(options: EstimatorOptions, rig: Rig, *, keeps_each: boo
         if name == "landmarks"
         else [LiftPrior(LiftNetwork(skeleton, camera, lifter_path)) for camera in rig.cameras]
     )
-    patches = None if priors is None else _make_patches(options)
+    patches = None if priors is None else _make_patches(options, skeleton)
     return ViewsEstimator(
         skeleton,
         rig,
@@ -390,19 +390,19 @@ def _make_of_one_person(
         height_m,
         subject,
         prior=LiftPrior(LiftNetwork(skeleton, camera, shipped_lifter_path())),
-        patches=_make_patches(options),
+        patches=_make_patches(options, skeleton),
         learns_person=learns,
     )
 
 
-def _make_patches(options: EstimatorOptions) -> PatchNetwork | None:
+def _make_patches(options: EstimatorOptions, skeleton: Skeleton) -> PatchNetwork | None:
     """The patch network on the fastest engine that was built of it; None if it is not to run."""
     from engines.selection import EngineChoice
     from realtime.estimators.patch_network import PatchNetwork
 
     if not options.patches:
         return None
-    return PatchNetwork(shipped_patches_path(), EngineChoice(root=options.engines_dir))
+    return PatchNetwork(skeleton, shipped_patches_path(), EngineChoice(root=options.engines_dir))
 
 
 def _make_direct(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from engines.errors import EngineError
 from engines.features.patches import (
@@ -37,14 +38,15 @@ class PatchNetwork:
     """Finds joint centres and markers around feet, knees, elbows and wrists.
 
     Args:
+        skeleton: Skeleton that the network was trained with.
         model_path: ONNX file of the network, with its spec beside it.
         choice: Choice among the engines built of the network.
 
     Raises:
-        EngineError: the network cannot be read, or is not one of patches.
+        EngineError: the network cannot be read, is not one of patches, or belongs to another skeleton.
     """
 
-    def __init__(self, model_path: Path, choice: EngineChoice = FASTEST) -> None:
+    def __init__(self, skeleton: Skeleton, model_path: Path, choice: EngineChoice = FASTEST) -> None:
         loaded = open_network(model_path, choice, n_threads=1)
         self._engine, self.description = loaded.engine, loaded.description
         n_at_once = len(self._engine.inputs[0])
@@ -55,6 +57,7 @@ class PatchNetwork:
                 f"accepted: networks of kinecast train patches, {N_PATCHES} patches at a time",
                 name="model_path", value=names, accepted=tuple(tensor.name for tensor in INPUTS),
             )  # fmt: skip
+        loaded.spec.check_skeleton(skeleton.coordinate_names, skeleton.sha)
         self._patches = np.empty((N_PATCHES, PATCH_PX, PATCH_PX, 3), np.uint8)
 
     def look(self, image: Image, seen: BlazePoseResult) -> BlazePoseResult:

@@ -159,7 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and draw; see the module."""
     (folder,) = sys.argv[1:] if arguments is None else arguments
     skeleton = load_skeleton()
-    model, patches = build_landmark_model(skeleton, with_points=True), PatchNetwork(shipped_patches_path())
+    model = build_landmark_model(skeleton, with_points=True)
+    patches = PatchNetwork(skeleton, shipped_patches_path())
     clips = [dict(np.load(path)) for path in sorted(Path(folder).glob("views-*.npz"))]
     seen = [
         seen_of(clip, stored_images(path), patches)

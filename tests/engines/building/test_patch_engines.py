@@ -12,6 +12,7 @@ onnx = pytest.importorskip("onnx", reason="engines are built with the extra engi
 pytest.importorskip("onnxruntime", reason="engines are built with the extra engines")
 
 from calib.camera import CameraCalibration  # noqa: E402
+from calib.skeleton import load_skeleton  # noqa: E402
 from engines.blazepose.pose_landmark import N_LANDMARKS  # noqa: E402
 from engines.blazepose.tracker import BlazePoseResult  # noqa: E402
 from engines.building import build as build_module  # noqa: E402
@@ -37,6 +38,7 @@ from tests.support.fake_tensorrt import FakeGpu, install  # noqa: E402
 from tests.support.published import published  # noqa: E402
 
 PATH = shipped_patches_path()
+SKELETON = load_skeleton()
 SIDES = np.repeat([kind.side for kind in KINDS], 2)
 
 
@@ -124,7 +126,7 @@ def test_tensorrt_takes_patches(
     folder, manifest = build_engine(source, find_backend(Runtime.TENSORRT, "cuda"), precision, tmp_path / "e")
     assert manifest.parity.mean <= LIMIT_PERCENT[precision] and manifest.n_threads is None
     assert (manifest.parity.mean > 1e-5) == (precision is not Precision.FP32)
-    network = PatchNetwork(PATH, EngineChoice(root=folder.parents[1]))
+    network = PatchNetwork(SKELETON, PATH, EngineChoice(root=folder.parents[1]))
     assert f"NVIDIA Fake 9000, compute 9.0, driver for CUDA 13.1, {precision.value}" in network.description
 
 
@@ -141,12 +143,12 @@ def seen() -> tuple[np.ndarray, BlazePoseResult]:
 def test_live_use_takes_the_fastest_engine_and_says_which(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = PatchNetwork(PATH, EngineChoice(root=tmp_path))
+    plain = PatchNetwork(SKELETON, PATH, EngineChoice(root=tmp_path))
     assert "from the reference" not in plain.description
     for p50_ms, precision in ((3.0, Precision.FP32), (1.0, Precision.INT8)):
         monkeypatch.setattr(build_module, "measure", lambda *a, ms=p50_ms: Speed(ms, ms, 1))
         build_engine(source, find_backend(Runtime.OPENVINO, "cpu"), precision, tmp_path)
-    live, replay = (PatchNetwork(PATH, EngineChoice(root=tmp_path)) for _ in range(2))
+    live, replay = (PatchNetwork(SKELETON, PATH, EngineChoice(root=tmp_path)) for _ in range(2))
     assert ", int8, 1 threads, " in live.description and "% of the region" in live.description
     image, result = seen()
     found = [network.look(image, result).landmarks_px for network in (plain, live, replay)]
@@ -172,8 +174,15 @@ def test_another_network_is_no_patch_network(tmp_path: Path) -> None:
     with pytest.raises(
         EngineError, match="no patch network: it takes image, log_reach, 1 at a time"
     ) as caught:
-        PatchNetwork(path, EngineChoice(root=tmp_path))
+        PatchNetwork(SKELETON, path, EngineChoice(root=tmp_path))
     assert caught.value.name == "model_path" and caught.value.accepted == ("patches", "context")
+
+
+def test_patches_for_another_skeleton_are_refused(tmp_path: Path) -> None:
+    other = replace(SKELETON, sha="0" * 64)
+    with pytest.raises(EngineError, match=r"network patches was trained with skeleton .*000\. ") as caught:
+        PatchNetwork(other, PATH, EngineChoice(root=tmp_path))
+    assert caught.value.name == "skeleton" and caught.value.accepted == (SKELETON.sha,)
 
 
 def test_batches_lose_and_mix_up_nothing() -> None:

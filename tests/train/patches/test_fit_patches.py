@@ -90,7 +90,7 @@ def test_live_points_are_those_of_torch(tmp_path: Path) -> None:
         landmarks_px, rng.normal(0, 0.3, (N_LANDMARKS, 3)), rng.uniform(0, 1, N_LANDMARKS),
         np.ones(N_LANDMARKS), 1.0, Roi(160.0, 120.0, 200.0, 0.1), np.zeros((2, 3)), False,
     )  # fmt: skip
-    live = LivePatches(path).look(image, seen)
+    live = LivePatches(SKELETON, path).look(image, seen)
     rois = patch_rois(landmarks_px, seen.roi)
     patches = np.empty((N_PATCHES, PATCH_PX, PATCH_PX, 3), np.uint8)
     cut_patches(image, rois, patches)
@@ -104,7 +104,7 @@ def test_live_points_are_those_of_torch(tmp_path: Path) -> None:
     assert len(live.world_m) == len(live.visibility) == len(live.presence) == N_LANDMARKS + N_POINTS
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(EngineError, match="do not belong together"):
-        LivePatches(path)
+        LivePatches(SKELETON, path)
 
 
 def one_row(q: np.ndarray, factors: np.ndarray, camera: CameraCalibration) -> LiftData:
