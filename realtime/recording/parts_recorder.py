@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from realtime.recording.closing import close_all
 from realtime.recording.folder import VIEWS_NAME, folder_of_person
 from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.log import LOG_NAME, StreamLog
@@ -46,12 +47,12 @@ class PartsRecorder:
                 recorder.write(part)
 
     def close(self) -> None:
-        """Finish all files; see `Recorder.close`."""
-        try:
-            self._whole.close()
-        finally:
-            for recorder in self._parts:
-                recorder.close()
+        """Finish all files, also where some recording fails; see `Recorder.close`.
+
+        Raises:
+            RecordingError: the first one of any recording.
+        """
+        close_all((self._whole, *self._parts))
 
 
 def own_estimates_of(sample: PoseSample) -> Sequence[PoseSample | None]:

@@ -18,6 +18,7 @@ from calib.rig import rig_as_dict
 from calib.tables.storage import StoWriter
 from realtime.errors import RecordingError
 from realtime.options import TrackingOptions, portable_path
+from realtime.recording.closing import close_all
 from realtime.recording.events import EventFile
 from realtime.recording.finish import CSV_NAME, STO_NAME, finish_recording, title_of
 from realtime.recording.folder import (
@@ -67,8 +68,7 @@ class _GrowingFiles:
     """Newest in the log."""
 
     def close(self) -> None:
-        for file in (self.sto, self.csv, self.log, self.events):
-            file.close()
+        close_all((self.sto, self.csv, self.log, self.events))
 
 
 class Recorder:

@@ -12,10 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from calib.skeleton import load_skeleton
+from calib.tables.storage import read_mot
 from realtime import cli
 from realtime.client import subscribe
+from realtime.errors import RecordingError
 from realtime.recording.folder import parts_of
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.parts_recorder import PartsRecorder, further_people_of
+from realtime.recording.recorder import Recorder
 from realtime.stream.angle_sample import AngleSample
 from realtime.stream.messages import Angles
 from realtime.stream.publisher import Publisher
@@ -97,6 +101,22 @@ def test_everybody_is_as_if_alone(both: Path, images: list[Image], tmp_path: Pat
     off_deg, other_deg = (np.degrees(np.abs(q - alone_q)[12:, 6:]) for q in (first_q, second_q))
     assert np.isfinite(off_deg).all() and np.median(off_deg) < 0.3
     assert np.isfinite(other_deg).all() and np.median(other_deg) > 1.0
+
+
+def test_all_recordings_are_finished_where_some_fail(tmp_path: Path) -> None:
+    skeleton = load_skeleton()
+    folders = [tmp_path, *(tmp_path / f"person_{k}" for k in (2, 3, 4))]
+    whole, *parts = (Recorder(folder, skeleton) for folder in folders)
+    recorder = PartsRecorder(whole, parts, further_people_of)
+    for k in range(3):
+        people = tuple(random_sample(skeleton, 10 * n + k, t_capture_ns=k * 10**7) for n in range(4))
+        recorder.write(replace(people[0], further_people=people[1:]))
+    for folder in folders[1:3]:
+        (folder / "angles.mot").mkdir()
+    with pytest.raises(RecordingError, match="person_2"):
+        recorder.close()
+    for folder in (folders[0], folders[3]):
+        assert len(read_mot(folder / "angles.mot").time_s) == 3
 
 
 def test_each_person_has_a_stream() -> None:
