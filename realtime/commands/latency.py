@@ -15,8 +15,12 @@ from realtime.commands.options import add_estimator_options, camera_options, est
 from realtime.options import DrawingOptions, RunOptions
 
 if TYPE_CHECKING:
+    from realtime.bench.flasher import FlashWatcher
     from realtime.bench.latency import GlassToGlass
+    from realtime.overlay.window import Window
+    from realtime.pipeline.pipeline import Pipeline
     from realtime.pipeline.stats import PipelineStats
+    from realtime.pipeline.trace import Trace
 
 HELP = "measure the delay from the camera to the overlay on the screen"
 DEFAULT_FLASHES = 40
@@ -57,12 +61,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Flash the window, record it with the camera, and print the results."""
-    from realtime.bench.flasher import SHORTEST_INTERVAL_S, Flasher, FlashWatcher
+    from realtime.bench.flasher import SHORTEST_INTERVAL_S, Flasher
     from realtime.bench.latency import MIN_FLASHES, measure
     from realtime.errors import RealtimeError
-    from realtime.overlay.fitted import FittedDrawing
     from realtime.overlay.window import Window, display_problem
-    from realtime.pipeline.pipeline import Pipeline
 
     if args.interval < SHORTEST_INTERVAL_S or args.flashes < MIN_FLASHES:
         raise RealtimeError(
@@ -72,22 +74,8 @@ def run(args: argparse.Namespace) -> int:
     check_can_write(args.json)
     if problem := display_problem():
         raise RealtimeError(f"{problem}; the latency measurement needs a window in view of the camera")
-    options = RunOptions(
-        source=args.source,
-        camera=camera_options(args),
-        estimator=estimator_options(args),
-        size_px=args.size,
-        rate_hz=args.rate,
-    )
     trace, window = session.trace_to(args.trace), Window()
-    with session.opened(source_of(options)) as source:
-        if not source.is_live:
-            raise RealtimeError(f"{source.description} is not a camera; use a live camera: --source 0")
-        estimator = session.build_estimator(options, source)
-        overlay = session.build_overlay(DrawingOptions(), estimator)
-        watcher = FlashWatcher(FittedDrawing(overlay, lambda: window.size_px))
-        pipeline = Pipeline(source, estimator, sink=watcher, trace=trace)
-        window.open(source.width_px, source.height_px)
+    watcher, pipeline = _built(args, window, trace)
     flasher = Flasher(window, args.flashes, args.interval)
     print(f"flashing {args.flashes} times; keep camera and screen still, q ends", flush=True)
     try:
@@ -102,6 +90,31 @@ def run(args: argparse.Namespace) -> int:
     _tell(found, stats, args.json)
     session.save_trace(args.trace, trace)
     return 0
+
+
+def _built(args: argparse.Namespace, window: Window, trace: Trace | None) -> tuple[FlashWatcher, Pipeline]:
+    """What watches the flashes, and the pipeline that it belongs to, once camera and window are open."""
+    from realtime.bench.flasher import FlashWatcher
+    from realtime.errors import RealtimeError
+    from realtime.overlay.fitted import FittedDrawing
+    from realtime.pipeline.pipeline import Pipeline
+
+    options = RunOptions(
+        source=args.source,
+        camera=camera_options(args),
+        estimator=estimator_options(args),
+        size_px=args.size,
+        rate_hz=args.rate,
+    )
+    with session.opened(source_of(options)) as source:
+        if not source.is_live:
+            raise RealtimeError(f"{source.description} is not a camera; use a live camera: --source 0")
+        estimator = session.build_estimator(options, source)
+        overlay = session.build_overlay(DrawingOptions(), estimator)
+        watcher = FlashWatcher(FittedDrawing(overlay, lambda: window.size_px))
+        pipeline = Pipeline(source, estimator, sink=watcher, trace=trace)
+        window.open(source.width_px, source.height_px)
+    return watcher, pipeline
 
 
 def _tell(found: GlassToGlass, stats: PipelineStats, path: Path | None) -> None:

@@ -295,26 +295,14 @@ def open_recorder(
     Raises:
         RecordingError: the folder cannot be written, or holds a recording that must stay.
     """
-    from realtime.recording.folder import folder_of_person
-    from realtime.recording.parts_recorder import (
-        PartsRecorder,
-        folder_of_view,
-        further_people_of,
-        own_estimates_of,
-    )
+    from realtime.recording.parts_recorder import PartsRecorder, further_people_of, own_estimates_of
     from realtime.recording.recorder import Recorder, recorded_options
     from realtime.views.estimator import ViewsEstimator
 
     assert options.out is not None
     facts = describe(source, estimator)
     del facts["smoothing_lag_s"], facts["person"]  # not known yet
-    tracking = TrackingOptions(
-        camera=options.camera,
-        estimator=options.estimator,
-        rate_hz=options.rate_hz,
-        capture_rate_hz=options.capture_rate_hz,
-        n_views=len(cameras_of(estimator)) or 1,
-    )
+    tracked = recorded_options(_tracking_of(options, estimator), options.out)
     together = Recorder(
         options.out,
         estimator.skeleton,
@@ -322,25 +310,50 @@ def open_recorder(
         rig=estimator.rig if isinstance(estimator, ViewsEstimator) else None,
         rate_hz=source.fps,
         replace=replace,
-        about={"command": command, "options": recorded_options(tracking, options.out), **facts},
+        about={"command": command, "options": tracked, **facts},
     )
-
-    def part(folder: Path, camera: CameraCalibration, about: dict[str, object]) -> Recorder:
-        about = {"command": command, **about, **facts}
-        skeleton, rate_hz = estimator.skeleton, source.fps
-        return Recorder(folder, skeleton, camera, rate_hz=rate_hz, replace=replace, about=about)
-
-    people = range(2, len(each_person(estimator)) + 1)
-    if len(people):
-        each = [part(folder_of_person(options.out, k), estimator.camera, {"person": k}) for k in people]
-        return PartsRecorder(together, each, further_people_of)
-    if options.views is None or not options.views.keeps_each:
-        return together
-    each = [
-        part(folder_of_view(options.out, camera.name), camera, {"view": camera.name})
-        for camera in cameras_of(estimator)
+    parts = [
+        Recorder(
+            folder,
+            estimator.skeleton,
+            camera,
+            rate_hz=source.fps,
+            replace=replace,
+            about={"command": command, **about, **facts},
+        )
+        for folder, camera, about in _parts_of(options, estimator)
     ]
-    return PartsRecorder(together, each, own_estimates_of)
+    if not parts:
+        return together
+    are_people = len(each_person(estimator)) > 1
+    return PartsRecorder(together, parts, further_people_of if are_people else own_estimates_of)
+
+
+def _parts_of(
+    options: RunOptions, estimator: Estimator
+) -> Iterator[tuple[Path, CameraCalibration, dict[str, object]]]:
+    """Folder, camera and what `session.json` says, of each recording beside the first."""
+    from realtime.recording.folder import folder_of_person
+    from realtime.recording.parts_recorder import folder_of_view
+
+    assert options.out is not None
+    further = range(2, len(each_person(estimator)) + 1)
+    for number in further:
+        yield folder_of_person(options.out, number), estimator.camera, {"person": number}
+    if not further and options.views is not None and options.views.keeps_each:
+        for camera in cameras_of(estimator):
+            yield folder_of_view(options.out, camera.name), camera, {"view": camera.name}
+
+
+def _tracking_of(options: RunOptions, estimator: Estimator) -> TrackingOptions:
+    """What of the options is needed to track a recording again."""
+    return TrackingOptions(
+        camera=options.camera,
+        estimator=options.estimator,
+        rate_hz=options.rate_hz,
+        capture_rate_hz=options.capture_rate_hz,
+        n_views=len(cameras_of(estimator)) or 1,
+    )
 
 
 def cameras_of(estimator: Estimator) -> tuple[CameraCalibration, ...]:

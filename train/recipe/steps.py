@@ -127,26 +127,9 @@ def _direct(scale: Scale, out: Path, seed: int) -> list[Step]:
             (held_out,), on_cluster=True,
         ),
     ]  # fmt: skip
-    before: Path | None = None
-    for number, (side_px, images) in enumerate(scale.phases, start=1):
-        phase = out / f"direct_{number}"
-        n_before = scale.phases[number - 2][1] if number > 1 else 0
-        start = () if before is None else ("--weights", str(before))
-        steps += [
-            Step(
-                f"direct_{number}", ("spatial", "--data", str(people), "--out", str(phase), "--input",
-                                     str(side_px), "--images", str(images - n_before), "--seed",
-                                     str(seed + number - 1), *start),
-                (phase / "checkpoint.safetensors",), dated=(phase / "checkpoint.safetensors",),
-            ),
-            Step(
-                f"direct_{number}_exported", ("export", str(phase), "--out",
-                                              str(out / f"direct_{number}.onnx")),
-                (out / f"direct_{number}.onnx", out / f"direct_{number}.safetensors"),
-                dated=(out / f"direct_{number}.safetensors",),
-            ),
-        ]  # fmt: skip
-        before, network = out / f"direct_{number}.safetensors", phase
+    for number in range(1, len(scale.phases) + 1):
+        steps += _phase(number, scale, out, people, seed)
+        network = out / f"direct_{number}"
     figures = out / "direct_figures.json"
     return [
         *steps,
@@ -155,4 +138,25 @@ def _direct(scale: Scale, out: Path, seed: int) -> list[Step]:
             (figures,), dated=(figures,),
         ),
         Step("direct", ("export", str(network), "--out", str(out / DIRECT)), (out / DIRECT,)),
+    ]  # fmt: skip
+
+
+def _phase(number: int, scale: Scale, out: Path, people: Path, seed: int) -> list[Step]:
+    """One phase of the direct network, from the weights of the one before, and its export."""
+    side_px, images = scale.phases[number - 1]
+    n_before = scale.phases[number - 2][1] if number > 1 else 0
+    folder, exported = out / f"direct_{number}", out / f"direct_{number}.onnx"
+    start = ("--weights", str(out / f"direct_{number - 1}.safetensors")) if number > 1 else ()
+    checkpoint, weights = folder / "checkpoint.safetensors", exported.with_suffix(".safetensors")
+    return [
+        Step(
+            f"direct_{number}", ("spatial", "--data", str(people), "--out", str(folder), "--input",
+                                 str(side_px), "--images", str(images - n_before), "--seed",
+                                 str(seed + number - 1), *start),
+            (checkpoint,), dated=(checkpoint,),
+        ),
+        Step(
+            f"direct_{number}_exported", ("export", str(folder), "--out", str(exported)),
+            (exported, weights), dated=(weights,),
+        ),
     ]  # fmt: skip

@@ -183,6 +183,11 @@ def sample_outdoors(rng: np.random.Generator) -> tuple[Outdoors, Light]:
         far=far.astype(np.float32),
         seed=float(rng.uniform(0, 30)),
     )
+    return outdoors, _daylight(rng, cloud)
+
+
+def _daylight(rng: np.random.Generator, cloud: float) -> Light:
+    """Sun and sky; clouds take from the one and add to the other."""
     azimuth, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.35, 1.3)
     towards = np.array([np.cos(azimuth) * np.cos(height), np.sin(height), np.sin(azimuth) * np.cos(height)])
     ambient = rng.uniform(0.28, 0.42) + 0.2 * cloud
@@ -190,4 +195,4 @@ def sample_outdoors(rng: np.random.Generator) -> tuple[Outdoors, Light]:
     harmonics[0] = ambient * np.array([0.94, 1.0, 1.08])
     harmonics[1] = ambient * 0.4
     sun = (1.0 - 0.85 * cloud) * rng.uniform(0.7, 1.2) * np.array([1.05, 1.0, 0.92])
-    return outdoors, Light(towards.astype(np.float32), sun.astype(np.float32), harmonics.astype(np.float32))
+    return Light(towards.astype(np.float32), sun.astype(np.float32), harmonics.astype(np.float32))

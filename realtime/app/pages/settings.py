@@ -37,9 +37,17 @@ class _Form:
 
     def __init__(self, state: AppState) -> None:
         self._state = state
-        settings = state.settings
+        self._feedback()
+        self._person()
+        with self._card("Camera", "Used when a camera is started next; videos have cameras of their own."):
+            camera_path = state.settings.camera_path
+            self._path("Camera file (kinecast calibrate camera)", camera_path, "camera_path")
+        self._recordings()
+
+    def _feedback(self) -> None:
+        settings = self._state.settings
         with self._card("Feedback", "The angle that turns green in its band, and counts repetitions."):
-            sample = state.feed.newest
+            sample = self._state.feed.newest
             names = list(TARGETS) if sample is None else list(sample.keys())
             if settings.target and settings.target not in names:
                 names.insert(0, settings.target)
@@ -54,12 +62,15 @@ class _Form:
                 "Smallest repetition (\N{DEGREE SIGN})", settings.repetition_range, "repetition_range"
             )
             ui.switch("Sound", value=settings.sound, on_change=lambda e: self._change(sound=e.value))
+
+    def _person(self) -> None:
+        settings = self._state.settings
         with self._card("Person", "Used when the tracker is started next."):
             who = ui.select(PEOPLE, value=settings.person, label="Among several people").props(
                 "outlined dense"
             )
             who.style("min-width: 14rem").on_value_change(lambda e: self._change(person=e.value))
-            people_select(state)
+            people_select(self._state)
             shown = None if settings.height_m is None else round(100.0 * settings.height_m, 1)
             height = ui.number("Stature (cm)", value=shown, min=50, max=250).props(
                 "outlined dense clearable debounce=400"
@@ -68,14 +79,15 @@ class _Form:
                 lambda e: self._change(height_m=None if not e.value else float(e.value) / 100.0)
             )
             self._path("Measured person (kinecast calibrate subject)", settings.subject_path, "subject_path")
-        with self._card("Camera", "Used when a camera is started next; videos have cameras of their own."):
-            self._path("Camera file (kinecast calibrate camera)", settings.camera_path, "camera_path")
+
+    def _recordings(self) -> None:
+        state = self._state
         with self._card(
             "Recordings", f"In {state.recordings}; another folder: kinecast app --recordings DIR"
         ):
             ui.switch(
                 "Also record the camera's images without loss (0.4 to 1 GB a minute)",
-                value=settings.record_video,
+                value=state.settings.record_video,
                 on_change=lambda e: self._change(record_video=e.value),
             )
 
