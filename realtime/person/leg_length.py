@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 
 MAX_LENGTHENING = 1.03
 """Mean length of both legs in the image over that in the neutral pose."""
-LASTS_S = 0.5
+LASTS_S, MIN_FRAMES = 0.5, 5
+"""How long, and in how many frames, legs are longer: a single frame before a gap and one after it may err."""
 MAX_MOVED = 0.025
 """Distance of an ankle from where it was, in leg lengths, up to which the foot has not moved."""
 MIN_WEIGHT = 0.5
@@ -35,17 +36,19 @@ class LegLengthCheck:
         row = {int(landmark): k for k, landmark in enumerate(model.landmark)}
         self._hips, self._ankles = ([row[k] for k in pair if k in row] for pair in (HIPS, ANKLES))
         self._has_legs = len(self._hips) == len(self._ankles) == 2
+        self._since_ns: int | None = None
+        self._n_longer = 0
         self.forget()
 
     def forget(self) -> None:
         """Forget the neutral pose."""
         self._neutral: Array | None = None
-        self._since_ns: int | None = None
+        self._start_over()
 
     def remember(self, seen: Sighting) -> None:
         """Take the legs of a frame for those of the neutral pose."""
         self._neutral = seen.rays if self._has_legs else None
-        self._since_ns = None
+        self._start_over()
 
     def are_longer(self, t_ns: int, seen: Sighting) -> bool:
         """Whether the legs have been too long for half a second.
@@ -55,10 +58,14 @@ class LegLengthCheck:
             seen: Landmarks of the frame as the network gives them.
         """
         if self._neutral is None or self._lengthening(self._neutral, seen) < MAX_LENGTHENING:
-            self._since_ns = None
+            self._start_over()
             return False
         self._since_ns = t_ns if self._since_ns is None else self._since_ns
-        return t_ns - self._since_ns >= 1e9 * LASTS_S
+        self._n_longer += 1
+        return t_ns - self._since_ns >= 1e9 * LASTS_S and self._n_longer >= MIN_FRAMES
+
+    def _start_over(self) -> None:
+        self._since_ns, self._n_longer = None, 0
 
     def _lengthening(self, neutral: Array, seen: Sighting) -> float:
         """Length of the legs over that in the neutral pose; 0 where it is unknown."""

@@ -15,6 +15,7 @@ from calib.ik import InverseKinematics
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from realtime.pose.foot_contact import FEET, HEEL, Stance, sole_clearance
+from realtime.pose.gap import MAX_GAP_S
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.skeletal_layer import is_root
 
@@ -85,6 +86,9 @@ class FootLock:
             qdot: Speeds, changed in place. Shape: (n_q,).
         """
         dt_s = 0.0 if self._t_ns is None else (t_ns - self._t_ns) * 1e-9
+        if dt_s > MAX_GAP_S:
+            self.reset()
+            dt_s = 0.0
         self._t_ns = t_ns
         if not np.array_equal(scale_factors, self._scale_factors):
             self._scale_factors = np.array(scale_factors, dtype=np.float64)

@@ -21,6 +21,7 @@ from calib.pelvis_move import Move, PelvisMover
 from calib.root import find_root
 from calib.skeleton import Skeleton
 from realtime.pose.foot_contact import ANKLE_HEIGHT_M
+from realtime.pose.gap import MAX_GAP_S
 from realtime.sample import SampleGround
 
 Array = NDArray[np.float64]
@@ -77,7 +78,7 @@ class PersonGround:
         """Forget the person; a ground that was found stays."""
         self._smoothed_rad: float | None = None
         self._views: list[_View] = []
-        self._standing_s, self._shown_s = 0.0, 0.0
+        self._standing_s, self._shown_s, self._seen_ns = 0.0, 0.0, 0
 
     def face(self, q: Array, qdot: Array | None = None, *, back: bool = False) -> Array:
         """Coordinates turned to where the person faced at first, in which they are smoothed.
@@ -135,14 +136,17 @@ class PersonGround:
         if self._views and not self._views[-1].is_known:
             self._views = []
         last = self._views[-1] if self._views else None
-        dt_s = 0.0 if last is None else 1e-9 * (view.t_ns - last.t_ns)
+        dt_ns = 0 if last is None else view.t_ns - last.t_ns
+        dt_s = 1e-9 * dt_ns
         view.is_known = is_known
-        if last is not None and dt_s > 0.0 and shows_feet:
+        # During a gap nobody was seen standing, or at all.
+        self._seen_ns = 0 if last is None else self._seen_ns + min(dt_ns, round(1e9 * MAX_GAP_S))
+        if last is not None and 0.0 < dt_s <= MAX_GAP_S and shows_feet:
             view.is_standing = abs(view.sole_m - last.sole_m) < STILL_M_S * dt_s
             self._standing_s += dt_s * view.is_standing
             self._shown_s += dt_s
         self._views.append(view)
-        seen_s = 1e-9 * (view.t_ns - self._views[0].t_ns)
+        seen_s = 1e-9 * self._seen_ns
         is_enough = self._standing_s >= STANDING_S or self._shown_s >= MOVING_S or seen_s >= LONGEST_S
         if is_known and (is_enough or self._stays):
             self._settle()

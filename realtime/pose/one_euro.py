@@ -9,10 +9,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from realtime.pose.gap import MAX_GAP_S
+
 MIN_CUTOFF_HZ = 1.2
 BETA = 4.0
 DERIVATIVE_CUTOFF_HZ = 4.0
-MAX_GAP_S = 0.5
 TRUST_RISE_S = 0.5
 MIN_TRUST = 1e-6
 """Trust in a value that is not known at all: a cutoff is never 0."""

@@ -16,6 +16,7 @@ from calib.root import find_root
 from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.pose.foot_contact import MIN_CONTACT, FootContacts, Stance, StationView
+from realtime.pose.gap import MAX_GAP_S
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import solve_translation
 from realtime.pose.position_filter import PositionFilter
@@ -35,7 +36,6 @@ SUNK_M = 0.02
 """Standard deviation of the lowest sole's height, where the angles put it under the floor."""
 FOOT_ACROSS_M = 0.02
 """Standard deviation of a foot's landmarks across the line of sight."""
-MAX_GAP_S = 0.5
 UP = np.array([0.0, 1.0, 0.0])
 
 

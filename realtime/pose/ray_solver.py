@@ -28,6 +28,7 @@ from calib.camera import CameraCalibration
 from calib.kinematics import forward_kinematics, station_positions
 from calib.skeleton import Skeleton
 from calib.tree import KinematicTree
+from realtime.pose.gap import MAX_GAP_S
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import MIN_DEPTH_M, LandmarkObservation, solve_translation
 from realtime.pose.planted_feet import PlantedFeet
@@ -105,6 +106,7 @@ class RaySolver:
         self._solver.reset()
         self._feet.reset()
         self._depth_m: float | None = None
+        self._t_ns: int | None = None
         self._rate = ConvergenceRate()
 
     @property
@@ -122,10 +124,14 @@ class RaySolver:
         """Coordinates of one frame, and how well they are known.
 
         Args:
-            t_ns: Capture time.
+            t_ns: Capture time; after a gap, frames before are forgotten.
             seen: One ray for each station of the model.
             prior: Expected pose of this frame.
         """
+        if self._t_ns is not None and t_ns - self._t_ns > 1e9 * MAX_GAP_S:
+            # Depth and pose of somebody who has walked meanwhile would lead to bent knees.
+            self.reset()
+        self._t_ns = t_ns
         feet_information = self._feet.begin(t_ns, seen.rays, follows_floor=self.follows_floor)
         start_m = self._depth_m
         if start_m is None:

@@ -20,6 +20,7 @@ from realtime.person.neutral_pose import NeutralPose
 from realtime.person.offsets import PersonModel, neutral_prior
 from realtime.person.personal_solver import EXPECTED_TRUST, KNOWN_ACROSS, PosePrior
 from realtime.person.scaling import SubjectScaling
+from realtime.pose.gap import MAX_GAP_S
 from realtime.pose.landmark_model import LandmarkModel
 from realtime.pose.observation import reachable_rays, trust, world_in_camera
 from realtime.pose.ray_solver import Sighting
@@ -156,6 +157,9 @@ class ViewsPersonalSolver:
             t_ns: Time of the moment.
             raw: Landmarks of each view; None where nobody is seen. At least one is given.
         """
+        if self._q is not None and t_ns - self._last_ns > 1e9 * MAX_GAP_S:
+            self._solver.reset()  # nothing shows where the person went meanwhile
+            self._q = None
         used, people = self._believed(t_ns, raw)
         results = {view: result for view in used if (result := raw[view]) is not None}
         self._measure(results, people)

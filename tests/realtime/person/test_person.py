@@ -117,6 +117,35 @@ def test_planted_feet_tell_a_squat_from_a_step_back(
     assert without > 1.5 * with_feet
 
 
+@pytest.mark.parametrize("distance_m", [2.5, 3.6])
+def test_somebody_who_walked_during_a_gap_is_where_they_are_and_stands(
+    man_in_socks: PosingPerson, distance_m: float
+) -> None:
+    """Neither their feet's depth nor the pose of before tells anything: knees were bent by 60 degrees."""
+    before = replace(man_in_socks, offsets_m={}, distance_m=3.0)
+    now = replace(before, distance_m=distance_m)
+    q, solver = now.coordinates(**STANDING), solver_of(now, learns=False)
+    knee, place = (now.skeleton.coordinate_index(name) for name in ("knee_angle_r", "pelvis_tx"))
+    learn(before, solver)
+    for k in range(5):
+        found = solver.solve(8_000_000_000 + k * STEP_NS, now.see(q, 100 + k)).found.q
+        assert np.degrees(abs(found[knee] - q[knee])) < 10.0
+        assert found[place] == pytest.approx(q[place], abs=0.05)
+
+
+def test_two_frames_about_a_gap_do_not_forget_the_person(man_in_socks: PosingPerson) -> None:
+    solver = solver_of(man_in_socks)
+    learn(man_in_socks, solver)
+    offsets = solver.person.offsets
+    assert offsets is not None
+    q = man_in_socks.coordinates(**STANDING)
+    for t_ns in (40 * STEP_NS, 40 * STEP_NS + 6_000_000_000):
+        seen = man_in_socks.see(q, 40)
+        seen.landmarks_px[list(HIPS), 1] -= 15.0  # longer legs
+        solver.solve(t_ns, seen)
+        assert solver.person.offsets is offsets
+
+
 def test_the_offsets_found_are_those_of_the_person(man_in_socks: PosingPerson) -> None:
     solver = solver_of(man_in_socks)
     learn(man_in_socks, solver)

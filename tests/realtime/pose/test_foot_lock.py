@@ -118,6 +118,25 @@ def test_a_foot_that_is_seen_elsewhere_is_let_go(skeleton: Skeleton, model: Land
     assert max(shifts[-5:]) < 0.02
 
 
+def test_after_a_gap_feet_stand_where_they_are_seen_then(skeleton: Skeleton, model: LandmarkModel) -> None:
+    """A foot that was put down elsewhere meanwhile is held as by a lock that knows nothing of before."""
+    used, fresh = (FootLock(skeleton, model, CAMERA_M) for _ in range(2))
+    rows, ones = rows_of(model, HEEL_R, TOE_R), np.ones((skeleton.n_bodies, 3))
+    q = striding(skeleton, 6, swing=1.0)
+    placed_m = points(skeleton, model, q)[rows]
+    for k in range(10):
+        used.step(
+            round(k * FRAME_S * 1e9), [stance(rows, placed_m - [0.1, 0.0, 0.0])], ones, q.copy(), q.copy()
+        )
+    for k in range(10):
+        found = []
+        for lock in (used, fresh):
+            locked, qdot = q.copy(), np.zeros(skeleton.n_q)
+            lock.step(round((60.0 + k * FRAME_S) * 1e9), [stance(rows, placed_m)], ones, locked, qdot)
+            found.append((locked.tobytes(), qdot.tobytes()))
+        assert found[0] == found[1]
+
+
 def test_feet_of_exact_walkers_are_planted_while_they_stand(skeleton: Skeleton, model: LandmarkModel) -> None:
     hits = np.zeros((2, 2))
     for seed in range(3):

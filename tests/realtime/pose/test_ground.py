@@ -102,6 +102,19 @@ def test_somebody_who_jumps_at_first_stands_on_the_floor_and_not_over_it(skeleto
     assert column(samples, skeleton, "pelvis_ty")[-1] == pytest.approx(STANDING_M, abs=0.02)
 
 
+def test_a_gap_between_frames_is_no_standing(skeleton: Skeleton):
+    """Somebody is seen twice, six seconds apart, then stands."""
+    layer = SkeletalLayer(skeleton, smoothing=False, ground=PersonGround(skeleton, CAMERA))
+    times_s = [0.0, *(6.0 + 0.02 * np.arange(40))]
+    settled = []
+    for k, time_s in enumerate(times_s):
+        sample = layer.step(
+            Frame(k, round(1e9 * time_s), IMAGE), estimate(skeleton, 0.0, up=0.3 * (k == 0)), {}
+        )
+        settled.append(sample.ground is not None and sample.ground.is_settled)
+    assert 6.4 < times_s[settled.index(True)] < 6.7
+
+
 def test_people_who_never_stand_still_get_a_ground_too(skeleton: Skeleton):
     samples = published(skeleton, lambda t: {"up": 0.3 * np.sin(20.0 * t)})
     assert samples[-1].ground.is_settled and samples[55].ground.is_settled

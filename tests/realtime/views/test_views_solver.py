@@ -132,6 +132,22 @@ def test_a_lost_view_is_gone_on_without_and_comes_back(skeleton: Skeleton, model
         assert error_deg(skeleton, solved.found.q, truth) < 15.0
 
 
+def test_somebody_who_walked_during_a_gap_does_not_bend_their_knees(
+    skeleton: Skeleton, model: LandmarkModel
+) -> None:
+    """By one view, whose depths are believed from moment to moment: they were 25 degrees off."""
+    camera, solver = ring(20.0, -70.0).cameras[0], solver_of(skeleton, model, 20.0, -70.0)
+    truth, rng = person(skeleton, **POSES[2]), np.random.default_rng(2)
+    for moment in range(5):
+        solver.solve(moment * FRAME_NS, [seen(skeleton, model, truth, camera, rng, noise=0.0), None])
+    for axis, ahead in zip("xyz", camera.T_ground_cam[:3, 2], strict=True):
+        truth[skeleton.coordinate_index(f"pelvis_t{axis}")] += 0.6 * ahead
+    for moment in range(3):
+        view = seen(skeleton, model, truth, camera, rng, noise=0.0)
+        found = solver.solve(6_000_000_000 + moment * FRAME_NS, [view, None]).found
+        assert error_deg(skeleton, found.q, truth) < 8.0
+
+
 def test_the_person_is_measured_where_rays_meet(skeleton: Skeleton, model: LandmarkModel) -> None:
     # Networks give everybody an ordinary size; cameras in known positions see that these people are larger.
     rng, truth = np.random.default_rng(8), person(skeleton)
