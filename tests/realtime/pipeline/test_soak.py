@@ -44,9 +44,9 @@ def figure(result: BenchResult, name: str) -> float:
 
 
 def test_nothing_is_lost_with_stuck_subscribers_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_stream, "TURN_S", 2.0)
-    monkeypatch.setattr(bench_stream, "SETTLING_S", 0.2)
-    result = measure(True, StreamLoad(seconds=8.0, subscribers=2, crowd=6, stuck=3))
+    for name, seconds in (("TURN_S", 1.5), ("SETTLING_S", 0.2), ("FLOOR_S", 1.0)):
+        monkeypatch.setattr(bench_stream, name, seconds)
+    result = measure(True, StreamLoad(seconds=6.0, subscribers=2, crowd=6, stuck=3))
     assert figure(result, "lost") == 0
     assert [timing.n > 100 for timing in result.timings] == [True] * 4
 
