@@ -23,11 +23,10 @@ Array = NDArray[np.float64]
 
 SHARED_OPINION = 0.5
 """Correlation of the errors of two views' expected poses."""
-EXPECTED_TRUST_KNOWN = 0.25
-"""Weight of the expected pose of somebody whose landmarks are corrected. Of somebody who is not known it
-counts as with one view: on 16 synthetic people 0.4 of that made legs 0.3 degrees worse, and arms 0.6."""
-LIMB_SHARE = 0.2
-"""Further factor for hips and knees of somebody whose landmarks are corrected."""
+LIMB_SHARE = 0.1
+"""Weight of what is expected of hips and knees of somebody whose landmarks are corrected. All else counts
+fully, as with one view of somebody who is not known: on 16 synthetic people 0.4 of that made legs 0.3 degrees
+worse, and arms 0.6."""
 LUMBAR_REST_RAD, LUMBAR_PER_HIP = np.radians(-4.0), -0.25
 SIGMA_LUMBAR_RAD = np.radians(5.0)
 """Lumbar extension where both hips are flexed, per angle of the one that is flexed less, and its deviation.
@@ -90,7 +89,7 @@ class CrossedExpectation:
             prior: What the views expect together.
             is_known: Whether landmarks are corrected by the person's offsets.
         """
-        trust = np.full(len(prior.q), EXPECTED_TRUST_KNOWN if is_known else EXPECTED_TRUST)
+        trust = np.full(len(prior.q), EXPECTED_TRUST)
         if is_known:
             trust[self._limbs] *= LIMB_SHARE
         if self._lumbar is None or len(self._hips) < 2:

@@ -18,7 +18,7 @@ from calib.skeleton import Skeleton
 from engines.blazepose.tracker import BlazePoseResult
 from realtime.person.neutral_pose import NeutralPose
 from realtime.person.offsets import PersonModel, neutral_prior
-from realtime.person.personal_solver import EXPECTED_TRUST, KNOWN_ACROSS, PosePrior
+from realtime.person.personal_solver import EXPECTED_TRUST, EXPECTED_TRUST_KNOWN, KNOWN_ACROSS, PosePrior
 from realtime.person.scaling import SubjectScaling
 from realtime.pose.gap import MAX_GAP_S
 from realtime.pose.landmark_model import LandmarkModel
@@ -27,7 +27,7 @@ from realtime.pose.ray_solver import Sighting
 from realtime.pose.solver import Posterior, Prior, habit_prior
 from realtime.sample import PersonState
 from realtime.views.agreement import COMPARED, ViewedPerson, agreeing, triangulate
-from realtime.views.expectation import EXPECTED_TRUST_KNOWN, CrossedExpectation, shared_prior
+from realtime.views.expectation import CrossedExpectation, shared_prior
 from realtime.views.flexed_landmarks import FlexedLandmarks
 from realtime.views.solver import ViewsSolver
 

@@ -45,7 +45,7 @@ def test_the_lumbar_joint_bends_with_the_hip_that_is_flexed_less(
     found = CrossedExpectation(skeleton).temper(prior, is_known=is_known)
     k = skeleton.coordinate_index("lumbar_extension")
     # Two normal distributions as one, by hand.
-    of_views = (0.25 if is_known else 1.0) / 6.0**2
+    of_views = 1.0 / 6.0**2
     of_bend = 1.0 / 5.0**2
     expected = (5.0 * of_views + (-4.0 - 0.25 * flexed_deg) * of_bend) / (of_views + of_bend)
     assert np.degrees(found.q[k]) == pytest.approx(expected)
@@ -102,7 +102,7 @@ def test_knees_of_somebody_who_is_known_follow_rays(skeleton: Skeleton) -> None:
     prior = Prior(q, np.full(len(q), 100.0), np.ones(len(q)))
     trust = np.asarray(CrossedExpectation(skeleton).temper(prior, is_known=True).trust)
     knee, ankle = (skeleton.coordinate_index(name) for name in ("knee_angle_r", "ankle_angle_r"))
-    assert trust[knee] == pytest.approx(0.2 * trust[ankle])
+    assert trust[knee] == pytest.approx(0.1 * trust[ankle])
 
 
 def test_straight_legs_shift_no_landmark_and_flexed_ones_shorten_the_thigh(
