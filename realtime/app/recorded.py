@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.app.options import AppError
-from realtime.recording.folder import folder_of_person, people_in
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.parts import folder_of_person, people_in
 
 MOST_POINTS = 1200
 """Points of a drawn curve."""

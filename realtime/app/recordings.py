@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from realtime.app.options import AppError
-from realtime.recording.folder import people_in
 from realtime.recording.log import LOG_NAME
+from realtime.recording.parts import people_in
 from realtime.recording.summary import REPORT_NAME
 
 MOST_LABEL = 40

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files that a clean end writes; existing ones stay unchanged."""
-    from realtime.recording.folder import parts_of
+    from realtime.recording.parts import parts_of
 
     for folder in (args.recording, *parts_of(args.recording)):
         _recover(folder)

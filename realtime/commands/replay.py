@@ -362,8 +362,8 @@ def _run(
 def _smoothed(out: Path, smooth_hz: float, estimator: Estimator) -> JointRanges:
     """Smooth the files, of further people too; the ranges of what is in the first one's then."""
     from realtime.export.smoothing import smooth_recording
-    from realtime.recording.folder import parts_of
     from realtime.recording.joint_ranges import JointRanges
+    from realtime.recording.parts import parts_of
 
     for folder in parts_of(out):
         smooth_recording(folder, smooth_hz, JointRanges(estimator.skeleton))

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
-    from realtime.recording.folder import find_person, people_in
+    from realtime.recording.parts import find_person, people_in
     from realtime.report.page import write_html_report
 
     folder: Path = args.recording
@@ -60,7 +60,7 @@ def _reported(folder: Path, person: int, options: CycleOptions) -> ReportedPerso
     import numpy as np
 
     from realtime.export.motion import load_recording, repeated_in
-    from realtime.recording.folder import folder_of_person, whole_of
+    from realtime.recording.parts import folder_of_person, whole_of
     from realtime.recording.source import is_recording
     from realtime.recording.video import OVERLAY_NAME
     from realtime.report.data import read_recording

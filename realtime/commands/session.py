@@ -333,7 +333,7 @@ def _parts_of(
     options: RunOptions, estimator: Estimator
 ) -> Iterator[tuple[Path, CameraCalibration, dict[str, object]]]:
     """Folder, camera and what `session.json` says, of each recording beside the first."""
-    from realtime.recording.folder import folder_of_person
+    from realtime.recording.parts import folder_of_person
     from realtime.recording.parts_recorder import folder_of_view
 
     assert options.out is not None

@@ -28,9 +28,9 @@ from realtime.events.repetitions import DEFAULT_RANGE_DEG, Direction
 from realtime.export.cycles import Repeated
 from realtime.export.extras import need
 from realtime.geometry import rotation_matrices
-from realtime.recording.folder import find_person
 from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.parts import find_person
 from realtime.sample import Status
 from realtime.stream.messages import Meta
 

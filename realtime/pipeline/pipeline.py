@@ -206,7 +206,7 @@ class Pipeline:
     @property
     def people(self) -> tuple[Status, ...]:
         """Status of each person in the newest sample; empty before the first."""
-        return self._stats.people
+        return tuple(self._stats.people)
 
     def live_stats(self) -> LiveStats:
         """Statistics so far; from any thread."""

@@ -164,7 +164,7 @@ class RunStats:
         self._n_lost = self._n_unsure = self._n_shared = 0
         self.others = 0
         """Number of people in view besides the tracked ones, in the newest sample."""
-        self.people: tuple[Status, ...] = ()
+        self.people: list[Status] = []
         """Status of each person who may be tracked at once, in the newest sample."""
         self._rate = RateMeter(RECENT_SAMPLES)
         self._latency = DurationTracker()
@@ -188,7 +188,7 @@ class RunStats:
         self._n_lost += is_lost
         self._n_unsure += sample.status is Status.UNSURE
         self._n_shared += sample.others > 0
-        self.others, self.people = sample.others, tuple(one.status for one in sample.people)
+        self.others, self.people = sample.others, [one.status for one in sample.people]
         latency_ns = t_published_ns - (sample.t_capture_ns if self._from_capture else t_taken_ns)
         self._latency.record(latency_ns)
         self._history.record(t_published_ns, latency_ns, sample.frame_id, is_lost=is_lost)

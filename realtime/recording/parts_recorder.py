@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from realtime.recording.closing import close_all
-from realtime.recording.folder import VIEWS_NAME, folder_of_person
 from realtime.recording.joint_ranges import JointRanges
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.parts import VIEWS_NAME, folder_of_person
 from realtime.recording.pictures import RecordedPictures
 from realtime.recording.recorder import Recorder
 from realtime.recording.summary import StreamReport, write_report

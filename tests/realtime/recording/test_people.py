@@ -16,8 +16,8 @@ from calib.tables.storage import read_mot
 from realtime import cli
 from realtime.client import subscribe
 from realtime.errors import RecordingError
-from realtime.recording.folder import parts_of
 from realtime.recording.log import LOG_NAME, StreamLog
+from realtime.recording.parts import parts_of
 from realtime.recording.parts_recorder import PartsRecorder, further_people_of
 from realtime.recording.recorder import Recorder
 from realtime.stream.angle_sample import AngleSample

@@ -14,7 +14,7 @@ import pytest
 from calib.skeleton import load_skeleton
 from calib.tables.storage import read_mot
 from realtime import cli, load_recording
-from realtime.recording.folder import folder_of_person
+from realtime.recording.parts import folder_of_person
 from realtime.recording.parts_recorder import PartsRecorder, further_people_of
 from realtime.recording.recorder import Recorder
 from realtime.recording.summary import write_report
