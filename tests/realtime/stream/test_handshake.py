@@ -92,7 +92,9 @@ def hang_up_on_keys(server: socket.socket, greeting: bytes) -> None:
             received = b""
             peer.sendall(greeting[:11])
             while len(received) < 11:
-                received += peer.recv(64)
+                if not (part := peer.recv(64)):
+                    raise ConnectionError("hung up before its version")
+                received += part
             peer.settimeout(0.2)
             with contextlib.suppress(TimeoutError):
                 if len(received) > 12 or peer.recv(64):
