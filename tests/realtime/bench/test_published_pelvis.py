@@ -17,11 +17,15 @@ from realtime.options import EstimatorOptions
 from realtime.sources.parse import parse_source, read_frames
 
 
-@pytest.mark.parametrize(("clip", "tilt_deg", "list_deg"), [("squat", 5.6, 1.4), ("walk", 7.2, 5.3)])
+MOST_FOR_HEADING_DEG = 0.5
+"""By which tilt and list may be worse than with the heading that fits the whole trial best."""
+
+
+@pytest.mark.parametrize(("clip", "tilt_deg", "list_deg"), [("squat", 4.7, 1.6), ("walk", 2.6, 4.0)])
 def test_tilt_and_list_are_the_persons_and_not_the_cameras(
     clip: str, tilt_deg: float, list_deg: float, shared_data: Path
 ) -> None:
-    """Half a degree above what is left when the heading that fits the whole trial best is removed.
+    """Little is lost by not knowing the heading that fits the whole trial best.
 
     The person squatting faces 38 degrees away from the camera: in its ground, list was 10.5 degrees off.
     """
@@ -39,10 +43,12 @@ def test_tilt_and_list_are_the_persons_and_not_the_cameras(
     reference = read_reference(trial.reference, rotation_names(skeleton))
     found = score(trial, Tracked("lifted", skeleton, samples, [1] * len(samples)), reference, Matching())
     assert found.published_pelvis is not None
-    errors = found.published_pelvis.first_second_heading_deg
-    assert errors["pelvis_tilt"] < tilt_deg and errors["pelvis_list"] < list_deg, errors
-    published = found.published_pelvis.as_published_deg
-    assert published["pelvis_list"] < list_deg, published
+    limits = {"pelvis_tilt": tilt_deg, "pelvis_list": list_deg}
+    pelvis = found.published_pelvis
+    for errors in (pelvis.first_second_heading_deg, pelvis.as_published_deg):
+        for name, limit_deg in limits.items():
+            best_deg = found.errors.mae_deg[name]
+            assert errors[name] < min(limit_deg, best_deg + MOST_FOR_HEADING_DEG), (name, best_deg, errors)
     if clip == "squat":
         obliquity_deg = np.degrees([sample.pelvic_angles[1] for sample in samples])
         assert np.abs(obliquity_deg).max() < 4.0

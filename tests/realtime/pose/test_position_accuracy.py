@@ -71,8 +71,8 @@ class Played(BlazePose):
 
 @pytest.fixture(scope="module")
 def walks(pool: PuppetPool) -> list[Walk]:
-    """One toward the camera, one away from it."""
-    return [film_walk(pool, 100 + 2 * int(away), away=away, duration_s=2.0) for away in (False, True)]
+    """Three toward the camera, three away from it."""
+    return [film_walk(pool, 100 + seed, away=seed % 2 == 1, duration_s=2.0) for seed in range(6)]
 
 
 def scored(walk: Walk, skeleton: Skeleton, *, has_floor: bool) -> tuple[PositionError, FootError]:
@@ -100,13 +100,12 @@ def test_walkers_are_placed_and_their_feet_keep_to_a_known_floor(
 ) -> None:
     with_floor = [scored(walk, skeleton, has_floor=True) for walk in walks]
     without = [scored(walk, skeleton, has_floor=False) for walk in walks]
-    for (position, feet), (_, sliding) in zip(with_floor, without, strict=True):
-        assert position.of_distance < 0.03, position
-        assert feet.slip_m_s < 0.95 * sliding.slip_m_s
-        assert feet.drift_m < sliding.drift_m
-    # Over both walks: which of two small errors is the smaller one is chance in either.
+    # Over all walks: which of two small errors is the smaller one is chance in any one of them.
     distance, unplaced = (np.mean([p.of_distance for p, _ in scores]) for scores in (with_floor, without))
-    assert distance < unplaced + 0.005
+    assert distance < 0.03 and distance < unplaced + 0.005
+    for error in ("slip_m_s", "drift_m"):
+        kept, slid = (np.array([getattr(f, error) for _, f in scores]) for scores in (with_floor, without))
+        assert np.exp(np.log(kept / slid).mean()) < 0.9, (error, kept, slid)
     # Without a floor people float as often as they sink.
     off, off_without = (
         np.mean([feet.penetration_m + feet.height_m for _, feet in scores])
