@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.body_export import BodyExport
 from tests.support.environment import SYSTEM_PACKAGES, import_or_skip
 
 if TYPE_CHECKING:
@@ -42,12 +41,6 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="kinecast-tests-")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-EXPORT = """import sys
-from pathlib import Path
-from train.bodies.anny_export import export_body_model
-from train.bodies.bodies import save_body_model
-save_body_model(export_body_model(24, 16), Path(sys.argv[1]))
-"""
 
 
 @pytest.fixture(scope="session")
@@ -81,8 +74,8 @@ def open3d() -> ModuleType:
 @pytest.fixture(scope="session", autouse=True)
 def body_export(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[subprocess.Popen[bytes], Path] | None]:
-    """Process that exports 24 adults while other tests run, and its file: Anny needs minutes when it is new.
+) -> Iterator[BodyExport | None]:
+    """24 adults that are exported while other tests run.
 
     None where no test wants them, the user's cache has them, or Anny is missing.
     """
@@ -92,21 +85,20 @@ def body_export(
     if not is_wanted or default_body_model_path().exists() or find_spec("anny") is None:
         yield None
         return
-    path = tmp_path_factory.mktemp("export") / "adults.npz"
-    with subprocess.Popen([sys.executable, "-c", EXPORT, str(path)]) as process:
-        yield process, path
-        process.kill()
+    is_divided = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp()
+    export = BodyExport(folder.parent if is_divided else folder)
+    yield export
+    export.close(others_wait=is_divided)
 
 
 @pytest.fixture(scope="session")
-def body_model(body_export: tuple[subprocess.Popen[bytes], Path] | None) -> BodyModel:
+def body_model(body_export: BodyExport | None) -> BodyModel:
     """24 adults, from the user's cache or exported anew."""
     from train.bodies.adults import default_body_model_path, load_body_model
 
     if body_export is not None:
-        process, path = body_export
-        assert process.wait() == 0, "the export of the bodies failed; its message is above"
-        return load_body_model(path)
+        return load_body_model(body_export.wait())
     if not default_body_model_path().exists():
         pytest.importorskip("anny", reason="bodies are exported from Anny")
     full = load_body_model()

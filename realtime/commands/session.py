@@ -232,8 +232,8 @@ def publisher_factory(
             keys=keys,
             n_people=len(each_person(estimator)),
         )
+        on_open(publisher.address)  # first: whoever reads the announcement may ask for it at once
         announce(publisher.address, keys)
-        on_open(publisher.address)
         return publisher
 
     return open_publisher

@@ -35,7 +35,7 @@ _FOLLOWED: tuple[tuple[str, str, float, float], ...] = (
 )
 _ARM_M = 0.1
 # How a person stands in the known pose: means of the fitted adults.
-_STANDING_DEG = {"pelvis_tilt": -5.0, "lumbar_extension": 2.0, "neck_flexion": 3.0, "hip_flexion": 5.0}
+_STANDING_DEG = {"pelvis_tilt": -1.5, "lumbar_extension": -3.5, "neck_flexion": 5.0, "hip_flexion": 1.5}
 _KNOWN_PRIOR, _FRAME_PRIOR = 0.05, 1e-4
 _BADLY_SEEN = ("arm_rot", "pro_sup", "wrist_flex", "wrist_dev", "subtalar_angle", "hip_rotation")
 _SHY = 5.0

@@ -11,6 +11,17 @@ from train.motion.motion import FloatArray, between, wander
 
 SIDES = ("r", "l")
 
+RESTING_DEG = {
+    "pelvis_tilt": 3.85, "hip_flexion_r": -3.85, "hip_flexion_l": -3.85, "lumbar_extension": -5.86,
+    "neck_flexion": 2.01, "arm_flex_r": 2.07, "arm_flex_l": 2.07,
+}  # fmt: skip
+"""What activities call 0, in the coordinates of laboratories' models; left out means 0.
+
+A style counts the pelvis's lean from the line through its spines, 8.7 degrees lower in front; models that are registered in
+a standing pose count it less far forward (`train.bodies.fit_targets`). Thighs, head and arms point where the
+style has them.
+"""
+
 
 @dataclass(slots=True, eq=False)
 class Style:
@@ -18,7 +29,7 @@ class Style:
 
     t_s: FloatArray
     angles_deg: dict[str, FloatArray] = field(default_factory=dict)
-    """Angles by coordinate; left out means 0. Shape of each: (n_frames,)."""
+    """Angles by coordinate, counted from `RESTING_DEG`; left out means 0. Shape of each: (n_frames,)."""
     heading_deg: FloatArray | None = None
     """Which way the pelvis faces, left positive; straight ahead if None. Shape: (n_frames,)."""
     stays_planted: bool = True
@@ -76,9 +87,10 @@ class Style:
     def coordinates(self, skeleton: Skeleton) -> FloatArray:
         """All coordinates in their ranges, in rad; the root's translation is zero. Shape: (n_frames, n_q)."""
         q = np.zeros((len(self.t_s), skeleton.n_q))
-        for name, value in self.angles_deg.items():
+        for name in self.angles_deg | RESTING_DEG:
             k = skeleton.coordinate_index(name)
-            q[:, k] = np.clip(np.radians(value), skeleton.q_lower[k], skeleton.q_upper[k])
+            value = np.radians(self.get(name) + RESTING_DEG.get(name, 0.0))
+            q[:, k] = np.clip(value, skeleton.q_lower[k], skeleton.q_upper[k])
         return q
 
 

@@ -15,6 +15,7 @@ from train.motion.collision import SelfCollision, _segment_distance
 from train.motion.floor import Floor, turn_pelvis
 from train.motion.library import MotionLibrary, mirror
 from train.motion.motion import Motion, ease, periodic_curve, repetitions
+from train.motion.style import Style
 
 PLANTED = ("stand", "squat", "sit_to_stand", "seated", "reach", "bend", "raise_arms")
 
@@ -54,6 +55,31 @@ def test_the_same_seed_gives_the_same_motion_and_another_another(library: Motion
 def test_every_activity_has_a_share_and_shares_sum_to_one() -> None:
     assert set(SHARES) == set(ACTIVITIES)
     assert sum(SHARES.values()) == pytest.approx(1.0)
+
+
+def test_activities_count_from_people_whose_thighs_arms_and_head_are_upright(skeleton: Skeleton) -> None:
+    q = Style(np.zeros(1)).coordinates(skeleton)[0]
+    T = body_transforms(skeleton, q)
+    for body in ("femur_r", "femur_l", "humerus_r", "humerus_l", "head"):
+        up = T[skeleton.body_index(body), :3, 1]
+        assert np.degrees(np.arccos(up[1])) < 0.2, body
+
+
+def test_people_who_stand_hold_their_pelvis_as_laboratories_measure_it(
+    library: MotionLibrary, skeleton: Skeleton
+) -> None:
+    motions = [
+        library.sample(np.random.default_rng([11, k]), activity=name, duration_s=0.5, fps=2.0)
+        for k in range(40)
+        for name in ("still", "stand")
+    ]
+    tilt, hip = (
+        np.array([column(skeleton, m, name).mean() for m in motions])
+        for name in ("pelvis_tilt", "hip_flexion_r")
+    )
+    # Inverse kinematics of seven people who walk or run: -12 to 8, mean -1; upright people lean less.
+    assert -2.0 < tilt.mean() < 3.0 and 4.0 < tilt.std() < 9.0
+    assert np.abs((tilt + hip).mean()) < 4.0  # thighs are vertical
 
 
 def straight(skeleton: Skeleton, motion: Motion) -> np.ndarray:
