@@ -16,7 +16,6 @@ from realtime.estimators.build import make_estimator
 from realtime.options import EstimatorOptions
 from realtime.sources.parse import parse_source, read_frames
 
-
 MOST_FOR_HEADING_DEG = 0.5
 """By which tilt and list may be worse than with the heading that fits the whole trial best."""
 
