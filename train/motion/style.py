@@ -18,8 +18,8 @@ RESTING_DEG = {
 """What activities call 0, in the coordinates of laboratories' models; left out means 0.
 
 At a style's 0 the line through the spines of the pelvis drops by 4.7 degrees in front, at that of models
-registered in a standing pose by 8.7 (`train.bodies.fit_targets`). Thighs, head and arms point where the style has
-them.
+registered in a standing pose by 8.7 (`train.bodies.fit_targets`). Thighs, head and arms point where the style
+has them.
 """
 
 
