@@ -33,7 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         default=1,
         metavar="N",
-        help="number of networks to average; default: %(default)s",
+        help="number of new networks to average; default: %(default)s",
+    )
+    parser.add_argument(
+        "--start",
+        type=Path,
+        metavar="FILE.onnx",
+        help="lifter to train further, instead of new networks: engines/data/lifter.onnx is the shipped one",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
 
@@ -44,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from train.blazepose.data import LiftData, concatenated
     from train.lift.errors import MIN_IMAGES, write_error_correlation
     from train.lift.export import export_lift
+    from train.lift.exported import exported_models
     from train.lift.fit import LiftOptions, fit_lift, score
 
     if args.out.suffix != ".onnx":
@@ -56,8 +63,9 @@ def run(args: argparse.Namespace) -> int:
     if simulated is not None:
         simulated = simulated.rows(simulated.adult % HELD_OUT_EVERY != 0)
     print(f"{len(learnt)} training images, {len(other)} images of held-out people")
+    starts = [None] * args.networks if args.start is None else exported_models(args.start, skeleton)
     models = []
-    for k in range(args.networks):
+    for k, start in enumerate(starts):
         options = LiftOptions(epochs=args.epochs, seed=args.seed + k)
         models.append(
             fit_lift(
@@ -66,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
                 options,
                 lambda epoch, loss, _: print(f"{epoch + 1:>4} loss {loss:.4f}", flush=True),
                 simulated=simulated,
+                start=start,
             )
         )
         for name, value in (score(models[-1], other, skeleton) if len(other) else {}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -51,6 +52,7 @@ def fit_lift(
     on_epoch: EpochReport | None = None,
     *,
     simulated: LiftData | None = None,
+    start: LiftModel | None = None,
 ) -> LiftModel:
     """Train a lifter; half of every epoch is mirrored, and camera errors are drawn anew each epoch.
 
@@ -61,8 +63,14 @@ def fit_lift(
         on_epoch: Progress callback.
         simulated: Observations made by an observation model. Training starts on both sets together and
             ends on `data` alone.
+        start: Network that is trained further, at `tuning_rate` throughout; None begins anew.
     """
     torch.manual_seed(options.seed)
+    if start is not None:
+        model = copy.deepcopy(start)
+        everything = data if simulated is None else concatenated([data, simulated])
+        _fit(model, everything, skeleton, replace(options, learning_rate=options.tuning_rate), on_epoch)
+        return model.eval()
     first = make_pairs(data, skeleton, None)
     model = LiftModel(first.q.shape[1], first.scale.shape[1], width=options.width, dropout=options.dropout)
     set_normalisation(model, first)

@@ -10,6 +10,8 @@ import pytest
 
 from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton, load_skeleton
+from engines.errors import EngineError
+from engines.shipped import shipped_lifter_path, shipped_temporal_path
 from train.blazepose.data import LiftData, concatenated
 from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
@@ -18,7 +20,10 @@ from train.motion.library import MotionLibrary
 pytest.importorskip("torch", reason="training needs the extra 'train'")
 from tests.support.observers import perfect_model
 from train.blazepose.simulate import MovingBodies, simulated_clips
-from train.lift.fit import LiftOptions, fit_lift, score
+from train.lift.export import export_lift
+from train.lift.exported import exported_models
+from train.lift.fit import LiftOptions, fit_lift, predict, score
+from train.lift.network import make_pairs
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -76,3 +81,33 @@ def test_data_in_which_nobody_was_found_and_damaged_data_are_refused(tmp_path: P
     (tmp_path / "c.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:200])
     with pytest.raises(TrainError, match=r"c\.npz: cannot be read"):
         LiftData.load(tmp_path)
+
+
+def test_an_exported_lifter_is_trained_further(
+    skeleton: Skeleton, pool: PuppetPool, others: LiftData, tmp_path: Path
+) -> None:
+    few, many = people(pool, 2, 10), people(pool, 3, 60)
+    models = [
+        fit_lift(few, skeleton, LiftOptions(epochs=4, batch_size=64, width=96, seed=seed)) for seed in (0, 1)
+    ]
+    path = tmp_path / "lifter.onnx"
+    export_lift(models, skeleton, path, "lifter")
+    read = exported_models(path, skeleton)
+    features = make_pairs(others, skeleton, None).features
+    for model, again in zip(models, read, strict=True):
+        for part, same in zip(predict(model, features), predict(again, features), strict=True):
+            np.testing.assert_array_equal(part, same)
+    further = fit_lift(many, skeleton, LiftOptions(epochs=6, batch_size=64, tuning_rate=1e-3), start=read[0])
+    assert score(further, others, skeleton)["mean"] < 0.9 * score(read[0], others, skeleton)["mean"]
+    for part, same in zip(predict(models[0], features), predict(read[0], features), strict=True):
+        np.testing.assert_array_equal(part, same)  # what it started from is as it was
+
+
+def test_only_lifters_are_trained_further(skeleton: Skeleton, tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"temporal\.onnx: no lifter"):
+        exported_models(shipped_temporal_path(), skeleton)
+    path = tmp_path / "other.onnx"
+    path.with_suffix(".json").write_text(shipped_lifter_path().with_suffix(".json").read_text())
+    path.write_bytes(shipped_temporal_path().read_bytes())
+    with pytest.raises(EngineError, match="do not belong together"):
+        exported_models(path, skeleton)
