@@ -117,7 +117,8 @@ MAY_IMPORT = {
         "realtime.calibration realtime.bench calib engines"
     ),
     "realtime.commands": (
-        "realtime realtime.commands.engines realtime.api realtime.export realtime.events realtime.sources "
+        "realtime realtime.commands.engines realtime.commands.replaying realtime.api realtime.export "
+        "realtime.events realtime.sources "
         "realtime.views realtime.estimators realtime.pipeline realtime.control "
         "realtime.stream realtime.recording realtime.recording.video realtime.report "
         "realtime.overlay realtime.viewer realtime.bridges realtime.app realtime.app.pages realtime.bench "
@@ -129,6 +130,9 @@ MAY_IMPORT = {
     ),
     "realtime.commands.engines": (
         "realtime realtime.commands realtime.bench engines engines.runtimes engines.building"
+    ),
+    "realtime.commands.replaying": (
+        "realtime realtime.commands realtime.export realtime.sources realtime.pipeline realtime.recording"
     ),
     "realtime.commands.study": "realtime realtime.commands realtime.study engines",
     "realtime.docs.readers": "",

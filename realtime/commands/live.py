@@ -130,7 +130,6 @@ def track(options: LiveOptions) -> int:
         RecordingError: the video is to be recorded, and no folder is given.
         RecordingStopped: recording ended before the run, such as on a full disk.
     """
-    from realtime.errors import RecordingError
     from realtime.options import Neutral
     from realtime.overlay.neutral_guide import NeutralGuide
     from realtime.overlay.window import Window
@@ -138,8 +137,7 @@ def track(options: LiveOptions) -> int:
     from realtime.recording.joint_ranges import JointRanges
 
     run, out = options.run, options.run.out
-    if options.record_video and out is None and options.control_path is None:
-        raise RecordingError("--record-video needs the folder of a recording: add --out DIR", name="out")
+    _require_folder(options)
     trace = session.trace_to(run.trace_path)
     opened = source_of(run) if run.views is None else source_of_views(run, is_live=True)
     with session.opened(opened) as source:
@@ -170,6 +168,14 @@ def track(options: LiveOptions) -> int:
     if options.record_video and out and (lacking := outputs.n_unfilmed + stats.unwritten_frames):
         logger.warning("the video lacks %d tracked frames: tracking it again will differ", lacking)
     return 0
+
+
+def _require_folder(options: LiveOptions) -> None:
+    """Refuse to record a video into no folder; whoever controls the run names one later."""
+    from realtime.errors import RecordingError
+
+    if options.record_video and options.run.out is None and options.control_path is None:
+        raise RecordingError("--record-video needs the folder of a recording: add --out DIR", name="out")
 
 
 def _build_pipeline(

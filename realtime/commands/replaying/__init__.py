@@ -1,0 +1,1 @@
+"""What `kinecast replay` does: tracks videos, and publishes or smooths recordings."""
