@@ -68,7 +68,8 @@ class Rig:
         if len(sizes_px) != len(self.cameras):
             raise CameraError(
                 f"{len(sizes_px)} sources for a rig of {len(self.cameras)} cameras "
-                f"({', '.join(self.names)}); give one source for each camera, in this order",
+                f"({', '.join(self.names)}); give one source for each camera, in this order, or "
+                f"name the cameras of the sources with --camera-names",
                 name="sources", value=len(sizes_px), accepted=(len(self.cameras),),
             )  # fmt: skip
         pairs = zip(self.cameras, sizes_px, strict=True)

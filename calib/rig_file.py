@@ -18,7 +18,7 @@ How well ground's Y is vertical is how well the other program's was: a board 1 d
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -72,13 +72,22 @@ POSE2SIM = _Fields("matrix", "distortions", "rotation", "translation", "size", F
 OPENCV = _Fields("camera_matrix", "distortion_coefficients", "R", "T", "image_size")
 
 
-def load_rig(path: Path) -> Rig:
+def load_rig(path: Path, names: Sequence[str] | None = None) -> Rig:
     """Read a rig of kinecast or of another program; see the module.
 
+    Args:
+        path: File of the cameras.
+        names: Cameras of the file, in the order wanted; None for all, in the file's order.
+
     Raises:
-        CameraError: the file is missing, of no known kind, lacks a field, or its cameras make no rig.
+        CameraError: the file is missing, of no known kind, lacks a field or a camera, or its cameras make no
+            rig.
     """
-    path = Path(path)
+    rig = _read(Path(path))
+    return rig if names is None else rig.only(names)
+
+
+def _read(path: Path) -> Rig:
     try:
         if path.suffix == ".toml":
             return _from_mapping(tomllib.loads(_text(path)), path)

@@ -112,6 +112,8 @@ class ViewsOptions:
     """Sources in the order of the rig's cameras; a recording of all views is a single one."""
     rig_path: Path
     """File of the cameras; see `calib.rig_file.load_rig`."""
+    camera_names: tuple[str, ...] | None = None
+    """Those of the file's cameras that took the sources, in the order of the sources; None: all."""
     offsets_s: tuple[float, ...] | None = None
     """Of videos: when the first frame of each was taken, on a common clock; of cameras: time added to the
     stamps of each. None: 0."""

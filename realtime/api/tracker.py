@@ -54,6 +54,7 @@ class Tracker:
         height_m: Stature of the person, if known; it replaces that of `estimator`.
         camera: Calibration of the camera; without one, a level camera is assumed.
         cameras: File of several cameras; each call is given the images of all, in their order.
+        camera_names: Those of the file's cameras that take the images, in the order of the images; None: all.
         estimator: Estimator, skeleton, person and networks.
         drawing: Angles that `TrackedPose.draw` draws.
 
@@ -67,6 +68,7 @@ class Tracker:
         *,
         camera: CameraOptions | None = None,
         cameras: str | Path | None = None,
+        camera_names: Sequence[str] | None = None,
         estimator: EstimatorOptions | None = None,
         drawing: DrawingOptions | None = None,
     ) -> None:
@@ -78,6 +80,7 @@ class Tracker:
         self._rig_path = None if cameras is None else Path(cameras)
         if self._rig_path is not None and self._camera_options.camera_path is not None:
             raise RealtimeError("camera names the file of one camera, cameras that of all; give one of them")
+        self._camera_names = camera_names
         self._rig: Rig | None = None
         self._tiles = Tiles(())
         self._estimator: Estimator | None = None
@@ -250,7 +253,7 @@ class Tracker:
                     "the first images decide the sizes of all; give one of each camera", name="image"
                 )
             may_scale = self._camera_options.may_scale_camera
-            self._rig = load_rig(rig_path).for_sizes(known_px, may_scale=may_scale)
+            self._rig = load_rig(rig_path, self._camera_names).for_sizes(known_px, may_scale=may_scale)
             self._tiles = Tiles(tuple(known_px))
         expected_px = self._tiles.sizes_px
         if len(sizes_px) != len(expected_px) or any(

@@ -48,6 +48,12 @@ def add_views_options(parser: argparse.ArgumentParser) -> None:
         "Pose2Sim, Qualisys or OpenCV",
     )
     group.add_argument(
+        "--camera-names",
+        type=camera_names,
+        metavar="NAME,NAME",
+        help="which of the file's cameras took the sources, in the order of the sources; default: all",
+    )
+    group.add_argument(
         "--offsets",
         type=offsets_s,
         metavar="S,S",
@@ -72,14 +78,25 @@ def views_options(args: argparse.Namespace) -> ViewsOptions | None:
     if rig_path is not None and len(sources) > 1:
         if args.camera_path is not None:
             raise SourceError("--camera-file names one camera; --cameras names all", name="camera_path")
-        return ViewsOptions(sources=sources, rig_path=rig_path, offsets_s=args.offsets, keeps_each=args.views)
+        return ViewsOptions(
+            sources=sources,
+            rig_path=rig_path,
+            camera_names=args.camera_names,
+            offsets_s=args.offsets,
+            keeps_each=args.views,
+        )
     if len(sources) > 1:
         raise SourceError(
             f"{len(sources)} sources; to track one person in all, add --cameras RIG "
             "(kinecast calibrate cameras makes one), or give one source",
             name="source", value=len(sources), accepted=(1,),
         )  # fmt: skip
-    given = [("--cameras", rig_path), ("--offsets", args.offsets), ("--views", args.views or None)]
+    given = [
+        ("--cameras", rig_path),
+        ("--camera-names", args.camera_names),
+        ("--offsets", args.offsets),
+        ("--views", args.views or None),
+    ]
     for name, value in given:
         if value is not None:
             raise SourceError(
@@ -179,7 +196,7 @@ def rig_of(options: ViewsOptions, source: FrameSource, *, may_scale: bool) -> Ri
     from calib.rig_file import load_rig
     from realtime.views.source_set import SourceSet
 
-    rig = load_rig(options.rig_path)
+    rig = load_rig(options.rig_path, options.camera_names)
     if isinstance(source, SourceSet):
         return rig.for_sizes(source.tiles.sizes_px, may_scale=may_scale)
     # The video of a recording, whose images stand side by side.
@@ -216,6 +233,11 @@ def warn_of_disagreement(estimator: Estimator) -> None:
             100.0 * estimator.agreement,
             ", ".join(estimator.rig.names),
         )
+
+
+def camera_names(text: str) -> tuple[str, ...]:
+    """Names of cameras from the command line, such as `left,right`."""
+    return tuple(name.strip() for name in text.split(","))
 
 
 def offsets_s(text: str) -> tuple[float, ...]:

@@ -70,6 +70,21 @@ def test_videos_in_the_wrong_order_are_noticed(
     assert ("in the order of the cameras (cam0, cam1)" in caplog.text) == is_swapped
 
 
+def test_some_cameras_of_a_larger_rig_are_enough(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "real" / "two_people"
+    videos = [str(folder / f"cam0{k}.mp4") for k in (2, 1)]
+    words = ["--cameras", str(folder / "Calib.qca.txt"), "--camera-names", "cam02, cam01", "--frames", "6"]
+    assert main(["replay", *videos, *words, "--out", str(tmp_path / "out")]) == 0
+    kept = load_rig(tmp_path / "out" / "cameras.json")
+    whole = load_rig(folder / "Calib.qca.txt")
+    assert kept.names == ("cam02", "cam01") and len(whole.cameras) == 4
+    between = [
+        np.linalg.inv(rig.cameras[a].T_ground_cam) @ rig.cameras[b].T_ground_cam
+        for rig, a, b in ((kept, 0, 1), (whole, 1, 0))
+    ]
+    np.testing.assert_allclose(*between, atol=1e-6)  # as they stand to each other, whatever ground is
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -81,6 +96,15 @@ def test_videos_in_the_wrong_order_are_noticed(
         (["A", "B", "--cameras", "RIG"], "camera cam0 is calibrated at 720x1280, its source gives 360x640"),
         (["A", "A", "--cameras", "RIG"], "cam0.mp4 is there more than once"),
         (["A", "--views"], "one source; with --views"),
+        (["A", "--camera-names", "cam0"], "one source; with --camera-names"),
+        (
+            ["A", "B", "--cameras", "RIG", "--camera-names", "cam0,left"],
+            "no camera 'left' in the rig; accepted",
+        ),
+        (
+            ["A", "B", "--cameras", "RIG", "--camera-names", "cam0"],
+            "1 camera in the rig; accepted: two or more",
+        ),
         (["A", "B", "synthetic", "--cameras", "RIG"], "synthetic is no video"),
         (["A", "B", "C", "--cameras", "RIG", "--scale-camera"], "3 sources for a rig of 2 cameras"),
         (["A", "B", "--cameras", "A"], "cam0.mp4: not a camera calibration"),
