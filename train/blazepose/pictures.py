@@ -22,7 +22,7 @@ from train.scene.cameras import Framing
 from train.scene.studio import Scene
 from train.synth.people import BLOCK_SIZE, POSE_INTERVAL_S, PeopleStream, Person, Sample
 from train.synth.stream import Recipe
-from train.synth.workers import one_thread_each
+from train.synth.workers import begin_worker, one_thread_each
 
 BLOCKS_PER_FILE = 16
 FRAMINGS = (Framing.FULL_BODY,) * 7 + (Framing.THREE_QUARTER,) * 2 + (Framing.WEBCAM,)
@@ -84,7 +84,7 @@ def make_files(
         if numbers:
             yield from (None for _ in done_on_cluster(cluster, make, numbers))
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), cv2.setNumThreads, (1,)) as executor:
+    with ProcessPoolExecutor(workers, get_context("spawn"), begin_worker) as executor:
         with one_thread_each():  # all processes start here
             files = executor.map(make, numbers)
         yield from files

@@ -128,6 +128,11 @@ def _start(stop: Event) -> None:
     global _stop
     _stop = stop
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and stops this process in order
+    begin_worker()
+
+
+def begin_worker() -> None:
+    """Give a worker process one thread, and no longer life than its parent; for pools' initializers."""
     cv2.setNumThreads(1)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
