@@ -42,6 +42,11 @@ class Viewpoint:
         """Rows: right, up and backward in ground. Shape: (3, 3)."""
         return np.asarray(self.T_cam_ground[:3, :3] * np.array([[1.0], [-1.0], [-1.0]]))
 
+    @property
+    def eye_m(self) -> Array:
+        """Position in ground. Shape: (3,)."""
+        return np.asarray(-self.T_cam_ground[:3, :3].T @ self.T_cam_ground[:3, 3])
+
     def equals(self, other: Viewpoint | None) -> bool:
         """Whether the other viewpoint is the same."""
         return (

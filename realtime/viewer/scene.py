@@ -21,6 +21,7 @@ from realtime.viewer.scenery import (
     Trails,
     camera_frustum,
     ground_grid,
+    is_beside,
     joined,
     shadow,
 )
@@ -140,11 +141,17 @@ class ViewerScene:
             self._last_place = centre[[0, 2]]
         return ground_grid(self._last_place, height)
 
-    def frustums(self) -> LineSet:
-        """The frustums of all cameras; empty if the stream has none."""
+    def frustums(self, eye_m: Array) -> LineSet:
+        """The frustums of all cameras but those beside the eye, which would lie across the figure.
+
+        Args:
+            eye_m: Viewpoint of the window, in ground. Shape: (3,).
+        """
         if self._meta is None or self.camera is None:
             return NO_LINES
-        return joined([camera_frustum(camera) for camera in self._meta.cameras or [self.camera]])
+        cameras = self._meta.cameras or [self.camera]
+        drawn = [camera_frustum(camera) for camera in cameras if not is_beside(camera, eye_m)]
+        return joined([NO_LINES, *drawn])
 
     def trails(self) -> LineSet:
         """Trails of the chosen joints."""

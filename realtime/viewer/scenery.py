@@ -20,6 +20,8 @@ X_COLOUR, Y_COLOUR, Z_COLOUR = (0.9, 0.36, 0.33), (0.42, 0.78, 0.4), (0.38, 0.56
 CAMERA_COLOUR = (0.95, 0.78, 0.36)
 FRUSTUM_M = 0.45
 """Distance from the camera at which its image plane is drawn."""
+BESIDE_M = 1.2
+"""Distance from the eye below which a camera would lie across the figure."""
 AXIS_M = 0.25
 TRAIL_S = 2.0
 _MAX_TRAIL = 600
@@ -98,6 +100,12 @@ def camera_frustum(camera: Camera) -> LineSet:
         [[0, 1], [0, 2], [0, 3], [0, 4], [1, 2], [2, 3], [3, 4], [4, 1], [5, 6], [6, 7]], np.int32
     )
     return LineSet(points, pairs, np.tile(CAMERA_COLOUR, (len(pairs), 1)))
+
+
+def is_beside(camera: Camera, eye_m: Array) -> bool:
+    """Whether a camera is so near a viewpoint that its frustum fills the window. Shape of the eye: (3,)."""
+    with np.errstate(all="ignore"):
+        return bool(np.linalg.norm(np.array(camera.T_ground_cam)[:3, 3] - eye_m) < BESIDE_M)
 
 
 def joined(line_sets: Sequence[LineSet]) -> LineSet:

@@ -216,7 +216,8 @@ class Viewer:
 
     def _draw_scenery(self) -> None:
         self._window.show_lines("ground", self.scene.ground())
-        self._window.show_lines("camera", self.scene.frustums() if self.shown.camera else NO_LINES)
+        eye_m = self._window.view.eye_m
+        self._window.show_lines("camera", self.scene.frustums(eye_m) if self.shown.camera else NO_LINES)
 
     def _draw_panels(self, is_silent: bool) -> bool:
         """Update text that has changed; returns whether any had."""

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from calib.camera import CameraCalibration, Intrinsics
 from calib.skeleton import Skeleton, load_skeleton
 from realtime.sample import Status
 from realtime.stream.to_messages import model_of
@@ -62,6 +63,19 @@ def test_lost_people_silent_streams_and_missing_poses_hide_the_figure(skeleton: 
     assert scene.body.is_visible
     assert len(scene.trails().pairs)
     assert scene.wait(0.5 + SILENCE_S) and not scene.body.is_visible and not len(scene.trails().pairs)
+
+
+def test_cameras_beside_the_eye_do_not_lie_across_the_figure(skeleton: Skeleton) -> None:
+    scene = ViewerScene()
+    assert not len(scene.frustums(np.zeros(3)).pairs)
+    T_ground_cam = np.eye(4)
+    T_ground_cam[:3, 3] = at_m = np.array([2.0, 1.2, -0.5])
+    camera = CameraCalibration(Intrinsics.from_fov(640, 480, 60.0), T_ground_cam)
+    scene.take(streamed(skeleton, random_sample(skeleton, 1), meta=meta_of(skeleton, camera)), 0.0)
+    whole = scene.frustums(at_m + 3.0)
+    assert len(whole.pairs) == 10
+    assert not len(scene.frustums(at_m + 0.3).pairs)
+    np.testing.assert_allclose(whole.points[0], at_m)
 
 
 def test_a_tracker_that_restarts_with_another_model_is_followed(skeleton: Skeleton) -> None:
