@@ -28,7 +28,7 @@ demo: demo-system $(VENV)/base.stamp  ## Track the demo clip and show what comes
 	$(BIN)/kinecast replay demo_clip --region 0,0.5,1,0.5 --duration 6 --out out/demo --replace
 
 test: test-system $(VENV)/test.stamp  ## Run the tests, a file at a time in each of two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: test-system $(VENV)/test.stamp  ## Lint and types
 	$(BIN)/ruff check .
