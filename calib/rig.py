@@ -69,7 +69,7 @@ class Rig:
             raise CameraError(
                 f"{len(sizes_px)} sources for a rig of {len(self.cameras)} cameras "
                 f"({', '.join(self.names)}); give one source for each camera, in this order, or "
-                f"name the cameras of the sources with --camera-names",
+                "name the cameras of the sources with --camera-names",
                 name="sources", value=len(sizes_px), accepted=(len(self.cameras),),
             )  # fmt: skip
         pairs = zip(self.cameras, sizes_px, strict=True)

@@ -31,9 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--networks",
         type=positive_int,
-        default=1,
         metavar="N",
-        help="number of new networks to average; default: %(default)s",
+        help="number of new networks to average; default: 1",
     )
     parser.add_argument(
         "--start",
@@ -55,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.out.suffix != ".onnx":
         raise TrainError(f"{args.out}: the name must end in .onnx")
+    if args.start is not None and args.networks is not None:
+        raise TrainError(f"{args.start} says how many networks there are; leave out --networks, or --start")
     skeleton = load_skeleton()
     data = concatenated([LiftData.load(folder).apart(MIN_INTERVAL_S) for folder in args.data])
     held_out = data.adult % HELD_OUT_EVERY == 0
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if simulated is not None:
         simulated = simulated.rows(simulated.adult % HELD_OUT_EVERY != 0)
     print(f"{len(learnt)} training images, {len(other)} images of held-out people")
-    starts = [None] * args.networks if args.start is None else exported_models(args.start, skeleton)
+    starts = [None] * (args.networks or 1) if args.start is None else exported_models(args.start, skeleton)
     models = []
     for k, start in enumerate(starts):
         options = LiftOptions(epochs=args.epochs, seed=args.seed + k)

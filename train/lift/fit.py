@@ -62,8 +62,8 @@ def fit_lift(
         options: Training options.
         on_epoch: Progress callback.
         simulated: Observations made by an observation model. Training starts on both sets together and
-            ends on `data` alone.
-        start: Network that is trained further, at `tuning_rate` throughout; None begins anew.
+            ends on `data` alone, unless a network is trained further.
+        start: Network that is trained further, on both sets, at `tuning_rate`; None begins anew.
     """
     torch.manual_seed(options.seed)
     if start is not None:

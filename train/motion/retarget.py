@@ -34,7 +34,7 @@ _FOLLOWED: tuple[tuple[str, str, float, float], ...] = (
     ("hand_{b}", "{s}wrist", 1.5, 0.5),
 )
 _ARM_M = 0.1
-# How a person stands in the known pose: means of the fitted adults.
+# How a person stands in the known pose: means of the fitted adults, with vertical thighs.
 _STANDING_DEG = {"pelvis_tilt": -1.5, "lumbar_extension": -3.5, "neck_flexion": 5.0, "hip_flexion": 1.5}
 _KNOWN_PRIOR, _FRAME_PRIOR = 0.05, 1e-4
 _BADLY_SEEN = ("arm_rot", "pro_sup", "wrist_flex", "wrist_dev", "subtalar_angle", "hip_rotation")

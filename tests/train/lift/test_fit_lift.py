@@ -12,6 +12,7 @@ from calib.coordinates import SCORED_COORDINATES
 from calib.skeleton import Skeleton, load_skeleton
 from engines.errors import EngineError
 from engines.shipped import shipped_lifter_path, shipped_temporal_path
+from realtime import cli
 from train.blazepose.data import LiftData, concatenated
 from train.bodies.puppet import PuppetPool
 from train.errors import TrainError
@@ -111,3 +112,11 @@ def test_only_lifters_are_trained_further(skeleton: Skeleton, tmp_path: Path) ->
     path.write_bytes(shipped_temporal_path().read_bytes())
     with pytest.raises(EngineError, match="do not belong together"):
         exported_models(path, skeleton)
+
+
+def test_the_number_of_networks_is_that_of_the_lifter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--start", str(shipped_lifter_path()), "--networks", "2", "--out", str(tmp_path / "out.onnx")]
+    assert cli.main(["train", "lift", str(tmp_path), *words]) == 2
+    assert "leave out --networks, or --start" in capsys.readouterr().err
